@@ -1,0 +1,126 @@
+"""The one description of how media becomes model input.
+
+A :class:`ClipSpec` is written into every prepared corpus and every checkpoint. Two sides whose
+specs differ refuse to work together and name the field that differs (traps 1 to 3 of the field:
+training, validation and use prepared differently, silently).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from avtca.errors import ClipSpecMismatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """Everything that turns media into model input.
+
+    Video is read on a global clock: step ``k`` covers ``[k, k + 1) * window_s / video_steps``
+    seconds from the start of the file, so a window's steps are a slice of the file's. Defaults
+    are the paper's released sizes (PAPER.md, "Sizes in the released code").
+    """
+
+    window_s: float = 3.6
+    """Length of a window in seconds."""
+    video_steps: int = 15
+    """Video steps in a window."""
+    visual: Literal["pixels", "features"] = "pixels"
+    """What a video step holds: a face crop, or a feature vector."""
+    crop_px: int = 224
+    """Side of the square face crop (pixels only)."""
+    colour: Literal["rgb", "grey"] = "rgb"
+    """Channels of the crop: RGB in that order, or one channel of luma. Values 0..1."""
+    visual_features: str = ""
+    """Name of the feature, e.g. "expression7", "openface_au" (features only)."""
+    visual_dim: int = 0
+    """Length of the feature vector (features only)."""
+    sample_rate: int = 22_050
+    """Hz of the mono waveform."""
+    sound: Literal["mfcc", "logmel", "features"] = "mfcc"
+    """Sound features; "features" for sequences a corpus ships (COVAREP)."""
+    sound_dim: int = 10
+    """MFCCs, mel bands, or length of the feature vector."""
+    n_fft: int = 2048
+    """Samples of a Hann analysis window."""
+    hop: int = 512
+    """Samples between sound frames."""
+    labels: tuple[str, ...] = ()
+    """What the network names, in the order of its outputs."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+        positive = ("window_s", "video_steps", "sample_rate", "sound_dim", "n_fft", "hop")
+        for name in positive:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"ClipSpec.{name} must be positive, found {getattr(self, name)}")
+        if self.visual == "features" and (not self.visual_features or self.visual_dim <= 0):
+            raise ValueError("ClipSpec with visual='features' needs visual_features and visual_dim")
+        if self.visual == "pixels" and self.crop_px <= 0:
+            raise ValueError(f"ClipSpec.crop_px must be positive, found {self.crop_px}")
+
+    @property
+    def video_rate(self) -> float:
+        """Video steps a second."""
+        return self.video_steps / self.window_s
+
+    @property
+    def channels(self) -> int:
+        """Channels of a face crop."""
+        return 3 if self.colour == "rgb" else 1
+
+    @property
+    def window_samples(self) -> int:
+        """Samples of the waveform in a window."""
+        return round(self.window_s * self.sample_rate)
+
+    @property
+    def sound_steps(self) -> int:
+        """Sound frames in a window: centred frames, librosa's convention."""
+        return 1 + self.window_samples // self.hop
+
+    @property
+    def step_shape(self) -> tuple[int, ...]:
+        """Shape of one video step: ``(c, h, w)`` or ``(f,)``."""
+        if self.visual == "features":
+            return (self.visual_dim,)
+        return (self.channels, self.crop_px, self.crop_px)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        out = asdict(self)
+        out["labels"] = list(self.labels)
+        return out
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ClipSpec":
+        """Inverse of :meth:`to_dict`; ``ValueError`` names keys that are not fields."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"unknown ClipSpec fields: {', '.join(unknown)}")
+        return cls(**values)
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change when any field does."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def differences(self, other: "ClipSpec", *, ignore: tuple[str, ...] = ()) -> list[str]:
+        """One line for each field that differs: ``"video_steps: 15 against 50"``."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [
+            f"{name}: {mine[name]} against {theirs[name]}"
+            for name in mine
+            if name not in ignore and mine[name] != theirs[name]
+        ]
+
+    def require(self, other: "ClipSpec", *, asked: str, ignore: tuple[str, ...] = ()) -> None:
+        """Raise :class:`ClipSpecMismatch` naming the fields in which ``other`` differs."""
+        if different := self.differences(other, ignore=ignore):
+            raise ClipSpecMismatch(
+                asked,
+                f"ClipSpec {self.hash} meets {other.hash}: {', '.join(different)}",
+                "prepare the data again with the model's ClipSpec, or use the model made for it",
+            )

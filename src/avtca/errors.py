@@ -1,0 +1,41 @@
+"""Errors a user can cause: one line that says what was asked, what was found, what to do."""
+
+
+class AvtcaError(Exception):
+    """A failure with a remedy. The command line prints it as one line and exits with 2.
+
+    ``asked`` is what the user wanted ("read clip.mp4"), ``found`` what stood in the way
+    ("the file is empty"), ``remedy`` what to do about it ("export the video again").
+    """
+
+    def __init__(self, asked: str, found: str, remedy: str) -> None:
+        self.asked, self.found, self.remedy = asked, found, remedy
+        super().__init__(f"{asked}: {found}; {remedy}")
+
+
+class MediaError(AvtcaError):
+    """A file that cannot be read as video, sound or picture."""
+
+
+class CheckpointError(AvtcaError):
+    """A model file that is broken, foreign, or made for other input."""
+
+
+class ClipSpecMismatch(AvtcaError):
+    """Two sides prepare their input differently."""
+
+
+class CorpusError(AvtcaError):
+    """A corpus, manifest or cache that is not what it should be."""
+
+
+class LeakError(AvtcaError):
+    """A split that has the same person, or twins of a take, on two sides."""
+
+
+class ConfigError(AvtcaError):
+    """A configuration that cannot be run."""
+
+
+class MissingExtra(AvtcaError):
+    """A feature that needs packages which are not installed."""

@@ -1,0 +1,86 @@
+"""Label sets of the corpora and the mappings between them.
+
+Every set is a tuple in the order of the corpus's own codes; a network's outputs are in the
+order of its own ``labels``, which its checkpoint carries.
+"""
+
+from collections.abc import Sequence
+
+SEVEN = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""Labels of the packaged model, in alphabetical order."""
+
+RAVDESS = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
+"""RAVDESS emotion codes 01..08 (Livingstone and Russo 2018)."""
+
+CREMAD = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+"""CREMA-D's emotion codes in file names (Cao et al. 2014)."""
+
+MOSEI = ("happy", "sad", "angry", "surprise", "disgust", "fear")
+"""CMU-MOSEI's six emotions, in the order of ``CMU_MOSEI_Labels`` after sentiment."""
+
+FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+"""FERPlus's eight emotions, in the order of its vote columns (Barsoum et al. 2016)."""
+
+FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""FER2013's codes 0..6; the order of RAVDESS's published face sequences."""
+
+EMODB = {
+    "W": "angry",
+    "L": "boredom",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happy",
+    "T": "sad",
+    "N": "neutral",
+}
+"""Berlin EMO-DB's letters (Burkhardt et al. 2005)."""
+
+NEMO = {
+    "anger": "angry",
+    "fear": "fear",
+    "happiness": "happy",
+    "neutral": "neutral",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+"""nEMO's words (Christop 2024)."""
+
+SYNONYMS = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+"""Other words users write for the same label; calm is mapped only where seven are wanted."""
+
+
+def canonical(name: str) -> str:
+    """The project's own word for a label: lower case, synonyms folded ("Fearful" -> "fear")."""
+    word = name.strip().lower()
+    return SYNONYMS.get(word, word)
+
+
+def to_seven(name: str) -> str | None:
+    """One of :data:`SEVEN` for a label, ``None`` where there is none; calm counts as neutral."""
+    word = canonical(name)
+    word = "neutral" if word == "calm" else word
+    return word if word in SEVEN else None
+
+
+def order_map(source: Sequence[str], target: Sequence[str]) -> list[int]:
+    """Positions in ``source`` of each label of ``target``: ``scores[..., order_map(s, t)]``.
+
+    Raises ``ValueError`` where a target label is not in the source.
+    """
+    return [list(source).index(name) for name in target]

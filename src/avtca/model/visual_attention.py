@@ -1,0 +1,74 @@
+"""Figure, video column, "channel attention x spatial attention" (the released code's modulator).
+
+Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels of the map.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ChannelAttention(nn.Module):
+    """One weight a channel: ``(b, c, h, w) -> (b, c, 1, 1)``.
+
+    Global average pool, FC to ``c / reduction``, batch norm, ReLU, FC (PAPER.md, "Modulator").
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16) -> None:
+        super().__init__()
+        hidden = max(1, channels // reduction)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weights before the sigmoid."""
+        return self.mlp(x.mean(dim=(2, 3)))[:, :, None, None]
+
+
+class SpatialAttention(nn.Module):
+    """One weight a place: ``(b, c, h, w) -> (b, 1, h, w)``.
+
+    1x1 convolution to ``c / reduction``, two dilated 3x3 convolutions, 1x1 to a single map.
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16, dilation: int = 4) -> None:
+        super().__init__()
+        hidden = max(1, channels // reduction)
+        layers: list[nn.Module] = [nn.Conv2d(channels, hidden, 1)]
+        for _ in range(2):
+            layers += [
+                nn.BatchNorm2d(hidden),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation),
+            ]
+        layers += [nn.BatchNorm2d(hidden), nn.ReLU(inplace=True), nn.Conv2d(hidden, 1, 1)]
+        self.conv = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weights before the sigmoid."""
+        return self.conv(x)
+
+
+class ChannelSpatialAttention(nn.Module):
+    """``sigmoid(channel(x) * spatial(x)) * x``, shape kept; either part can be left out.
+
+    With one part off the other alone goes into the sigmoid; with both off it is the identity
+    (the paper's ablations of the visual parts).
+    """
+
+    def __init__(self, channels: int, *, channel: bool = True, spatial: bool = True) -> None:
+        super().__init__()
+        self.channel = ChannelAttention(channels) if channel else None
+        self.spatial = SpatialAttention(channels) if spatial else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Figure, "channel attention x spatial attention"."""
+        if self.channel is None and self.spatial is None:
+            return x
+        weight = x.new_ones(()) if self.channel is None else self.channel(x)
+        if self.spatial is not None:
+            weight = weight * self.spatial(x)
+        return torch.sigmoid(weight) * x

@@ -1,0 +1,111 @@
+"""The one door to model input: training, evaluation, the command line and the service use it.
+
+Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` sound frames, ``c`` channels, ``f``
+features. See docs/architecture.md for the global clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.clipspec import ClipSpec
+from avtca.sound import features as sound_features
+
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """A batch of windows.
+
+    ``visual``: float32 ``(b, t_v, c, h, w)`` face crops, 0..1, RGB or luma by the spec, or
+    ``(b, t_v, f)`` features. ``visual_mask``: bool ``(b, t_v)``, True where the step is real.
+    ``sound``: float32 ``(b, f, t_a)``. ``sound_mask``: bool ``(b, t_a)``. A missing modality is
+    a mask that is False everywhere.
+    """
+
+    visual: Float
+    visual_mask: Bool
+    sound: Float
+    sound_mask: Bool
+
+    def __len__(self) -> int:
+        return len(self.visual)
+
+
+def window_start_steps(duration_s: float, spec: ClipSpec, hop_s: float | None = None) -> list[int]:
+    """First video steps of the windows that cover a file of ``duration_s`` seconds.
+
+    Windows are ``hop_s`` apart (half a window by default), rounded to whole steps, and the last
+    one ends with the file, so that nothing is cut. A file no longer than a window is one window
+    from its start. Raises ``ValueError`` for a hop that is not positive.
+    """
+    hop_s = spec.window_s / 2 if hop_s is None else hop_s
+    if hop_s <= 0:
+        raise ValueError(f"hop must be positive, found {hop_s} s")
+    hop = max(1, round(hop_s * spec.video_rate))
+    total = int(np.ceil(duration_s * spec.video_rate - 1e-6))
+    last = max(0, total - spec.video_steps)
+    starts = list(range(0, last, hop))
+    return [*starts, last]
+
+
+def visual_window(
+    steps: NDArray[np.int64], values: NDArray[np.generic], start_step: int, spec: ClipSpec
+) -> tuple[Float, Bool]:
+    """Video steps of one window.
+
+    ``steps (n,)`` are global step numbers, ascending; ``values (n, h, w[, 3])`` uint8 crops or
+    ``(n, f)`` features. Values that share a step are averaged (a 30 Hz series on a 10 Hz clock).
+    Returns ``(t_v, c, h, w)`` in 0..1 or ``(t_v, f)``, and the mask ``(t_v,)``. Raises
+    ``ValueError`` where a value's shape is not the spec's.
+    """
+    out = np.zeros((spec.video_steps, *spec.step_shape), np.float32)
+    count = np.zeros(spec.video_steps, np.int64)
+    local = np.asarray(steps, np.int64) - start_step
+    inside = np.flatnonzero((local >= 0) & (local < spec.video_steps))
+    if len(inside):
+        np.add.at(out, local[inside], _steps_first(np.asarray(values)[inside], spec))
+        np.add.at(count, local[inside], 1)
+    many = count > 1
+    out[many] /= count[many].reshape(-1, *[1] * len(spec.step_shape))
+    return out, count > 0
+
+
+def _steps_first(values: NDArray[np.generic], spec: ClipSpec) -> Float:
+    if spec.visual == "pixels":
+        crops = values.astype(np.float32) / np.float32(255)
+        crops = crops[:, None] if crops.ndim == 3 else np.moveaxis(crops, -1, 1)
+        values = crops
+    if values.shape[1:] != spec.step_shape:
+        raise ValueError(f"video step of shape {values.shape[1:]}, ClipSpec has {spec.step_shape}")
+    return values.astype(np.float32)
+
+
+def sound_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tuple[Float, Bool]:
+    """Sound of one window: ``wave (n,)`` is the window's samples, at most a window long.
+
+    Shorter waves are padded with zeros and the frames whose centre lies past ``valid`` samples
+    (default: the length of the wave) are masked; ``valid=0`` masks the sound altogether. Returns
+    ``(f, t_a)`` and the mask ``(t_a,)``.
+    """
+    n = spec.window_samples
+    if len(wave) > n:
+        raise ValueError(f"{len(wave)} samples given for a window of {n}")
+    valid = len(wave) if valid is None else valid
+    mask = np.arange(spec.sound_steps) * spec.hop < valid
+    if not mask.any():
+        return np.zeros((spec.sound_dim, spec.sound_steps), np.float32), mask
+    padded = np.zeros(n, np.float32)
+    padded[: len(wave)] = wave
+    out = sound_features(padded, spec)
+    return np.where(mask, out, np.float32(0)), mask
+
+
+def stack(windows: Sequence[tuple[Float, Bool, Float, Bool]]) -> ModelInput:
+    """One batch from ``(visual, visual_mask, sound, sound_mask)`` of each window."""
+    visual, visual_mask, sound, sound_mask = (np.stack(part) for part in zip(*windows, strict=True))
+    return ModelInput(visual, visual_mask, sound, sound_mask)

@@ -1,0 +1,27 @@
+"""Fixtures that every test can use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and corpora, or a skip that says why."""
+    root = Path(os.environ.get("AVTCA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+    if not (root / "corpora").is_dir():
+        pytest.skip(f"real data not at {root}; set AVTCA_SHARED")
+    return root
+
+
+@pytest.fixture(scope="session")
+def samples(shared: Path) -> Path:
+    """The sample clips."""
+    return shared / "samples"
+
+
+@pytest.fixture(scope="session")
+def corpora(shared: Path) -> Path:
+    """The corpora."""
+    return shared / "corpora"
