@@ -12,6 +12,13 @@ from typing import Any, Literal
 
 from avtca.errors import ClipSpecMismatch
 
+CHOICES = {
+    "visual": ("pixels", "features"),
+    "colour": ("rgb", "grey"),
+    "sound": ("mfcc", "logmel", "features"),
+}
+"""The words that fields of :class:`ClipSpec` take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSpec:
@@ -51,6 +58,12 @@ class ClipSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "window_s", float(self.window_s))  # 3 and 3.0: one hash
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"ClipSpec.{name} is one of {choices}, found {getattr(self, name)!r}"
+                )
         positive = ("window_s", "video_steps", "sample_rate", "sound_dim", "n_fft", "hop")
         for name in positive:
             if getattr(self, name) <= 0:

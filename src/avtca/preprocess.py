@@ -15,6 +15,8 @@ from avtca.sound import features as sound_features
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+Window = tuple[Float, Bool, Float, Bool]
+"""``visual``, ``visual_mask``, ``sound``, ``sound_mask`` of one window."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def window_start_steps(duration_s: float, spec: ClipSpec, hop_s: float | None = 
     """First video steps of the windows that cover a file of ``duration_s`` seconds.
 
     Windows are ``hop_s`` apart (half a window by default), rounded to whole steps, and the last
-    one ends with the file, so that nothing is cut. A file no longer than a window is one window
-    from its start. Raises ``ValueError`` for a hop that is not positive.
+    one ends with the file, so that nothing is cut (a hop longer than a window skips what lies
+    between). A file no longer than a window is one window from its start. Raises ``ValueError``
+    for a hop that is not positive.
     """
     hop_s = spec.window_s / 2 if hop_s is None else hop_s
     if hop_s <= 0:
@@ -61,22 +64,25 @@ def visual_window(
     ``steps (n,)`` are global step numbers, ascending; ``values (n, h, w[, 3])`` uint8 crops or
     ``(n, f)`` features. Values that share a step are averaged (a 30 Hz series on a 10 Hz clock).
     Returns ``(t_v, c, h, w)`` in 0..1 or ``(t_v, f)``, and the mask ``(t_v,)``. Raises
-    ``ValueError`` where a value's shape is not the spec's.
+    ``ValueError`` where a value's shape is not the spec's, or crops are not uint8.
     """
     out = np.zeros((spec.video_steps, *spec.step_shape), np.float32)
     count = np.zeros(spec.video_steps, np.int64)
     local = np.asarray(steps, np.int64) - start_step
     inside = np.flatnonzero((local >= 0) & (local < spec.video_steps))
     if len(inside):
-        np.add.at(out, local[inside], _steps_first(np.asarray(values)[inside], spec))
-        np.add.at(count, local[inside], 1)
-    many = count > 1
-    out[many] /= count[many].reshape(-1, *[1] * len(spec.step_shape))
+        for step, value in zip(local[inside], _steps_first(values[inside], spec), strict=True):
+            out[step] += value
+            count[step] += 1
+    for step in np.flatnonzero(count > 1):
+        out[step] /= count[step]
     return out, count > 0
 
 
 def _steps_first(values: NDArray[np.generic], spec: ClipSpec) -> Float:
     if spec.visual == "pixels":
+        if values.dtype != np.uint8:
+            raise ValueError(f"face crops are uint8 0..255, found {values.dtype}")
         crops = values.astype(np.float32) / np.float32(255)
         crops = crops[:, None] if crops.ndim == 3 else np.moveaxis(crops, -1, 1)
         values = crops
@@ -88,24 +94,29 @@ def _steps_first(values: NDArray[np.generic], spec: ClipSpec) -> Float:
 def sound_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tuple[Float, Bool]:
     """Sound of one window: ``wave (n,)`` is the window's samples, at most a window long.
 
-    Shorter waves are padded with zeros and the frames whose centre lies past ``valid`` samples
-    (default: the length of the wave) are masked; ``valid=0`` masks the sound altogether. Returns
-    ``(f, t_a)`` and the mask ``(t_a,)``.
+    Only the first ``valid`` samples are real (default: all of the wave); what follows is taken
+    as zeros, and frames whose centre lies there are masked and zero. ``valid=0`` masks the sound
+    altogether. Returns ``(f, t_a)`` and the mask ``(t_a,)``. Raises ``ValueError`` for a wave
+    that is not floating point ``(n,)`` or longer than a window, or ``valid`` outside of ``0..n``.
     """
     n = spec.window_samples
+    if wave.ndim != 1 or wave.dtype.kind != "f":
+        raise ValueError(f"a floating point wave (n,) is needed, found {wave.dtype} {wave.shape}")
     if len(wave) > n:
         raise ValueError(f"{len(wave)} samples given for a window of {n}")
     valid = len(wave) if valid is None else valid
+    if not 0 <= valid <= len(wave):
+        raise ValueError(f"{valid} valid samples in a wave of {len(wave)}")
     mask = np.arange(spec.sound_steps) * spec.hop < valid
     if not mask.any():
         return np.zeros((spec.sound_dim, spec.sound_steps), np.float32), mask
     padded = np.zeros(n, np.float32)
-    padded[: len(wave)] = wave
+    padded[:valid] = wave[:valid]
     out = sound_features(padded, spec)
     return np.where(mask, out, np.float32(0)), mask
 
 
-def stack(windows: Sequence[tuple[Float, Bool, Float, Bool]]) -> ModelInput:
+def stack(windows: Sequence[Window]) -> ModelInput:
     """One batch from ``(visual, visual_mask, sound, sound_mask)`` of each window."""
     visual, visual_mask, sound, sound_mask = (np.stack(part) for part in zip(*windows, strict=True))
     return ModelInput(visual, visual_mask, sound, sound_mask)

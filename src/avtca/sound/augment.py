@@ -1,0 +1,224 @@
+"""Waveform and feature augmentation, for training and for robustness curves.
+
+Waveforms are float32 ``(n,)`` mono. Every function returns a new float32 array and leaves its
+argument alone; all but :func:`speed` keep the length, and none moves the sound in time but
+:func:`speed` and :func:`shift`. Nothing is clipped to -1..1. Chance comes only from the
+``numpy.random.Generator`` given.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.sound.resampling import resample
+
+Float = NDArray[np.float32]
+Colour = Literal["white", "pink", "brown"]
+
+NOISE_FROM_HZ = 20.0
+"""Pink and brown noise start here: below is nothing that one hears."""
+TILT = {"white": 0.0, "pink": -0.5, "brown": -1.0}
+"""Exponent of frequency in the amplitude spectrum: 0, -3 and -6 dB an octave."""
+EDGE = 0.1
+"""Width of a band edge, as a share of its frequency."""
+
+
+def gain(wave: Float, db: float) -> Float:
+    """The waveform ``db`` decibels louder."""
+    return np.asarray(wave * np.float32(10 ** (db / 20)), np.float32)
+
+
+def shift(wave: Float, samples: int) -> Float:
+    """The sound later by ``samples`` (earlier where negative); zeros fill, the length stays."""
+    out = np.zeros(len(wave), np.float32)
+    if samples >= 0:
+        out[samples:] = wave[: max(0, len(wave) - samples)]
+    else:
+        out[:samples] = wave[-samples:]
+    return out
+
+
+def speed(wave: Float, factor: float) -> Float:
+    """The sound played ``factor`` times as fast: ``(round(n / factor),)``, pitch moves along.
+
+    The picture must be read ``factor`` times as fast too, or the streams come apart.
+    """
+    if factor <= 0:
+        raise ValueError(f"speed factor must be positive, found {factor}")
+    return resample(wave, factor, 1.0)
+
+
+def add_noise(
+    wave: Float, rate: float, snr_db: float, rng: np.random.Generator, *, colour: Colour = "white"
+) -> Float:
+    """Stationary noise, ``snr_db`` decibels under the mean power of the whole waveform.
+
+    White has a flat spectrum, pink falls 3 dB and brown 6 dB an octave from 20 Hz. Silence has
+    no signal to measure against and comes back unchanged.
+    """
+    n = len(wave)
+    power = float(np.mean(np.square(wave, dtype=np.float64))) if n else 0.0
+    if power == 0:
+        return wave.astype(np.float32)
+    noise = rng.standard_normal(n)
+    if colour != "white":
+        hz = np.fft.rfftfreq(n, 1 / rate)
+        shape = np.where(hz >= NOISE_FROM_HZ, np.maximum(hz, NOISE_FROM_HZ) ** TILT[colour], 0.0)
+        noise = np.fft.irfft(np.fft.rfft(noise) * shape, n)
+    level = float(np.mean(noise**2))
+    if level == 0:  # shorter than a period of the lowest frequency
+        return wave.astype(np.float32)
+    noise *= np.sqrt(power / 10 ** (snr_db / 10) / level)
+    return np.asarray(wave + noise, np.float32)
+
+
+def room_response(
+    rate: float, rt60_s: float, rng: np.random.Generator, *, direct_to_reverb_db: float = 0.0
+) -> Float:
+    """A made impulse response ``(m,)``: a direct sound of 1 at once, then a dense tail.
+
+    The tail is Gaussian noise whose energy falls 60 dB in ``rt60_s`` seconds (Polack's model of
+    late reverberation), ``direct_to_reverb_db`` under the direct sound in total.
+    """
+    if rt60_s <= 0:
+        raise ValueError(f"reverberation time must be positive, found {rt60_s} s")
+    time = np.arange(1, max(2, round(rt60_s * rate))) / rate
+    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
+    tail *= np.sqrt(10 ** (-direct_to_reverb_db / 10) / np.sum(tail**2))
+    return np.concatenate([[1.0], tail]).astype(np.float32)
+
+
+def reverberate(
+    wave: Float,
+    rate: float,
+    rt60_s: float,
+    rng: np.random.Generator,
+    *,
+    direct_to_reverb_db: float = 0.0,
+) -> Float:
+    """The sound in a room of :func:`room_response`; what rings on past the end is cut."""
+    if not len(wave):
+        return wave.astype(np.float32)
+    response = room_response(rate, rt60_s, rng, direct_to_reverb_db=direct_to_reverb_db)
+    size = 1 << (len(wave) + len(response) - 2).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(response, size), size)
+    return wet[: len(wave)].astype(np.float32)
+
+
+def band_limit(
+    wave: Float, rate: float, *, low_hz: float = 0.0, high_hz: float | None = None
+) -> Float:
+    """Only the frequencies between ``low_hz`` and ``high_hz``, without delay.
+
+    The filter is 1 inside the band and 0 beyond a raised-cosine edge that is a tenth of the
+    corner frequency wide.
+    """
+    if not len(wave):
+        return wave.astype(np.float32)
+    hz = np.fft.rfftfreq(len(wave), 1 / rate)
+    keep = np.ones(len(hz))
+    if low_hz > 0:
+        keep *= _rise((hz - low_hz * (1 - EDGE)) / (low_hz * EDGE))
+    if high_hz is not None:
+        keep *= _rise((high_hz * (1 + EDGE) - hz) / (high_hz * EDGE))
+    return np.fft.irfft(np.fft.rfft(wave) * keep, len(wave)).astype(np.float32)
+
+
+def _rise(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(x, 0, 1)))
+
+
+def mu_law(wave: Float, bits: int = 8) -> Float:
+    """The sound quantised to ``2 ** bits`` levels on the mu-law scale (ITU-T G.711's curve).
+
+    Samples beyond -1..1 are clipped, as the codec would. Zero stays zero.
+    """
+    if not 2 <= bits <= 16:
+        raise ValueError(f"mu-law takes 2 to 16 bits, found {bits}")
+    mu = 2**bits - 1
+    steps = 2 ** (bits - 1) - 1
+    x = np.clip(wave.astype(np.float64), -1, 1)
+    pressed = np.sign(x) * np.log1p(mu * np.abs(x)) / np.log1p(mu)
+    pressed = np.round(pressed * steps) / steps
+    return np.asarray(np.sign(pressed) * np.expm1(np.abs(pressed) * np.log1p(mu)) / mu, np.float32)
+
+
+def telephone(wave: Float, rate: float, *, bits: int = 8) -> Float:
+    """A narrow-band call: 300 to 3400 Hz, 8 kHz, mu-law, back at ``rate`` with the same length."""
+    narrow = band_limit(resample(wave, rate, 8000), 8000, low_hz=300, high_hz=3400)
+    back = resample(mu_law(narrow, bits), 8000, rate)[: len(wave)]
+    return np.pad(back, (0, len(wave) - len(back)))
+
+
+def mask_features(
+    features: Float,
+    rng: np.random.Generator,
+    *,
+    time_masks: int = 2,
+    time_width: int = 20,
+    band_masks: int = 2,
+    band_width: int = 8,
+    real: NDArray[np.bool_] | None = None,
+) -> Float:
+    """SpecAugment (Park et al. 2019) without time warping, on features ``(f, t_a)``.
+
+    Each mask covers 1 to ``time_width`` frames (``band_width`` bands) with the band's own mean
+    over the real frames, so that a mask says nothing and is not a loud zero. A mask covers at
+    most half of the frames (bands). Masks of time fall on the real frames only: ``real (t_a,)``
+    is True from the start to the end of the sound; padded frames stay as they are.
+    """
+    out = features.astype(np.float32)
+    length = out.shape[1] if real is None else int(np.count_nonzero(real))
+    if not length:
+        return out
+    first = 0 if real is None else int(np.argmax(real))
+    span = slice(first, first + length)
+    mean = out[:, span].mean(axis=1, keepdims=True)
+    for _ in range(time_masks):
+        start, stop = _stretch(length, time_width, rng)
+        out[:, first + start : first + stop] = mean
+    for _ in range(band_masks):
+        start, stop = _stretch(len(out), band_width, rng)
+        out[start:stop, span] = mean[start:stop]
+    return out
+
+
+def _stretch(length: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
+    size = int(rng.integers(1, max(1, min(width, length // 2)) + 1))
+    start = int(rng.integers(0, length - size + 1))
+    return start, start + size
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveAugment:
+    """A random chain for training: call it with ``(wave, rate, rng)``; the length stays.
+
+    Every step but gain happens with probability ``chance``, its strength drawn evenly from its
+    range ``(low, high)``, in the order room, noise, band limit, codec, gain. ``None`` switches
+    a step off. Sound and picture stay in step: there is no change of speed.
+    """
+
+    chance: float = 0.3
+    gain_db: tuple[float, float] | None = (-8.0, 8.0)
+    rt60_s: tuple[float, float] | None = (0.1, 0.8)
+    snr_db: tuple[float, float] | None = (5.0, 30.0)
+    high_hz: tuple[float, float] | None = (2500.0, 7000.0)
+    bits: tuple[int, int] | None = (6, 10)
+
+    def __call__(self, wave: Float, rate: float, rng: np.random.Generator) -> Float:
+        """A varied copy of ``wave (n,)``."""
+        out = wave.astype(np.float32)
+        if self.rt60_s and rng.random() < self.chance:
+            ratio = rng.uniform(0, 15)
+            out = reverberate(out, rate, rng.uniform(*self.rt60_s), rng, direct_to_reverb_db=ratio)
+        if self.snr_db and rng.random() < self.chance:
+            colours: tuple[Colour, ...] = ("white", "pink", "brown")
+            colour = colours[int(rng.integers(3))]
+            out = add_noise(out, rate, rng.uniform(*self.snr_db), rng, colour=colour)
+        if self.high_hz and rng.random() < self.chance:
+            out = band_limit(out, rate, high_hz=rng.uniform(*self.high_hz))
+        if self.bits and rng.random() < self.chance:
+            out = mu_law(out, int(rng.integers(self.bits[0], self.bits[1] + 1)))
+        return gain(out, rng.uniform(*self.gain_db)) if self.gain_db else out
