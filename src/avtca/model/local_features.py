@@ -3,6 +3,8 @@
 Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels of the map.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -10,23 +12,25 @@ from avtca.model.inverted_residual import conv_bn
 
 
 class LocalFeatureExtractor(nn.Module):
-    """Each quadrant of the map through its own depthwise pair.
+    """Each quadrant of the map through its own pair of depthwise convolutions.
 
     ``(b, c_in, h, w) -> (b, c_out, h / stride, w / stride)``; the parts of the face (eyes left
-    and right, mouth left and right) get filters of their own.
+    and right, mouth left and right) get filters of their own. ``kind="separable"`` follows each
+    depthwise convolution by a 1x1 one; ``"depthwise"`` is as published, without, and needs a
+    ``c_out`` that is a multiple of ``c_in``.
     """
 
-    def __init__(self, c_in: int, c_out: int, *, stride: int = 1) -> None:
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        *,
+        stride: int = 1,
+        kind: Literal["separable", "depthwise"] = "separable",
+    ) -> None:
         super().__init__()
-        self.quadrants = nn.ModuleList(
-            nn.Sequential(
-                *conv_bn(c_in, c_in, kernel=3, stride=stride, groups=c_in, relu=False),
-                *conv_bn(c_in, c_out, kernel=1),
-                *conv_bn(c_out, c_out, kernel=3, groups=c_out, relu=False),
-                *conv_bn(c_out, c_out, kernel=1),
-            )
-            for _ in range(4)
-        )
+        make = _separable if kind == "separable" else _depthwise
+        self.quadrants = nn.ModuleList(make(c_in, c_out, stride) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         """Figure, "local feature extractor"; ``h`` and ``w`` must divide by ``2 * stride``."""
@@ -34,3 +38,19 @@ class LocalFeatureExtractor(nn.Module):
         parts = [*upper.chunk(2, dim=3), *lower.chunk(2, dim=3)]
         a, b, c, d = (net(part) for net, part in zip(self.quadrants, parts, strict=True))
         return torch.cat((torch.cat((a, b), dim=3), torch.cat((c, d), dim=3)), dim=2)
+
+
+def _separable(c_in: int, c_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        *conv_bn(c_in, c_in, kernel=3, stride=stride, groups=c_in, relu=False),
+        *conv_bn(c_in, c_out, kernel=1),
+        *conv_bn(c_out, c_out, kernel=3, groups=c_out, relu=False),
+        *conv_bn(c_out, c_out, kernel=1),
+    )
+
+
+def _depthwise(c_in: int, c_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        *conv_bn(c_in, c_out, kernel=3, stride=stride, groups=c_in),
+        *conv_bn(c_out, c_out, kernel=3, groups=c_out),
+    )

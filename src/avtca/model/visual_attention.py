@@ -25,7 +25,8 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Weights before the sigmoid."""
-        return self.mlp(x.mean(dim=(2, 3)))[:, :, None, None]
+        weights: Tensor = self.mlp(x.mean(dim=(2, 3)))
+        return weights[:, :, None, None]
 
 
 class SpatialAttention(nn.Module):
@@ -49,7 +50,8 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Weights before the sigmoid."""
-        return self.conv(x)
+        weights: Tensor = self.conv(x)
+        return weights
 
 
 class ChannelSpatialAttention(nn.Module):

@@ -30,6 +30,8 @@ class VisualTrunk(nn.Module):
             that 96 px have.
         width: length of the vector.
         channel, spatial, local: the paper's visual ablations.
+        local_kind: the local feature extractor's convolutions: with 1x1 ones between, or depthwise
+            alone as published.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class VisualTrunk(nn.Module):
         channel: bool = True,
         spatial: bool = True,
         local: bool = True,
+        local_kind: Literal["separable", "depthwise"] = "separable",
     ) -> None:
         super().__init__()
         self.width = width
@@ -55,7 +58,9 @@ class VisualTrunk(nn.Module):
         c_attention = STEM_CHANNELS if on_stem else STAGE_CHANNELS[0]
         self.attention = ChannelSpatialAttention(c_attention, channel=channel, spatial=spatial)
         self.local = (
-            LocalFeatureExtractor(STEM_CHANNELS, c_attention, stride=1 if on_stem else 2)
+            LocalFeatureExtractor(
+                STEM_CHANNELS, c_attention, stride=1 if on_stem else 2, kind=local_kind
+            )
             if local
             else None
         )
@@ -79,4 +84,5 @@ class VisualTrunk(nn.Module):
         x = attended if self.local is None else attended + self.local(stem)
         for stage in self.stages if self.attention_after == "stem" else self.stages[1:]:
             x = stage(x)
-        return self.project(x).mean(dim=(2, 3))
+        vectors: Tensor = self.project(x).mean(dim=(2, 3))
+        return vectors

@@ -1,0 +1,98 @@
+"""Multi-head attention with masked keys, shared by every attention box of the figure.
+
+Shape legend: ``b`` batch, ``t_q`` query steps, ``t_k`` key steps, ``d`` token width, ``n_h``
+heads.
+"""
+
+from typing import NamedTuple
+
+from einops import rearrange
+from torch import Tensor, nn
+
+from avtca.model.streams import Stream, masked_softmax
+
+
+class AttentionMap(NamedTuple):
+    """What an attention box looked at.
+
+    ``weights``: ``(b, n_h, t_q, t_k)``, each row sums to one over real keys (to zero where there
+    is none). ``query_times (t_q,)``, ``key_times (t_k,)``: fractions 0..1 of the window.
+    ``query_mask (b, t_q)``: rows that mean something.
+    """
+
+    weights: Tensor
+    query_times: Tensor
+    key_times: Tensor
+    query_mask: Tensor
+
+
+Maps = dict[str, AttentionMap] | None
+"""Where boxes leave their maps, or ``None`` where nobody wants them."""
+
+
+class MultiHeadAttention(nn.Module):
+    """``softmax(q k^T / sqrt(d / n_h)) v``, then a linear map.
+
+    Args:
+        d_query, d_key, d_value: widths of what the queries, keys and values are made from.
+        d_out: width inside and out, a multiple of ``heads``.
+        bias: on queries, keys and values (the released transformer block has none).
+        dropout: on the weights.
+    """
+
+    def __init__(
+        self,
+        d_query: int,
+        d_key: int,
+        d_value: int,
+        d_out: int,
+        *,
+        heads: int,
+        bias: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.weigh = AttentionWeights(d_query, d_key, d_out, heads=heads, bias=bias)
+        self.value = nn.Linear(d_value, d_out, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(d_out, d_out)
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """``(b, t_q, d_query)``, ``(b, t_k, d_key)``, ``(b, t_k, d_value)``, ``(b, t_k)`` ->
+        ``(b, t_q, d_out)`` and the weights ``(b, n_h, t_q, t_k)``. Where no key is real the
+        output is zero.
+        """
+        weights = self.weigh(query, key, key_mask)
+        heads = self.weigh.heads
+        v = rearrange(self.value(value), "b k (n d) -> b n k d", n=heads)
+        mixed = rearrange(self.dropout(weights) @ v, "b n q d -> b q (n d)")
+        out = self.project(mixed) * key_mask.any(dim=1)[:, None, None]
+        return out, weights
+
+
+class AttentionWeights(nn.Module):
+    """The softmax alone: ``(b, t_q, d_query)``, ``(b, t_k, d_key)`` -> ``(b, n_h, t_q, t_k)``."""
+
+    def __init__(
+        self, d_query: int, d_key: int, d_out: int, *, heads: int, bias: bool = False
+    ) -> None:
+        super().__init__()
+        if d_out % heads:
+            raise ValueError(f"width {d_out} does not divide into {heads} heads")
+        self.heads, self.scale = heads, (d_out // heads) ** -0.5
+        self.query = nn.Linear(d_query, d_out, bias=bias)
+        self.key = nn.Linear(d_key, d_out, bias=bias)
+
+    def forward(self, query: Tensor, key: Tensor, key_mask: Tensor) -> Tensor:
+        """Rows sum to one over real keys, to zero where there is none."""
+        q = rearrange(self.query(query), "b q (n d) -> b n q d", n=self.heads)
+        k = rearrange(self.key(key), "b k (n d) -> b n d k", n=self.heads)
+        return masked_softmax(q @ k * self.scale, key_mask[:, None, None, :])
+
+
+def keep_map(maps: Maps, name: str, weights: Tensor, query: Stream, key: Stream) -> None:
+    """Leave a map under ``name`` where somebody wants it."""
+    if maps is not None:
+        maps[name] = AttentionMap(weights, query.times, key.times, query.mask)

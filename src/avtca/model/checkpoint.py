@@ -1,0 +1,208 @@
+"""Checkpoints that rebuild themselves: ``<name>.safetensors`` beside ``<name>.json``.
+
+The JSON is a :class:`~avtca.model.config.Card`. Nothing is ever unpickled here; foreign
+``.pth`` files go through ``avtca convert``.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from avtca.clipspec import ClipSpec
+from avtca.errors import AvtcaError, CheckpointError
+from avtca.model.avtca import AVTCA
+from avtca.model.config import FORMAT_VERSION, Card, ModelConfig
+from avtca.model.variants import build_model
+
+PICKLES = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
+"""Endings of files that hold Python objects, which loading would run."""
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: AVTCA,
+    clip_spec: ClipSpec,
+    *,
+    calibration: dict[str, float] | None = None,
+    provenance: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> Card:
+    """Write ``path`` (a folder: ``model``; else its name without ending) as a pair of files.
+
+    Each file is written beside and moved into place, the card last; it names the weights' hash,
+    so that a pair torn by a crash is noticed. Raises :class:`CheckpointError` where the network
+    does not fit ``clip_spec``.
+    """
+    weights_path, card_path = pair_at(Path(path))
+    if misfits := model.config.misfits(clip_spec):
+        raise CheckpointError(
+            f"save {weights_path}",
+            f"the network does not fit its ClipSpec ({'; '.join(misfits)})",
+            "build it with ModelConfig.for_spec",
+        )
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    blob = save(state)
+    card = Card(
+        variant=model.variant,
+        config=model.config,
+        clip_spec=clip_spec,
+        provenance=provenance or {},
+        metrics=metrics or {},
+        weights_sha256=hashlib.sha256(blob).hexdigest(),
+    )
+    if calibration is not None:
+        card = replace(card, calibration=calibration)
+    text = json.dumps(card.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    weights_path.parent.mkdir(parents=True, exist_ok=True)
+    _write(weights_path, blob)
+    _write(card_path, text.encode())
+    return card
+
+
+def load_checkpoint(
+    path: str | Path, *, clip_spec: ClipSpec | None = None, device: str = "cpu"
+) -> tuple[AVTCA, Card]:
+    """The network in evaluation mode, and its card.
+
+    ``path`` is either file of the pair, their common name, or a folder with one pair in it. Where
+    ``clip_spec`` is given it must be the card's (:class:`~avtca.errors.ClipSpecMismatch` names
+    the fields). Raises :class:`CheckpointError` for everything else that does not fit.
+    """
+    weights_path, card_path = pair_at(Path(path), existing=True)
+    card = read_card(card_path)
+    asked = f"load {weights_path}"
+    if clip_spec is not None:
+        card.clip_spec.require(clip_spec, asked=asked)
+    try:
+        blob_hash = hashlib.sha256(weights_path.read_bytes()).hexdigest()
+        state = load_file(weights_path)
+    except (SafetensorError, OSError) as error:
+        line = str(error).splitlines()[0]
+        raise CheckpointError(asked, f"broken ({line})", "copy or train it again") from None
+    model = build_model(card.variant, card.config)
+    _load_state(model, state, asked)
+    if card.weights_sha256 and blob_hash != card.weights_sha256:
+        raise CheckpointError(
+            asked,
+            f"it is not the file that {card_path.name} was written for (sha256 differs)",
+            "copy both files of one save",
+        )
+    return model.to(torch.device(device)).eval(), card
+
+
+def read_card(path: str | Path) -> Card:
+    """The card of a checkpoint. Raises :class:`CheckpointError` where it is not one."""
+    path = Path(path)
+    asked = f"read {path}"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        line = str(error).splitlines()[0]
+        raise CheckpointError(asked, f"not a card ({line})", "copy or train it again") from None
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if version is None:
+        raise CheckpointError(
+            asked, "JSON without format_version", "name a checkpoint that avtca saved"
+        )
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            asked,
+            f"format version {version}, this avtca reads {FORMAT_VERSION}",
+            "install the avtca that wrote it, or train again",
+        )
+    try:
+        card = Card(
+            variant=values["variant"],
+            config=ModelConfig.from_dict(values["config"]),
+            clip_spec=ClipSpec.from_dict(values["clip_spec"]),
+            calibration=dict(values.get("calibration", {"temperature": 1.0})),
+            provenance=dict(values.get("provenance", {})),
+            metrics=dict(values.get("metrics", {})),
+            weights_sha256=str(values.get("weights_sha256", "")),
+        )
+    except (KeyError, TypeError, ValueError, AvtcaError) as error:
+        found = error.found if isinstance(error, AvtcaError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(asked, f"broken card ({found})", "copy or train it again") from None
+    if misfits := card.config.misfits(card.clip_spec):
+        raise CheckpointError(
+            asked,
+            f"made for another ClipSpec ({'; '.join(misfits)})",
+            "use the card that was saved with these weights",
+        )
+    return card
+
+
+def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
+    """The two files that ``path`` means, weights first.
+
+    A path with either ending, their common name, or a folder (written as ``model``; read where
+    one pair, or ``model``, is in it). With ``existing``, raises :class:`CheckpointError` where a
+    file is missing or is a pickle.
+    """
+    asked = f"load {path}"
+    if path.suffix.lower() in PICKLES:
+        raise CheckpointError(
+            asked,
+            "a pickle, which can run code when it is opened",
+            "turn foreign weights into a checkpoint with: avtca convert",
+        )
+    if path.suffix in (".safetensors", ".json"):
+        stem = path.with_suffix("")
+    elif path.is_dir():
+        stem = path / "model"
+        names = sorted(p.stem for p in path.glob("*.safetensors"))
+        if existing and "model" not in names:
+            if len(names) != 1:
+                found = f"{len(names)} .safetensors files there ({', '.join(names[:5]) or 'none'})"
+                raise CheckpointError(asked, found, "name one of the files")
+            stem = path / names[0]
+    else:
+        stem = path
+    weights, card = (stem.with_name(stem.name + end) for end in (".safetensors", ".json"))
+    if existing:
+        for file in (weights, card):
+            if not file.is_file():
+                raise CheckpointError(
+                    asked, f"{file.name} is missing", "keep the .safetensors and its .json together"
+                )
+    return weights, card
+
+
+def _load_state(model: nn.Module, state: dict[str, torch.Tensor], asked: str) -> None:
+    """Strict loading with one line of what does not fit."""
+    wanted = model.state_dict()
+    wrong = [
+        f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in state and state[name].shape != wanted[name].shape
+    ]
+    missing, unknown = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
+    for what, names in (("other shapes", wrong), ("missing", missing), ("unknown", unknown)):
+        if names:
+            listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+            raise CheckpointError(
+                asked,
+                f"the weights are not those of its card ({what}: {listed})",
+                "copy both files of one save",
+            )
+    model.load_state_dict(state)
+
+
+def _write(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

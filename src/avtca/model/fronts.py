@@ -1,0 +1,114 @@
+"""What comes in: face crops, visual features, sound features, or nothing; each a stream.
+
+Figure, video column, steps 1 to 3 stand behind :class:`VisualPixels`. Shape legend: ``b`` batch,
+``t_v`` video steps, ``t_a`` audio steps, ``c`` channels, ``h``, ``w`` pixels, ``f`` features,
+``d`` token width.
+"""
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from avtca.model.streams import MaskedBatchNorm, Stream, zero_masked
+from avtca.model.visual_trunk import VisualTrunk
+
+
+class VisualPixels(nn.Module):
+    """Face crops to tokens: ``(b, t_v, c, h, w)``, 0..1 -> ``(b, t_v, d)``.
+
+    Each real frame goes through the trunk. In training masked frames never reach it, so its
+    batch norms see faces alone; in evaluation and export all frames do and the masked are then
+    dropped, which gives the same.
+    """
+
+    def __init__(self, trunk: VisualTrunk) -> None:
+        super().__init__()
+        self.trunk, self.width = trunk, trunk.width
+
+    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Stream:
+        """Figure, video column, steps 1 to 3. ``ValueError`` for frames of another shape."""
+        if visual.ndim != 5:
+            raise ValueError(f"pixels are (b, t_v, c, h, w), found shape {tuple(visual.shape)}")
+        b, t = visual.shape[:2]
+        mask = _given(mask, visual)
+        frames = rearrange(visual, "b t c h w -> (b t) c h w")
+        real = mask.reshape(-1)
+        if self.training and 1 < int(real.sum()) < len(frames):
+            vectors = self.trunk(frames[real])
+            tokens = vectors.new_zeros(len(frames), self.width).index_put((real,), vectors)
+        else:
+            tokens = self.trunk(zero_masked(frames[:, None], real[:, None])[:, 0])
+        tokens = tokens.reshape(b, t, self.width)
+        return Stream(zero_masked(tokens, mask), mask, step_times(visual))
+
+
+class VisualFeatures(nn.Module):
+    """Feature sequences (action units, FACET, expression posteriors) to tokens.
+
+    ``(b, t_v, f) -> (b, t_v, d)``: a batch norm for each feature, since their scales differ,
+    and a linear map.
+    """
+
+    def __init__(self, visual_dim: int, width: int) -> None:
+        super().__init__()
+        self.visual_dim, self.width = visual_dim, width
+        self.norm = MaskedBatchNorm(visual_dim)
+        self.project = nn.Linear(visual_dim, width)
+
+    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Stream:
+        """In place of steps 1 to 3. ``ValueError`` for vectors of another length."""
+        _expect(visual, self.visual_dim, axis=2, name="visual features (b, t_v, f)")
+        mask = _given(mask, visual)
+        scaled = self.norm(rearrange(zero_masked(visual, mask), "b t f -> b f t"), mask)
+        tokens = self.project(rearrange(scaled, "b f t -> b t f"))
+        return Stream(zero_masked(tokens, mask), mask, step_times(visual))
+
+
+class SoundFeatures(nn.Module):
+    """MFCCs, log-mel bands or any sound features: ``(b, f, t_a) -> (b, t_a, f)``, as they are."""
+
+    def __init__(self, sound_dim: int) -> None:
+        super().__init__()
+        self.sound_dim = self.width = sound_dim
+
+    def forward(self, sound: Tensor, mask: Tensor | None = None) -> Stream:
+        """Figure, audio column, input. ``ValueError`` for another number of features."""
+        _expect(sound, self.sound_dim, axis=1, name="sound (b, f, t_a)")
+        tokens = rearrange(sound, "b f t -> b t f")
+        mask = _given(mask, tokens)
+        steps = tokens.shape[1]
+        times = torch.arange(steps, device=sound.device, dtype=sound.dtype) / max(1, steps - 1)
+        return Stream(zero_masked(tokens, mask), mask, times)
+
+
+class Absent(nn.Module):
+    """A modality that a variant does not read: one masked step, whatever comes in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Stream:
+        """An empty stream ``(b, 1, d)``."""
+        tokens = torch.zeros(x.shape[0], 1, self.width, device=x.device, dtype=x.dtype)
+        return Stream(tokens, tokens[..., 0] > 0, tokens.new_full((1,), 0.5))
+
+
+def step_times(visual: Tensor) -> Tensor:
+    """Middles of the video steps as fractions of the window: ``(t_v,)``."""
+    steps = visual.shape[1]
+    return (torch.arange(steps, device=visual.device, dtype=visual.dtype) + 0.5) / steps
+
+
+def _given(mask: Tensor | None, x: Tensor) -> Tensor:
+    """The mask, or all True for ``x (b, t, ...)``."""
+    if mask is None:
+        return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    if mask.dtype != torch.bool:
+        raise ValueError(f"a mask is bool, True = real; found {mask.dtype}")
+    return mask
+
+
+def _expect(x: Tensor, size: int, *, axis: int, name: str) -> None:
+    if x.ndim != 3 or x.shape[axis] != size:
+        raise ValueError(f"{name} with {size} features wanted, found shape {tuple(x.shape)}")

@@ -1,0 +1,88 @@
+"""Figure, step 6, "self attention": q and k from the own stream, v from the other.
+
+Shape legend: ``b`` batch, ``t`` steps of the own stream, ``t_o`` steps of the other, ``d`` token
+width, ``n_h`` heads.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from avtca.model.attention import Maps, MultiHeadAttention, keep_map
+from avtca.model.streams import Stream
+
+
+def align_to(other: Stream, times: Tensor) -> Tensor:
+    """The other stream's tokens on this one's clock: ``(b, t_o, d) -> (b, t, d)``.
+
+    Linear interpolation between the nearest real steps before and after each of ``times (t,)``;
+    past the first and last real step the value stays. Zeros where the stream is empty. Our
+    reading: the figure needs as many values as keys, the paper does not say how.
+    """
+    before = other.mask[:, None] & (other.times[None, None] <= times[None, :, None])
+    after = other.mask[:, None] & (other.times[None, None] > times[None, :, None])
+    clock = other.times[None, None].expand_as(before)
+    far = 1e4
+    left = clock.masked_fill(~before, -far).amax(dim=2)
+    right = clock.masked_fill(~after, far).amin(dim=2)
+    share = (times[None] - left) / (right - left)
+    share = torch.where(left == -far, 1.0, torch.where(right == far, 0.0, share))
+    at_left = before & (clock == left[..., None])
+    at_right = after & (clock == right[..., None])
+    weights = at_left * (1 - share)[..., None] + at_right * share[..., None]
+    return weights @ other.tokens
+
+
+class SelfAttention(nn.Module):
+    """One branch: own queries and keys weigh the other stream's values; to be added.
+
+    ``norm=True`` puts layer norms before q, k and v (an option of ``best``).
+    """
+
+    def __init__(self, d: int, *, heads: int, norm: bool = False, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm_own = nn.LayerNorm(d) if norm else nn.Identity()
+        self.norm_other = nn.LayerNorm(d) if norm else nn.Identity()
+        self.attention = MultiHeadAttention(d, d, d, d, heads=heads, dropout=dropout)
+
+    def forward(self, own: Stream, other: Stream) -> tuple[Tensor, Tensor]:
+        """``(b, t, d)``, zero where the other stream is empty, and weights ``(b, n_h, t, t)``."""
+        tokens = self.norm_own(own.tokens)
+        values = self.norm_other(align_to(other, own.times))
+        out, weights = self.attention(tokens, tokens, values, own.mask)
+        return out * other.present[:, None, None], weights
+
+
+class SelfAttentions(nn.Module):
+    """Step 6: one module for each branch, its output added to its own stream."""
+
+    def __init__(self, sound: SelfAttention, visual: SelfAttention) -> None:
+        super().__init__()
+        self.sound, self.visual = sound, visual
+
+    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+        """Both branches see the other as it was before this step."""
+        to_sound, weights_sound = self.sound(sound, visual)
+        to_visual, weights_visual = self.visual(visual, sound)
+        keep_map(maps, "self_attention.sound", weights_sound, sound, sound)
+        keep_map(maps, "self_attention.visual", weights_visual, visual, visual)
+        return (
+            sound.with_tokens(sound.tokens + to_sound),
+            visual.with_tokens(visual.tokens + to_visual),
+        )
+
+
+class SharedSelfAttention(nn.Module):
+    """Released code: one module for both branches, q = k = v = the own stream, nothing added."""
+
+    def __init__(self, d: int, *, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(d, d, d, d, heads=heads, bias=True, dropout=dropout)
+
+    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+        """Each stream's tokens replaced by what it saw in itself."""
+        out = []
+        for name, own in (("sound", sound), ("visual", visual)):
+            tokens, weights = self.attention(own.tokens, own.tokens, own.tokens, own.mask)
+            keep_map(maps, f"self_attention.{name}", weights, own, own)
+            out.append(own.with_tokens(tokens))
+        return out[0], out[1]

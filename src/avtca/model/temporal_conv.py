@@ -1,0 +1,124 @@
+"""Figure, steps 1, 3 and 5: "conv 3 -> batch norm, ReLU (, max pool)" over time, twice.
+
+Shape legend: ``b`` batch, ``t`` steps, ``d`` token width, ``c`` channels, ``f`` mel bands.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avtca.model.streams import MaskedBatchNorm, Stream, zero_masked
+
+Pool = Literal["none", "halve", "slide"]
+"""Max pool of 2: none; with stride 2 (a last odd step is kept); or with stride 1."""
+
+
+class TemporalConv(nn.Module):
+    """Convolution of 3 over time, batch norm, ReLU and, if wanted, max pool.
+
+    ``(b, t, d_in) -> (b, t', d_out)``. With ``padding="same"`` a step stays real where it was,
+    its masked neighbours counting as zeros; with ``padding="valid"`` (the released audio branch)
+    only where all it saw was real. ``pool="halve"`` keeps a pair of which one is real,
+    ``"slide"`` one of which both are. Batch norm sees real steps alone.
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        d_out: int,
+        *,
+        padding: Literal["same", "valid"] = "same",
+        pool: Pool = "none",
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.padding, self.pool = padding, pool
+        self.conv = nn.Conv1d(d_in, d_out, 3, padding=1 if padding == "same" else 0, bias=bias)
+        self.norm = MaskedBatchNorm(d_out)
+
+    def forward(self, x: Stream) -> Stream:
+        """Figure, "conv 3 -> BN, ReLU (, max pool)"."""
+        tokens, mask, times = x
+        y = self.conv(rearrange(tokens, "b t d -> b d t"))
+        if self.padding == "valid":
+            mask, times = _all_of(mask, 3), times[1:-1]
+        y = F.relu(self.norm(y, mask))
+        y = torch.where(mask[:, None], y, torch.zeros((), dtype=y.dtype, device=y.device))
+        if self.pool != "none":
+            y, mask, times = _pool(y, mask, times, self.pool)
+        return Stream(zero_masked(rearrange(y, "b d t -> b t d"), mask), mask, times)
+
+
+def temporal_convs(
+    d_in: int,
+    widths: Sequence[int],
+    *,
+    padding: Literal["same", "valid"] = "same",
+    pool: Pool = "none",
+    bias: bool = False,
+) -> nn.Sequential:
+    """One :class:`TemporalConv` for each width."""
+    sizes = (d_in, *widths)
+    return nn.Sequential(
+        *(TemporalConv(a, b, padding=padding, pool=pool, bias=bias) for a, b in pairwise(sizes))
+    )
+
+
+class SpectralConv(nn.Module):
+    """Audio, before the transformer blocks, over time and frequency; an option of ``best``.
+
+    ``(b, t, f) -> (b, ceil(t / 8), d_out)``: an input batch norm for each band, three 3x3
+    convolutions (batch norm, ReLU, max pool 2x2 each), then all bands of a step through one
+    linear map, batch norm and ReLU.
+    """
+
+    def __init__(self, bands: int, d_out: int, *, channels: tuple[int, ...] = (16, 32, 48)) -> None:
+        super().__init__()
+        sizes = (1, *channels)
+        self.norm_in = MaskedBatchNorm(bands)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(sizes)
+        )
+        self.norms = nn.ModuleList(MaskedBatchNorm(c) for c in channels)
+        for _ in channels:
+            bands = -(-bands // 2)
+        self.flatten = nn.Conv1d(channels[-1] * bands, d_out, 1, bias=False)
+        self.norm_out = MaskedBatchNorm(d_out)
+
+    def forward(self, x: Stream) -> Stream:
+        """Replaces the figure's first two audio convolutions."""
+        tokens, mask, times = x
+        y = self.norm_in(rearrange(tokens, "b t f -> b f t"), mask)
+        y = torch.where(mask[:, None], y, torch.zeros((), dtype=y.dtype, device=y.device))[:, None]
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            y = F.relu(norm(conv(y), mask))
+            zero = torch.zeros((), dtype=y.dtype, device=y.device)
+            y = torch.where(mask[:, None, None], y, zero)
+            y = F.max_pool2d(y, 2, ceil_mode=True)
+            mask, times = _halve(mask, times)
+        y = F.relu(self.norm_out(self.flatten(rearrange(y, "b c f t -> b (c f) t")), mask))
+        return Stream(zero_masked(rearrange(y, "b d t -> b t d"), mask), mask, times)
+
+
+def _pool(y: Tensor, mask: Tensor, times: Tensor, pool: Pool) -> tuple[Tensor, Tensor, Tensor]:
+    """Max pool of 2 over ``y (b, d, t)``, which is not negative and zero where masked."""
+    if pool == "halve":
+        return F.max_pool1d(y, 2, ceil_mode=True), *_halve(mask, times)
+    return F.max_pool1d(y, 2, 1), _all_of(mask, 2), (times[1:] + times[:-1]) / 2
+
+
+def _halve(mask: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """Mask and clock of pairs; a pair is real where one of the two is."""
+    real = F.max_pool1d(mask.float()[:, None], 2, ceil_mode=True)[:, 0] > 0
+    means = F.avg_pool1d(times[None, None], 2, ceil_mode=True, count_include_pad=False)
+    return real, means[0, 0]
+
+
+def _all_of(mask: Tensor, width: int) -> Tensor:
+    """Bool ``(b, t - width + 1)``: all of ``width`` neighbours are real."""
+    return F.max_pool1d((~mask).float()[:, None], width, 1)[:, 0] == 0

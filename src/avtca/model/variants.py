@@ -1,0 +1,304 @@
+"""Every network of the paper, of its parent and ours, by name.
+
+A variant is a choice of boxes; sizes come from :class:`~avtca.model.config.ModelConfig`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from torch import nn
+
+from avtca.errors import ConfigError
+from avtca.model import head, pooling
+from avtca.model.avtca import AVTCA, Boxes
+from avtca.model.config import ModelConfig
+from avtca.model.cross_attention import CrossAttention, CrossAttentions
+from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures, VisualPixels
+from avtca.model.positions import TimeEncoding
+from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
+from avtca.model.temporal_conv import SpectralConv, temporal_convs
+from avtca.model.transformer_block import (
+    IntermediateAttention,
+    LateTransformer,
+    PassThrough,
+    TransformerBlock,
+    TransformerBlocks,
+)
+from avtca.model.visual_trunk import VisualTrunk
+
+RELEASED_TRUNK = {"units": (4, 8, 4), "attention_after": "stage2", "local_kind": "depthwise"}
+"""EfficientFace, as the released code has it."""
+FIGURE_TRUNK = {"units": (4, 8), "attention_after": "stem", "local_kind": "depthwise"}
+"""The figure: attention and local features on the stem's map, two inverted residual blocks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """Which boxes stand in the figure's places; see :class:`ModelConfig` for the options."""
+
+    summary: str
+    source: str
+    intermediate: Literal["transformer", "attention", "none"] = "none"
+    late: Literal["self_cross", "shared_self", "transformer", "none"] = "none"
+    streams: Literal["both", "sound", "visual"] = "both"
+    released_convs: bool = False
+    trunk: dict[str, Any] = field(default_factory=lambda: dict(FIGURE_TRUNK))
+    heads: int = 4
+    residual: bool = False
+    positions: bool = False
+    pooling: Literal["max", "mean", "attentive"] = "max"
+    fusion: Literal["sum", "concatenation", "gated", "late", "mean_posterior"] = "sum"
+    auxiliary: bool = False
+    sound_front: Literal["conv1d", "conv2d"] = "conv1d"
+
+
+_FIGURE = Variant(
+    summary="the network as the paper draws it",
+    source="AVT-CA, figure",
+    intermediate="transformer",
+    late="self_cross",
+)
+_PARENT = Variant(
+    summary="",
+    source="Chumachenko et al. 2022, released code",
+    released_convs=True,
+    trunk=dict(RELEASED_TRUNK),
+    heads=1,
+    pooling="mean",
+    fusion="concatenation",
+)
+_BASELINE = Variant(summary="", source="baseline of ours")
+
+
+def _ablation(summary: str, **changes: Any) -> Variant:
+    return replace(_FIGURE, summary=summary, source="AVT-CA, Table V", **changes)
+
+
+def _without(part: str, words: str) -> Variant:
+    return replace(
+        _FIGURE,
+        summary=f"figure without {words}",
+        source="AVT-CA, ablation of the visual parts",
+        trunk={**FIGURE_TRUNK, part: False},
+    )
+
+
+VARIANTS: dict[str, Variant] = {
+    "figure": _FIGURE,
+    "released": replace(
+        _PARENT,
+        summary="the authors' code to the letter",
+        source="AVT-CA, released code",
+        intermediate="transformer",
+        late="shared_self",
+        heads=8,
+    ),
+    "late_transformer": replace(_PARENT, summary="parent's 'lt' fusion", late="transformer"),
+    "intermediate_attention": replace(
+        _PARENT, summary="parent's 'ia' fusion", intermediate="attention"
+    ),
+    "intermediate_transformer": replace(
+        _PARENT, summary="parent's 'it' fusion", intermediate="transformer"
+    ),
+    "it1": _ablation("step 4 alone, 1 head", late="none", heads=1),
+    "it4": _ablation("step 4 alone, 4 heads", late="none"),
+    "ct1": _ablation("steps 6 and 7 alone, 1 head", intermediate="none", heads=1),
+    "ct4": _ablation("steps 6 and 7 alone, 4 heads", intermediate="none"),
+    "it1_ct1": _ablation("figure with 1 head", heads=1),
+    "it4_ct4": _ablation("figure with 4 heads: the same network as 'figure'"),
+    "no_channel": _without("channel", "channel attention"),
+    "no_spatial": _without("spatial", "spatial attention"),
+    "no_local": _without("local", "the local feature extractor"),
+    "audio_only": replace(_BASELINE, summary="audio branch alone", streams="sound"),
+    "video_only": replace(_BASELINE, summary="video branch alone", streams="visual"),
+    "concatenation": replace(
+        _BASELINE, summary="pooled features side by side", fusion="concatenation"
+    ),
+    "mean_posterior": replace(
+        _BASELINE, summary="mean of two classifiers' posteriors", fusion="mean_posterior"
+    ),
+    "best": replace(
+        _FIGURE,
+        summary="figure + residuals, time encoding, attentive pooling, late fusion",
+        source="ours",
+        trunk={},
+        residual=True,
+        positions=True,
+        pooling="attentive",
+        fusion="late",
+        auxiliary=True,
+        sound_front="conv2d",
+    ),
+}
+"""Variants by name."""
+
+_OPTIONS = ("heads", "residual", "positions", "pooling", "fusion", "auxiliary", "sound_front")
+
+
+def variant_named(name: str) -> Variant:
+    """The variant of that name. Raises :class:`ConfigError` with the nearest name."""
+    if name not in VARIANTS:
+        near = get_close_matches(name, VARIANTS, n=1, cutoff=0.0)
+        raise ConfigError(
+            f"build the network {name!r}",
+            "no variant of that name",
+            f"did you mean {near[0]!r}? known are {', '.join(VARIANTS)}",
+        )
+    return VARIANTS[name]
+
+
+def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -> AVTCA:
+    """A network of ``variant`` with fresh weights, in training mode.
+
+    ``sizes`` replace fields of ``config`` (default: the paper's released sizes). Raises
+    :class:`ConfigError` for a variant or sizes that do not exist or do not fit together.
+    """
+    choice = variant_named(variant)
+    given = (config or ModelConfig()).to_dict()
+    config = ModelConfig.from_dict({**given, **sizes})
+    options = {name: getattr(config, name) for name in _OPTIONS}
+    choice = replace(choice, **{k: v for k, v in options.items() if v is not None})
+    return AVTCA(_boxes(variant, choice, config), variant=variant, config=config)
+
+
+def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
+    """One part for each box of the figure."""
+    _check(name, choice, config)
+    v_before, v_after = _halves(config.visual_widths)
+    a_before, a_after = _halves(config.sound_widths)
+    d_v, d_a, d = v_before[-1], a_before[-1], v_after[-1]
+    hears, sees = choice.streams != "visual", choice.streams != "sound"
+    old = choice.released_convs
+    padding: Literal["same", "valid"] = "valid" if old else "same"
+    pool: Literal["slide", "halve"] = "slide" if old else "halve"
+    visual_front = _visual_front(choice, config) if sees else Absent(d)
+    sound_front = SoundFeatures(config.sound_dim) if hears else Absent(d)
+    nothing = nn.Identity()
+    if not hears:
+        sound_before: nn.Module = nothing
+    elif choice.sound_front == "conv2d":
+        sound_before = SpectralConv(config.sound_dim, d_a)
+    else:
+        sound_before = temporal_convs(
+            config.sound_dim, a_before, padding=padding, pool=pool, bias=old
+        )
+    return Boxes(
+        visual_front=visual_front,
+        sound_front=sound_front,
+        visual_before=temporal_convs(visual_front.width, v_before, bias=old) if sees else nothing,
+        sound_before=sound_before,
+        auxiliary=head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
+        if choice.auxiliary
+        else head.NoAuxiliaryHeads(),
+        visual_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
+        sound_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
+        transformer=_intermediate(choice, config, d_a, d_v),
+        visual_after=temporal_convs(d_v, v_after, bias=old) if sees else nothing,
+        sound_after=temporal_convs(d_a, a_after, padding=padding, pool=pool, bias=old)
+        if hears
+        else nothing,
+        self_attention=_self_attention(choice, config, d),
+        cross_attention=_cross_attention(choice, config, d),
+        visual_pool=pooling.pooling(choice.pooling if sees else "max", d),
+        sound_pool=pooling.pooling(choice.pooling if hears else "max", d),
+        head=_head(choice, config, d),
+    )
+
+
+def _check(name: str, choice: Variant, config: ModelConfig) -> None:
+    asked = f"build the network {name!r}"
+    _, d_v = 0, config.visual_widths[len(config.visual_widths) // 2 - 1]
+    d_a, d = config.sound_widths[len(config.sound_widths) // 2 - 1], config.sound_widths[-1]
+    if choice.heads < 1 or any(width % choice.heads for width in (d_v, d_a, d)):
+        raise ConfigError(
+            asked,
+            f"{choice.heads} heads for tokens {d_v}, {d_a} and {d} wide",
+            "give heads that divide the widths",
+        )
+    if name.startswith("no_") and config.visual != "pixels":
+        raise ConfigError(
+            asked, "it takes away a part of the pixel front end", "give visual='pixels'"
+        )
+    if choice.auxiliary and choice.streams != "both":
+        raise ConfigError(asked, "auxiliary heads on a single branch", "leave auxiliary out")
+    if choice.fusion == "late" and not choice.auxiliary:
+        raise ConfigError(asked, "late fusion without auxiliary heads", "give auxiliary=True")
+
+
+def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    middle = len(widths) // 2
+    return widths[:middle], widths[middle:]
+
+
+def _visual_front(choice: Variant, config: ModelConfig) -> VisualPixels | VisualFeatures:
+    if config.visual == "features":
+        return VisualFeatures(config.visual_dim, config.visual_widths[0])
+    sizes = {**choice.trunk, **config.trunk, "channels": config.channels}
+    if "units" in sizes:
+        sizes["units"] = tuple(sizes["units"])
+    try:
+        return VisualPixels(VisualTrunk(**sizes))
+    except TypeError as error:
+        raise ConfigError("build the visual trunk", str(error), "correct trunk") from None
+
+
+def _intermediate(choice: Variant, config: ModelConfig, d_a: int, d_v: int) -> nn.Module:
+    if choice.intermediate == "none" or choice.streams != "both":
+        return PassThrough()
+    if choice.intermediate == "attention":
+        return IntermediateAttention(d_a, d_v, heads=choice.heads)
+    return TransformerBlocks(_block(choice, config, d_a, d_v), _block(choice, config, d_v, d_a))
+
+
+def _block(choice: Variant, config: ModelConfig, d_query: int, d_key: int) -> TransformerBlock:
+    return TransformerBlock(
+        d_query,
+        d_key,
+        heads=choice.heads,
+        mlp_ratio=config.mlp_ratio,
+        residual=choice.residual,
+        dropout=config.dropout,
+    )
+
+
+def _self_attention(choice: Variant, config: ModelConfig, d: int) -> nn.Module:
+    heads, dropout = choice.heads, config.dropout
+    if choice.late == "shared_self":
+        return SharedSelfAttention(d, heads=heads, dropout=dropout)
+    if choice.late != "self_cross":
+        return PassThrough()
+    norm = choice.residual
+    return SelfAttentions(
+        SelfAttention(d, heads=heads, norm=norm, dropout=dropout),
+        SelfAttention(d, heads=heads, norm=norm, dropout=dropout),
+    )
+
+
+def _cross_attention(choice: Variant, config: ModelConfig, d: int) -> nn.Module:
+    if choice.late == "transformer":
+        return LateTransformer(_block(choice, config, d, d), _block(choice, config, d, d))
+    if choice.late != "self_cross":
+        return PassThrough()
+    heads, norm, dropout = choice.heads, choice.residual, config.dropout
+    return CrossAttentions(
+        CrossAttention(d, heads=heads, norm=norm, dropout=dropout),
+        CrossAttention(d, heads=heads, norm=norm, dropout=dropout),
+        residual=choice.residual,
+    )
+
+
+def _head(choice: Variant, config: ModelConfig, d: int) -> nn.Module:
+    kinds: dict[str, type[nn.Module]] = {
+        "sum": head.Sum,
+        "concatenation": head.Concatenation,
+        "gated": head.Gated,
+        "late": head.Late,
+        "mean_posterior": head.MeanPosterior,
+    }
+    if choice.streams == "sound":
+        return head.SoundOnly(d, config.n_labels)
+    if choice.streams == "visual":
+        return head.VisualOnly(d, config.n_labels)
+    return kinds[choice.fusion](d, config.n_labels)
