@@ -1,0 +1,128 @@
+"""Imports run one way (docs/architecture.md), and the core needs none of the training packages."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "avtca"
+BASE = {"errors", "labels", "clipspec"}
+MAY_IMPORT = {
+    "errors": set(),
+    "labels": set(),
+    "clipspec": {"errors"},
+    "media": BASE,
+    "faces": BASE | {"media"},
+    "sound": BASE,
+    "preprocess": BASE | {"sound"},
+    "recognize": BASE | {"media", "faces", "sound", "preprocess"},
+    "corpora": BASE | {"media", "faces", "sound", "preprocess"},
+    "model": BASE,
+    "evaluation": BASE | {"media", "faces", "sound", "preprocess", "recognize", "corpora", "model"},
+    "plots": BASE,
+}
+"""What each room may import of avtca; ``cli`` may import all. Imports for types alone do not run
+and do not count."""
+INSIDE_FUNCTIONS = {"recognize": {"plots", "model"}}
+"""What a room may import besides, but only when it is asked for: ``Report.plot()`` draws, and the
+PyTorch engine builds a network."""
+MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
+MAY_IMPORT["serving"] = MAY_IMPORT["recognize"] | {"recognize"}
+
+CORE = ("media", "faces", "sound", "preprocess", "recognize", "plots", "cli")
+HEAVY = ("torch", "lightning", "pandas", "sklearn", "scipy", "librosa", "h5py", "pyarrow")
+
+
+def rooms_imported(path: Path) -> list[tuple[str, int, bool]]:
+    """Rooms of avtca that a file imports: room, line, and whether inside a function."""
+    found = []
+
+    def visit(node: ast.AST, inside: bool) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            return
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            names = [node.module or ""]
+            if node.module == "avtca":  # from avtca import sound
+                names = [f"avtca.{alias.name}" for alias in node.names]
+        for parts in (name.split(".") for name in names):
+            if parts[0] == "avtca" and len(parts) > 1:
+                found.append((parts[1], node.lineno, inside))
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    visit(ast.parse(path.read_text(), str(path)), False)
+    return found
+
+
+def files_of(room: str) -> list[Path]:
+    single = PACKAGE / f"{room}.py"
+    return [single] if single.exists() else sorted((PACKAGE / room).rglob("*.py"))
+
+
+def test_every_room_is_known() -> None:
+    rooms = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    rooms |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms - {"weights"} <= {*MAY_IMPORT, "cli"}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_run_one_way(room: str) -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir()}
+    wrong = []
+    for path in files_of(room):
+        for other, line, inside in rooms_imported(path):
+            allowed = MAY_IMPORT[room] | {room}
+            allowed |= INSIDE_FUNCTIONS.get(room, set()) if inside else set()
+            if other in rooms and other not in allowed:
+                wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports avtca.{other}")
+    assert not wrong, wrong
+
+
+def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
+    source = tmp_path / "x.py"
+    lines = [
+        "import avtca.cli",
+        "from avtca import plots",
+        "if TYPE_CHECKING:",
+        "    from avtca.training import train",
+        "def f():",
+        "    from avtca.model.avtca import AVTCA",
+        "class A:",
+        "    import avtca.media.clip",
+    ]
+    source.write_text("\n".join(lines))
+    assert rooms_imported(source) == [
+        ("cli", 1, False),
+        ("plots", 2, False),
+        ("model", 6, True),
+        ("media", 8, False),
+    ]
+
+
+@pytest.mark.parametrize("room", CORE)
+def test_the_core_imports_without_the_training_packages(room: str) -> None:
+    """In a fresh interpreter where those packages cannot be imported at all."""
+    if not files_of(room):
+        pytest.skip(f"there is no avtca.{room} yet")
+    modules = [
+        "avtca."
+        + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        for path in files_of(room)
+    ]
+    script = f"""
+import importlib, sys
+for name in {HEAVY}:
+    sys.modules[name] = None
+for name in {modules}:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
