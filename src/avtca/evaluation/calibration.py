@@ -1,0 +1,138 @@
+"""How far confidence can be believed, and a temperature that mends it.
+
+Probabilities are ``(n, k)`` with rows that sum to 1, labels integers ``(n,)``. "Confidence" is
+the highest probability of a row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from avtca.evaluation.metrics import Float, checked
+
+BINS = 15
+"""Bins of the calibration errors (Guo et al. 2017)."""
+TEMPERATURES = (0.05, 20.0)
+"""Where the fitted temperature must lie."""
+TINY = 1e-12
+"""Least probability whose logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability curve: for each bin that holds takes, confidence against accuracy.
+
+    ``edges (bins + 1,)`` of confidence, ``confidence (bins,)`` and ``accuracy (bins,)`` means
+    of the bin (NaN in an empty one), ``count (bins,)`` takes.
+    """
+
+    edges: Float
+    confidence: Float
+    accuracy: Float
+    count: NDArray[np.int64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean gap of the bins, weighted by their takes."""
+        full = self.count > 0
+        gap = np.abs(self.confidence[full] - self.accuracy[full])
+        return float(gap @ self.count[full] / self.count.sum())
+
+    @property
+    def worst(self) -> float:
+        """Largest gap of a bin."""
+        return float(np.nanmax(np.abs(self.confidence - self.accuracy)))
+
+
+def reliability(
+    probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS, adaptive: bool = False
+) -> Reliability:
+    """Reliability curve of the top label.
+
+    Bins are of equal width over 0..1, each open below and closed above, or ``adaptive``: of
+    equal numbers of takes, to within one, in the order of confidence.
+    """
+    p, y = _probabilities(probs, labels)
+    confidence, right = p.max(1), (p.argmax(1) == y).astype(np.float64)
+    if adaptive:
+        order = np.argsort(confidence, kind="stable")
+        cuts = np.linspace(0, len(y), min(bins, len(y)) + 1).round().astype(np.int64)
+        where = np.empty(len(y), np.int64)
+        where[order] = np.searchsorted(cuts, np.arange(len(y)), side="right") - 1
+        inner = confidence[order][cuts[1:-1]]
+        edges = np.concatenate([[0.0], inner, [1.0]])
+    else:
+        edges = np.linspace(0, 1, bins + 1)
+        where = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    size = len(edges) - 1
+    count = np.bincount(where, minlength=size)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(where, x, size) / count for x in (confidence, right)]
+    return Reliability(edges, means[0], means[1], count.astype(np.int64))
+
+
+def ece(probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> float:
+    """Expected calibration error of the top label, bins of equal width (Naeini et al. 2015)."""
+    return reliability(probs, labels, bins=bins).error
+
+
+def adaptive_ece(probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> float:
+    """Expected calibration error of the top label, bins of equal numbers of takes."""
+    return reliability(probs, labels, bins=bins, adaptive=True).error
+
+
+def nll(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Mean negative log-likelihood of the true labels, in nats; probabilities from 1e-12."""
+    p, y = _probabilities(probs, labels)
+    return float(-np.log(np.maximum(p[np.arange(len(y)), y], TINY)).mean())
+
+
+def brier(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Mean squared distance of the probabilities to the one-hot label: 0 best, 2 worst."""
+    p, y = _probabilities(probs, labels)
+    return float(np.square(p - np.eye(p.shape[1])[y]).sum(1).mean())
+
+
+def softmax(logits: ArrayLike, temperature: float = 1.0) -> Float:
+    """Probabilities ``(n, k)`` of ``logits / temperature``."""
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, found {temperature}")
+    z = np.asarray(logits, np.float64) / temperature
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+def fit_temperature(
+    logits: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None
+) -> float:
+    """The temperature under which logits ``(n, k)`` give the labels the most likelihood.
+
+    Fit it on people who are neither trained on nor tested (Guo et al. 2017). The likelihood is
+    concave in ``1 / T``, so its slope is bisected; the answer lies within :data:`TEMPERATURES`
+    and is at their edge where the data ask for more (all right, or no better than chance).
+    ``weights (n,)`` counts takes unevenly, such as ``1 / takes of the speaker``. Log-probabilities
+    serve as logits.
+    """
+    z, y = checked(logits, labels)
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
+    if w.shape != y.shape or (w < 0).any() or not w.sum() > 0:
+        raise ValueError("weights (n,) that are not negative and not all zero are needed")
+    true = z[np.arange(len(y)), y]
+
+    def slope(sharpness: float) -> float:
+        expected = (softmax(z, 1 / sharpness) * z).sum(1)
+        return float(w @ (expected - true))
+
+    low, high = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0]
+    for _ in range(60):
+        middle = np.sqrt(low * high)
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return float(1 / np.sqrt(low * high))
+
+
+def _probabilities(probs: ArrayLike, labels: ArrayLike) -> tuple[Float, NDArray[np.int64]]:
+    p, y = checked(probs, labels)
+    if p.min() < -1e-6 or np.abs(p.sum(1) - 1).max() > 1e-3:
+        raise ValueError("probabilities are needed: rows that are not negative and sum to 1")
+    return p, y
