@@ -1,0 +1,251 @@
+"""Train a network on takes: resumable, the best epoch kept by a validation figure."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from numpy.typing import NDArray
+
+from avtca.clipspec import ClipSpec
+from avtca.errors import ConfigError
+from avtca.model import ModelConfig, build_model, load_checkpoint
+from avtca.model.avtca import AVTCA
+from avtca.training.data import (
+    EvaluationData,
+    TrainingData,
+    evaluation_loader,
+    mean_by_take,
+    training_loader,
+)
+from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
+from avtca.training.module import Training, run_network
+from avtca.training.recipe import Recipe
+from avtca.training.record import RunRecord, fingerprint, versions, write_atomic
+from avtca.training.takes import TakeSet
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A finished training.
+
+    ``network``: the kept weights, in evaluation mode. ``epoch``: the one they are from, counted
+    from 0. ``figures``: its validation figures (empty without validation). ``history``: one row
+    an epoch.
+    """
+
+    network: AVTCA
+    epoch: int
+    figures: dict[str, float]
+    history: list[dict[str, float]]
+    out: Path
+
+
+def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) -> AVTCA:
+    """A network that fits ``spec``, its fresh weights drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_model(variant, ModelConfig.for_spec(spec, **sizes))
+
+
+def fit(
+    network: AVTCA,
+    recipe: Recipe,
+    train: TakeSet,
+    validation: TakeSet | None = None,
+    *,
+    out: Path,
+    provenance: Mapping[str, Any] | None = None,
+    progress: bool = False,
+    board: bool = False,
+    callbacks: list[Callback] | None = None,
+) -> FitResult:
+    """Train ``network`` in the folder ``out`` and return it with its kept weights.
+
+    In ``out``: ``run.json`` (recipe, sizes, versions, commit, fingerprints of the takes and
+    ``provenance``; written before the first step), ``metrics.csv``, ``last.ckpt`` to resume from,
+    ``best.safetensors``/``.json`` and ``last.safetensors``/``.json``, and ``done.json`` at the
+    end. A folder with a broken-off run of the same kind goes on where it was, to the same result;
+    a finished one is returned as it is. ``validation`` chooses the epoch and nothing else; test
+    takes have no place here. Raises :class:`ConfigError` for a folder with another run in it, a
+    metric without validation takes, an augmentation that could never fire, or a loss that is
+    not finite; :class:`~avtca.errors.ClipSpecMismatch` where the sides are prepared differently.
+    """
+    network_spec_check(network, train, validation)
+    if validation is None and recipe.metric != "none":
+        raise ConfigError(
+            f"keep the weights with the best validation {recipe.metric}",
+            "no validation takes",
+            "give some, or set metric: none",
+        )
+    if not len(train):
+        raise ConfigError("train", "no training takes", "check the folds and the corpus")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _run_card(network, recipe, train, validation, provenance or {})
+    _open_folder(out, run)
+    if (out / "done.json").exists():
+        return _finished(out, train.spec)
+
+    data = TrainingData(train, recipe.augmentation, recipe.seed)
+    rank, world = process_rank(), process_world()
+    loader = training_loader(data, recipe.batch, workers=recipe.workers, rank=rank, world=world)
+    module = Training(
+        network,
+        recipe,
+        train.targets,
+        steps=len(loader),
+        validation_targets=None if validation is None else validation.targets,
+    )
+    if world > 1:
+        synchronise_norms(network)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    record = RunRecord(out, train.spec, recipe, run)
+    last = out / "last.ckpt"
+    trainer = lightning.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator=recipe.device,
+        **strategy(),
+        logger=_loggers(out) if board else False,
+        callbacks=[record, *_bars(progress), *(callbacks or []), _saver(out)],
+        gradient_clip_val=recipe.optimiser.clip_norm or None,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+    )
+    started = time.perf_counter()
+    trainer.fit(
+        module,
+        loader,
+        None if validation is None else evaluation_loader(EvaluationData(validation)),
+        ckpt_path=last if last.exists() else None,
+        weights_only=True,
+    )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if rank == 0:
+        seconds = round(time.perf_counter() - started, 1)
+        record.finish(module, seconds=seconds)
+    trainer.strategy.barrier()
+    return _finished(out, train.spec)
+
+
+def network_spec_check(network: AVTCA, train: TakeSet, validation: TakeSet | None) -> None:
+    """Refuse sides that are prepared differently, or a network made for other input."""
+    if validation is not None:
+        train.spec.require(validation.spec, asked="train and validate")
+    if misfits := network.config.misfits(train.spec):
+        raise ConfigError(
+            "train this network on these takes",
+            f"they do not fit ({'; '.join(misfits)})",
+            "build it with ModelConfig.for_spec",
+        )
+
+
+@torch.no_grad()
+def predict_takes(
+    network: AVTCA,
+    takes: TakeSet,
+    *,
+    binary: bool = False,
+    temperature: float = 1.0,
+    hop_s: float | None = None,
+    data: EvaluationData | None = None,
+) -> NDArray[np.float64]:
+    """Probabilities ``(n, n_labels)`` of takes: the mean over each take's windows.
+
+    ``data`` may be given to use its windows again, or windows that were degraded.
+    """
+    data = EvaluationData(takes, hop_s) if data is None else data
+    was_training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    parts, rows = [], []
+    for batch in evaluation_loader(data):
+        moved = type(batch)(*(part.to(device) for part in batch))
+        logits = run_network(network, moved).logits.float() / temperature
+        parts.append((logits.sigmoid() if binary else logits.softmax(1)).cpu().numpy())
+        rows.append(batch.take.numpy())
+    network.train(was_training)
+    return mean_by_take(np.concatenate(parts), np.concatenate(rows), len(takes))
+
+
+def _run_card(
+    network: AVTCA,
+    recipe: Recipe,
+    train: TakeSet,
+    validation: TakeSet | None,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "variant": network.variant,
+        "model": network.config.to_dict(),
+        "clip_spec": train.spec.to_dict(),
+        "clip_spec_hash": train.spec.hash,
+        "recipe": recipe.model_dump(mode="json"),
+        "train": fingerprint(train),
+        "validation": fingerprint(validation) if validation is not None else None,
+        "provenance": dict(provenance),
+        "versions": versions(),
+    }
+
+
+def _open_folder(out: Path, run: dict[str, Any]) -> None:
+    """Write ``run.json``, or check that it is of this run; versions may differ."""
+    path = out / "run.json"
+    text = json.dumps(run, indent=1, sort_keys=True)
+    if not path.exists():
+        if process_rank() == 0:
+            write_atomic(path, text)
+        return
+    before, now = json.loads(path.read_text()), json.loads(text)
+    differ = [key for key in now if key != "versions" and before.get(key) != now[key]]
+    if differ:
+        raise ConfigError(
+            f"train in {out}",
+            f"it holds a run with another {', '.join(sorted(differ))}",
+            "choose another folder, or delete this one",
+        )
+
+
+def _finished(out: Path, spec: ClipSpec) -> FitResult:
+    done = json.loads((out / "done.json").read_text())
+    network, _ = load_checkpoint(out / done["kept"], clip_spec=spec)
+    return FitResult(network, done["epoch"], done["figures"], done["history"], out)
+
+
+def _saver(out: Path) -> ModelCheckpoint:
+    """``last.ckpt`` after every epoch."""
+    return ModelCheckpoint(
+        out, save_last=True, save_top_k=0, every_n_epochs=1, save_on_train_epoch_end=True
+    )
+
+
+def _loggers(out: Path) -> list[Any]:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return [TensorBoardLogger(out, name="", version="board")]
+
+
+def _bars(progress: bool) -> list[Callback]:
+    if not progress:
+        return []
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    return [RichProgressBar()]
+
+
+def torch_threads(threads: int) -> None:
+    """Threads of one operation; 1 where several runs share a machine."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)

@@ -1,0 +1,140 @@
+"""One training step and one validation, for Lightning's loop."""
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from avtca.errors import ConfigError
+from avtca.model.avtca import ModelOutput
+from avtca.training.data import Batch, mean_by_take
+from avtca.training.objective import Objective, drop_modalities, mix_takes
+from avtca.training.recipe import Recipe
+from avtca.training.schedule import make_optimiser, rate_factor
+from avtca.training.scores import scores
+
+
+def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
+    """The network's output on a batch."""
+    output: ModelOutput = network(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    return output
+
+
+class Training(lightning.LightningModule):
+    """A network, its recipe, and the validation figures of the epoch that ended last.
+
+    All chance (dropout, modality dropout, mixup) is drawn from ``(seed, step, process)`` anew at
+    each step, so that a resumed run goes on as the unbroken one.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        targets: NDArray[np.float32],
+        *,
+        steps: int,
+        validation_targets: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network, self.recipe, self.steps = network, recipe, steps
+        self.objective = Objective(recipe, targets)
+        self.average = (
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+            if recipe.ema
+            else None
+        )
+        self.validation_targets = validation_targets
+        self.figures: dict[str, float] = {}
+        self._losses: list[Tensor] = []
+        self._validated: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is validated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def on_train_epoch_start(self) -> None:
+        """A new mean of the training loss."""
+        self._losses = []
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Loss of one batch."""
+        where = [self.recipe.seed, self.global_step, self.global_rank]
+        seed = int(np.random.SeedSequence(where).generate_state(1, np.uint32)[0])
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        if self.recipe.augmentation.mixup:
+            batch = mix_takes(batch, self.recipe.augmentation.mixup, generator)
+        batch = drop_modalities(batch, self.recipe.modality_dropout, generator)
+        output = run_network(self.network, batch)
+        loss = self.objective(output.logits, batch.target).mean()
+        if self.recipe.auxiliary:
+            present = {"sound": batch.sound_mask.any(1), "visual": batch.visual_mask.any(1)}
+            for name, logits in output.auxiliary.items():
+                own = self.objective(logits, batch.target) * present[name]
+                loss = loss + self.recipe.auxiliary * own.mean()
+        self._losses.append(loss.detach())
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stops a run whose loss is no number any more."""
+        if not torch.isfinite(self._losses[-1]):
+            raise ConfigError(
+                "train this network",
+                f"the loss is not finite at step {self.global_step}",
+                "lower optimiser.learning_rate, or set optimiser.clip_norm",
+            )
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
+        """The average follows after each step."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def on_validation_epoch_start(self) -> None:
+        """Nothing validated yet."""
+        self._validated = []
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Probabilities of one batch of windows."""
+        logits = run_network(self.kept, batch).logits
+        self._validated.append((probabilities(logits, self.recipe), batch.take))
+
+    def on_validation_epoch_end(self) -> None:
+        """Figures over takes, each the mean of its windows."""
+        if self.validation_targets is None or self.trainer.sanity_checking:
+            return
+        values = torch.cat([part for part, _ in self._validated]).float().cpu().numpy()
+        take = torch.cat([part for _, part in self._validated]).cpu().numpy()
+        means = mean_by_take(values, take, len(self.validation_targets))
+        binary = self.recipe.loss == "binary"
+        self.figures = scores(means, self.validation_targets, binary=binary)
+
+    @property
+    def train_loss(self) -> Tensor:
+        """Mean training loss of the epoch so far, in this process."""
+        return torch.stack(self._losses).mean()
+
+    def on_train_epoch_end(self) -> None:
+        """Everything to the loggers."""
+        named = {f"validation_{name}": value for name, value in self.figures.items()}
+        self.log_dict({"train_loss": self.train_loss, **named}, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimiser and its rate for each step."""
+        optimiser = make_optimiser(self.network, self.recipe.optimiser)
+        factor = rate_factor(self.recipe.optimiser, epochs=self.recipe.epochs, steps=self.steps)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def probabilities(logits: Tensor, recipe: Recipe) -> Tensor:
+    """Softmax, or sigmoid where several labels may hold."""
+    return logits.sigmoid() if recipe.loss == "binary" else logits.softmax(1)

@@ -1,0 +1,20 @@
+"""Run by test_fit: a training that kills itself with SIGKILL in the middle of an epoch."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from lightning.pytorch.callbacks import Callback
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_fit import run
+
+
+class Kill(Callback):
+    def on_train_batch_end(self, trainer, *args):
+        if trainer.global_step == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+run(Path(sys.argv[1]), callbacks=[Kill()])

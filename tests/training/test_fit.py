@@ -1,0 +1,161 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_takes import SPEC, make_takes
+
+from avtca.errors import ClipSpecMismatch, ConfigError
+from avtca.model import load_checkpoint
+from avtca.training.fit import fit, new_network, predict_takes
+from avtca.training.recipe import Augmentation, ModalityDropout, Optimiser, Recipe
+
+SMALL = {"visual_widths": (8, 8, 16, 16), "sound_widths": (8, 16, 16, 16), "dropout": 0.2}
+EVERYTHING = Recipe(
+    epochs=5,
+    batch=8,
+    seed=3,
+    ema=0.7,
+    auxiliary=0.5,
+    label_smoothing=0.1,
+    class_weights=True,
+    modality_dropout=ModalityDropout(form="whole", sound=0.2, visual=0.2),
+    augmentation=Augmentation(
+        waveform=0.3, gain_db=6, time_masks=1, band_masks=1, step_dropout=0.1, mixup=0.3
+    ),
+    optimiser=Optimiser(learning_rate=0.01, warmup_epochs=1, clip_norm=1.0),
+)
+
+
+def run(out, recipe=EVERYTHING, variant="best", **more):
+    torch.set_num_threads(1)
+    validation = make_takes(12, seed=1)
+    network = new_network(variant, SPEC, seed=recipe.seed, **SMALL)
+    return fit(network, recipe, make_takes(24), validation, out=out, **more)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("unbroken"))
+
+
+def test_learns_what_can_be_heard_and_seen(tmp_path):
+    recipe = Recipe(
+        epochs=10, batch=8, augmentation=Augmentation(), optimiser=Optimiser(learning_rate=0.01)
+    )
+    result = run(tmp_path, recipe)
+    test = make_takes(30, seed=2)
+    said = predict_takes(result.network, test)
+    assert np.allclose(said.sum(1), 1)
+    assert (said.argmax(1) == test.labels).mean() > 0.9
+
+
+def test_killed_in_an_epoch_and_resumed_equals_the_unbroken_run(unbroken, tmp_path):
+    script = Path(__file__).with_name("broken_off.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for step in ("5", "11"):
+        done = subprocess.run([sys.executable, script, tmp_path, step], env=environment)
+        assert done.returncode == -signal.SIGKILL
+        assert not (tmp_path / "done.json").exists()
+    resumed = run(tmp_path)
+    assert resumed.history == unbroken.history
+    assert resumed.epoch == unbroken.epoch
+    for name in ("best", "last"):
+        a, _ = load_checkpoint(tmp_path / name)
+        b, _ = load_checkpoint(unbroken.out / name)
+        for key, value in a.state_dict().items():
+            assert torch.equal(value, b.state_dict()[key]), key
+    assert (tmp_path / "metrics.csv").read_text() == (unbroken.out / "metrics.csv").read_text()
+
+
+def test_a_finished_run_is_not_trained_again(unbroken):
+    before = (unbroken.out / "last.ckpt").stat().st_mtime_ns
+    again = run(unbroken.out)
+    assert again.figures == unbroken.figures
+    assert (unbroken.out / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_the_kept_weights_give_the_kept_figures(unbroken):
+    validation = make_takes(12, seed=1)
+    said = predict_takes(unbroken.network, validation)
+    assert (said.argmax(1) == validation.labels).mean() == pytest.approx(
+        unbroken.figures["accuracy"]
+    )
+    best = max(row["validation_accuracy"] for row in unbroken.history)
+    assert unbroken.figures["accuracy"] == best
+
+
+def test_what_is_written_before_the_first_step(tmp_path):
+    class Stop(Exception):
+        pass
+
+    from lightning.pytorch.callbacks import Callback
+
+    class AtStart(Callback):
+        def on_train_start(self, *args):
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(tmp_path, callbacks=[AtStart()], provenance={"folds": "made", "folds_hash": "0"})
+    card = json.loads((tmp_path / "run.json").read_text())
+    assert card["recipe"]["optimiser"]["learning_rate"] == 0.01
+    assert card["clip_spec_hash"] == SPEC.hash
+    assert card["provenance"]["folds"] == "made"
+    assert card["train"]["takes"] == 24 and card["train"]["speakers"] == 4
+    assert card["versions"]["torch"] == torch.__version__
+    assert "commit" in card["versions"]
+
+
+def test_another_run_in_the_folder_is_refused(unbroken):
+    with pytest.raises(ConfigError, match="another recipe"):
+        run(unbroken.out, EVERYTHING.model_copy(update={"epochs": 6}))
+
+
+def test_sides_prepared_differently_are_refused(tmp_path):
+    network = new_network("figure", SPEC, **SMALL)
+    other = replace(make_takes(12), spec=replace(SPEC, hop=40))
+    with pytest.raises(ClipSpecMismatch, match="hop: 80 against 40"):
+        fit(network, EVERYTHING, make_takes(), other, out=tmp_path)
+
+
+def test_a_crop_that_could_never_fire_is_refused(tmp_path):
+    spec = replace(SPEC, window_s=2.0, video_steps=20)
+    network = new_network("figure", spec, **SMALL)
+    takes = make_takes(spec=spec)
+    with pytest.raises(ConfigError, match="'crop' could never fire: the longest take has"):
+        fit(network, EVERYTHING, takes, takes, out=tmp_path)
+
+
+def test_a_metric_needs_validation(tmp_path):
+    network = new_network("figure", SPEC, **SMALL)
+    with pytest.raises(ConfigError, match="no validation takes"):
+        fit(network, EVERYTHING, make_takes(), out=tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops(tmp_path):
+    wild = Recipe(epochs=30, batch=8, optimiser=Optimiser(name="sgd", learning_rate=1e30))
+    with pytest.raises(ConfigError, match="not finite"):
+        run(tmp_path, wild, "figure")
+
+
+def test_patience_stops_early_and_stays_stopped(tmp_path):
+    recipe = Recipe(
+        epochs=40, batch=8, patience=2, metric="loss", optimiser=Optimiser(learning_rate=0.05)
+    )
+    result = run(tmp_path, recipe, "figure")
+    assert len(result.history) == result.epoch + 3 < 40
+    (tmp_path / "done.json").unlink()
+    again = run(tmp_path, recipe, "figure")
+    assert again.history == result.history
+
+
+def test_variants_train_with_softhard_dropout(tmp_path):
+    recipe = Recipe(epochs=1, batch=12, modality_dropout=ModalityDropout(form="softhard"))
+    for variant in ("figure", "late_transformer", "audio_only"):
+        assert len(run(tmp_path / variant, recipe, variant).history) == 1
