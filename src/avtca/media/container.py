@@ -1,0 +1,129 @@
+"""Opening a file with FFmpeg, choosing its streams, and decoding one of them to the end.
+
+Only local files in the formats of :data:`DEMUXERS` are opened. FFmpeg alone would also take a
+text file for ANSI art, and a playlist for leave to read other files or addresses.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container.input import InputContainer
+from av.stream import Discard, Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from avtca.errors import MediaError
+
+PICTURE_DEMUXERS = "image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,ppm_pipe,pgm_pipe"
+"""Names of the FFmpeg demuxers of still pictures."""
+DEMUXERS = (
+    "mov,matroska,avi,flv,live_flv,kux,mpegts,mpeg,mpegvideo,asf,ogg,wav,w64,flac,mp3,aac,ac3,aiff,"
+    "au,amr,caf,gif,apng,mxf,nut,ivf,obu,h264,hevc,m4v,mjpeg,dv,rm,yuv4mpegpipe," + PICTURE_DEMUXERS
+)
+"""Names of the FFmpeg demuxers that are allowed to look at a file."""
+
+MAX_PIXELS = 2**26
+"""Larger pictures (8192 x 8192) are refused before they are decoded."""
+
+_THREADS = 4
+_NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+def open_container(path: Path) -> InputContainer:
+    """The file, opened for reading. Raises :class:`MediaError` where it is not media."""
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": DEMUXERS,
+        "pattern_type": "none",  # a picture's name may hold % or *
+    }
+    try:
+        return av.open(
+            f"file:{path.absolute()}", mode="r", options=options, metadata_errors="replace"
+        )
+    except PermissionError as error:
+        raise MediaError(f"read {path}", "no permission", "allow reading it") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(
+            f"read {path}",
+            "it is not a media file, or its header is damaged",
+            "give a video, sound or picture file (mp4, mov, mkv, webm, avi, flv, wav, jpg, ...)",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The streams that are read, and how many there are to choose from."""
+
+    video: VideoStream | None
+    sound: AudioStream | None
+    n_video: int
+    n_sound: int
+    n_covers: int
+    """Pictures attached to a music file, which are not video."""
+
+
+def choose_tracks(container: InputContainer) -> Tracks:
+    """First video and first sound stream that have a decoder; cover art is passed over."""
+    videos = list(container.streams.video)
+    covers = [stream for stream in videos if stream.disposition & _NOT_VIDEO]
+    videos = [stream for stream in videos if not stream.disposition & _NOT_VIDEO]
+    sounds = list(container.streams.audio)
+    return Tracks(
+        next((stream for stream in videos if stream.codec_context is not None), None),
+        next((stream for stream in sounds if stream.codec_context is not None), None),
+        len(videos),
+        len(sounds),
+        len(covers),
+    )
+
+
+def read_only(container: InputContainer, stream: Stream) -> None:
+    """Let the demuxer skip the other streams, and decode this one with a few threads."""
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    if isinstance(stream, VideoStream):
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = _THREADS
+
+
+def decode(
+    container: InputContainer,
+    stream: VideoStream | AudioStream,
+    warn: Callable[[str], None],
+) -> Iterator[VideoFrame | AudioFrame]:
+    """Every frame of one stream, past packets that are broken, with a warning at the end."""
+    name = "picture" if isinstance(stream, VideoStream) else "sound"
+    packets = container.demux(stream)
+    broken = 0
+    flushed = False
+    while not flushed:
+        try:
+            packet = next(packets)
+            flushed = packet.size == 0 and packet.pts is None
+        except StopIteration:
+            break
+        except av.FFmpegError as error:
+            warn(f"the file is damaged, the {name} was read up to there ({error.strerror})")
+            packet, flushed = None, True
+        try:
+            yield from stream.decode(packet)
+        except EOFError:
+            break
+        except av.FFmpegError:
+            broken += 1
+    if broken:
+        warn(f"{broken} packet(s) of the {name} could not be decoded and were left out")
+
+
+def timestamp(frame: VideoFrame | AudioFrame) -> Fraction | None:
+    """Presentation time in seconds on the file's own clock, ``None`` where it has none."""
+    ticks = frame.dts if frame.pts is None else frame.pts
+    if ticks is None or frame.time_base is None:
+        return None
+    return ticks * frame.time_base

@@ -1,0 +1,72 @@
+"""Files, folders and globs."""
+
+from pathlib import Path
+
+import pytest
+
+from avtca.media import find_media
+
+
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    media = ["b/2.MP4", "b/1.flv", "a.wav", "b/c/3.mkv"]
+    hidden = [".hidden.mp4", "b/._1.flv", ".git/x.mp4"]
+    for name in [*media, *hidden, "notes.txt", "none/readme.md"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path
+
+
+def names(found, root):
+    return [str(f.path.relative_to(root)) if f.path else None for f in found]
+
+
+def test_a_folder_sorted_and_deep(tree):
+    assert names(find_media([tree]), tree) == ["a.wav", "b/1.flv", "b/2.MP4", "b/c/3.mkv"]
+
+
+def test_a_file_of_any_name(tree):
+    assert names(find_media([tree / "notes.txt"]), tree) == ["notes.txt"]
+
+
+def test_globs(tree):
+    assert names(find_media([tree / "b/*"]), tree) == ["b/1.flv", "b/2.MP4", "b/c/3.mkv"]
+    assert names(find_media([f"{tree}/**/*.flv"]), tree) == ["b/1.flv"]
+    assert names(find_media([f"{tree}/*.txt"]), tree) == ["notes.txt"]
+    assert names(find_media([f"{tree}/*"]), tree) == ["a.wav", "b/1.flv", "b/2.MP4", "b/c/3.mkv"]
+    assert names(find_media([f"{tree}/**"]), tree) == ["a.wav", "b/1.flv", "b/2.MP4", "b/c/3.mkv"]
+
+
+def test_relative_globs(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    assert [str(f.path) for f in find_media(["b/*.flv", "*.wav"])] == ["b/1.flv", "a.wav"]
+
+
+def test_each_file_once_in_the_order_given(tree):
+    found = find_media([tree / "b/2.MP4", tree / "b", tree / "b/1.flv"])
+    assert names(found, tree) == ["b/2.MP4", "b/1.flv", "b/c/3.mkv"]
+
+
+def test_errors_stand_beside_the_rest(tree):
+    entries = [tree / "gone.mp4", tree / "none", f"{tree}/*.mov", tree / "a.wav"]
+    found = find_media(entries)
+    assert [f.entry for f in found] == [str(entry) for entry in entries]
+    assert [f.path is None for f in found] == [True, True, True, False]
+    assert [f.error.found for f in found[:3]] == [
+        "no such file or folder",
+        "no media files in it",
+        "no media file matches",
+    ]
+    assert found[3].error is None
+
+
+def test_a_name_with_glob_characters_is_a_file_first(tree):
+    path = tree / "take [1].mp4"
+    path.write_bytes(b"x")
+    assert names(find_media([path]), tree) == ["take [1].mp4"]
+
+
+def test_a_link_in_a_circle_ends(tree):
+    (tree / "b" / "loop").symlink_to(tree)
+    assert len(find_media([tree])) == 4
