@@ -1,1 +1,1 @@
-"""TODO"""
+"""Takes results, returns figures and pages; computes nothing."""

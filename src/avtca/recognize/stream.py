@@ -1,0 +1,134 @@
+"""Draws a clip's faces and sound window by window, in step, and keeps no more than a window."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.clipspec import ClipSpec
+from avtca.faces import Detector, Tracker, align
+from avtca.faces.types import Colour, TrackedCrop
+from avtca.media import Clip, Frame
+from avtca.recognize.report import Thumbnail
+
+THUMBNAIL_PX = 96
+"""Side of the faces that a report shows."""
+MAX_THUMBNAILS = 12
+"""Faces kept for a report; every second one is dropped when there are more."""
+
+
+@dataclass(frozen=True)
+class WindowMedia:
+    """What a window of the file holds.
+
+    ``faces`` are the tracked crops by person, steps ascending; ``wave`` float32 mono at the
+    spec's sample rate, as far as the file goes (at most a window); ``n_steps`` video steps of the
+    window that lie inside the file.
+    """
+
+    start_step: int
+    n_steps: int
+    faces: dict[int, list[TrackedCrop]]
+    wave: NDArray[np.float32]
+
+
+class WindowStream:
+    """Windows of a clip in order: the same that ``preprocess.window_start_steps`` names.
+
+    ``window_steps`` video steps long and ``hop`` steps apart, the last one ending with the file.
+    After the last, ``total_steps`` holds the length of the file, ``face_steps`` the steps with
+    any face, and ``thumbnails`` a few faces spread over the file.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        spec: ClipSpec,
+        detector: Detector,
+        *,
+        crop_px: int,
+        colour: Colour,
+        window_steps: int,
+        hop: int,
+    ) -> None:
+        self.clip, self.spec, self.detector = clip, spec, detector
+        self.crop_px, self.colour = crop_px, colour
+        self.window_steps, self.hop = window_steps, hop
+        self.total_steps = 0
+        self.thumbnails: list[Thumbnail] = []
+        self._thumb_every = 1
+        self._tracker = Tracker()
+        self._frames = clip.frames(spec.video_rate) if clip.has_video else iter(())
+        self._blocks = clip.sound(spec.sample_rate) if clip.has_sound else iter(())
+        self._next_frame = next(self._frames, None)
+        self._faces: list[TrackedCrop] = []
+        self._wave: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._wave_start = 0
+        self._sound_done = not clip.has_sound
+        self._video_steps = 0
+
+    def __iter__(self) -> Iterator[WindowMedia]:
+        start, last = 0, -1
+        while self._reaches_past(start + self.window_steps):
+            yield self._window(start)
+            last, start = start, start + self.hop
+        final = max(0, self.total_steps - self.window_steps)
+        if final != last and self.total_steps > 0:
+            yield self._window(final)
+
+    def _sample(self, step: int) -> int:
+        return round(step / self.spec.video_rate * self.spec.sample_rate)
+
+    def _reaches_past(self, end: int) -> bool:
+        """Read up to ``end``; whether the file goes on after it."""
+        while self._next_frame is not None and self._next_frame.step < end:
+            self._take(self._next_frame)
+            self._next_frame = next(self._frames, None)
+        while not self._sound_done and self._wave_start + len(self._wave) <= self._sample(end):
+            block = next(self._blocks, None)
+            if block is None:
+                self._sound_done = True
+            else:
+                self._wave = np.concatenate((self._wave, block))
+        heard = self._wave_start + len(self._wave)
+        sound_steps = int(np.ceil(heard / self.spec.sample_rate * self.spec.video_rate - 1e-6))
+        self.total_steps = max(self._video_steps, sound_steps)
+        return self._next_frame is not None or heard > self._sample(end)
+
+    def _take(self, frame: Frame) -> None:
+        self._video_steps = frame.step + 1
+        faces = self._tracker.update(frame, self.detector.detect(frame.rgb))
+        for face in faces:
+            crop = align(frame.rgb, face.landmarks, self.crop_px, self.colour)
+            self._faces.append(TrackedCrop(**vars(face), crop=crop))
+        if faces and frame.step % self._thumb_every == 0:
+            largest = max(faces, key=lambda face: _area(face.box))
+            picture = align(frame.rgb, largest.landmarks, THUMBNAIL_PX, "rgb")
+            self.thumbnails.append(Thumbnail(frame.time_s, largest.person, picture))
+            if len(self.thumbnails) > MAX_THUMBNAILS:
+                self.thumbnails = self.thumbnails[::2]
+                self._thumb_every *= 2
+
+    def _window(self, start: int) -> WindowMedia:
+        self._faces = [face for face in self._faces if face.step >= start]
+        drop = min(self._sample(start) - self._wave_start, len(self._wave))
+        if drop > 0:
+            self._wave, self._wave_start = self._wave[drop:], self._wave_start + drop
+        end = start + self.window_steps
+        by_person: dict[int, list[TrackedCrop]] = {}
+        for face in self._faces:
+            if face.step < end:
+                by_person.setdefault(face.person, []).append(face)
+        samples = min(self._sample(end) - self._sample(start), self.spec.window_samples)
+        n_steps = min(self.window_steps, self.total_steps - start)
+        return WindowMedia(start, n_steps, by_person, self._wave[:samples])
+
+
+def _area(box: NDArray[np.float32]) -> float:
+    return float((box[2] - box[0]) * (box[3] - box[1]))
+
+
+def steadiness(faces: list[TrackedCrop], n_steps: int) -> float:
+    """How much a person is the one to read: median area times the share of steps seen."""
+    return float(np.median([_area(face.box) for face in faces])) * len(faces) / max(1, n_steps)
