@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avtca.clipspec import ClipSpec
-from avtca.preprocess import sound_window, stack, visual_window, window_start_steps
+from avtca.preprocess import (
+    sound_series_window,
+    sound_window,
+    stack,
+    visual_window,
+    window_start_steps,
+)
 from avtca.sound import features
 
 PIXELS = ClipSpec(crop_px=8, video_steps=12, window_s=3.0)
@@ -164,3 +170,25 @@ def test_the_same_input_gives_the_same_bits_alone_and_in_a_batch() -> None:
         np.testing.assert_array_equal(batch.visual_mask[row], visual_mask)
         np.testing.assert_array_equal(batch.sound[row], sound)
         np.testing.assert_array_equal(batch.sound_mask[row], sound_mask)
+
+
+def test_shipped_sound_features_are_averaged_on_the_windows_frames() -> None:
+    spec = ClipSpec(
+        sound="features", sound_dim=5, sample_rate=16_000, hop=1600, n_fft=1600, window_s=2.0
+    )  # ten frames a second
+    times = np.arange(400) / 100 + 1.0
+    times = times[(times < 1.8) | (times > 2.2)]  # a gap of four frames
+    values = np.random.default_rng(6).standard_normal((5, len(times))).astype(np.float32)
+    out, mask = sound_series_window(times, values, 0.5, spec)
+    assert out.shape == (5, 21) and out.dtype == np.float32
+    for j in range(21):
+        centre = 0.5 + j / 10
+        mine = (times > centre - 0.0501) & (times < centre + 0.0499)
+        assert mask[j] == mine.any(), j
+        expected = values[:, mine].mean(1) if mine.any() else np.zeros(5)
+        np.testing.assert_allclose(out[:, j], expected, atol=1e-6)
+    assert mask.sum() == 21 - 5 - 3
+    assert not sound_series_window(times, values, 50.0, spec)[1].any()
+    assert not sound_series_window(times[:0], values[:, :0], 0.0, spec)[1].any()
+    with pytest.raises(ValueError, match="sound features"):
+        sound_series_window(times, values[:4], 0.5, spec)

@@ -116,6 +116,26 @@ def sound_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
     return np.where(mask, out, np.float32(0)), mask
 
 
+def sound_series_window(
+    times_s: NDArray[np.float64], values: Float, start_s: float, spec: ClipSpec
+) -> tuple[Float, Bool]:
+    """Sound features that a corpus ships, on the frames of one window.
+
+    ``times_s (n,)`` are seconds from the start of the take, ``values (f, n)``. Frame ``j`` of the
+    window is centred on ``start_s + j * hop / sample_rate`` and holds the mean of the values
+    within half a frame of it; frames without one are masked and zero. Returns ``(f, t_a)`` and
+    the mask ``(t_a,)``. Raises ``ValueError`` where ``f`` is not the spec's.
+    """
+    if values.shape != (spec.sound_dim, len(times_s)):
+        raise ValueError(f"sound features {values.shape} for {spec.sound_dim} x {len(times_s)}")
+    out = np.zeros((spec.sound_dim, spec.sound_steps), np.float32)
+    frames = np.floor((times_s - start_s) * spec.sample_rate / spec.hop + 0.5 + 1e-6).astype(int)
+    inside = np.flatnonzero((frames >= 0) & (frames < spec.sound_steps))
+    count = np.bincount(frames[inside], minlength=spec.sound_steps)
+    np.add.at(out.T, frames[inside], values[:, inside].T)
+    return out / np.maximum(count, 1).astype(np.float32), count > 0
+
+
 def stack(windows: Sequence[Window]) -> ModelInput:
     """One batch from ``(visual, visual_mask, sound, sound_mask)`` of each window."""
     visual, visual_mask, sound, sound_mask = (np.stack(part) for part in zip(*windows, strict=True))

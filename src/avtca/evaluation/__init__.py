@@ -1,1 +1,1 @@
-"""TODO"""
+"""Metrics with intervals over speakers, calibration, and answers that may abstain."""
