@@ -1,1 +1,24 @@
-"""TODO"""
+"""Corpora: official downloads to one audited, cached form, and folds that keep people apart."""
+
+from avtca.corpora.clipfile import RawTake
+from avtca.corpora.prepare import Summary, prepare
+from avtca.corpora.prepared import PreparedCorpus
+from avtca.corpora.protocols import Folds, Split, fold_names, load_folds, random_folds
+from avtca.corpora.readers import load_ravdess_features, read_corpus
+from avtca.corpora.sources import Layout, TakeSource
+
+__all__ = [
+    "Folds",
+    "Layout",
+    "PreparedCorpus",
+    "RawTake",
+    "Split",
+    "Summary",
+    "TakeSource",
+    "fold_names",
+    "load_folds",
+    "load_ravdess_features",
+    "prepare",
+    "random_folds",
+    "read_corpus",
+]

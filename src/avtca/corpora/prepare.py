@@ -1,0 +1,450 @@
+"""A corpus on disk to a prepared cache: in parallel, stoppable at any moment, resumable.
+
+Each take becomes one file, written whole or not at all; the manifest is made from those files at
+the end. So a run that was killed and started again does what is left, and its manifest is byte
+for byte that of a run that was not.
+"""
+
+import contextlib
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.clipfile import read_row, write_atomic, write_take
+from avtca.corpora.sources import FORMAT, Layout, TakeSource, clip_path, recipe
+from avtca.errors import AvtcaError, CorpusError
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+MAX_IDLE_POOLS = 3
+"""Worker pools that may end one after another without a single outcome."""
+Progress = Callable[[int, int], None]
+"""Called with the takes done and the takes in all."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a corpus: counts of takes, and why the others are not in it."""
+
+    folder: Path
+    taken: int
+    reused: int
+    without_face: int
+    without_voice: int
+    failures: tuple[tuple[str, str, str], ...]
+    """``(take, source, why)``, also in ``failures.csv``."""
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    bytes: int
+
+    def lines(self) -> list[str]:
+        """For people."""
+        out = [
+            f"{self.taken} takes in {self.folder} ({self.bytes / 1e6:.1f} MB), "
+            f"{self.reused} of them were there already",
+            f"without face: {self.without_face}; without voice: {self.without_voice}",
+        ]
+        if self.failures:
+            out.append(f"failed: {len(self.failures)}, see {self.folder / 'failures.csv'}")
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.skipped:
+            reasons.setdefault(why, []).append(name)
+        out += [f"skipped {len(n)} files, {why} (first: {n[0]})" for why, n in reasons.items()]
+        return [*out, *self.notes]
+
+
+@dataclass
+class _Outcome:
+    failures: dict[str, tuple[str, str]] = field(default_factory=dict)
+    full: str = ""
+
+
+def prepare(
+    layout: Layout,
+    out: Path,
+    spec: ClipSpec,
+    *,
+    workers: int = 0,
+    lossless: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Make or complete the prepared corpus in ``out``; see docs/corpora.md for its files.
+
+    The spec's labels are the corpus's where it names none. ``workers`` processes decode
+    (0: this one does; a script that asks for more needs ``if __name__ == "__main__":``). ``lossless`` keeps crops as PNG and sound as float32, for
+    exact comparisons. Raises :class:`CorpusError` where the folder holds something else, takes
+    repeat, or the disk is full; :class:`ClipSpecMismatch` where it was begun with another spec.
+    What was done until then stays and is used by the next run.
+    """
+    out = Path(out)
+    spec = spec if spec.labels else replace(spec, labels=layout.labels)
+    asked = f"prepare {layout.corpus} into {out}"
+    _require_unique(layout, asked)
+    _open_folder(out, layout, spec, lossless, asked)
+    current: dict[str, str] = {}
+    todo: list[TakeSource] = []
+    result = _Outcome()
+    for source in layout.sources:
+        try:
+            current[source.take] = recipe(source, layout, spec, lossless=lossless)
+            if not _is_done(out, source, current[source.take]):
+                todo.append(source)
+        except OSError as error:
+            result.failures[source.take] = (_file(source, layout), _plain(error))
+    reused = len(layout.sources) - len(todo) - len(result.failures)
+    jobs = _jobs(todo)
+    done = reused
+    task = _Task(layout, spec, out, lossless, current)
+    with contextlib.closing(_run(jobs, task, min(workers, len(jobs)))) as outcomes:
+        for job, outcome in outcomes:
+            result.failures.update(outcome.failures)
+            if outcome.full:
+                raise CorpusError(
+                    asked,
+                    f"no space left on the disk ({outcome.full})",
+                    f"free some and run the same command again: {done} takes are kept",
+                )
+            done += len(job)
+            if progress is not None:
+                progress(done, len(layout.sources))
+    return _finish(layout, out, spec, lossless, current, result, reused, asked)
+
+
+def _require_unique(layout: Layout, asked: str) -> None:
+    if not layout.sources:
+        raise CorpusError(asked, "there is no take to prepare", "check the folder")
+    seen: set[str] = set()
+    for source in layout.sources:
+        if source.take in seen:
+            raise CorpusError(asked, f"take {source.take} is there twice", "name each take once")
+        seen.add(source.take)
+
+
+def _open_folder(out: Path, layout: Layout, spec: ClipSpec, lossless: bool, asked: str) -> None:
+    """Make the folder, or see that it is this corpus begun with this spec."""
+    head = out / "corpus.json"
+    try:
+        if out.exists() and not head.is_file() and any(out.iterdir()):
+            raise CorpusError(asked, "the folder holds something else", "choose an empty --out")
+        if not head.is_file():
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(head, _head(layout, spec, lossless))
+    except OSError as error:
+        raise CorpusError(asked, _plain(error), "choose an --out that can be written") from error
+    values = read_head(out, asked)
+    if values["corpus"] != layout.corpus:
+        raise CorpusError(asked, f"the folder holds {values['corpus']}", "choose another --out")
+    if values["lossless"] != lossless:
+        kind = "lossless" if values["lossless"] else "compressed"
+        raise CorpusError(asked, f"the folder was begun {kind}", "do the same, or another --out")
+    ClipSpec.from_dict(values["spec"]).require(spec, asked=asked, ignore=("labels",))
+    for left in out.glob("clips/*/.*.part"):
+        left.unlink(missing_ok=True)
+
+
+def _head(layout: Layout, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "corpus": layout.corpus,
+        "language": layout.language,
+        "spec": spec.to_dict(),
+        "spec_hash": spec.hash,
+        "labels": list(layout.labels),
+        "targets": {name: list(columns) for name, columns in layout.targets.items()},
+        "lossless": lossless,
+        "complete": False,
+    }
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    write_atomic(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_head(folder: Path, asked: str) -> dict[str, Any]:
+    """``corpus.json`` of a prepared corpus. Raises :class:`CorpusError` for another version."""
+    head = folder / "corpus.json"
+    if not head.is_file():
+        raise CorpusError(asked, f"no prepared corpus at {folder}", "run avtca prepare first")
+    try:
+        values = json.loads(head.read_text("utf-8"))
+        version = values["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorpusError(asked, f"{head} is broken ({error!r})", "prepare it again") from error
+    if version != FORMAT:
+        raise CorpusError(
+            asked,
+            f"the cache has format {version}, this version of avtca reads {FORMAT}",
+            "prepare it again into another folder",
+        )
+    return dict(values)
+
+
+def _is_done(out: Path, source: TakeSource, wanted: str) -> bool:
+    path = clip_path(out, source.take)
+    row = read_row(path)
+    if row is None or row.get("recipe") != wanted:
+        return False
+    made = path.stat().st_mtime
+    return all(file.stat().st_mtime <= made for file in source.files())
+
+
+def _jobs(sources: Sequence[TakeSource]) -> list[list[TakeSource]]:
+    """Takes cut from the same file are one job, so that it is decoded once."""
+    jobs: dict[tuple[Any, ...], list[TakeSource]] = {}
+    for source in sources:
+        shared = source.start_s is not None and (source.picture or source.sound)
+        key = (source.picture, source.sound) if shared else (source.take,)
+        jobs.setdefault(key, []).append(source)
+    return list(jobs.values())
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What every worker needs to know; the layout without its takes."""
+
+    layout: Layout
+    spec: ClipSpec
+    out: Path
+    lossless: bool
+    recipes: dict[str, str]
+
+    def __call__(self, job: list[TakeSource]) -> _Outcome:
+        """Read and write the takes of one job; what goes wrong is said, not raised."""
+        from avtca.corpora.reading import read_job
+
+        outcome = _Outcome()
+        try:
+            made = read_job(job, self.layout, self.spec)
+        except (AvtcaError, OSError, ValueError, KeyError, MemoryError) as error:
+            return self._split(job, error)
+        for source, take in made:
+            path = clip_path(self.out, source.take)
+            row = {**take.row, "recipe": self.recipes[source.take]}
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_take(path, replace(take, row=row), self.spec, lossless=self.lossless)
+            except OSError as error:
+                if error.errno in DISK_FULL:
+                    return _Outcome(full=error.strerror or "disk full")
+                outcome.failures[source.take] = (_file(source, self.layout), _plain(error))
+        return outcome
+
+    def _split(self, job: list[TakeSource], error: BaseException) -> _Outcome:
+        """One bad segment does not take its neighbours along: they are tried one by one."""
+        if len(job) == 1:
+            return _Outcome({job[0].take: (_file(job[0], self.layout), _plain(error))})
+        outcome = _Outcome()
+        for source in job:
+            one = self([source])
+            outcome.failures.update(one.failures)
+            outcome.full = outcome.full or one.full
+        return outcome
+
+    def part(self, job: list[TakeSource]) -> "_Task":
+        """The same with this job's recipes only, to send to a worker."""
+        recipes = {source.take: self.recipes[source.take] for source in job}
+        return replace(self, layout=replace(self.layout, sources=()), recipes=recipes)
+
+
+def _file(source: TakeSource, layout: Layout) -> str:
+    files = source.files()
+    return layout.relative(files[0]) if files else ""
+
+
+def _plain(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+Job = list[TakeSource]
+
+
+def _run(jobs: list[Job], task: _Task, workers: int) -> Iterator[tuple[Job, _Outcome]]:
+    """Outcomes as they come. A job that kills its worker is a failure of that job alone."""
+    if workers <= 0:
+        for job in jobs:
+            yield job, task(job)
+        return
+    suspects: list[Job] = []
+    waiting = iter(jobs)
+    idle = 0
+    while True:
+        running: dict[Future[_Outcome], Job] = {}
+        finished = 0
+        with _pool(workers) as pool:
+            try:
+                for outcome in _drain(pool, waiting, running, task, workers):
+                    finished += 1
+                    yield outcome
+                break
+            except BrokenProcessPool:
+                suspects += running.values()
+        idle = 0 if finished else idle + 1
+        if idle == MAX_IDLE_POOLS:
+            raise CorpusError(
+                f"prepare {task.layout.corpus}",
+                f"{idle} times the worker processes ended before one take was read",
+                'put the call under if __name__ == "__main__":, or use workers=0',
+            )
+    for job in suspects:
+        with _pool(1) as pool:
+            try:
+                outcome = pool.submit(task.part(job), job).result()
+            except BrokenProcessPool:
+                why = "decoding it ended the worker process (out of memory, or a broken file)"
+                outcome = _Outcome({s.take: (_file(s, task.layout), why) for s in job})
+        yield job, outcome
+
+
+def _drain(
+    pool: ProcessPoolExecutor,
+    waiting: Iterator[Job],
+    running: dict[Future[_Outcome], Job],
+    task: _Task,
+    workers: int,
+) -> Iterator[tuple[Job, _Outcome]]:
+    while True:
+        for job in _take(waiting, 2 * workers - len(running)):
+            try:
+                running[pool.submit(task.part(job), job)] = job
+            except BrokenProcessPool:
+                running[Future()] = job
+                raise
+        if not running:
+            return
+        ready, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in ready:
+            outcome = future.result()
+            yield running.pop(future), outcome
+
+
+def _take(waiting: Iterator[Job], n: int) -> Iterable[Job]:
+    for _ in range(n):
+        if (job := next(waiting, None)) is None:
+            return
+        yield job
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    import multiprocessing
+    import signal
+    import threading
+    from multiprocessing.connection import wait as wait_for
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait_for([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _finish(
+    layout: Layout,
+    out: Path,
+    spec: ClipSpec,
+    lossless: bool,
+    recipes: dict[str, str],
+    result: _Outcome,
+    reused: int,
+    asked: str,
+) -> Summary:
+    """The manifest from the takes' files, ``failures.csv`` and the final ``corpus.json``."""
+    rows, digest, size = [], hashlib.sha256(), 0
+    for source in sorted(layout.sources, key=lambda source: source.take):
+        path = clip_path(out, source.take)
+        row = read_row(path) if source.take not in result.failures else None
+        if row is None or row.pop("recipe", None) != recipes[source.take]:
+            result.failures.setdefault(source.take, (_file(source, layout), "its file vanished"))
+            continue
+        data = path.read_bytes()
+        clip_sha256 = hashlib.sha256(data).hexdigest()
+        digest.update(f"{source.take} {clip_sha256}\n".encode())
+        size += len(data)
+        rows.append(
+            {
+                "take": source.take,
+                "speaker": source.speaker,
+                "label": source.label,
+                "corpus": layout.corpus,
+                "language": layout.language,
+                **source.fields,
+                "start_s": source.start_s,
+                "end_s": source.end_s,
+                **row,
+                "clip_sha256": clip_sha256,
+                "spec_hash": spec.hash,
+            }
+        )
+    failures = tuple((take, *result.failures[take]) for take in sorted(result.failures))
+    if not rows:
+        first = f"; the first: {failures[0][2]}" if failures else ""
+        raise CorpusError(asked, f"not one take could be read{first}", "see the lines above")
+    faces = sum(row["face_coverage"] == 0 for row in rows)
+    voices = sum(row["voice_coverage"] == 0 for row in rows)
+    try:
+        write_atomic(out / "manifest.parquet", _parquet(rows))
+        write_atomic(out / "failures.csv", _csv(("take", "source", "why"), failures))
+        head = {
+            **_head(layout, spec, lossless),
+            "complete": True,
+            "counts": {
+                "takes": len(rows),
+                "failed": len(failures),
+                "without_face": faces,
+                "without_voice": voices,
+            },
+            "bytes": size,
+            "data_hash": digest.hexdigest()[:12],
+        }
+        write_json(out / "corpus.json", head)
+    except OSError as error:
+        raise CorpusError(asked, _plain(error), "free some space and run it again") from error
+    return Summary(
+        out, len(rows), reused, faces, voices, failures, layout.skipped, layout.notes, size
+    )
+
+
+def _parquet(rows: list[dict[str, Any]]) -> bytes:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    for optional in ("sex", "age", "intensity", "split"):
+        if optional not in frame:
+            frame[optional] = None
+    frame = frame.astype({"start_s": float, "end_s": float})
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue().encode()

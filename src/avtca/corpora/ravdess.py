@@ -1,0 +1,206 @@
+"""RAVDESS as its owners ship it (Livingstone and Russo 2018), and its audio-only form.
+
+A file is ``modality-channel-emotion-intensity-statement-repetition-actor``; ``01-`` (sound and
+picture), ``02-`` (picture) and ``03-`` (sound) of the same rest are one take, named with ``01-``.
+"""
+
+import csv
+import functools
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.sources import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.errors import CorpusError
+from avtca.labels import RAVDESS
+
+NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
+FRAME_RATE = 29.97
+"""Hz of ``face_sequences.npz``: frame numbers are 1-based, time = (frame - 1) / 29.97 s."""
+SERIES = {"expression7": 7, "action_units35": 35, "expression7+action_units35": 42}
+"""Visual features of the audio-only form, and their lengths. ``expression7`` is a softmax each
+frame in the order of :data:`avtca.labels.FER2013`; ``action_units35`` is the mean over the take,
+held over all of its steps; the third is both, the action units at the frames of the first."""
+SPEECH_TAKES, SONG_TAKES = 1440, 1012
+
+
+@dataclass(frozen=True)
+class RavdessSeries:
+    """The visual features of one take in the audio-only form."""
+
+    root: Path
+    take: str
+    kind: str
+    duration_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """File and key."""
+        return f"{self.kind}:{self.take}"
+
+    @property
+    def path(self) -> Path:
+        """The file behind it."""
+        single = self.kind == "action_units35"
+        return self.root / ("action_units_clip.csv" if single else "face_sequences.npz")
+
+    def load(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Seconds and values; action units alone are one value at time 0 for the whole take."""
+        if self.kind == "action_units35":
+            return np.zeros(1), _units(self.root)[self.take][None]
+        sequences = _sequences(self.root)
+        times = (sequences[f"{self.take}/frames"].astype(np.float64) - 1) / FRAME_RATE
+        values = sequences[f"{self.take}/p"].astype(np.float32)
+        if self.kind != "expression7":
+            units = np.broadcast_to(_units(self.root)[self.take], (len(values), 35))
+            values = np.concatenate([values, units], axis=1)
+        return times, values
+
+
+@functools.cache
+def _sequences(root: Path) -> Any:
+    return np.load(root / "face_sequences.npz")
+
+
+@functools.cache
+def _units(root: Path) -> dict[str, NDArray[np.float32]]:
+    with (root / "action_units_clip.csv").open(newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return {row[0]: np.array(row[1:], np.float32) for row in rows}
+
+
+def read_ravdess(root: Path, spec: ClipSpec) -> Layout:
+    """Every take under a folder, in whatever subfolders.
+
+    The sound of a take is its ``03-`` file where there is one, else the sound of ``01-``.
+    Raises :class:`CorpusError` where the folder is missing, holds no RAVDESS file, or does not
+    hold the visual features that the spec asks for.
+    """
+    asked = f"prepare RAVDESS from {root}"
+    files = _media(root, asked)
+    takes: dict[str, dict[str, Path]] = defaultdict(dict)
+    skipped: list[tuple[str, str]] = []
+    for path in files:
+        match = NAME.fullmatch(path.stem)
+        name = path.relative_to(root).as_posix()
+        if not match:
+            skipped.append((name, "not a RAVDESS name"))
+        elif match[1] in takes["01" + path.stem[2:]]:
+            skipped.append((name, "the same file is there twice"))
+        else:
+            takes["01" + path.stem[2:]][match[1]] = path
+    sources = []
+    for take, parts in sorted(takes.items()):
+        if not parts:
+            continue
+        picture = parts.get("01") or parts.get("02")
+        sources.append(_source(take, picture, parts.get("03") or parts.get("01"), root, spec))
+    if not sources:
+        raise CorpusError(
+            asked,
+            f"none of its {len(files)} media files has a RAVDESS name",
+            "give the folder with Actor_01 .. Actor_24, or with audio/*.flac",
+        )
+    return Layout(
+        corpus="ravdess",
+        root=root,
+        labels=RAVDESS,
+        sources=tuple(sources),
+        language="en",
+        skipped=tuple(skipped),
+        notes=tuple(_notes(sources, root)),
+    )
+
+
+def _media(root: Path, asked: str) -> list[Path]:
+    if not root.is_dir():
+        raise CorpusError(asked, "no such folder", "give the folder with the unpacked files")
+    everything = visible(root)
+    media = [p for p in everything if p.suffix.lower() in VIDEO_SUFFIXES | SOUND_SUFFIXES]
+    if not media:
+        packed = [p.name for p in everything if p.suffix.lower() == ".zip"]
+        found = f"only packed files ({packed[0]} ...)" if packed else "no media file"
+        raise CorpusError(asked, found, "unpack the downloads into the folder first")
+    return media
+
+
+def _source(
+    take: str, picture: Path | None, sound: Path | None, root: Path, spec: ClipSpec
+) -> TakeSource:
+    _, channel, emotion, intensity, statement, repetition, actor = take.split("-")
+    series = None
+    if spec.visual == "features":
+        series = _series(take, root, spec)
+        picture = None
+    units = _units(root).get(take) if (root / "action_units_clip.csv").is_file() else None
+    names = _unit_names(root) if units is not None else []
+    return TakeSource(
+        take=take,
+        speaker=actor,
+        label=RAVDESS[int(emotion) - 1],
+        picture=picture,
+        sound=sound,
+        visual_series=series,
+        fields={
+            "sex": "male" if int(actor) % 2 else "female",
+            "intensity": "strong" if intensity == "02" else "normal",
+            "channel": "song" if channel == "02" else "speech",
+            "statement": statement,
+            "repetition": repetition,
+            **(dict(zip(names, units.tolist(), strict=True)) if units is not None else {}),
+        },
+    )
+
+
+@functools.cache
+def _unit_names(root: Path) -> list[str]:
+    with (root / "action_units_clip.csv").open(newline="") as file:
+        return next(csv.reader(file))[1:]
+
+
+def _series(take: str, root: Path, spec: ClipSpec) -> RavdessSeries | None:
+    asked = f"read the visual features {spec.visual_features!r} of RAVDESS"
+    if spec.visual_features not in SERIES:
+        raise CorpusError(asked, "RAVDESS has none of that name", f"choose {', '.join(SERIES)}")
+    if spec.visual_dim != SERIES[spec.visual_features]:
+        raise CorpusError(
+            asked,
+            f"they have {SERIES[spec.visual_features]} values, the ClipSpec says {spec.visual_dim}",
+            f"set visual_dim to {SERIES[spec.visual_features]}",
+        )
+    series = RavdessSeries(root, take, spec.visual_features)
+    for path in {
+        series.path,
+        *([root / "action_units_clip.csv"] if "units" in series.kind else []),
+    }:
+        if not path.is_file():
+            raise CorpusError(asked, f"{path} is missing", "put it there, or use visual='pixels'")
+    if series.kind != "action_units35" and f"{take}/p" not in _sequences(root):
+        return None
+    if "units" in series.kind and take not in _units(root):
+        return None
+    return series
+
+
+def _notes(sources: list[TakeSource], root: Path) -> list[str]:
+    notes = []
+    for channel, whole in (("speech", SPEECH_TAKES), ("song", SONG_TAKES)):
+        here = [s for s in sources if s.fields["channel"] == channel]
+        if here and len(here) < whole:
+            actors = {s.speaker for s in here}
+            absent = [f"{a:02d}" for a in range(1, 25) if f"{a:02d}" not in actors]
+            if channel == "song" and absent == ["18"]:
+                absent = []
+            missing = f"; no file of actors {', '.join(absent)}" if absent else ""
+            notes.append(f"{len(here)} of {whole} {channel} takes are in {root.name}{missing}")
+    silent = sum(source.sound is None for source in sources)
+    if silent:
+        notes.append(f"{silent} takes are there as picture only (02-), so without sound")
+    return notes
