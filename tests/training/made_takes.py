@@ -4,7 +4,7 @@ import numpy as np
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake
-from avtca.training.takes import TakeSet, one_hot
+from avtca.evaluation.takes import TakeSet, one_hot
 
 LABELS = ("low", "middle", "high")
 SPEC = ClipSpec(

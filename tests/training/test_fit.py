@@ -12,8 +12,9 @@ import torch
 from made_takes import SPEC, make_takes
 
 from avtca.errors import ClipSpecMismatch, ConfigError
+from avtca.evaluation.predict import predict_takes
 from avtca.model import load_checkpoint
-from avtca.training.fit import fit, new_network, predict_takes
+from avtca.training.fit import fit, new_network
 from avtca.training.recipe import Augmentation, ModalityDropout, Optimiser, Recipe
 
 SMALL = {"visual_widths": (8, 8, 16, 16), "sound_widths": (8, 16, 16, 16), "dropout": 0.2}

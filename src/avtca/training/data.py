@@ -6,81 +6,21 @@ one saw, whichever process makes the batch. Shape legend: ``b`` batch, ``t_v`` v
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from avtca.corpora.clipfile import RawTake
 from avtca.errors import ConfigError
-from avtca.preprocess import Window, sound_window, visual_window, window_start_steps
+from avtca.evaluation.takes import TakeSet
+from avtca.evaluation.windows import Batch, Windows, make_batch, same
+from avtca.preprocess import Window, sound_window, window_start_steps
 from avtca.sound.augment import WaveAugment, mask_features
 from avtca.training.recipe import Augmentation
-from avtca.training.takes import TakeSet
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
-
-
-class Batch(NamedTuple):
-    """``visual (b, t_v, ...)``, ``visual_mask (b, t_v)``, ``sound (b, f, t_a)``,
-    ``sound_mask (b, t_a)``, ``target (b, n_labels)``, ``take (b,)`` index in the set.
-    """
-
-    visual: Tensor
-    visual_mask: Tensor
-    sound: Tensor
-    sound_mask: Tensor
-    target: Tensor
-    take: Tensor
-
-
-class Windows:
-    """Windows of a set of takes.
-
-    ``keep``: sound features and visual features stay in memory once made (face crops never do).
-    """
-
-    def __init__(self, takes: TakeSet, *, keep: bool = True) -> None:
-        self.takes, self.spec, self.keep = takes, takes.spec, keep
-        self._kept: dict[tuple[str, int, int], tuple[Float, Bool]] = {}
-
-    def wave(self, raw: RawTake, start_step: int) -> Float:
-        """The window's samples, shorter where the file ends first."""
-        start = round(start_step / self.spec.video_rate * self.spec.sample_rate)
-        return raw.wave[start : start + self.spec.window_samples]
-
-    def visual(self, index: int, start_step: int) -> tuple[Float, Bool]:
-        """Video steps of one window and their mask."""
-        key = "visual", index, start_step
-        if key in self._kept:
-            return self._kept[key]
-        raw = self.takes.raws[index]
-        out = visual_window(raw.steps, raw.visual, start_step, self.spec)
-        if self.keep and self.spec.visual == "features":
-            self._kept[key] = out
-        return out
-
-    def sound(self, index: int, start_step: int) -> tuple[Float, Bool]:
-        """Sound features of one window and their mask."""
-        key = "sound", index, start_step
-        if key in self._kept:
-            return self._kept[key]
-        out = sound_window(self.wave(self.takes.raws[index], start_step), self.spec)
-        if self.keep:
-            self._kept[key] = out
-        return out
-
-    def window(self, index: int, start_step: int) -> Window:
-        """Both modalities."""
-        return self.visual(index, start_step) + self.sound(index, start_step)
-
-    def last_start(self, index: int) -> int:
-        """The largest start at which the window still lies inside the take."""
-        return window_start_steps(self.takes.durations[index], self.spec)[-1]
 
 
 def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
@@ -178,37 +118,7 @@ class TrainingData(Dataset[Any]):
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
         drawn = [self.draw(epoch, index) for epoch, index in keys]
         indices = np.array([index for _, index in keys])
-        return _batch(drawn, self.targets[indices], indices)
-
-
-class EvaluationData(Dataset[Any]):
-    """The windows of ``preprocess.window_start_steps`` of each take, in order.
-
-    A take's score is the mean of its windows' probabilities: :func:`mean_by_take`.
-    """
-
-    def __init__(self, takes: TakeSet, hop_s: float | None = None) -> None:
-        self.windows = Windows(takes)
-        self.targets = takes.targets
-        self.rows = [
-            (index, start)
-            for index, duration_s in enumerate(takes.durations)
-            for start in window_start_steps(duration_s, takes.spec, hop_s)
-        ]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitems__(self, keys: Sequence[int]) -> Batch:
-        rows = [self.rows[key] for key in keys]
-        made = [self.windows.window(*row) for row in rows]
-        indices = np.array([index for index, _ in rows])
-        return _batch(made, self.targets[indices], indices)
-
-
-def _batch(windows: Sequence[Window], targets: Float, indices: NDArray[np.int64]) -> Batch:
-    parts = [torch.from_numpy(np.stack(part)) for part in zip(*windows, strict=True)]
-    return Batch(*parts, torch.from_numpy(targets), torch.from_numpy(indices))
+        return make_batch(drawn, self.targets[indices], indices)
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
@@ -248,10 +158,6 @@ class EpochOrder(Sampler[tuple[int, int]]):
             yield self.epoch, int(index)
 
 
-def _same(batch: Batch) -> Batch:
-    return batch
-
-
 def training_loader(
     data: TrainingData, batch: int, *, workers: int = 0, rank: int = 0, world: int = 1
 ) -> DataLoader[Any]:
@@ -261,24 +167,7 @@ def training_loader(
         data,
         batch_size=order.batch // world,
         sampler=order,
-        collate_fn=_same,
+        collate_fn=same,
         num_workers=workers,
         persistent_workers=False,
     )
-
-
-def evaluation_loader(data: EvaluationData, batch: int = 64, workers: int = 0) -> DataLoader[Any]:
-    """All windows in order."""
-    return DataLoader(data, batch_size=batch, collate_fn=_same, num_workers=workers)
-
-
-def mean_by_take(scores: Float, take: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Mean over the windows of each take: ``(windows, k)``, ``(windows,)`` -> ``(n, k)``.
-
-    Rows of takes without a window are NaN.
-    """
-    total = np.zeros((n, scores.shape[1]), np.float64)
-    np.add.at(total, take, scores.astype(np.float64))
-    count = np.bincount(take, minlength=n)[:, None]
-    with np.errstate(invalid="ignore"):
-        return total / count

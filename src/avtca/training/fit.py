@@ -10,27 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
+from avtca.evaluation.takes import TakeSet
+from avtca.evaluation.windows import EvaluationData, evaluation_loader
 from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.training.data import (
-    EvaluationData,
-    TrainingData,
-    evaluation_loader,
-    mean_by_take,
-    training_loader,
-)
+from avtca.training.data import TrainingData, training_loader
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
-from avtca.training.module import Training, run_network
+from avtca.training.module import Training
 from avtca.training.recipe import Recipe
 from avtca.training.record import RunRecord, fingerprint, versions, write_atomic
-from avtca.training.takes import TakeSet
 
 
 @dataclass(frozen=True)
@@ -150,34 +143,6 @@ def network_spec_check(network: AVTCA, train: TakeSet, validation: TakeSet | Non
             f"they do not fit ({'; '.join(misfits)})",
             "build it with ModelConfig.for_spec",
         )
-
-
-@torch.no_grad()
-def predict_takes(
-    network: AVTCA,
-    takes: TakeSet,
-    *,
-    binary: bool = False,
-    temperature: float = 1.0,
-    hop_s: float | None = None,
-    data: EvaluationData | None = None,
-) -> NDArray[np.float64]:
-    """Probabilities ``(n, n_labels)`` of takes: the mean over each take's windows.
-
-    ``data`` may be given to use its windows again, or windows that were degraded.
-    """
-    data = EvaluationData(takes, hop_s) if data is None else data
-    was_training = network.training
-    network.eval()
-    device = next(network.parameters()).device
-    parts, rows = [], []
-    for batch in evaluation_loader(data):
-        moved = type(batch)(*(part.to(device) for part in batch))
-        logits = run_network(network, moved).logits.float() / temperature
-        parts.append((logits.sigmoid() if binary else logits.softmax(1)).cpu().numpy())
-        rows.append(batch.take.numpy())
-    network.train(was_training)
-    return mean_by_take(np.concatenate(parts), np.concatenate(rows), len(takes))
 
 
 def _run_card(

@@ -10,18 +10,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from avtca.errors import ConfigError
-from avtca.model.avtca import ModelOutput
-from avtca.training.data import Batch, mean_by_take
+from avtca.evaluation.predict import run_network
+from avtca.evaluation.windows import Batch, mean_by_take
 from avtca.training.objective import Objective, drop_modalities, mix_takes
 from avtca.training.recipe import Recipe
 from avtca.training.schedule import make_optimiser, rate_factor
 from avtca.training.scores import scores
-
-
-def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
-    """The network's output on a batch."""
-    output: ModelOutput = network(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
-    return output
 
 
 class Training(lightning.LightningModule):

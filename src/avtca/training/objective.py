@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from avtca.errors import ConfigError
-from avtca.training.data import Batch
+from avtca.evaluation.windows import Batch
 from avtca.training.recipe import ModalityDropout, Recipe
 
 

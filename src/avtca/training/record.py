@@ -15,10 +15,10 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
+from avtca.evaluation.takes import TakeSet
 from avtca.model import save_checkpoint
 from avtca.training.module import Training
 from avtca.training.recipe import Recipe
-from avtca.training.takes import TakeSet
 
 LOWER_IS_BETTER = ("loss",)
 PACKAGES = ("avtca", "torch", "lightning", "numpy", "scikit-learn")

@@ -1,7 +1,7 @@
 """The takes that a training or an evaluation draws its windows from."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake
+from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import CorpusError
+from avtca.labels import to_seven
 
 Float = NDArray[np.float32]
+
+INFO = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
+"""Columns of a manifest that a report may group by."""
+SHARES = ("voice", "face", "both")
+"""Targets that are votes: shares of one label."""
 
 
 class Raws(Protocol):
@@ -36,7 +43,9 @@ class TakeSet:
     """Seconds."""
     targets: Float
     raws: Raws
-    info: dict[str, Sequence[Any]] = field(default_factory=dict)
+    info: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    kept: dict[tuple[str, str, int], tuple[Any, Any]] = field(default_factory=dict, repr=False)
+    """Windows already made, by modality, name and start; subsets share it."""
 
     def __post_init__(self) -> None:
         n, k = len(self.names), len(self.spec.labels)
@@ -61,7 +70,7 @@ class TakeSet:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Index of each take's strongest label, ``(n,)``."""
-        return self.targets.argmax(1)
+        return np.asarray(self.targets.argmax(1))
 
     def at(self, rows: Iterable[int]) -> "TakeSet":
         """The takes at these positions, in the order given."""
@@ -74,6 +83,7 @@ class TakeSet:
             self.targets[chosen],
             _Chosen(self.raws, chosen),
             {name: [column[row] for row in chosen] for name, column in self.info.items()},
+            self.kept,
         )
 
     def named(self, names: Iterable[str]) -> "TakeSet":
@@ -100,6 +110,80 @@ class _Chosen:
 
     def __getitem__(self, index: int, /) -> RawTake:
         return self.raws[self.rows[index]]
+
+
+def from_corpus(
+    corpus: PreparedCorpus,
+    labels: Sequence[str] = (),
+    *,
+    target: str = "label",
+    spec: ClipSpec | None = None,
+    memory: bool | None = None,
+) -> TakeSet:
+    """The takes of a prepared corpus, as a network with ``labels`` is to name them.
+
+    ``labels`` (default: the corpus's own) may be fewer: a corpus label that is not among them
+    goes to its nearest of the seven (calm to neutral) or its takes are left out. ``target`` is a
+    name for :meth:`PreparedCorpus.targets`. ``spec`` is the ClipSpec that the network wants,
+    labels aside; it must be the corpus's. ``memory``: read every take now (default: where the
+    video steps are features). Raises :class:`ClipSpecMismatch`, :class:`CorpusError`.
+    """
+    labels = tuple(labels) or corpus.labels
+    if spec is not None:
+        corpus.spec.require(spec, asked=f"use {corpus.path}", ignore=("labels",))
+    targets, keep = mapped_targets(corpus.targets(target), corpus.labels, labels)
+    if target in ("label", *SHARES):
+        keep = keep & (targets.sum(1) > 0)
+        targets = targets / np.maximum(targets.sum(1, keepdims=True), 1e-9)
+    if not keep.any():
+        raise CorpusError(
+            f"use {corpus.path} for {', '.join(labels)}",
+            f"no take has one of these labels; it has {', '.join(corpus.labels)}",
+            "choose labels of the corpus",
+        )
+    rows = np.flatnonzero(keep)
+    manifest = corpus.manifest.iloc[rows]
+    names = [str(name) for name in manifest["take"]]
+    memory = corpus.spec.visual == "features" if memory is None else memory
+    raws: Raws = [corpus.raw(name) for name in names] if memory else _OnDisk(corpus, names)
+    info = {name: manifest[name].tolist() for name in INFO if name in manifest}
+    return TakeSet(
+        replace(corpus.spec, labels=labels),
+        names,
+        [str(speaker) for speaker in manifest["speaker"]],
+        [float(seconds) for seconds in manifest["duration_s"]],
+        targets[rows].astype(np.float32),
+        raws,
+        info,
+    )
+
+
+@dataclass(frozen=True)
+class _OnDisk:
+    corpus: PreparedCorpus
+    names: list[str]
+
+    def __getitem__(self, index: int, /) -> RawTake:
+        return self.corpus.raw(self.names[index])
+
+
+def mapped_targets(
+    targets: Float, source: Sequence[str], labels: Sequence[str]
+) -> tuple[Float, NDArray[np.bool_]]:
+    """Columns of ``targets (n, k)`` brought to ``labels``, summed where several meet.
+
+    The second value is False for takes of which something was lost.
+    """
+    out = np.zeros((len(targets), len(labels)), np.float32)
+    whole = np.ones(len(targets), bool)
+    place = {name: at for at, name in enumerate(labels)}
+    for column, name in enumerate(source):
+        to = name if name in place else to_seven(name)
+        if to in place:
+            out[:, place[to]] += targets[:, column]
+        else:
+            whole &= targets[:, column] == 0
+    return out, whole
 
 
 def one_hot(labels: Sequence[str], order: Sequence[str]) -> Float:

@@ -1,0 +1,87 @@
+"""A network's answers on takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from avtca.evaluation.takes import TakeSet
+from avtca.evaluation.windows import Batch, EvaluationData, evaluation_loader, mean_by_take
+from avtca.model.avtca import ModelOutput
+
+Float = NDArray[np.float64]
+
+
+def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
+    """The network's output on a batch."""
+    output: ModelOutput = network(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    return output
+
+
+@dataclass(frozen=True)
+class WindowLogits:
+    """Logits ``(windows, k)`` and the take ``(windows,)`` each window is of, of ``n`` takes."""
+
+    logits: Float
+    take: NDArray[np.int64]
+    n: int
+    binary: bool = False
+
+    def probabilities(self, temperature: float = 1.0) -> Float:
+        """Scores of takes ``(n, k)``: the mean of their windows' probabilities."""
+        z = self.logits / temperature
+        if self.binary:
+            p = 1 / (1 + np.exp(-z))
+        else:
+            e = np.exp(z - z.max(1, keepdims=True))
+            p = e / e.sum(1, keepdims=True)
+        return mean_by_take(p, self.take, self.n)
+
+    @property
+    def weights(self) -> Float:
+        """``(windows,)``: one over the number of windows of the take."""
+        return np.asarray(1 / np.bincount(self.take, minlength=self.n)[self.take])
+
+
+@torch.no_grad()
+def window_logits(
+    network: nn.Module,
+    takes: TakeSet,
+    *,
+    binary: bool = False,
+    hop_s: float | None = None,
+    change: Callable[[Batch], Batch] | None = None,
+    data: EvaluationData | None = None,
+) -> WindowLogits:
+    """The network's logits on every window of the takes, in evaluation mode.
+
+    ``change`` may degrade each batch before the network sees it; ``data`` replaces the windows.
+    """
+    data = EvaluationData(takes, hop_s) if data is None else data
+    was_training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    logits, rows = [], []
+    for batch in evaluation_loader(data):
+        seen = batch if change is None else change(batch)
+        moved = Batch(*(part.to(device) for part in seen))
+        logits.append(run_network(network, moved).logits.double().cpu().numpy())
+        rows.append(batch.take.numpy())
+    network.train(was_training)
+    return WindowLogits(np.concatenate(logits), np.concatenate(rows), len(takes), binary)
+
+
+def predict_takes(
+    network: nn.Module,
+    takes: TakeSet,
+    *,
+    binary: bool = False,
+    temperature: float = 1.0,
+    hop_s: float | None = None,
+) -> Float:
+    """Probabilities ``(n, k)`` of takes: the mean over each take's windows."""
+    found = window_logits(network, takes, binary=binary, hop_s=hop_s)
+    return found.probabilities(temperature)

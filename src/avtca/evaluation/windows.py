@@ -1,0 +1,152 @@
+"""Windows of takes as batches, made through :mod:`avtca.preprocess`.
+
+Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` sound frames, ``f`` features.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from avtca.corpora.clipfile import RawTake
+from avtca.evaluation.takes import TakeSet
+from avtca.preprocess import (
+    Window,
+    sound_series_window,
+    sound_window,
+    visual_window,
+    window_start_steps,
+)
+
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+KEPT_BYTES = 4e9
+"""Memory that windows may fill, about."""
+
+
+class Batch(NamedTuple):
+    """``visual (b, t_v, ...)``, ``visual_mask (b, t_v)``, ``sound (b, f, t_a)``,
+    ``sound_mask (b, t_a)``, ``target (b, n_labels)``, ``take (b,)`` index in the set.
+    """
+
+    visual: Tensor
+    visual_mask: Tensor
+    sound: Tensor
+    sound_mask: Tensor
+    target: Tensor
+    take: Tensor
+
+
+class Windows:
+    """Windows of a set of takes; sound and visual features stay in memory once made.
+
+    Face crops are never kept.
+    """
+
+    def __init__(self, takes: TakeSet) -> None:
+        self.takes, self.spec, self._kept = takes, takes.spec, takes.kept
+
+    def _keep(self, key: tuple[str, str, int], made: tuple[Float, Bool]) -> None:
+        if len(self._kept) * made[0].nbytes < KEPT_BYTES:
+            self._kept[key] = made
+
+    def wave(self, raw: RawTake, start_step: int) -> Float:
+        """The window's samples, shorter where the file ends first."""
+        start = round(start_step / self.spec.video_rate * self.spec.sample_rate)
+        return raw.wave[start : start + self.spec.window_samples]
+
+    def visual(self, index: int, start_step: int) -> tuple[Float, Bool]:
+        """Video steps of one window and their mask."""
+        key = "visual", self.takes.names[index], start_step
+        if key in self._kept:
+            return self._kept[key]
+        raw = self.takes.raws[index]
+        out = visual_window(raw.steps, raw.visual, start_step, self.spec)
+        if self.spec.visual == "features":
+            self._keep(key, out)
+        return out
+
+    def sound(self, index: int, start_step: int) -> tuple[Float, Bool]:
+        """Sound features of one window and their mask."""
+        key = "sound", self.takes.names[index], start_step
+        if key in self._kept:
+            return self._kept[key]
+        out = self.sound_of(self.takes.raws[index], start_step)
+        self._keep(key, out)
+        return out
+
+    def sound_of(self, raw: RawTake, start_step: int) -> tuple[Float, Bool]:
+        """The same of a take that is not in the set."""
+        if raw.sound is not None and raw.sound_times is not None:
+            start_s = start_step / self.spec.video_rate
+            return sound_series_window(raw.sound_times, raw.sound, start_s, self.spec)
+        return sound_window(self.wave(raw, start_step), self.spec)
+
+    def window(self, index: int, start_step: int) -> Window:
+        """Both modalities."""
+        return self.visual(index, start_step) + self.sound(index, start_step)
+
+    def last_start(self, index: int) -> int:
+        """The largest start at which the window still lies inside the take."""
+        return window_start_steps(self.takes.durations[index], self.spec)[-1]
+
+
+class EvaluationData(Dataset[Any]):
+    """The windows of ``preprocess.window_start_steps`` of each take, in order.
+
+    A take's score is the mean of its windows' probabilities: :func:`mean_by_take`.
+    """
+
+    def __init__(self, takes: TakeSet, hop_s: float | None = None) -> None:
+        self.windows = Windows(takes)
+        self.targets = takes.targets
+        self.rows = [
+            (index, start)
+            for index, duration_s in enumerate(takes.durations)
+            for start in window_start_steps(duration_s, takes.spec, hop_s)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitems__(self, keys: Sequence[int]) -> Batch:
+        rows = [self.rows[key] for key in keys]
+        made = [self.windows.window(*row) for row in rows]
+        indices = np.array([index for index, _ in rows])
+        return make_batch(made, self.targets[indices], indices)
+
+
+def make_batch(windows: Sequence[Window], targets: Float, indices: NDArray[np.int64]) -> Batch:
+    """Windows stacked to tensors."""
+    parts = [torch.from_numpy(np.stack(part)) for part in zip(*windows, strict=True)]
+    visual, visual_mask, sound, sound_mask = parts
+    rest = torch.from_numpy(targets), torch.from_numpy(indices)
+    return Batch(visual, visual_mask, sound, sound_mask, *rest)
+
+
+def same(batch: Any) -> Any:
+    """Collate function of datasets that make batches themselves."""
+    return batch
+
+
+def evaluation_loader(data: EvaluationData, batch: int = 64, workers: int = 0) -> DataLoader[Any]:
+    """All windows in order."""
+    return DataLoader(data, batch_size=batch, collate_fn=same, num_workers=workers)
+
+
+def mean_by_take(
+    scores: NDArray[np.floating[Any]], take: NDArray[np.int64], n: int
+) -> NDArray[np.float64]:
+    """Mean over the windows of each take: ``(windows, k)``, ``(windows,)`` -> ``(n, k)``.
+
+    Rows of takes without a window are NaN.
+    """
+    total = np.zeros((n, scores.shape[1]), np.float64)
+    np.add.at(total, take, scores.astype(np.float64))
+    count = np.bincount(take, minlength=n)[:, None]
+    with np.errstate(invalid="ignore"):
+        return total / count
