@@ -103,9 +103,9 @@ def test_several_labels() -> None:
 
 def test_two_thousand_resamples_of_ravdess_are_quick() -> None:
     p, y, who = people(np.random.default_rng(6), s=24, takes=60, k=8)
-    start = time.perf_counter()
+    start = time.process_time()
     intervals(p, y, who, resamples=2000)
-    assert time.perf_counter() - start < 2  # four metrics; about 0.05 s on an idle core
+    assert time.process_time() - start < 2  # four metrics; processor time, about 0.2 s
 
 
 def test_paired_difference_lets_hard_speakers_cancel() -> None:

@@ -136,7 +136,7 @@ def test_a_window_takes_milliseconds() -> None:
         features(wave, spec)
         times = []
         for _ in range(10):
-            start = time.perf_counter()
+            start = time.process_time()
             features(wave, spec)
-            times.append(time.perf_counter() - start)
-        assert min(times) < 0.05  # about 3 ms on one idle core; the bound allows a busy one
+            times.append(time.process_time() - start)
+        assert min(times) < 0.05  # of processor time, on any load; about 0.003

@@ -37,8 +37,8 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     It knows energy only. Music, laughter, barking or any sound that comes and goes counts as
     voice; steady noise, hum and a steadily held vowel do not. Speech less than 9 dB above the
     noise is missed: of the decisions on clean RAVDESS and EMO-DB takes, 96 % remain under noise
-    of 20 dB SNR, 86 to 91 % of 10 dB, 53 to 79 % of 5 dB, 12 to 46 % of 0 dB. The background is that
-    of the waveform given, so give seconds, not syllables.
+    of 20 dB SNR, 86 to 91 % of 10 dB, 53 to 79 % of 5 dB, 12 to 46 % of 0 dB. The background is
+    that of the waveform given, so give seconds, not syllables.
     """
     wave = np.asarray(wave, np.float32)
     level = _band_level_db(wave, rate)
