@@ -65,20 +65,29 @@ class VisualFeatures(nn.Module):
 
 
 class SoundFeatures(nn.Module):
-    """MFCCs, log-mel bands or any sound features: ``(b, f, t_a) -> (b, t_a, f)``, as they are."""
+    """MFCCs, log-mel bands or any sound features: ``(b, f, t_a) -> (b, t_a, f)``.
 
-    def __init__(self, sound_dim: int) -> None:
+    ``norm=True`` puts a batch norm on each feature: decibels and MFCCs are far from zero, which
+    is what masked steps count as. The released code has none.
+    """
+
+    def __init__(self, sound_dim: int, *, norm: bool = True) -> None:
         super().__init__()
         self.sound_dim = self.width = sound_dim
+        self.norm = MaskedBatchNorm(sound_dim) if norm else None
 
     def forward(self, sound: Tensor, mask: Tensor | None = None) -> Stream:
         """Figure, audio column, input. ``ValueError`` for another number of features."""
         _expect(sound, self.sound_dim, axis=1, name="sound (b, f, t_a)")
         tokens = rearrange(sound, "b f t -> b t f")
         mask = _given(mask, tokens)
+        tokens = zero_masked(tokens, mask)
+        if self.norm is not None:
+            scaled = self.norm(rearrange(tokens, "b t f -> b f t"), mask)
+            tokens = zero_masked(rearrange(scaled, "b f t -> b t f"), mask)
         steps = tokens.shape[1]
         times = torch.arange(steps, device=sound.device, dtype=sound.dtype) / max(1, steps - 1)
-        return Stream(zero_masked(tokens, mask), mask, times)
+        return Stream(tokens, mask, times)
 
 
 class Absent(nn.Module):

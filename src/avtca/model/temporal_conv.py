@@ -72,15 +72,13 @@ def temporal_convs(
 class SpectralConv(nn.Module):
     """Audio, before the transformer blocks, over time and frequency; an option of ``best``.
 
-    ``(b, t, f) -> (b, ceil(t / 8), d_out)``: an input batch norm for each band, three 3x3
-    convolutions (batch norm, ReLU, max pool 2x2 each), then all bands of a step through one
-    linear map, batch norm and ReLU.
+    ``(b, t, f) -> (b, ceil(t / 8), d_out)``: three 3x3 convolutions (batch norm, ReLU, max pool
+    2x2 each), then all bands of a step through one linear map, batch norm and ReLU.
     """
 
     def __init__(self, bands: int, d_out: int, *, channels: tuple[int, ...] = (16, 32, 48)) -> None:
         super().__init__()
         sizes = (1, *channels)
-        self.norm_in = MaskedBatchNorm(bands)
         self.convs = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(sizes)
         )
@@ -93,8 +91,7 @@ class SpectralConv(nn.Module):
     def forward(self, x: Stream) -> Stream:
         """Replaces the figure's first two audio convolutions."""
         tokens, mask, times = x
-        y = self.norm_in(rearrange(tokens, "b t f -> b f t"), mask)
-        y = torch.where(mask[:, None], y, torch.zeros((), dtype=y.dtype, device=y.device))[:, None]
+        y = rearrange(tokens, "b t f -> b 1 f t")
         for conv, norm in zip(self.convs, self.norms, strict=True):
             y = F.relu(norm(conv(y), mask))
             zero = torch.zeros((), dtype=y.dtype, device=y.device)

@@ -174,7 +174,7 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
     padding: Literal["same", "valid"] = "valid" if old else "same"
     pool: Literal["slide", "halve"] = "slide" if old else "halve"
     visual_front = _visual_front(choice, config) if sees else Absent(d)
-    sound_front = SoundFeatures(config.sound_dim) if hears else Absent(d)
+    sound_front = SoundFeatures(config.sound_dim, norm=not old) if hears else Absent(d)
     nothing = nn.Identity()
     if not hears:
         sound_before: nn.Module = nothing
