@@ -12,6 +12,10 @@ class AvtcaError(Exception):
         self.asked, self.found, self.remedy = asked, found, remedy
         super().__init__(f"{asked}: {found}; {remedy}")
 
+    def __reduce__(self) -> tuple[type["AvtcaError"], tuple[str, str, str]]:
+        """Pickles by its three parts, so that it comes out of a worker process as it went in."""
+        return type(self), (self.asked, self.found, self.remedy)
+
 
 class MediaError(AvtcaError):
     """A file that cannot be read as video, sound or picture."""
