@@ -4,20 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def assign(cost: NDArray[np.float64], most: float) -> list[tuple[int, int]]:
-    """Rows and columns of ``cost (n, m)`` to pair so that the total is least.
+def assign(cost: NDArray[np.float64], alone: float) -> list[tuple[int, int]]:
+    """Rows and columns of ``cost (n, m)`` to pair so that the total is least, rows in order.
 
-    A row or column may stay alone at the price of ``most / 2``, so that no pair costs more than
-    ``most``. Costs may be infinite; rows come in order.
+    A row or column may stay alone at the price of ``alone / 2``; where the cost is infinite, the
+    two are never paired.
     """
     n, m = cost.shape
     if n == 0 or m == 0:
         return []
     # Each row has a place of its own to stay alone; a gain is what pairing saves over that.
     gain = np.zeros((n, m + n))
-    gain[:, :m] = np.minimum(np.where(np.isfinite(cost), cost, most) - most, 0)
+    gain[:, :m] = np.minimum(np.where(np.isfinite(cost), cost, alone) - alone, 0)
     column_of = _least(gain)
-    return [(i, int(j)) for i, j in enumerate(column_of) if j < m and cost[i, j] < most]
+    return [(i, int(j)) for i, j in enumerate(column_of) if gain[i, j] < 0]
 
 
 def _least(cost: NDArray[np.float64]) -> NDArray[np.int64]:

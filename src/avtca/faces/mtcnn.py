@@ -160,8 +160,7 @@ def _convolve(x: Float, kernel: Float, bias: Float, slope: Float) -> Float:
 
 
 def _prelu(x: Float, slope: Float) -> Float:
-    out: Float = np.maximum(x, 0) + slope * np.minimum(x, 0)
-    return out
+    return np.where(x > 0, x, x * slope)
 
 
 def _max_pool(x: Float, size: int, *, ceil: bool | None = None) -> Float:
@@ -169,14 +168,17 @@ def _max_pool(x: Float, size: int, *, ceil: bool | None = None) -> Float:
     if ceil or size == 2:
         pad = [(-(x.shape[axis] - size)) % 2 for axis in (1, 2)]
         x = np.pad(x, ((0, 0), (0, pad[0]), (0, pad[1]), (0, 0)), constant_values=-np.inf)
-    windows = sliding_window_view(x, (size, size), axis=(1, 2))[:, ::2, ::2]
-    out: Float = windows.max(axis=(-1, -2))
+    h, w = ((x.shape[axis] - size) // 2 * 2 + 1 for axis in (1, 2))
+    out = x[:, :h:2, :w:2]
+    for i, j in list(np.ndindex(size, size))[1:]:
+        out = np.maximum(out, x[:, i : i + h : 2, j : j + w : 2])
     return out
 
 
 def _face(logits: Float) -> Float:
     """Probability of the second of two classes."""
-    return 1 / (1 + np.exp(logits[..., 0] - logits[..., 1]))
+    out: Float = 1 / (1 + np.exp(logits[..., 0] - logits[..., 1]))
+    return out
 
 
 def _square(boxes: Float) -> Float:

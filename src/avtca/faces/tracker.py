@@ -20,6 +20,9 @@ SLACK = 0.35
 """...this much at once, in its own sizes."""
 MAX_GROWTH = 1.8
 """Most ratio of a face's size to its size when it was last seen."""
+ALONE = 2.0
+"""Price of a person and a face that are not paired; a pair costs 0..1. So two likely pairs are
+better than one surer one: in a sweep of the camera all faces move on by one alike."""
 STEADY = 0.5
 """Weight of the newest step in the speed that is expected to go on."""
 
@@ -66,7 +69,7 @@ class Tracker:
             [[_strangeness(person, face, now) for face in detections] for person in self._people]
         ).reshape(len(self._people), len(detections))
         who: dict[int, _Person] = {}
-        for i, j in assign(cost, 1.0):
+        for i, j in assign(np.where(cost < 1, cost, np.inf), ALONE):
             _move(self._people[i], detections[j], now)
             who[j] = self._people[i]
         for j, face in enumerate(detections):
@@ -85,7 +88,7 @@ class Tracker:
 
 
 def _strangeness(person: _Person, face: Detection, now: float) -> float:
-    """From 0, a face where and as large as expected, to 1 and more, somebody else."""
+    """From 0, a face where and as large as expected, to 1 and more: somebody else."""
     middle, size = _place(face.box)
     scale = (size + person.size) / 2
     growth = abs(np.log(size / person.size)) / np.log(MAX_GROWTH)

