@@ -74,15 +74,18 @@ def encode_images(crops: Iterable[NDArray[np.uint8]], *, lossless: bool) -> list
     return out
 
 
-def decode_images(packed: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Inverse of :func:`encode_images` on the joined bytes: ``(n, px, px[, 3])``."""
+def decode_pictures(pictures: Iterable[bytes]) -> NDArray[np.uint8]:
+    """Inverse of :func:`encode_images`: ``(n, px, px[, 3])``."""
     from PIL import Image
 
-    view, start, out = memoryview(np.ascontiguousarray(packed)), 0, []
-    for end in ends:
-        out.append(np.asarray(Image.open(io.BytesIO(view[start:end]))))
-        start = int(end)
-    return np.stack(out)
+    return np.stack([np.asarray(Image.open(io.BytesIO(one))) for one in pictures])
+
+
+def decode_images(packed: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The same from pictures joined to one string of bytes, with the end of each."""
+    data = packed.tobytes()
+    starts = [0, *ends[:-1].tolist()]
+    return decode_pictures(data[a:b] for a, b in zip(starts, ends.tolist(), strict=True))
 
 
 def encode_flac(wave: NDArray[np.float32], rate: int) -> bytes:
@@ -91,8 +94,7 @@ def encode_flac(wave: NDArray[np.float32], rate: int) -> bytes:
 
     whole = np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="flac") as container:
-        container.flags |= av.container.Flags.bitexact.value
+    with av.open(buffer, "w", format="flac", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("flac", rate=rate, layout="mono", format="s16")
         for start in range(0, len(whole), 4096):
             block = np.ascontiguousarray(whole[None, start : start + 4096])
@@ -107,7 +109,7 @@ def decode_flac(data: bytes) -> NDArray[np.float32]:
     """Inverse of :func:`encode_flac`: float32 ``(m,)``."""
     import av
 
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         blocks = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
     if not blocks:
         return np.zeros(0, np.float32)

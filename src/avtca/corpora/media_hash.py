@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PICTURE_BITS, SOUND_BITS = 128, 256
-NEAR = 0.04
-"""Share of differing bits up to which two pictures count as copies (5 of 128)."""
+NEAR = 0.03
+"""Share of differing bits up to which two pictures count as copies (3 of 128)."""
 NEAR_SOUND = 0.12
 """The same for sounds (30 of 256)."""
 SLICES, BANDS = 17, 17

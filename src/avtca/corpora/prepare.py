@@ -6,28 +6,22 @@ for byte that of a run that was not.
 """
 
 import contextlib
-import csv
 import errno
+import functools
 import hashlib
-import io
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import read_row, write_atomic, write_take
+from avtca.corpora.pool import run_jobs
 from avtca.corpora.sources import FORMAT, Layout, TakeSource, clip_path, recipe
+from avtca.corpora.store import read_head, to_csv, to_parquet, write_json
 from avtca.errors import AvtcaError, CorpusError
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-MAX_IDLE_POOLS = 3
-"""Worker pools that may end one after another without a single outcome."""
 Progress = Callable[[int, int], None]
 """Called with the takes done and the takes in all."""
 
@@ -81,9 +75,10 @@ def prepare(
     """Make or complete the prepared corpus in ``out``; see docs/corpora.md for its files.
 
     The spec's labels are the corpus's where it names none. ``workers`` processes decode
-    (0: this one does; a script that asks for more needs ``if __name__ == "__main__":``). ``lossless`` keeps crops as PNG and sound as float32, for
-    exact comparisons. Raises :class:`CorpusError` where the folder holds something else, takes
-    repeat, or the disk is full; :class:`ClipSpecMismatch` where it was begun with another spec.
+    (0: this one does; a script that asks for more needs ``if __name__ == "__main__":``).
+    ``lossless`` keeps crops as PNG and sound as float32, for exact comparisons. Raises
+    :class:`CorpusError` where the folder holds something else, takes repeat, or the disk is
+    full; :class:`ClipSpecMismatch` where it was begun with another spec.
     What was done until then stays and is used by the next run.
     """
     out = Path(out)
@@ -105,7 +100,8 @@ def prepare(
     jobs = _jobs(todo)
     done = reused
     task = _Task(layout, spec, out, lossless, current)
-    with contextlib.closing(_run(jobs, task, min(workers, len(jobs)))) as outcomes:
+    outcomes = run_jobs(jobs, task.call, task.died, min(workers, len(jobs)))
+    with contextlib.closing(outcomes):
         for job, outcome in outcomes:
             result.failures.update(outcome.failures)
             if outcome.full:
@@ -161,33 +157,10 @@ def _head(layout: Layout, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
         "spec_hash": spec.hash,
         "labels": list(layout.labels),
         "targets": {name: list(columns) for name, columns in layout.targets.items()},
+        "classes": {name: list(words) for name, words in layout.classes.items()},
         "lossless": lossless,
         "complete": False,
     }
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    write_atomic(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def read_head(folder: Path, asked: str) -> dict[str, Any]:
-    """``corpus.json`` of a prepared corpus. Raises :class:`CorpusError` for another version."""
-    head = folder / "corpus.json"
-    if not head.is_file():
-        raise CorpusError(asked, f"no prepared corpus at {folder}", "run avtca prepare first")
-    try:
-        values = json.loads(head.read_text("utf-8"))
-        version = values["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(asked, f"{head} is broken ({error!r})", "prepare it again") from error
-    if version != FORMAT:
-        raise CorpusError(
-            asked,
-            f"the cache has format {version}, this version of avtca reads {FORMAT}",
-            "prepare it again into another folder",
-        )
-    return dict(values)
 
 
 def _is_done(out: Path, source: TakeSource, wanted: str) -> bool:
@@ -251,10 +224,16 @@ class _Task:
             outcome.full = outcome.full or one.full
         return outcome
 
-    def part(self, job: list[TakeSource]) -> "_Task":
-        """The same with this job's recipes only, to send to a worker."""
+    def call(self, job: list[TakeSource]) -> Callable[[], _Outcome]:
+        """The work of one job, with its own recipes only, to send to a worker."""
         recipes = {source.take: self.recipes[source.take] for source in job}
-        return replace(self, layout=replace(self.layout, sources=()), recipes=recipes)
+        layout = replace(self.layout, sources=(), skipped=())
+        return functools.partial(replace(self, layout=layout, recipes=recipes), job)
+
+    def died(self, job: list[TakeSource]) -> _Outcome:
+        """What is said of a job that ended its worker."""
+        why = "decoding it ended the worker process (out of memory, or a broken file)"
+        return _Outcome({source.take: (_file(source, self.layout), why) for source in job})
 
 
 def _file(source: TakeSource, layout: Layout) -> str:
@@ -265,102 +244,6 @@ def _file(source: TakeSource, layout: Layout) -> str:
 def _plain(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     return " ".join(text.split())
-
-
-Job = list[TakeSource]
-
-
-def _run(jobs: list[Job], task: _Task, workers: int) -> Iterator[tuple[Job, _Outcome]]:
-    """Outcomes as they come. A job that kills its worker is a failure of that job alone."""
-    if workers <= 0:
-        for job in jobs:
-            yield job, task(job)
-        return
-    suspects: list[Job] = []
-    waiting = iter(jobs)
-    idle = 0
-    while True:
-        running: dict[Future[_Outcome], Job] = {}
-        finished = 0
-        with _pool(workers) as pool:
-            try:
-                for outcome in _drain(pool, waiting, running, task, workers):
-                    finished += 1
-                    yield outcome
-                break
-            except BrokenProcessPool:
-                suspects += running.values()
-        idle = 0 if finished else idle + 1
-        if idle == MAX_IDLE_POOLS:
-            raise CorpusError(
-                f"prepare {task.layout.corpus}",
-                f"{idle} times the worker processes ended before one take was read",
-                'put the call under if __name__ == "__main__":, or use workers=0',
-            )
-    for job in suspects:
-        with _pool(1) as pool:
-            try:
-                outcome = pool.submit(task.part(job), job).result()
-            except BrokenProcessPool:
-                why = "decoding it ended the worker process (out of memory, or a broken file)"
-                outcome = _Outcome({s.take: (_file(s, task.layout), why) for s in job})
-        yield job, outcome
-
-
-def _drain(
-    pool: ProcessPoolExecutor,
-    waiting: Iterator[Job],
-    running: dict[Future[_Outcome], Job],
-    task: _Task,
-    workers: int,
-) -> Iterator[tuple[Job, _Outcome]]:
-    while True:
-        for job in _take(waiting, 2 * workers - len(running)):
-            try:
-                running[pool.submit(task.part(job), job)] = job
-            except BrokenProcessPool:
-                running[Future()] = job
-                raise
-        if not running:
-            return
-        ready, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in ready:
-            outcome = future.result()
-            yield running.pop(future), outcome
-
-
-def _take(waiting: Iterator[Job], n: int) -> Iterable[Job]:
-    for _ in range(n):
-        if (job := next(waiting, None)) is None:
-            return
-        yield job
-
-
-@contextlib.contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
-    import multiprocessing
-    import signal
-    import threading
-    from multiprocessing.connection import wait as wait_for
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            wait_for([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _finish(
@@ -407,8 +290,8 @@ def _finish(
     faces = sum(row["face_coverage"] == 0 for row in rows)
     voices = sum(row["voice_coverage"] == 0 for row in rows)
     try:
-        write_atomic(out / "manifest.parquet", _parquet(rows))
-        write_atomic(out / "failures.csv", _csv(("take", "source", "why"), failures))
+        write_atomic(out / "manifest.parquet", to_parquet(rows))
+        write_atomic(out / "failures.csv", to_csv(("take", "source", "why"), failures))
         head = {
             **_head(layout, spec, lossless),
             "complete": True,
@@ -427,24 +310,3 @@ def _finish(
     return Summary(
         out, len(rows), reused, faces, voices, failures, layout.skipped, layout.notes, size
     )
-
-
-def _parquet(rows: list[dict[str, Any]]) -> bytes:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows)
-    for optional in ("sex", "age", "intensity", "split"):
-        if optional not in frame:
-            frame[optional] = None
-    frame = frame.astype({"start_s": float, "end_s": float})
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False, compression="zstd")
-    return buffer.getvalue()
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue().encode()

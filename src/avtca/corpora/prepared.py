@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from avtca import preprocess
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake, read_take
-from avtca.corpora.prepare import read_head
 from avtca.corpora.sources import clip_path
+from avtca.corpora.store import read_head
 from avtca.errors import CorpusError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 VIEWABLE = ("labels", "n_fft", "hop", "sound", "sound_dim")
 """Fields of the ClipSpec that the stored takes do not depend on, see :meth:`PreparedCorpus.view`
@@ -121,25 +118,35 @@ class PreparedCorpus:
         """The windows of a take, as :mod:`avtca.preprocess` makes them of a file."""
         return windows(self.raw(take), self.spec, hop_s)
 
-    def targets(self, name: str = "label") -> NDArray[np.float32]:
-        """What a network should say, float32 ``(n, k)`` in the order of ``labels``.
+    def target_names(self, name: str = "label") -> tuple[str, ...]:
+        """What the columns of :meth:`targets` stand for."""
+        self._require_target(name)
+        return tuple(self.meta["classes"].get(name, self.labels))
 
-        "label": one-hot of the label, a row of zeros where there is none. Other names are the
-        corpus's own, ``meta["targets"]``: soft labels ("voice", "face", "both" of CREMA-D), or
-        several at once ("multi") and intensities ("value") of CMU-MOSEI. Raises
+    def targets(self, name: str = "label") -> NDArray[np.float32]:
+        """What a network should say, float32 ``(n, k)``, k as in :meth:`target_names`.
+
+        "label": one-hot of the label, a row of zeros where there is none. The corpus's own, of
+        ``meta["targets"]`` and ``meta["classes"]``: soft labels ("voice", "face", "both") and
+        majorities ("voted_both" ...) of CREMA-D's raters; several emotions at once ("multi"),
+        intensities ("value") and classes of sentiment ("sentiment7" ...) of CMU-MOSEI. Raises
         :class:`CorpusError` for a name that is not there.
         """
-        if name == "label":
-            order = np.array(self.labels)
-            return (self.manifest["label"].to_numpy()[:, None] == order).astype(np.float32)
-        known = self.meta["targets"]
+        self._require_target(name)
+        if name in self.meta["targets"]:
+            return np.asarray(self.manifest[self.meta["targets"][name]], np.float32)
+        words = np.array(self.target_names(name))
+        hit: NDArray[np.bool_] = self.manifest[name].to_numpy(object)[:, None] == words
+        return hit.astype(np.float32)
+
+    def _require_target(self, name: str) -> None:
+        known = ["label", *self.meta["targets"], *self.meta["classes"]]
         if name not in known:
             raise CorpusError(
                 f"targets {name!r} of {self.name}",
                 "it has none of that name",
-                f"choose one of {', '.join(['label', *known])}",
+                f"choose one of {', '.join(known)}",
             )
-        return self.manifest[list(known[name])].to_numpy(np.float32)
 
     def verify(self) -> None:
         """Hash every take's file. Raises :class:`CorpusError` naming the first that changed."""

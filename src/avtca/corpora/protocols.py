@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIDES = ("train", "validation", "test")
+SIDE_WORDS = {
+    **{side: side for side in SIDES},
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+}
+"""What users call the sides."""
 FOLDS_DIR = Path(__file__).parent / "folds"
 RANDOM_WARNING = (
     "random split over takes: the same people are on all sides. For comparison with papers that "
@@ -69,10 +77,15 @@ class Folds:
             )
         if self.unit not in manifest.columns:
             raise CorpusError(asked, f"the manifest has no column {self.unit}", "add it")
-        names = manifest[self.unit].astype(str).to_numpy()
-        out = {
-            side: np.flatnonzero(np.isin(names, sorted(members)))
+        side_of = {
+            name: side
             for side, members in zip(SIDES, self.splits[fold], strict=True)
+            for name in members
+        }
+        found = [side_of.get(name) for name in manifest[self.unit].astype(str)]
+        out = {
+            side: np.array([row for row, one in enumerate(found) if one == side], np.int64)
+            for side in SIDES
         }
         if not any(len(rows) for rows in out.values()):
             raise CorpusError(
@@ -198,11 +211,10 @@ def split_column(manifest: "pd.DataFrame", column: str) -> Folds:
 
     Raises :class:`CorpusError` for a column that is not there or holds other words.
     """
-    words = {"val": "validation", "valid": "validation", "dev": "validation", "training": "train"}
     asked = f"split by column {column}"
     if column not in manifest.columns:
         raise CorpusError(asked, "no such column", f"it has {', '.join(manifest.columns)}")
-    side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(words)
+    side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SIDE_WORDS)
     if unknown := sorted(set(side) - {*SIDES, ""}):
         raise CorpusError(asked, f"unknown side {unknown[0]!r}", f"use {', '.join(SIDES)}")
     takes = manifest["take"].astype(str)

@@ -5,14 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from avtca.clipspec import ClipSpec
+from avtca.corpora.cremad import read_cremad
+from avtca.corpora.folder import read_folder
+from avtca.corpora.mosei import read_mosei
 from avtca.corpora.prepare import prepare
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.corpora.ravdess import read_ravdess
 from avtca.corpora.sources import Layout
+from avtca.corpora.speech import read_emodb, read_nemo
 from avtca.errors import CorpusError
 
 READERS: dict[str, Callable[[Path, ClipSpec], Layout]] = {
     "ravdess": read_ravdess,
+    "cremad": read_cremad,
+    "mosei": read_mosei,
+    "folder": read_folder,
+    "emodb": read_emodb,
+    "nemo": read_nemo,
 }
 """Corpora that ``avtca prepare`` knows."""
 

@@ -54,8 +54,8 @@ def read_job(
     clips = {path: open_clip(path) for path in dict.fromkeys((picture, sound)) if path}
     faces = _read_faces(clips[picture], spans, spec) if picture else [_no_faces(spec)] * len(job)
     waves = _read_sound(clips[sound], spans, spec) if sound else [_SILENT] * len(job)
-    for clip in clips.values():
-        _require_whole(clip)
+    for path, clip in clips.items():
+        _require_whole(clip, picture=path == picture, sound=path == sound)
     length = max((clip.read_s for clip in clips.values()), default=0.0)
     warnings = [text for clip in clips.values() for text in clip.warnings]
     digests = {path: _digest(path, path.stat().st_mtime_ns) for path in job[0].files()}
@@ -76,8 +76,11 @@ def read_job(
     return out
 
 
-def _require_whole(clip: Clip) -> None:
-    if clip.header_holds and clip.duration_s - clip.read_s > SHORT_S:
+def _require_whole(clip: Clip, *, picture: bool, sound: bool) -> None:
+    """Half a file is not a take. Streams that were not read may be the longer ones."""
+    read_all = (picture or not clip.has_video) and (sound or not clip.has_sound)
+    slack = SHORT_S if read_all else SHORT_S + 0.3 * clip.duration_s
+    if clip.header_holds and clip.duration_s - clip.read_s > slack:
         raise MediaError(
             f"read {clip.path.name}",
             f"its header says {clip.duration_s:.1f} s, it ends after {clip.read_s:.1f} s",

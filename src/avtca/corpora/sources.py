@@ -69,7 +69,8 @@ class Layout:
     """A corpus as its reader found it.
 
     ``targets`` names groups of manifest columns, each in the order of ``labels``: soft labels
-    ("both"), several labels at once ("multi"), intensities ("value"). ``skipped`` says
+    ("both"), several labels at once ("multi"), intensities ("value"). ``classes`` names columns
+    that hold one of a few words, and these words in order. ``skipped`` says
     ``(file, why)`` for files that were not taken; ``notes`` are lines for the summary.
     """
 
@@ -79,6 +80,7 @@ class Layout:
     sources: tuple[TakeSource, ...]
     language: str = ""
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -132,3 +134,10 @@ def visible(root: Path) -> list[Path]:
         if path.is_file()
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
     )
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is what git-lfs leaves in place of one that was not fetched."""
+    if path.stat().st_size > 1024:
+        return False
+    return path.read_bytes().startswith(b"version https://git-lfs")

@@ -1,0 +1,44 @@
+"""`avtca audit`: what leaks between the sides of a split."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avtca import cli
+from avtca.errors import ConfigError
+
+
+def audit(
+    manifest: Annotated[
+        Path, typer.Argument(help="Prepared corpus, .parquet, .csv or ferplus.npz.")
+    ],
+    split: Annotated[
+        str, typer.Argument(help="Name of folds, a folds .json, or column:NAME of the manifest.")
+    ],
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Exit 0 all the same; the mark stays.")
+    ] = False,
+    near: Annotated[bool, typer.Option(help="Look for nearly identical media too.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Write the whole report there as JSON.")] = None,
+) -> None:
+    """Check a split for shared people, twins of a take and copied media.
+
+    Exit status 2 where something leaks, unless --allow-leak says that it may.
+    """
+    from avtca.corpora.audit import audit as run
+    from avtca.corpora.audit import open_manifest, open_split
+    from avtca.corpora.store import write_json
+
+    table = open_manifest(manifest)
+    report = run(table, open_split(split, table), allow_leak=allow_leak, near=near)
+    for line in report.lines():
+        typer.echo(line)
+    if out is not None:
+        try:
+            write_json(out, json.loads(json.dumps(report.to_dict())))
+        except OSError as error:
+            raise ConfigError(f"write {out}", str(error), "choose another --out") from error
+        cli.err.print(f"report: {out}", markup=False)
+    report.require_clean()

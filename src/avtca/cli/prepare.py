@@ -1,0 +1,122 @@
+"""`avtca prepare`: a corpus as its owners ship it, made into one audited cache."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from avtca import cli
+from avtca.clipspec import ClipSpec
+from avtca.errors import ConfigError
+
+if TYPE_CHECKING:
+    from avtca.corpora import Summary
+
+FAILED = 2
+"""Exit status where some takes could not be prepared; the others are."""
+
+
+def prepare(
+    corpus: Annotated[str, typer.Argument(help="ravdess, cremad, mosei, folder, emodb or nemo.")],
+    src: Annotated[Path, typer.Argument(help="Folder with the unpacked files, or a CSV.")],
+    out: Annotated[Path, typer.Option(help="Folder of the prepared corpus.")],
+    spec: Annotated[
+        Path | None, typer.Option(help="JSON with a ClipSpec, or a model's or corpus's folder.")
+    ] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(help="Change a field of the ClipSpec: crop_px=112.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode [default: one a core]", min=0)
+    ] = None,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Keep crops as PNG and sound as float32.")
+    ] = False,
+) -> None:
+    """Make (or complete) a prepared corpus.
+
+    It can be stopped at any moment; the same command goes on where it was. Takes that cannot be
+    read are lines of failures.csv, and the exit status is 2.
+    """
+    from avtca.corpora import prepare as run
+    from avtca.corpora import read_corpus
+
+    wanted = read_spec(spec, set or [])
+    layout = read_corpus(corpus, src, wanted)
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=cli.err) as bar:
+        task = bar.add_task(f"{corpus}", total=len(layout.sources))
+
+        def step(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        summary = run(layout, out, wanted, workers=workers, lossless=lossless, progress=step)
+    show(summary)
+    if summary.failures:
+        raise typer.Exit(FAILED)
+
+
+def show(summary: "Summary") -> None:
+    """The summary, and the first failures, on standard error."""
+    for line in summary.lines():
+        cli.err.print(line, markup=False)
+    for take, _, why in summary.failures[:10]:
+        cli.err.print(f"  {take}: {why}", markup=False)
+
+
+def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:
+    """A ClipSpec: the defaults, or a file's; then ``field=value`` changes.
+
+    Raises :class:`ConfigError` for a file without one, an unknown field or a value that is none.
+    """
+    values: dict[str, Any] = ClipSpec().to_dict() if source is None else _spec_of(source)
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or name not in values:
+            raise ConfigError(
+                f"change the ClipSpec by {change!r}",
+                "not field=value of one of its fields",
+                f"fields are {', '.join(values)}",
+            )
+        try:
+            kind = type(values[name])
+            values[name] = text.split(",") if kind is list else kind(text)
+        except ValueError as error:
+            raise ConfigError(f"set {name} of the ClipSpec", str(error), "give a number") from error
+    try:
+        return ClipSpec.from_dict(values)
+    except (ValueError, TypeError) as error:
+        raise ConfigError("use this ClipSpec", str(error), "correct the field") from error
+
+
+def _spec_of(source: Path) -> dict[str, Any]:
+    """From JSON: a ClipSpec itself, or a document that holds one as ``spec`` or ``clipspec``."""
+    path = source
+    if source.is_dir():
+        found = sorted(source.glob("*.json"))
+        path = next((one for one in found if _holds_spec(one)), source / "clipspec.json")
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"read a ClipSpec from {source}", f"not JSON ({error})", "give a ClipSpec's JSON"
+        ) from error
+    inner = document.get("spec") or document.get("clipspec") or document
+    return {**ClipSpec().to_dict(), **inner}
+
+
+def _holds_spec(path: Path) -> bool:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and bool(document.get("spec") or document.get("clipspec"))

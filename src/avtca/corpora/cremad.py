@@ -1,0 +1,154 @@
+"""CREMA-D as its owners ship it (Cao et al. 2014): ``VideoFlash``, ``AudioWAV`` and its tables.
+
+The label is the emotion that the actor was asked for. What ten raters heard, saw, or both, is in
+the columns ``voice_*``, ``face_*`` and ``both_*`` (shares of the votes) and ``voted_*`` (the
+majority; empty where the first two are level).
+"""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.sources import (
+    SOUND_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Layout,
+    TakeSource,
+    is_pointer,
+    visible,
+)
+from avtca.errors import CorpusError
+from avtca.labels import CREMAD
+
+NAME = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(XX?|LO|MD|HI)")
+LABELS = tuple(CREMAD.values())
+LEVELS = {"X": "unspecified", "XX": "unspecified", "LO": "low", "MD": "medium", "HI": "high"}
+RATED = {"1": "voice", "2": "face", "3": "both"}
+"""First digit of a row's number in ``tabulatedVotes.csv``: what the raters were given."""
+LETTERS = dict(zip("ADFHNS", LABELS, strict=True))
+CLIPS = 7442
+
+
+def read_cremad(root: Path, spec: ClipSpec) -> Layout:
+    """Every clip under a folder; pictures and sound of one name are one take.
+
+    ``VideoDemographics.csv`` and ``tabulatedVotes.csv`` are read where they are found; without
+    them the columns are empty. Raises :class:`CorpusError` where there is no clip, or a table is
+    not what it should be.
+    """
+    asked = f"prepare CREMA-D from {root}"
+    if not root.is_dir():
+        raise CorpusError(asked, "no such folder", "give the folder with VideoFlash and AudioWAV")
+    files = visible(root)
+    takes, skipped = _takes(files, root)
+    if not takes:
+        pointers = sum(why.startswith("a git-lfs") for _, why in skipped)
+        raise CorpusError(
+            asked,
+            f"{pointers} git-lfs pointers in place of clips" if pointers else "no CREMA-D clip",
+            "run git lfs pull there" if pointers else "give the folder with VideoFlash, AudioWAV",
+        )
+    tables = {path.name: path for path in files if path.suffix == ".csv"}
+    people = _people(tables.get("VideoDemographics.csv"), asked)
+    votes = _votes(tables.get("tabulatedVotes.csv"), asked)
+    sources = []
+    for take, parts in sorted(takes.items()):
+        speaker, sentence, code, level = take.split("_")
+        sources.append(
+            TakeSource(
+                take=take,
+                speaker=speaker,
+                label=CREMAD[code],
+                picture=parts.get("picture") if spec.visual == "pixels" else None,
+                sound=parts.get("sound") or parts.get("picture"),
+                fields={
+                    "sentence": sentence,
+                    "intensity": LEVELS[level],
+                    **people.get(speaker, {}),
+                    **votes.get(take, {}),
+                },
+            )
+        )
+    notes = [f"{len(sources)} of {CLIPS} clips are there"] if len(sources) < CLIPS else []
+    if not people:
+        notes.append("no VideoDemographics.csv: sex, age and ethnicity are unknown")
+    if not votes:
+        notes.append("no tabulatedVotes.csv: no labels by votes")
+    seen = list(RATED.values()) if votes else []
+    return Layout(
+        corpus="cremad",
+        root=root,
+        labels=LABELS,
+        sources=tuple(sources),
+        language="en",
+        targets={rated: tuple(f"{rated}_{label}" for label in LABELS) for rated in seen},
+        classes={f"voted_{rated}": LABELS for rated in seen},
+        skipped=tuple(skipped),
+        notes=tuple(notes),
+    )
+
+
+def _takes(
+    files: list[Path], root: Path
+) -> tuple[dict[str, dict[str, Path]], list[tuple[str, str]]]:
+    takes: dict[str, dict[str, Path]] = {}
+    skipped = []
+    for path in sorted(files, key=lambda path: (path.suffix.lower() != ".wav", path)):
+        kind = "picture" if path.suffix.lower() in VIDEO_SUFFIXES else "sound"
+        if kind == "sound" and path.suffix.lower() not in SOUND_SUFFIXES:
+            continue
+        match = NAME.fullmatch(path.stem)
+        take = f"{match[1]}_{match[2]}_{match[3]}_{match[4]:X<2}" if match else ""
+        if not match:
+            skipped.append((path.relative_to(root).as_posix(), "not a CREMA-D name"))
+        elif is_pointer(path):
+            skipped.append((path.relative_to(root).as_posix(), "a git-lfs pointer, not the file"))
+        elif kind in takes.setdefault(take, {}):
+            skipped.append((path.relative_to(root).as_posix(), "the same clip is there twice"))
+        else:
+            takes[take][kind] = path
+    return {take: parts for take, parts in takes.items() if parts}, skipped
+
+
+def _people(path: Path | None, asked: str) -> dict[str, dict[str, Any]]:
+    if path is None:
+        return {}
+    return {
+        row["ActorID"]: {
+            "sex": row["Sex"].lower(),
+            "age": float(row["Age"]),
+            "race": row["Race"],
+            "ethnicity": row["Ethnicity"],
+        }
+        for row in _rows(path, {"ActorID", "Age", "Sex", "Race", "Ethnicity"}, asked)
+    }
+
+
+def _votes(path: Path | None, asked: str) -> dict[str, dict[str, Any]]:
+    """Shares of each rating, the majority, and the number of raters, by clip."""
+    if path is None:
+        return {}
+    out: dict[str, dict[str, Any]] = {}
+    for row in _rows(path, {"fileName", *LETTERS}, asked):
+        rated = RATED.get(row[""][:1])
+        counts = Counter({label: int(row[letter]) for letter, label in LETTERS.items()})
+        total = counts.total()
+        if rated is None or not total:
+            raise CorpusError(asked, f"{path.name}: row {row['']} is not one", "get the table anew")
+        columns = out.setdefault(row["fileName"], {})
+        columns.update({f"{rated}_{label}": counts[label] / total for label in LABELS})
+        (first, n), (_, second) = counts.most_common(2)
+        columns[f"voted_{rated}"] = first if n > second else ""
+        columns[f"raters_{rated}"] = total
+    return out
+
+
+def _rows(path: Path, needed: set[str], asked: str) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if missing := sorted(needed - set(reader.fieldnames or [])):
+            raise CorpusError(asked, f"{path.name} has no column {missing[0]}", "get it anew")
+        return list(reader)

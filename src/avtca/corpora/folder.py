@@ -1,0 +1,215 @@
+"""Anybody's own corpus: a CSV ``path,label[,speaker][,start,end][,split]``, or folders by label.
+
+Folders: ``LABEL/file`` or ``LABEL/SPEAKER/file``, under ``train``, ``validation`` and ``test``
+where the corpus is split.
+"""
+
+import csv
+import difflib
+import math
+from pathlib import Path
+from typing import Any
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.protocols import SIDE_WORDS
+from avtca.corpora.sources import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.errors import CorpusError
+from avtca.labels import canonical
+
+COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "intensity")
+"""Columns of the CSV; the first two are needed."""
+
+
+def read_folder(root: Path, spec: ClipSpec) -> Layout:
+    """A CSV file, a folder with one CSV at its top, or folders named by label.
+
+    Labels are folded to the project's words ("Happiness" is "happy"). Raises
+    :class:`CorpusError` naming the line of the CSV that is wrong; files that are missing fail one
+    by one when they are prepared.
+    """
+    asked = f"prepare the folder {root}"
+    if root.is_file() and root.suffix.lower() == ".csv":
+        return _from_csv(root, spec, asked)
+    if not root.is_dir():
+        raise CorpusError(asked, "no such folder or CSV", "give a folder or a CSV of your clips")
+    tables = sorted(root.glob("*.csv"))
+    if len(tables) > 1:
+        raise CorpusError(asked, f"{len(tables)} CSVs are in it", "give the one with the labels")
+    return _from_csv(tables[0], spec, asked) if tables else _from_folders(root, spec, asked)
+
+
+def _from_csv(table: Path, spec: ClipSpec, asked: str) -> Layout:
+    asked = f"prepare the clips of {table.name}"
+    sources: dict[str, TakeSource] = {}
+    line_of: dict[str, int] = {}
+    words: dict[str, set[str]] = {}
+    for line, row in _rows(table, asked):
+        where = f"line {line}"
+        if not row["path"] or not row["label"]:
+            empty = "path" if not row["path"] else "label"
+            raise CorpusError(asked, f"{where} has no {empty}", "fill it in or drop the line")
+        path = table.parent / row["path"]
+        start, end = (_seconds(row.get(key, ""), where, key, asked) for key in ("start", "end"))
+        if (start is None) != (end is None):
+            raise CorpusError(asked, f"{where} has only one of start and end", "give both")
+        if start is not None and end is not None and not 0 <= start < end:
+            raise CorpusError(asked, f"{where}: {start:g} .. {end:g} s is no stretch", "correct it")
+        stem = Path(row["path"]).with_suffix("").as_posix()
+        take = stem if start is None else f"{stem}@{start:g}-{end:g}"
+        if take in line_of:
+            raise CorpusError(
+                asked,
+                f"lines {line_of[take]} and {line} both name {row['path']}",
+                "keep one label for each clip",
+            )
+        line_of[take] = line
+        label = canonical(row["label"])
+        words.setdefault(label, set()).add(row["label"])
+        sources[take] = TakeSource(
+            take=take,
+            speaker=row.get("speaker", ""),
+            label=label,
+            start_s=start,
+            end_s=end,
+            picture=_picture(path, spec),
+            sound=path,
+            fields=_fields(row, where, asked),
+        )
+    return _layout(table.parent, list(sources.values()), words, asked)
+
+
+def _rows(table: Path, asked: str) -> list[tuple[int, dict[str, str]]]:
+    """Lines of the CSV with their numbers, columns checked."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [name.strip().lower() for name in next(reader, [])]
+            lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(
+            asked, f"not a CSV in UTF-8 ({error})", "save it as CSV, UTF-8"
+        ) from error
+    for name in header:
+        if name not in COLUMNS:
+            near = difflib.get_close_matches(name, COLUMNS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"columns are {', '.join(COLUMNS)}"
+            raise CorpusError(asked, f"unknown column {name!r}", hint)
+        if header.count(name) > 1:
+            raise CorpusError(asked, f"column {name!r} is there twice", "keep one of them")
+    for name in COLUMNS[:2]:
+        if name not in header:
+            raise CorpusError(asked, f"no column {name!r}", f"columns are {', '.join(COLUMNS)}")
+    out = []
+    for line, cells in lines:
+        if len(cells) != len(header):
+            raise CorpusError(
+                asked,
+                f"line {line} has {len(cells)} cells, the header {len(header)}",
+                "put names with commas in quotes",
+            )
+        out.append((line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
+    return out
+
+
+def _seconds(text: str, where: str, key: str, asked: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise CorpusError(asked, f"{where}: {key} {text!r} is not seconds", "give seconds, as 12.5")
+    return value
+
+
+def _fields(row: dict[str, str], where: str, asked: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {key: row[key] for key in ("sex", "intensity") if row.get(key)}
+    if row.get("age"):
+        fields["age"] = _seconds(row["age"], where, "age", asked)
+    if row.get("split"):
+        side = SIDE_WORDS.get(row["split"].lower())
+        if side is None:
+            raise CorpusError(
+                asked, f"{where}: split {row['split']!r}", "use train, validation or test"
+            )
+        fields["split"] = side
+    return fields
+
+
+def _picture(path: Path, spec: ClipSpec) -> Path | None:
+    """The file, where it may hold a picture and the spec wants one."""
+    return path if path.suffix.lower() not in SOUND_SUFFIXES and spec.visual == "pixels" else None
+
+
+def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
+    tops = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    split = bool(tops) and all(top.name.lower() in SIDE_WORDS for top in tops)
+    found: dict[str, tuple[TakeSource, str]] = {}
+    skipped: list[tuple[str, str]] = []
+    words: dict[str, set[str]] = {}
+    for path in visible(root):
+        parts = path.relative_to(root).parts
+        side = SIDE_WORDS[parts[0].lower()] if split and len(parts) > 1 else None
+        inner = parts[1:] if split else parts
+        name = path.relative_to(root).as_posix()
+        if path.suffix.lower() not in VIDEO_SUFFIXES | SOUND_SUFFIXES:
+            skipped.append((name, "not media"))
+            continue
+        if not 2 <= len(inner) <= 3:
+            skipped.append((name, "not in LABEL/ or LABEL/SPEAKER/"))
+            continue
+        take = path.relative_to(root).with_suffix("").as_posix()
+        label = canonical(inner[0])
+        words.setdefault(label, set()).add(inner[0])
+        source = TakeSource(
+            take=take,
+            speaker=inner[1] if len(inner) == 3 else "",
+            label=label,
+            picture=_picture(path, spec),
+            sound=path,
+            fields={"split": side} if side else {},
+        )
+        found[take] = (_joined(found[take][0], source) if take in found else source, name)
+    return _layout(root, [source for source, _ in found.values()], words, asked, skipped)
+
+
+def _joined(first: TakeSource, second: TakeSource) -> TakeSource:
+    """``a.mp4`` and ``a.wav`` are one take: picture of the one, sound of the other."""
+    from dataclasses import replace
+
+    sounds = [s.sound for s in (first, second) if s.sound and s.sound.suffix in SOUND_SUFFIXES]
+    return replace(
+        first, picture=first.picture or second.picture, sound=sounds[0] if sounds else first.sound
+    )
+
+
+def _layout(
+    root: Path,
+    sources: list[TakeSource],
+    words: dict[str, set[str]],
+    asked: str,
+    skipped: list[tuple[str, str]] | None = None,
+) -> Layout:
+    if not sources:
+        raise CorpusError(
+            asked,
+            "no clip in it",
+            "make folders named by label, or a CSV with the columns path and label",
+        )
+    notes = [
+        f"{', '.join(sorted(names))} are one label: {label}"
+        for label, names in sorted(words.items())
+        if len(names) > 1
+    ]
+    nameless = sum(not source.speaker for source in sources)
+    if nameless:
+        notes.append(f"{nameless} takes without a speaker: people cannot be kept apart in splits")
+    return Layout(
+        corpus="folder",
+        root=root,
+        labels=tuple(sorted({source.label for source in sources})),
+        sources=tuple(sources),
+        skipped=tuple(skipped or ()),
+        notes=tuple(notes),
+    )

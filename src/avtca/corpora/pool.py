@@ -1,0 +1,118 @@
+"""Jobs in worker processes that one bad job cannot bring down."""
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TypeVar
+
+from avtca.errors import CorpusError
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+MAX_IDLE_POOLS = 3
+"""Worker pools that may end one after another without a single outcome."""
+
+
+class _Broke(Exception):
+    """A worker process died; the jobs that were under way are in ``args[0]``."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    call: Callable[[Job], Callable[[], Outcome]],
+    died: Callable[[Job], Outcome],
+    workers: int,
+) -> Generator[tuple[Job, Outcome], None, None]:
+    """Outcomes as they come; ``call(job)`` is what a worker runs, it and its outcome are pickled.
+
+    A job whose worker dies (out of memory, a crash in a decoder) is tried once more alone, and
+    if that kills its worker too its outcome is ``died(job)``. ``workers=0`` runs in this process.
+    Raises :class:`CorpusError` where worker processes cannot start at all.
+    """
+    if workers <= 0:
+        for job in jobs:
+            yield job, call(job)()
+        return
+    suspects: list[Job] = []
+    waiting = iter(jobs)
+    idle = 0
+    while True:
+        finished = 0
+        try:
+            for one in _drain(waiting, call, workers):
+                finished += 1
+                yield one
+            break
+        except _Broke as broke:
+            suspects += broke.args[0]
+        idle = 0 if finished else idle + 1
+        if idle == MAX_IDLE_POOLS:
+            raise CorpusError(
+                "start worker processes",
+                f"{idle} times they ended before one take was read",
+                'put the call under if __name__ == "__main__":, or use workers=0',
+            )
+    for job in suspects:
+        try:
+            yield from _drain(iter([job]), call, 1)
+        except _Broke:
+            yield job, died(job)
+
+
+def _drain(
+    waiting: Iterator[Job], call: Callable[[Job], Callable[[], Outcome]], workers: int
+) -> Generator[tuple[Job, Outcome], None, None]:
+    running: dict[Future[Outcome], Job] = {}
+    with _pool(workers) as pool:
+        try:
+            while True:
+                for job in _next(waiting, 2 * workers - len(running)):
+                    running[Future()] = job  # kept where submitting it fails
+                    future = pool.submit(call(job))
+                    running.popitem()
+                    running[future] = job
+                if not running:
+                    return
+                ready, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    outcome = future.result()
+                    yield running.pop(future), outcome
+        except BrokenProcessPool as error:
+            raise _Broke(list(running.values())) from error
+
+
+def _next(waiting: Iterator[Job], n: int) -> Iterable[Job]:
+    for _ in range(n):
+        if (job := next(waiting, None)) is None:
+            return
+        yield job
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    import multiprocessing
+    import signal
+    import threading
+    from multiprocessing.connection import wait as wait_for
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait_for([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

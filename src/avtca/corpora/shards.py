@@ -1,0 +1,190 @@
+"""A prepared corpus as WebDataset tars: samples are read one after another from any store.
+
+A sample's files share the take's name: ``.json`` (its row of the manifest, and the steps),
+``.000.jpg ...`` (or ``.png``; crops in the order of the steps), ``.flac``, or ``.visual.npy``,
+``.sound.npy``, ``.sound_times.npy``, ``.wave.npy`` where the corpus holds these. ``shards.json``
+names the tars, their hashes and the ClipSpec. The same corpus gives the same bytes.
+"""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.clipfile import RawTake, decode_flac, decode_pictures, empty_visual
+from avtca.corpora.prepared import PreparedCorpus
+from avtca.corpora.protocols import Folds
+from avtca.corpora.sources import clip_path
+from avtca.corpora.store import write_json
+from avtca.errors import ClipSpecMismatch, CorpusError
+
+INDEX = "shards.json"
+FORMAT = 1
+
+
+def write_shards(
+    corpus: PreparedCorpus,
+    out: Path,
+    *,
+    max_bytes: int = 256_000_000,
+    folds: Folds | None = None,
+    fold: int = 0,
+) -> dict[str, Any]:
+    """Write tars of at most ``max_bytes`` (one sample at least) and return their index.
+
+    With ``folds``, one series of tars for each side, and only takes that are on a side. Raises
+    :class:`CorpusError` where the folder holds other shards or cannot be written.
+    """
+    asked = f"write shards into {out}"
+    if (out / INDEX).exists() or list(out.glob("*.tar")):
+        raise CorpusError(asked, "shards are there already", "choose an empty folder")
+    takes = corpus.takes
+    sides = {corpus.name: takes}
+    if folds is not None:
+        rows = folds.sides(corpus.manifest, fold)
+        sides = {side: [takes[i] for i in found] for side, found in rows.items() if len(found)}
+    entries: list[dict[str, Any]] = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for side, names in sides.items():
+            entries += _write_side(corpus, out, side, names, max_bytes)
+        index = {
+            "format": FORMAT,
+            "corpus": corpus.name,
+            "data_hash": corpus.data_hash,
+            "spec": corpus.spec.to_dict(),
+            "spec_hash": corpus.spec.hash,
+            "labels": list(corpus.labels),
+            "folds": None if folds is None else {"name": folds.name, "hash": folds.hash},
+            "fold": None if folds is None else fold,
+            "shards": entries,
+        }
+        write_json(out / INDEX, index)
+    except OSError as error:
+        raise CorpusError(asked, str(error), "make room, empty the folder, try again") from error
+    return index
+
+
+def _write_side(
+    corpus: PreparedCorpus, out: Path, side: str, takes: list[str], max_bytes: int
+) -> list[dict[str, Any]]:
+    rows = {row["take"]: row for row in json.loads(corpus.manifest.to_json(orient="records"))}
+    entries: list[dict[str, Any]] = []
+    waiting = [(take, _members(corpus, take, rows[take])) for take in takes[:1]]
+    rest = iter(takes[1:])
+    while waiting:
+        name = f"{side}-{len(entries):06d}.tar"
+        beside = out / f".{name}.part"
+        count = 0
+        with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
+            while waiting:
+                take, members = waiting.pop()
+                size = sum(-(-len(data) // 512) * 512 + 512 for _, data in members)
+                if count and tar.offset + size + 1024 > max_bytes:
+                    waiting.append((take, members))
+                    break
+                for suffix, data in members:
+                    info = tarfile.TarInfo(f"{sample_name(take)}.{suffix}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+                count += 1
+                waiting = [(t, _members(corpus, t, rows[t])) for t in [next(rest, None)] if t]
+        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+        beside.replace(out / name)
+        size = (out / name).stat().st_size
+        entries.append({"file": name, "takes": count, "bytes": size, "sha256": digest})
+    return entries
+
+
+def sample_name(take: str) -> str:
+    """A take's name in a tar: WebDataset splits at the first dot, and folders stay folders."""
+    return take.replace(".", "_").replace("/", "__")
+
+
+def _members(corpus: PreparedCorpus, take: str, row: dict[str, Any]) -> list[tuple[str, bytes]]:
+    """The sample's files, as they are in the cache: nothing is coded again."""
+    from safetensors.numpy import load
+
+    tensors = load(clip_path(corpus.path, take).read_bytes())
+    out = [("json", json.dumps({**row, "steps": tensors["steps"].tolist()}).encode())]
+    if "images" in tensors:
+        data, start = tensors["images"].tobytes(), 0
+        kind = "png" if corpus.meta["lossless"] else "jpg"
+        for k, end in enumerate(tensors["image_ends"].tolist()):
+            out.append((f"{k:03d}.{kind}", data[start:end]))
+            start = end
+    if "flac" in tensors:
+        out.append(("flac", tensors["flac"].tobytes()))
+    for name in ("visual", "wave", "sound", "sound_times"):
+        if name in tensors:
+            buffer = io.BytesIO()
+            np.save(buffer, tensors[name])
+            out.append((f"{name}.npy", buffer.getvalue()))
+    return out
+
+
+def read_shards(
+    folder: Path, spec: ClipSpec | None = None
+) -> Iterator[tuple[dict[str, Any], RawTake]]:
+    """``(row of the manifest, take)`` of every sample, tar by tar.
+
+    Raises :class:`CorpusError` where the index or a tar is missing or broken,
+    :class:`ClipSpecMismatch` where the shards were made with another spec.
+    """
+    asked = f"read the shards in {folder}"
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+        made = ClipSpec.from_dict(index["spec"])
+        if spec is not None:
+            made.require(spec, asked=asked, ignore=("labels",))
+        for entry in index["shards"]:
+            for members in _samples(folder / entry["file"]):
+                yield _take(members, made)
+    except ClipSpecMismatch:
+        raise
+    except (OSError, ValueError, KeyError, tarfile.TarError) as error:
+        raise CorpusError(asked, f"broken or missing ({error!r})", "write them again") from error
+
+
+def _samples(path: Path) -> Iterator[dict[str, bytes]]:
+    name, members = "", dict[str, bytes]()
+    with tarfile.open(path) as tar:
+        for info in tar:
+            stem, _, suffix = info.name.partition(".")
+            file = tar.extractfile(info)
+            if members and stem != name:
+                yield members
+                members = {}
+            name = stem
+            members[suffix] = file.read() if file else b""
+    if members:
+        yield members
+
+
+def _take(members: dict[str, bytes], spec: ClipSpec) -> tuple[dict[str, Any], RawTake]:
+    row = json.loads(members["json"])
+    steps = np.array(row.pop("steps"), np.int64)
+
+    def array(name: str) -> NDArray[Any] | None:
+        data = members.get(f"{name}.npy")
+        return None if data is None else np.load(io.BytesIO(data), allow_pickle=False)
+
+    pictures = [members[name] for name in sorted(members) if name.endswith((".jpg", ".png"))]
+    visual = decode_pictures(pictures) if pictures else array("visual")
+    wave = decode_flac(members["flac"]) if "flac" in members else array("wave")
+    raw = RawTake(
+        steps,
+        empty_visual(spec) if visual is None else visual,
+        np.zeros(0, np.float32) if wave is None else wave,
+        float(row["duration_s"]),
+        array("sound"),
+        array("sound_times"),
+    )
+    return row, raw

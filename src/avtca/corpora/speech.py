@@ -1,0 +1,68 @@
+"""Speech corpora without pictures: Berlin EMO-DB (Burkhardt 2005) and nEMO (Christop 2024)."""
+
+import csv
+import re
+from pathlib import Path
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.sources import SOUND_SUFFIXES, Layout, TakeSource, visible
+from avtca.errors import CorpusError
+from avtca.labels import EMODB, NEMO
+
+EMODB_NAME = re.compile(r"(03|08|09|1[0-6])([ab]\d\d)([WLEAFTN])([a-z])")
+EMODB_PEOPLE = {
+    "03": ("male", 31),
+    "08": ("female", 34),
+    "09": ("female", 21),
+    "10": ("male", 32),
+    "11": ("male", 26),
+    "12": ("male", 30),
+    "13": ("female", 32),
+    "14": ("female", 35),
+    "15": ("male", 25),
+    "16": ("female", 31),
+}
+"""Sex and age of the ten speakers, from the corpus's page."""
+
+
+def read_emodb(root: Path, spec: ClipSpec) -> Layout:
+    """Every clip under a folder, by its name: speaker, text, emotion letter, version."""
+    asked = f"prepare EMO-DB from {root}"
+    sources, skipped = [], []
+    for path in _sounds(root, asked):
+        match = EMODB_NAME.fullmatch(path.stem)
+        if not match:
+            skipped.append((path.relative_to(root).as_posix(), "not an EMO-DB name"))
+            continue
+        sex, age = EMODB_PEOPLE[match[1]]
+        fields = {"sex": sex, "age": float(age), "sentence": match[2], "repetition": match[4]}
+        sources.append(TakeSource(path.stem, match[1], EMODB[match[3]], sound=path, fields=fields))
+    if not sources:
+        raise CorpusError(asked, "no file with an EMO-DB name", "give the folder of its clips")
+    labels = tuple(EMODB.values())
+    return Layout("emodb", root, labels, tuple(sources), "de", skipped=tuple(skipped))
+
+
+def read_nemo(root: Path, spec: ClipSpec) -> Layout:
+    """Every clip that ``labels.csv`` (file, speaker, emotion) lists; files are found by name."""
+    asked = f"prepare nEMO from {root}"
+    files = {path.name: path for path in _sounds(root, asked)}
+    table = root / "labels.csv"
+    if not table.is_file():
+        raise CorpusError(asked, "no labels.csv", "put it beside the clips")
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    sources = []
+    for row in rows:
+        path = files.get(row["file"], root / row["file"])
+        sources.append(TakeSource(path.stem, row["speaker"], NEMO[row["emotion"]], sound=path))
+    listed = {row["file"] for row in rows}
+    skipped = [(name, "not in labels.csv") for name in sorted(set(files) - listed)]
+    labels = tuple(NEMO.values())
+    return Layout("nemo", root, labels, tuple(sources), "pl", skipped=tuple(skipped))
+
+
+def _sounds(root: Path, asked: str) -> list[Path]:
+    if not root.is_dir():
+        raise CorpusError(asked, "no such folder", "give the folder of its clips")
+    return [path for path in visible(root) if path.suffix.lower() in SOUND_SUFFIXES]
