@@ -4,13 +4,13 @@ Nobody's picture is in it. Lengths are in units of half a face's width, from the
 eyes, x to the right of the picture, y down.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-UNIT = 150
+UNIT = 120
 """Pixels of a unit in the drawing of the head."""
 LEFT, TOP, WIDE, HIGH = -1.6, -2.05, 3.2, 4.2
 """The drawing's edges and size, in units."""
@@ -152,7 +152,9 @@ class Head:
             y = -0.62 - 0.14 * k
             brow = max(face.inner_brow, 0) * 0.5
             line([(-0.5, y + 0.03), (0, y - 0.02), (0.5, y + 0.03)], brow, 0.025)
-        return mask.filter(ImageFilter.GaussianBlur(2)).resize(self._rest.size)
+        return mask.filter(ImageFilter.BoxBlur(2)).resize(
+            self._rest.size, Image.Resampling.BILINEAR
+        )
 
     def _eye(
         self, image: Image.Image, side: int, face: Expression, gaze: float, blink: float
@@ -205,7 +207,7 @@ class Head:
 
     def _mouth(self, draw: ImageDraw.ImageDraw, face: Expression, rounding: float) -> None:
         looks = self.looks
-        half = 0.39 * looks.mouth * (1 + 0.28 * face.stretch - 0.3 * rounding)
+        half = 0.42 * looks.mouth * (1 + 0.28 * face.stretch - 0.3 * rounding)
         gap = 0.34 * max(face.jaw, 0)
         x = np.linspace(-1, 1, 17)
         bow = 1 - x**2
@@ -265,7 +267,7 @@ def _head(looks: Looks, light: float) -> tuple[Float, Float]:
     up = np.clip(np.abs((y - 0.15) / 1.75), 0, 1) ** 2.2
     down = np.clip((y - 0.15) / 1.6, 0, 1) ** looks.jaw
     across = np.where(y < 0.15, np.sqrt(1 - up), np.sqrt(1 - down)) + 1e-6
-    u = x / across
+    u = np.clip(x / across, -2, 2)
     shade = 0.5 + 0.52 * np.sqrt(np.clip(1 - 0.9 * u**2, 0, 1)) - 0.07 * u
     shade *= 1 - 0.10 * np.clip(y - 0.9, 0, 1)
     shade -= 0.20 * spot(looks.eye_gap, -0.07, 0.26, 0.13) + 0.10 * spot(0.2, -0.02, 0.1, 0.2)
@@ -280,20 +282,20 @@ def _head(looks: Looks, light: float) -> tuple[Float, Float]:
     beard = np.clip((y - 0.55) / 0.5, 0, 1) * np.clip((np.abs(u) + (y - 0.9)) * 1.4, 0, 1)
     skin *= 1 - looks.stubble * beard[..., None] * np.array([0.35, 0.3, 0.24])
 
-    strands = np.random.default_rng(7).standard_normal(x.shape[1])
-    strands = np.convolve(strands, np.ones(5) / 5, "same")[None, :]
+    noise = np.random.default_rng(7).standard_normal(x.shape[1] + 4)
+    strands = (noise[:-4] + noise[1:-3] + noise[2:-2] + noise[3:-1] + noise[4:])[None, :] / 5
     gloss = 1 + 0.28 * strands + 0.35 * np.exp(-(((y + 1.35) / 0.22) ** 2)) * (1 - 0.4 * u**2)
     hair = np.array(looks.hair)[None, None] * gloss[..., None]
 
     def soft(distance: Float) -> Float:
         return np.clip(0.5 + distance / 0.03, 0, 1)
 
-    on_face = soft((1 - np.abs(u)) * across) * (np.abs(y - 0.07) < 1.7)
+    on_face = soft(across - np.abs(x) - 0.02)
     scalp = soft(1 - np.hypot(x / 1.13, (y + 0.25) / 1.5)) * soft(
         -0.05 - y + 0.25 * looks.long_hair
     )
     line = -looks.fringe + 0.28 * x**2 + 0.1 * np.sin(5 * x + looks.fringe * 9) * np.abs(x)
-    temple = np.maximum(line - y, np.abs(x) - 0.93 - 0.06 * np.clip(y + 0.6, 0, 1))
+    temple = np.maximum(line - y, np.abs(x) - 0.94 * across)
     on_hair = scalp * soft(temple)
     ear = np.hypot((np.abs(x) - 1.06) / 0.16, (y - 0.28) / 0.36)
     rgb = np.broadcast_to(hair * 0.6, (*np.broadcast_shapes(x.shape, y.shape), 3)).copy()
@@ -320,8 +322,10 @@ def _head(looks: Looks, light: float) -> tuple[Float, Float]:
 
 
 def backdrop(looks: Looks, width: int, height: int, unit: float, light: float) -> Image.Image:
-    """Wall, shoulders and neck behind the head, whose eyes are at the place that :func:`eyes_at`
-    gives; ``unit`` is in pixels of this picture."""
+    """Wall, shoulders and neck behind the head, whose eyes rest at :func:`eyes_at`.
+
+    ``unit`` is in pixels of this picture.
+    """
     cx, cy = eyes_at(width, height)
     x = (np.arange(width)[None, :] + 0.5 - cx) / unit
     y = (np.arange(height)[:, None] + 0.5 - cy) / unit
@@ -340,15 +344,11 @@ def backdrop(looks: Looks, width: int, height: int, unit: float, light: float) -
     tone = 0.5 + 0.32 * np.sqrt(np.clip(1 - (x / 0.95) ** 2, 0, 1))
     tone = tone - 0.22 * np.exp(-(((y - 1.55) / 0.35) ** 2))
     collar = 2.5 - 0.9 * np.clip(np.abs(x), 0, 1) ** 2
-    over(np.array(looks.skin) * tone[..., None], np.minimum(neck - np.abs(x), collar + 0.15 - y))
+    inside = np.minimum(neck - np.abs(x), np.minimum(collar + 0.15 - y, y - 0.8))
+    over(np.array(looks.skin) * tone[..., None], inside)
     return Image.fromarray(np.clip(rgb * light, 0, 255).astype(np.uint8))
 
 
 def eyes_at(width: int, height: int) -> tuple[float, float]:
     """Where the point between the eyes rests in a picture, in pixels."""
     return width / 2, 0.42 * height
-
-
-def still(face: Expression, jaw: float) -> Expression:
-    """The expression while speaking: the voice opens the jaw further."""
-    return replace(face, jaw=max(face.jaw * 0.6, 0) + jaw)
