@@ -30,7 +30,12 @@ from avtca.model.visual_trunk import VisualTrunk
 
 RELEASED_TRUNK = {"units": (4, 8, 4), "attention_after": "stage2", "local_kind": "depthwise"}
 """EfficientFace, as the released code has it."""
-FIGURE_TRUNK = {"units": (4, 8), "attention_after": "stem", "local_kind": "depthwise"}
+FIGURE_TRUNK = {
+    "units": (4, 8),
+    "attention_after": "stem",
+    "local_kind": "depthwise",
+    "reduction": 4,
+}
 """The figure: attention and local features on the stem's map, two inverted residual blocks."""
 
 
@@ -123,7 +128,6 @@ VARIANTS: dict[str, Variant] = {
         _FIGURE,
         summary="figure + residuals, time encoding, attentive pooling, late fusion",
         source="ours",
-        trunk={},
         residual=True,
         positions=True,
         pooling="attentive",

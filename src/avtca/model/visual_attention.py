@@ -61,10 +61,12 @@ class ChannelSpatialAttention(nn.Module):
     (the paper's ablations of the visual parts).
     """
 
-    def __init__(self, channels: int, *, channel: bool = True, spatial: bool = True) -> None:
+    def __init__(
+        self, channels: int, *, channel: bool = True, spatial: bool = True, reduction: int = 16
+    ) -> None:
         super().__init__()
-        self.channel = ChannelAttention(channels) if channel else None
-        self.spatial = SpatialAttention(channels) if spatial else None
+        self.channel = ChannelAttention(channels, reduction=reduction) if channel else None
+        self.spatial = SpatialAttention(channels, reduction=reduction) if spatial else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Figure, "channel attention x spatial attention"."""

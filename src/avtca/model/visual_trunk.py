@@ -32,6 +32,8 @@ class VisualTrunk(nn.Module):
         channel, spatial, local: the paper's visual ablations.
         local_kind: the local feature extractor's convolutions: with 1x1 ones between, or depthwise
             alone as published.
+        reduction: channels over hidden channels in the attention; 4 gives the stem's 29 the seven
+            that the released code has for stage 2's 116.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class VisualTrunk(nn.Module):
         spatial: bool = True,
         local: bool = True,
         local_kind: Literal["separable", "depthwise"] = "separable",
+        reduction: int = 16,
     ) -> None:
         super().__init__()
         self.width = width
@@ -56,7 +59,9 @@ class VisualTrunk(nn.Module):
         )
         on_stem = attention_after == "stem"
         c_attention = STEM_CHANNELS if on_stem else STAGE_CHANNELS[0]
-        self.attention = ChannelSpatialAttention(c_attention, channel=channel, spatial=spatial)
+        self.attention = ChannelSpatialAttention(
+            c_attention, channel=channel, spatial=spatial, reduction=reduction
+        )
         self.local = (
             LocalFeatureExtractor(
                 STEM_CHANNELS, c_attention, stride=1 if on_stem else 2, kind=local_kind

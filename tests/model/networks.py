@@ -1,0 +1,36 @@
+"""Networks whose weights hide nothing."""
+
+import torch
+from torch import Tensor, nn
+
+from avtca.model.avtca import AVTCA
+from avtca.model.variants import build_model
+from avtca.preprocess import ModelInput
+
+
+def stir(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Evaluation mode, every weight, bias and running statistic away from its start."""
+    draw = torch.Generator().manual_seed(seed)
+    for name, value in model.state_dict().items():
+        if name.endswith("running_var"):
+            value.copy_(torch.rand(value.shape, generator=draw) + 0.5)
+        elif value.is_floating_point():
+            spread = 0.3 if name.endswith(("bias", "running_mean")) else 0.05
+            value.add_(spread * torch.randn(value.shape, generator=draw))
+    return model.eval()
+
+
+def small(variant: str, visual: str = "features", **sizes: object) -> AVTCA:
+    """A stirred network of ``variant`` that reads 5 sound features and 3 labels."""
+    given = {"sound_dim": 5, "n_labels": 3, "visual": visual}
+    given |= {"visual_dim": 4} if visual == "features" else {}
+    torch.manual_seed(0)
+    model = build_model(variant, **{**given, **sizes})
+    stir(model)
+    return model
+
+
+def tensors(batch: ModelInput) -> tuple[Tensor, ...]:
+    """In the order of the network's arguments."""
+    parts = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    return tuple(torch.from_numpy(part) for part in parts)

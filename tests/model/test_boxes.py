@@ -1,0 +1,481 @@
+"""Each box against a second formula, on tiny fixed weights."""
+
+import numpy as np
+import pytest
+import torch
+from networks import stir
+from numpy_boxes import (
+    attention,
+    batch_norm,
+    conv1d,
+    conv2d,
+    gelu,
+    layer_norm,
+    linear,
+    max_pool2d,
+    relu,
+    sigmoid,
+    softmax,
+    under,
+    weights,
+)
+
+from avtca.model import head
+from avtca.model.attention import MultiHeadAttention
+from avtca.model.cross_attention import CrossAttention, CrossAttentions
+from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures
+from avtca.model.inverted_residual import InvertedResidualUnit, inverted_residual_stage
+from avtca.model.local_features import LocalFeatureExtractor
+from avtca.model.pooling import AttentivePool, MaxPool, MeanPool
+from avtca.model.positions import TimeEncoding
+from avtca.model.self_attention import SelfAttention, SharedSelfAttention, align_to
+from avtca.model.streams import MaskedBatchNorm, Stream, masked_softmax, zero_masked
+from avtca.model.temporal_conv import SpectralConv, TemporalConv
+from avtca.model.transformer_block import (
+    IntermediateAttention,
+    LateTransformer,
+    TransformerBlock,
+    TransformerBlocks,
+)
+from avtca.model.visual_attention import ChannelSpatialAttention
+from avtca.model.visual_trunk import VisualTrunk
+
+
+def stream(b: int, t: int, d: int, *, real: list[int] | None = None, seed: int = 0) -> Stream:
+    draw = torch.Generator().manual_seed(seed)
+    mask = torch.ones(b, t, dtype=torch.bool)
+    for row, n in enumerate(real or []):
+        mask[row, n:] = False
+    tokens = zero_masked(torch.randn(b, t, d, generator=draw), mask)
+    return Stream(tokens, mask, (torch.arange(t) + 0.5) / t)
+
+
+def same(ours: torch.Tensor, theirs: np.ndarray, tolerance: float = 2e-5) -> None:
+    np.testing.assert_allclose(ours.detach().numpy(), theirs, atol=tolerance, rtol=1e-4)
+
+
+def test_temporal_conv_same_and_halved() -> None:
+    box = stir(TemporalConv(3, 4, pool="halve"))
+    x = stream(2, 7, 3, real=[7, 4])
+    out = box(x)
+    w = weights(box)
+    y = conv1d(x.tokens.double().numpy().swapaxes(1, 2), w["conv.weight"], padding=1)
+    y = relu(batch_norm(y, w, "norm"))
+    y[1, :, 4:] = 0
+    pairs = np.concatenate([y, np.zeros((2, 4, 1))], axis=2).reshape(2, 4, 4, 2).max(3)
+    same(out.tokens, pairs.swapaxes(1, 2))
+    assert out.mask.tolist() == [[True] * 4, [True, True, False, False]]
+    np.testing.assert_allclose(out.times, (2 * np.arange(4) + 1) / 7, atol=1e-6)
+
+
+def test_temporal_conv_as_released() -> None:
+    box = stir(TemporalConv(3, 4, padding="valid", pool="slide", bias=True))
+    x = stream(2, 9, 3, real=[9, 6])
+    out = box(x)
+    w = weights(box)
+    y = conv1d(x.tokens.double().numpy().swapaxes(1, 2), w["conv.weight"], w["conv.bias"])
+    y = relu(batch_norm(y, w, "norm"))
+    y = np.maximum(y[:, :, 1:], y[:, :, :-1]).swapaxes(1, 2)
+    same(out.tokens[0], y[0])
+    same(out.tokens[1, :3], y[1, :3])
+    assert out.mask.tolist() == [[True] * 6, [True] * 3 + [False] * 3]
+    assert not out.tokens[1, 3:].any()
+    np.testing.assert_allclose(out.times, (np.arange(6) + 2) / 9, atol=1e-6)
+
+
+def test_spectral_conv() -> None:
+    box = stir(SpectralConv(6, 5, channels=(2, 3)))
+    x = stream(1, 7, 6)
+    out = box(x)
+    w = weights(box)
+    y = x.tokens.double().numpy().swapaxes(1, 2)[:, None]
+    for i in range(2):
+        y = relu(batch_norm(conv2d(y, w[f"convs.{i}.weight"], padding=1), w, f"norms.{i}"))
+        h, t = y.shape[2:]
+        y = np.pad(y, ((0, 0), (0, 0), (0, h % 2), (0, t % 2)))
+        y = y.reshape(1, y.shape[1], -(-h // 2), 2, -(-t // 2), 2).max((3, 5))
+    y = y.reshape(1, -1, y.shape[3])
+    y = relu(batch_norm(conv1d(y, w["flatten.weight"]), w, "norm_out"))
+    same(out.tokens, y.swapaxes(1, 2))
+
+
+def test_batch_norm_learns_from_real_steps_alone() -> None:
+    box = MaskedBatchNorm(3)
+    x = torch.randn(2, 3, 5)
+    mask = torch.tensor([[True, True, False, False, False], [True, True, True, False, False]])
+    box.train()
+    out = box(torch.where(mask[:, None], x, torch.tensor(1e6)), mask)
+    real = x.double().numpy().swapaxes(1, 2)[mask.numpy()]
+    mean, var = real.mean(0), real.var(0)
+    expected = (real - mean) / np.sqrt(var + 1e-5)
+    same(out.swapaxes(1, 2)[mask], expected)
+    same(box.running_mean, 0.1 * mean)
+    same(box.running_var, 0.9 + 0.1 * real.var(0, ddof=1))
+    plain = torch.nn.BatchNorm1d(3).train()
+    full = torch.ones(2, 5, dtype=torch.bool)
+    torch.testing.assert_close(MaskedBatchNorm(3).train()(x, full), plain(x), atol=1e-5, rtol=1e-5)
+
+
+def test_batch_norm_of_nothing_keeps_its_statistics() -> None:
+    box = MaskedBatchNorm(3).train()
+    out = box(torch.randn(2, 3, 5), torch.zeros(2, 5, dtype=torch.bool))
+    assert out.isfinite().all()
+    assert not box.running_mean.any() and (box.running_var == 1).all()
+
+
+def test_multi_head_attention() -> None:
+    box = stir(MultiHeadAttention(4, 3, 5, 6, heads=2, bias=True))
+    q, k, v = torch.randn(2, 3, 4), torch.randn(2, 5, 3), torch.randn(2, 5, 5)
+    mask = torch.tensor([[True] * 5, [False, True, True, False, True]])
+    out, maps = box(q, k, v, mask)
+    w = weights(box)
+    mixed, expected = attention(
+        linear(q.double().numpy(), w, "weigh.query"),
+        linear(k.double().numpy(), w, "weigh.key"),
+        linear(v.double().numpy(), w, "value"),
+        2,
+        mask.numpy()[:, None][:, 0],
+    )
+    same(maps, expected)
+    same(out, linear(mixed, w, "project"))
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_transformer_blocks(residual: bool) -> None:
+    pair = TransformerBlocks(
+        TransformerBlock(4, 6, heads=2, residual=residual),
+        TransformerBlock(6, 4, heads=2, residual=residual),
+    )
+    stir(pair)
+    sound, visual = stream(2, 5, 4), stream(2, 3, 6, real=[3, 2], seed=1)
+    new_sound, new_visual = pair(sound, visual, None)
+    for name, own, other, new in (
+        ("sound.", sound, visual, new_sound),
+        ("visual.", visual, sound, new_visual),
+    ):
+        w = under(weights(pair), name)
+        q = own.tokens.double().numpy()
+        asks, keys = layer_norm(q, w, "norm_query"), other.tokens.double().numpy()
+        keys = layer_norm(keys, w, "norm_key")
+        mixed, _ = attention(
+            linear(asks, w, "attention.weigh.query"),
+            linear(keys, w, "attention.weigh.key"),
+            linear(keys, w, "attention.value"),
+            2,
+            other.mask.numpy(),
+        )
+        y = linear(mixed, w, "attention.project") + (q if residual else 0)
+        y = y + linear(gelu(linear(layer_norm(y, w, "norm_out"), w, "mlp.0")), w, "mlp.2")
+        expected = y if residual else q + y
+        same(new.tokens, np.where(own.mask.numpy()[..., None], expected, 0))
+
+
+def test_late_transformer_lets_an_empty_stream_ask() -> None:
+    pair = LateTransformer(TransformerBlock(4, 4, heads=2), TransformerBlock(4, 4, heads=2))
+    stir(pair)
+    sound, visual = stream(1, 5, 4), stream(1, 3, 4, real=[0], seed=1)
+    new_sound, new_visual = pair(sound, visual, None)
+    assert not new_sound.tokens.any()
+    assert new_visual.mask.all() and new_visual.tokens.abs().sum() > 0
+    expected, _ = pair.visual(visual._replace(mask=torch.ones(1, 3, dtype=torch.bool)), sound)
+    torch.testing.assert_close(new_visual.tokens, expected)
+
+
+def test_intermediate_attention() -> None:
+    box = stir(IntermediateAttention(4, 6, heads=2))
+    sound, visual = stream(2, 5, 4, real=[5, 3]), stream(2, 3, 6, real=[3, 2], seed=1)
+    new_sound, new_visual = box(sound, visual, None)
+    w = weights(box)
+    a, v = sound.tokens.double().numpy(), visual.tokens.double().numpy()
+    for asks, keys, name, asker, other, new in (
+        (v, a, "visual", visual, sound, new_sound),
+        (a, v, "sound", sound, visual, new_visual),
+    ):
+        _, maps = attention(
+            linear(asks, w, f"{name}.query"),
+            linear(keys, w, f"{name}.key"),
+            linear(keys, w, f"{name}.key"),
+            2,
+            other.mask.numpy(),
+        )
+        got = (maps.mean(1) * asker.mask.numpy()[:, :, None]).sum(1)
+        same(new.tokens, keys * got[:, :, None])
+
+
+def test_alignment_is_interpolation_between_real_steps() -> None:
+    other = stream(2, 6, 3)
+    mask = torch.tensor([[True] * 6, [False, True, False, False, True, False]])
+    other = Stream(zero_masked(other.tokens, mask), mask, other.times)
+    times = (torch.arange(11) + 0.5) / 11
+    out = align_to(other, times)
+    for row in range(2):
+        real = mask[row].numpy()
+        for channel in range(3):
+            expected = np.interp(
+                times.numpy(),
+                other.times.numpy()[real],
+                other.tokens[row, :, channel].numpy()[real],
+            )
+            same(out[row, :, channel], expected)
+    torch.testing.assert_close(align_to(other, other.times)[0], other.tokens[0])
+
+
+def test_alignment_to_an_empty_stream_is_zero() -> None:
+    empty = stream(1, 4, 2, real=[0])
+    assert not align_to(empty, torch.rand(3)).any()
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_self_attention_of_the_figure(norm: bool) -> None:
+    box = stir(SelfAttention(4, heads=2, norm=norm))
+    own, other = stream(2, 5, 4, real=[5, 3]), stream(2, 3, 4, real=[3, 2], seed=1)
+    out, maps = box(own, other)
+    w = weights(box)
+    q = own.tokens.double().numpy()
+    v = align_to(other, own.times).double().numpy()
+    if norm:
+        q, v = layer_norm(q, w, "norm_own"), layer_norm(v, w, "norm_other")
+    mixed, expected = attention(
+        linear(q, w, "attention.weigh.query"),
+        linear(q, w, "attention.weigh.key"),
+        linear(v, w, "attention.value"),
+        2,
+        own.mask.numpy(),
+    )
+    same(maps, expected)
+    same(out, linear(mixed, w, "attention.project"))
+
+
+def test_shared_self_attention_is_pytorchs_own() -> None:
+    box = stir(SharedSelfAttention(8, heads=4))
+    theirs = torch.nn.MultiheadAttention(8, 4, batch_first=True).eval()
+    with torch.no_grad():
+        parts = [box.attention.weigh.query, box.attention.weigh.key, box.attention.value]
+        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in parts]))
+        theirs.in_proj_bias.copy_(torch.cat([p.bias for p in parts]))
+        theirs.out_proj.load_state_dict(box.attention.project.state_dict())
+    sound, visual = stream(2, 5, 8, real=[5, 3]), stream(2, 4, 8, seed=1)
+    for own, new in zip((sound, visual), box(sound, visual, None), strict=True):
+        out, _ = theirs(own.tokens, own.tokens, own.tokens, key_padding_mask=~own.mask)
+        torch.testing.assert_close(new.tokens, zero_masked(out, own.mask), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_cross_attention(residual: bool) -> None:
+    pair = CrossAttentions(
+        CrossAttention(4, heads=2, norm=residual),
+        CrossAttention(4, heads=2, norm=residual),
+        residual=residual,
+    )
+    stir(pair)
+    sound, visual = stream(2, 5, 4, real=[5, 0]), stream(2, 3, 4, real=[2, 3], seed=1)
+    news = pair(sound, visual, None)
+    for name, own, other, new in zip(
+        ("sound.", "visual."), (sound, visual), (visual, sound), news, strict=True
+    ):
+        w = under(weights(pair), name)
+        q, k = own.tokens.double().numpy(), other.tokens.double().numpy()
+        asks, keys = q, k
+        if residual:
+            asks, keys = layer_norm(q, w, "norm_own"), layer_norm(k, w, "norm_other")
+        for row in range(2):
+            has = bool(other.mask[row].any())
+            mask = other.mask.numpy()[row : row + 1] | (not has)
+            mixed, _ = attention(
+                linear(asks[row : row + 1], w, "attention.weigh.query"),
+                linear(keys[row : row + 1], w, "attention.weigh.key"),
+                linear(keys[row : row + 1], w, "attention.value"),
+                2,
+                mask,
+            )
+            out = linear(mixed, w, "attention.project")[0] * has + (q[row] if residual else 0)
+            own_mask = own.mask[row].numpy()
+            if not residual and not own_mask.any():
+                own_mask = ~own_mask  # an empty stream asks
+            same(new.tokens[row], np.where(own_mask[:, None], out, 0))
+
+
+def test_poolings() -> None:
+    x = stream(3, 5, 4, real=[5, 3, 0])
+    a = x.tokens.double().numpy()
+    top, mean = MaxPool()(x), MeanPool()(x)
+    box = stir(AttentivePool(4, hidden=3))
+    soft = box(x)
+    w = weights(box)
+    for row, n in enumerate((5, 3)):
+        same(top[row], a[row, :n].max(0))
+        same(mean[row], a[row, :n].mean(0))
+        scores = (np.tanh(linear(a[row, :n], w, "score.0")) @ w["score.2.weight"].T)[:, 0]
+        same(soft[row], softmax(scores) @ a[row, :n])
+    for pooled in (top, mean, soft):
+        assert not pooled[2].any()
+
+
+def test_heads() -> None:
+    a, v = torch.randn(3, 4), torch.randn(3, 4)
+    present = torch.tensor([[True, True], [True, False], [False, False]])
+    na, nv = a.double().numpy(), v.double().numpy()
+    both = np.concatenate([na, nv], axis=1)
+
+    box = stir(head.Sum(4, 2))
+    same(box(a, v, present, {}), linear(na + nv, weights(box), "linear"))
+    box = stir(head.Concatenation(4, 2))
+    same(box(a, v, present, {}), linear(both, weights(box), "linear"))
+
+    box = stir(head.Gated(4, 2))
+    gates = softmax(linear(both, weights(box), "gate"))
+    gates[1], gates[2] = (1, 0), (0, 0)
+    gated = linear(gates[:, :1] * na + gates[:, 1:] * nv, weights(box), "linear")
+    same(box(a, v, present, {}), gated)
+
+    late = stir(head.Late(4, 2))
+    late.joint.load_state_dict(box.state_dict())
+    own = {"sound": torch.randn(3, 2), "visual": torch.randn(3, 2)}
+    logs = {k: np.log(softmax(x.double().numpy())) for k, x in own.items()}
+    has = present.numpy()
+    expected = gated + logs["sound"] * has[:, :1] + logs["visual"] * has[:, 1:]
+    same(late(a, v, present, own), expected)
+
+    box = stir(head.MeanPosterior(4, 2))
+    own = {}
+    out = box(a, v, present, own)
+    from_a = softmax(linear(na, weights(box), "sound"))
+    from_v = softmax(linear(nv, weights(box), "visual"))
+    same(out[0], np.log((from_a + from_v) / 2)[0])
+    same(out[1], np.log(from_a)[1])
+    same(own["visual"][0], linear(nv, weights(box), "visual")[0])
+    assert not own["visual"][1].any() and out.isfinite().all()
+
+
+def test_fronts() -> None:
+    box = stir(VisualFeatures(3, 4))
+    x = torch.randn(2, 5, 3)
+    mask = torch.tensor([[True] * 5, [True, False, True, False, False]])
+    w = weights(box)
+    out = box(x, mask)
+    scaled = batch_norm(x.double().numpy().swapaxes(1, 2), w, "norm").swapaxes(1, 2)
+    same(out.tokens, np.where(mask.numpy()[..., None], linear(scaled, w, "project"), 0))
+    np.testing.assert_allclose(out.times, [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
+
+    sound = SoundFeatures(3, norm=False)(x.swapaxes(1, 2), mask)
+    torch.testing.assert_close(sound.tokens, zero_masked(x, mask))
+    np.testing.assert_allclose(sound.times, [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
+    box = stir(SoundFeatures(3))
+    scaled = batch_norm(x.double().numpy().swapaxes(1, 2), weights(box), "norm").swapaxes(1, 2)
+    same(box(x.swapaxes(1, 2), mask).tokens, np.where(mask.numpy()[..., None], scaled, 0))
+
+    empty = Absent(4)(x)
+    assert not empty.mask.any() and empty.tokens.shape == (2, 1, 4)
+    with pytest.raises(ValueError, match="7 features"):
+        SoundFeatures(7)(x.swapaxes(1, 2))
+    with pytest.raises(ValueError, match="bool"):
+        SoundFeatures(3)(x.swapaxes(1, 2), mask.float())
+
+
+def test_time_encoding() -> None:
+    box = TimeEncoding(6)
+    x = stream(1, 4, 6, real=[3])
+    t = x.times.double().numpy()[:, None]
+    angles = 2 * np.pi * t * np.array([0.5, 4.0, 32.0])
+    expected = x.tokens.double().numpy() + 0.1 * np.concatenate(
+        [np.sin(angles), np.cos(angles)], axis=1
+    )
+    expected[:, 3] = 0
+    same(box(x).tokens, expected)
+
+
+def test_masked_softmax() -> None:
+    scores, mask = torch.randn(2, 4), torch.tensor([[True, False, True, False], [False] * 4])
+    out = masked_softmax(scores, mask)
+    same(out[0, [0, 2]], softmax(scores[0, [0, 2]].numpy()))
+    assert not out[0, [1, 3]].any() and not out[1].any()
+
+
+@pytest.mark.parametrize(("channel", "spatial"), [(1, 1), (1, 0), (0, 1), (0, 0)])
+def test_channel_and_spatial_attention(channel: bool, spatial: bool) -> None:
+    box = stir(ChannelSpatialAttention(32, channel=bool(channel), spatial=bool(spatial)))
+    x = torch.randn(2, 32, 10, 9)
+    w, a = weights(box), x.double().numpy()
+    weight = np.ones((1, 1, 1, 1))
+    if channel:
+        y = linear(a.mean((2, 3)), w, "channel.mlp.0")
+        y = linear(relu(batch_norm(y, w, "channel.mlp.1")), w, "channel.mlp.3")
+        weight = y[:, :, None, None]
+    if spatial:
+        y = conv2d(a, w["spatial.conv.0.weight"], w["spatial.conv.0.bias"])
+        for at in (3, 6):
+            y = relu(batch_norm(y, w, f"spatial.conv.{at - 2}"))
+            kernel, bias = w[f"spatial.conv.{at}.weight"], w[f"spatial.conv.{at}.bias"]
+            y = conv2d(y, kernel, bias, padding=4, dilation=4)
+        y = relu(batch_norm(y, w, "spatial.conv.7"))
+        weight = weight * conv2d(y, w["spatial.conv.9.weight"], w["spatial.conv.9.bias"])
+    same(box(x), sigmoid(weight) * a if channel or spatial else a)
+
+
+@pytest.mark.parametrize("kind", ["separable", "depthwise"])
+def test_local_features(kind: str) -> None:
+    box = stir(LocalFeatureExtractor(3, 6, stride=2, kind=kind))
+    x = torch.randn(1, 3, 8, 12)
+    w, a = weights(box), x.double().numpy()
+    rows = []
+    for i, top in enumerate((0, 4)):
+        row = []
+        for j, left in enumerate((0, 6)):
+            y, n = a[:, :, top : top + 4, left : left + 6], f"quadrants.{2 * i + j}."
+            q = under(w, n)
+            y = batch_norm(conv2d(y, q["0.weight"], stride=2, padding=1, groups=3), q, "1")
+            if kind == "depthwise":
+                y = conv2d(relu(y), q["3.weight"], padding=1, groups=6)
+                y = relu(batch_norm(y, q, "4"))
+            else:
+                y = relu(batch_norm(conv2d(y, q["2.weight"]), q, "3"))
+                y = batch_norm(conv2d(y, q["5.weight"], padding=1, groups=6), q, "6")
+                y = relu(batch_norm(conv2d(y, q["7.weight"]), q, "8"))
+            row.append(y)
+        rows.append(np.concatenate(row, axis=3))
+    same(box(x), np.concatenate(rows, axis=2))
+
+
+def unit(x: np.ndarray, w: dict[str, np.ndarray], stride: int) -> np.ndarray:
+    """One inverted residual unit."""
+    half = x.shape[1] // 2
+    kept, y = (x[:, :half], x[:, half:]) if stride == 1 else (x, x)
+    if stride == 2:
+        kept = conv2d(x, w["branch1.0.weight"], stride=2, padding=1, groups=x.shape[1])
+        kept = conv2d(batch_norm(kept, w, "branch1.1"), w["branch1.2.weight"])
+        kept = relu(batch_norm(kept, w, "branch1.3"))
+    y = relu(batch_norm(conv2d(y, w["branch2.0.weight"]), w, "branch2.1"))
+    y = conv2d(y, w["branch2.3.weight"], stride=stride, padding=1, groups=y.shape[1])
+    y = conv2d(batch_norm(y, w, "branch2.4"), w["branch2.5.weight"])
+    y = relu(batch_norm(y, w, "branch2.6"))
+    out = np.empty((len(y), 2 * y.shape[1], *y.shape[2:]))
+    out[:, 0::2], out[:, 1::2] = kept, y
+    return out
+
+
+def test_inverted_residual_units() -> None:
+    box = stir(inverted_residual_stage(3, 8, units=2))
+    x = torch.randn(2, 3, 8, 8)
+    w = weights(box)
+    y = unit(x.double().numpy(), under(w, "0."), 2)
+    same(box(x), unit(y, under(w, "1."), 1))
+    with pytest.raises(ValueError, match="even"):
+        InvertedResidualUnit(3, 7, stride=2)
+    with pytest.raises(ValueError, match="equal"):
+        InvertedResidualUnit(3, 8, stride=1)
+
+
+def test_visual_trunk_as_the_figure_draws_it() -> None:
+    box = stir(VisualTrunk(units=(1, 1), width=5, local_kind="depthwise"))
+    x = torch.rand(1, 3, 32, 32)
+    w, a = weights(box), x.double().numpy()
+    stem = relu(batch_norm(conv2d(a, w["stem.0.weight"], stride=2, padding=1), w, "stem.1"))
+    stem = max_pool2d(stem)
+    double = torch.from_numpy(stem).float()
+    y = box.attention(double) + box.local(double)
+    y = unit(y.detach().double().numpy(), under(w, "stages.0.0."), 2)
+    y = unit(y, under(w, "stages.1.0."), 2)
+    y = relu(batch_norm(conv2d(y, w["project.0.weight"]), w, "project.1"))
+    same(box(x), y.mean((2, 3)))
+    with pytest.raises(ValueError, match="multiple of 16"):
+        box(torch.rand(1, 3, 40, 40))

@@ -1,0 +1,206 @@
+"""What every variant must do, whatever its boxes."""
+
+import pytest
+import torch
+from networks import small, tensors
+from torch import Tensor
+
+from avtca.errors import ConfigError
+from avtca.model.config import ModelConfig
+from avtca.model.variants import VARIANTS, build_model
+from avtca.preprocess import ModelInput
+
+FEATURES = [name for name in VARIANTS if not name.startswith("no_")]
+PIXELS = ["figure", "released", "no_channel", "no_spatial", "no_local", "best"]
+BOTH = [(name, "features") for name in FEATURES] + [(name, "pixels") for name in PIXELS]
+STREAMS = {"audio_only": ("sound",), "video_only": ("visual",)}
+T_A, T_V = 41, 8
+
+
+def inputs(visual: str, b: int = 2, seed: int = 0, t_a: int = T_A, t_v: int = T_V) -> list[Tensor]:
+    """Visual, sound and masks with a real start and a masked rest that differs from row to row."""
+    draw = torch.Generator().manual_seed(seed)
+    shape = (3, 32, 32) if visual == "pixels" else (4,)
+    masks = [torch.zeros(b, t, dtype=torch.bool) for t in (t_v, t_a)]
+    for row in range(b):
+        masks[0][row, : T_V - row] = True
+        masks[1][row, : T_A - 5 * row] = True
+    return [
+        torch.rand(b, t_v, *shape, generator=draw),
+        torch.randn(b, 5, t_a, generator=draw),
+        *masks,
+    ]
+
+
+def with_masked(x: list[Tensor], value: float) -> list[Tensor]:
+    """The same input with ``value`` at every masked step."""
+    visual, sound, visual_mask, sound_mask = x
+    visual, sound = visual.clone(), sound.clone()
+    visual[~visual_mask] = value
+    sound.swapaxes(1, 2)[~sound_mask] = value
+    return [visual, sound, visual_mask, sound_mask]
+
+
+def net(variant: str, visual: str, **sizes: object) -> torch.nn.Module:
+    trunk = {} if visual == "features" else {"trunk": {"width": 16}}
+    return small(variant, visual, **{**trunk, **sizes})
+
+
+@pytest.mark.parametrize(("variant", "visual"), BOTH)
+def test_masked_values_change_nothing(variant: str, visual: str) -> None:
+    model = net(variant, visual)
+    x = inputs(visual)
+    first = model(*with_masked(x, 0.0))
+    second = model(*with_masked(x, float("nan")))
+    torch.testing.assert_close(first.logits, second.logits, atol=1e-6, rtol=0)
+    torch.testing.assert_close(first.sound_tokens, second.sound_tokens, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("variant", "visual"), BOTH)
+def test_padding_changes_nothing(variant: str, visual: str) -> None:
+    """A window twice as long, its second half masked; the time encoding alone tells it apart."""
+    model = net(variant, visual, positions=False)
+    x = inputs(visual)
+    longer = inputs(visual, seed=1, t_a=2 * T_A - 1, t_v=2 * T_V)
+    longer[0][:, :T_V], longer[1][:, :, :T_A] = x[0], x[1]
+    torch.testing.assert_close(model(*x).logits, model(*longer).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("variant", "visual"), BOTH)
+@pytest.mark.parametrize("missing", ["sound", "visual", "both"])
+def test_a_missing_modality(variant: str, visual: str, missing: str) -> None:
+    """What stands in it changes nothing; what stands in the other still does; no NaN."""
+    model = net(variant, visual)
+    x = inputs(visual)
+    if missing != "visual":
+        x[3][:] = False
+    if missing != "sound":
+        x[2][:] = False
+    out = model(*with_masked(x, 7.0), return_attention=True)
+    assert out.logits.isfinite().all()
+    for values in out.auxiliary.values():
+        assert values.isfinite().all()
+    again = model(*with_masked(x, float("nan")))
+    torch.testing.assert_close(out.logits, again.logits, atol=1e-6, rtol=0)
+    left = {"sound": ("visual",), "visual": ("sound",), "both": ()}[missing]
+    heard = any(name in STREAMS.get(variant, ("sound", "visual")) for name in left)
+    changed = model(3 * x[0].flip(1) + 1, x[1].flip(2) + 1, x[2], x[3]).logits
+    assert (not torch.allclose(out.logits, changed, atol=1e-6)) == heard
+
+
+@pytest.mark.parametrize(("variant", "visual"), BOTH)
+def test_gradient_reaches_every_parameter(variant: str, visual: str) -> None:
+    model = net(variant, visual)
+    out = model(*inputs(visual, b=4, seed=3))
+    weights = torch.randn(out.logits.shape)
+    loss = (out.logits * weights).sum()
+    for values in out.auxiliary.values():
+        loss = loss + (values * weights).sum()
+    loss.backward()
+    dry = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dry, dry
+
+
+@pytest.mark.parametrize("variant", FEATURES)
+def test_attention_rows_sum_to_one_over_real_keys(variant: str) -> None:
+    model = net(variant, "features")
+    x = inputs("features")
+    out = model(*x, return_attention=True)
+    expected = {"transformer": 2, "self_attention": 2, "cross_attention": 2}
+    if variant == "figure":
+        assert {name.split(".")[0] for name in out.attention} == set(expected)
+    for name, found in out.attention.items():
+        sums = found.weights.sum(dim=-1)
+        torch.testing.assert_close(sums, torch.ones_like(sums))
+        b, _, t_q, t_k = found.weights.shape
+        assert (found.query_times.shape, found.key_times.shape) == ((t_q,), (t_k,)), name
+        assert found.query_mask.shape == (b, t_q)
+        assert (found.query_times.diff() > 0).all() and 0 <= found.query_times[0] < 0.5
+    if "cross_attention.sound" in out.attention:
+        found = out.attention["cross_attention.sound"]
+        masked = ~x[2]  # the video branch keeps its clock
+        assert not found.weights.swapaxes(1, 3).swapaxes(1, 2)[:, :, 0][0].isnan().any()
+        assert not found.weights.amax(dim=(1, 2))[masked].any()
+        torch.testing.assert_close(found.key_times, (torch.arange(T_V) + 0.5) / T_V)
+    assert model(*x).attention == {}
+
+
+@pytest.mark.parametrize("variant", FEATURES)
+def test_attention_of_an_empty_stream_is_zero(variant: str) -> None:
+    model = net(variant, "features")
+    x = inputs("features")
+    x[3][:] = False
+    for name, found in model(*x, return_attention=True).attention.items():
+        box, asker = name.split(".")
+        over_sound = (asker == "sound") == (box == "self_attention")
+        if over_sound:
+            assert not found.weights.any(), name
+
+
+@pytest.mark.parametrize(("variant", "visual"), BOTH)
+def test_batch_of_one_with_empty_audio(variant: str, visual: str) -> None:
+    model = net(variant, visual)
+    x = [part[:1] for part in inputs(visual)]
+    x[3][:] = False
+    assert model(*x).logits.isfinite().all()
+    model.train()
+    out = model(*x)
+    assert out.logits.isfinite().all()
+    out.logits.sum().backward()
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    assert all(g.isfinite().all() for g in grads)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_training_statistics_ignore_masked_frames() -> None:
+    """The trunk's batch norms see real frames alone, so their number and content are the same."""
+    x = inputs("pixels")
+    states = []
+    for value in (0.0, 1.0):
+        model = net("figure", "pixels").train()
+        model(*with_masked(x, value))
+        states.append(model.state_dict())
+    for name, first in states[0].items():
+        torch.testing.assert_close(first, states[1][name], msg=name)
+
+
+@pytest.mark.parametrize("variant", FEATURES)
+def test_real_takes(variant: str, feature_takes: tuple[ModelInput, Tensor]) -> None:
+    model = small(variant, sound_dim=64, visual_dim=7, n_labels=8)
+    out = model(*tensors(feature_takes[0]))
+    assert out.logits.shape == (16, 8) and out.logits.isfinite().all()
+    if variant not in STREAMS:
+        assert out.visual_tokens.shape == (16, 36, 128)
+    assert not out.sound_tokens[~out.sound_mask].any()
+
+
+def test_names_and_sizes_that_do_not_exist() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'released'"):
+        build_model("relesed")
+    with pytest.raises(ConfigError, match="visual_dim"):
+        ModelConfig(visual="features")
+    with pytest.raises(ConfigError, match="5 heads"):
+        build_model("figure", heads=5)
+    with pytest.raises(ConfigError, match="pixel front end"):
+        build_model("no_local", visual="features", visual_dim=7)
+    with pytest.raises(ConfigError, match="same last width"):
+        ModelConfig(sound_widths=(8, 8, 8, 16))
+    with pytest.raises(ConfigError, match="auxiliary=True"):
+        build_model("figure", fusion="late")
+    with pytest.raises(ConfigError, match="unknown sizes pool"):
+        build_model("figure", pool="max")
+    with pytest.raises(ConfigError, match="visual trunk"):
+        build_model("figure", trunk={"depth": 3})
+
+
+def test_two_names_of_one_network() -> None:
+    x = inputs("features")
+    named = net("figure", "features"), net("it4_ct4", "features")
+    torch.testing.assert_close(named[0](*x).logits, named[1](*x).logits, atol=0, rtol=0)
+
+
+def test_sizes_survive_json() -> None:
+    config = ModelConfig(heads=2, trunk={"units": (2, 2)}, pooling="mean", channels=1)
+    assert ModelConfig.from_dict(config.to_dict()) == config
+    model = build_model("best", config, n_labels=5)
+    assert model.config.n_labels == 5 and model.config.pooling == "mean"
