@@ -4,15 +4,31 @@ python benchmarks/faces.py template [FERPLUS.npz]    places of the landmarks in 
 """
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from avtca.faces.slime import SlimeFaceDetector
+from avtca.faces import TEMPLATE, MtcnnDetector, SlimeFaceDetector
+from avtca.faces import scale as scale_room
+from avtca.faces.align import fit_similarity
+from avtca.media import open_clip
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+SPEAKERS = [
+    SHARED / "samples/01-01-01-01-01-01-01.mp4",
+    *sorted((SHARED / "corpora/cremad").glob("*.flv")),
+]
+CLIPS = sorted(path for path in (SHARED / "samples").iterdir() if path.suffix in {".mp4", ".mov"})
 ENLARGE, BORDER, PICTURES = 4, 12, 3000
+RATE = 15 / 3.6
+POINTS = {
+    "all five": lambda marks: marks,
+    "eyes, mouth's corners": lambda marks: marks[[0, 1, 3, 4]],
+    "eyes, mouth's middle": lambda marks: np.stack([*marks[:2], marks[3:].mean(axis=0)]),
+    "eyes": lambda marks: marks[:2],
+}
 
 
 def template(path: str = str(SHARED / "corpora/ferplus/ferplus.npz")) -> None:
@@ -41,7 +57,47 @@ def template(path: str = str(SHARED / "corpora/ferplus/ferplus.npz")) -> None:
     print("roll, degrees, 5 25 50 75 95 %:", np.percentile(roll, [5, 25, 50, 75, 95]).round(1))
 
 
-JOBS = {"template": template}
+def fits(*paths: str) -> None:
+    """How far a crop's corners tremble from frame to frame, in pixels of 48, root mean square.
+
+    The second difference over frames, which leaves slow movement out, over the square root of 6,
+    which makes independent errors count as they are.
+    """
+    detector = SlimeFaceDetector()
+    square = np.array([0, 48, 48j, 48 + 48j, 24 + 24j])
+    totals = {name: [] for name in POINTS}
+    for path in paths or SPEAKERS:
+        found = [detector.detect(frame.rgb) for frame in open_clip(path).frames(60)]
+        marks = [faces[0].landmarks for faces in found if faces]
+        for name, points in POINTS.items():
+            turns = [fit_similarity(points(TEMPLATE * 48), points(m)) for m in marks]
+            corners = np.array([square * turn + shift for turn, shift in turns])
+            scale = np.median([abs(turn) for turn, _ in turns])
+            tremble = np.abs(np.diff(corners, 2, axis=0)) / scale / np.sqrt(6)
+            totals[name].append(np.sqrt((tremble**2).mean()))
+    for name, values in totals.items():
+        print(f"{name:24} {np.mean(values):.2f}   by clip {np.round(values, 2)}")
+
+
+def detectors(*paths: str) -> None:
+    """Faces found at 4.17 frames a second and processor time a frame, by longest side."""
+    for path in paths or CLIPS:
+        frames = list(open_clip(path).frames(RATE))
+        for detector in (SlimeFaceDetector(), MtcnnDetector()):
+            for side in (256, 320, 480):
+                scale_room.SIDE = side
+                start = time.process_time()
+                found = [len(detector.detect(frame.rgb)) for frame in frames]
+                took = (time.process_time() - start) / len(frames) * 1000
+                size = "x".join(map(str, frames[0].rgb.shape[1::-1]))
+                none = found.count(0)
+                print(
+                    f"{Path(path).name:28} {size:9} {detector.name:9} side {side} {took:6.1f} ms"
+                    f" {sum(found):4} faces, none in {none} of {len(found)} frames"
+                )
+
+
+JOBS = {"template": template, "fits": fits, "detectors": detectors}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in JOBS:

