@@ -87,7 +87,15 @@ def load_checkpoint(
     except (SafetensorError, OSError) as error:
         line = str(error).splitlines()[0]
         raise CheckpointError(asked, f"broken ({line})", "copy or train it again") from None
-    model = build_model(card.variant, card.config)
+    try:
+        model = build_model(card.variant, card.config)
+    except (AvtcaError, TypeError, ValueError) as error:
+        found = error.found if isinstance(error, AvtcaError) else str(error)
+        raise CheckpointError(
+            asked,
+            f"its card names no network of this avtca ({found})",
+            "install the avtca it is of",
+        ) from None
     _load_state(model, state, asked)
     if card.weights_sha256 and blob_hash != card.weights_sha256:
         raise CheckpointError(
@@ -120,7 +128,7 @@ def read_card(path: str | Path) -> Card:
         )
     try:
         card = Card(
-            variant=values["variant"],
+            variant=str(values["variant"]),
             config=ModelConfig.from_dict(values["config"]),
             clip_spec=ClipSpec.from_dict(values["clip_spec"]),
             calibration=dict(values.get("calibration", {"temperature": 1.0})),
