@@ -60,7 +60,7 @@ trainer = lightning.Trainer(
     max_epochs=args.epochs,
     accelerator="cpu",
     logger=CSVLogger(args.out, name="log", version=0, flush_logs_every_n_steps=50),
-    callbacks=[ModelCheckpoint(args.out, save_last=True, save_top_k=0)],
+    callbacks=[ModelCheckpoint(args.out, filename="last", enable_version_counter=False)],
     enable_progress_bar=False,
     log_every_n_steps=50,
 )

@@ -22,6 +22,8 @@ from avtca.model.visual_trunk import VisualTrunk
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 N_EMOTIONS = 8
+WARM_UP = 150
+"""Steps until the learning rate is at its height."""
 
 
 @dataclass(frozen=True)
@@ -164,13 +166,13 @@ class FaceTraining(lightning.LightningModule):
         self.log("val_accuracy", hit.float().mean(), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, linear warm-up over one epoch, cosine to zero."""
+        """AdamW, linear warm-up, cosine to zero."""
         p = self.hparams
         decay: list[Tensor] = [w for w in self.network.parameters() if w.ndim > 1]
         plain: list[Tensor] = [w for w in self.network.parameters() if w.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": decay}, {"params": plain, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=p["learning_rate"], weight_decay=p["weight_decay"])
-        warm, total = p["steps_per_epoch"], p["steps_per_epoch"] * p["epochs"]
+        warm, total = WARM_UP, p["steps_per_epoch"] * p["epochs"]
 
         def factor(step: int) -> float:
             if step < warm:

@@ -1,0 +1,5 @@
+"""`python -m avtca`."""
+
+from avtca.cli import main
+
+main()

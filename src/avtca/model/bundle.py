@@ -1,0 +1,108 @@
+"""Networks as a folder that `avtca predict --model` runs without PyTorch.
+
+Shape legend: ``n`` faces, ``f`` features.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avtca.labels import FER2013, FERPLUS, order_map
+from avtca.model.avtca import AVTCA
+from avtca.model.config import Card
+from avtca.model.export import export_onnx, quiet
+from avtca.model.expression import ExpressionNetwork
+
+BUNDLE_FORMAT = 1
+"""Version of the folder's format; ``recognize.engines`` reads the same."""
+
+
+class ExpressionFeatures(nn.Module):
+    """The face network as the fusion network's eyes: ``(n, 1, 48, 48)`` -> ``(n, 7)``.
+
+    Its seven logits that FER2013 has (contempt is left out), in FER2013's order, through a linear
+    map and a softmax. The map brings them to the scale of the sequences that the fusion network
+    learned from; ``weight (7, 7)`` and ``bias (7,)`` are plain ``1 / temperature`` on the
+    diagonal where nothing better was measured.
+    """
+
+    def __init__(
+        self, network: ExpressionNetwork, *, weight: Tensor | None = None, bias: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("order", torch.tensor(order_map(FERPLUS, FER2013)))
+        self.bridge = nn.Linear(len(FER2013), len(FER2013))
+        with torch.no_grad():
+            self.bridge.weight.copy_(torch.eye(len(FER2013)) if weight is None else weight)
+            self.bridge.bias.copy_(torch.zeros(len(FER2013)) if bias is None else bias)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Probabilities that sum to 1."""
+        logits: Tensor = self.network(crops)[:, self.order]
+        return torch.softmax(self.bridge(logits - logits.mean(dim=1, keepdim=True)), dim=1)
+
+
+def export_bundle(
+    folder: Path,
+    *,
+    name: str,
+    fusion: AVTCA,
+    card: Card,
+    face: ExpressionFeatures | None = None,
+    face_px: int = 48,
+    extra: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write ``fusion.onnx``, ``face.onnx`` where given, and ``avtca.json``; returns the card.
+
+    The JSON names the files' hash and is written last, each file moved into place when complete.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"fusion": "fusion.onnx"}
+    export_onnx(fusion.eval(), card.clip_spec, folder / files["fusion"])
+    if face is not None:
+        files["face"] = "face.onnx"
+        _export_face(face.eval(), folder / files["face"], face_px)
+    digest = hashlib.sha256()
+    for file in sorted(files.values()):
+        digest.update((folder / file).read_bytes())
+    out: dict[str, Any] = {
+        "format": BUNDLE_FORMAT,
+        "name": name,
+        "files": files,
+        "weights_sha256": digest.hexdigest(),
+        "labels": list(card.labels),
+        "clip_spec": card.clip_spec.to_dict(),
+        "variant": card.variant,
+        "calibration": card.calibration,
+        "provenance": card.provenance,
+        "metrics": card.metrics,
+        **(extra or {}),
+    }
+    if face is not None:
+        out["face"] = {"crop_px": face_px, "colour": "grey", "labels": list(FER2013)}
+    beside = folder / ".avtca.json"
+    beside.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, folder / "avtca.json")
+    return out
+
+
+def _export_face(face: ExpressionFeatures, path: Path, px: int) -> None:
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    with quiet(), tempfile.TemporaryDirectory(dir=path.parent) as temp:
+        program = torch.export.export(
+            face, (torch.rand(2, 1, px, px),), dynamic_shapes=({0: batch},)
+        )
+        made = torch.onnx.export(
+            program, input_names=["crops"], output_names=["features"], dynamo=True, verbose=False
+        )
+        if made is None:
+            raise RuntimeError("torch.onnx.export returned nothing")
+        made.save(Path(temp) / path.name)
+        os.replace(Path(temp) / path.name, path)

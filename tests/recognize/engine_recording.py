@@ -1,0 +1,26 @@
+"""An engine that keeps what it is given; its answer is a plain function of the input."""
+
+import numpy as np
+
+from avtca.clipspec import ClipSpec
+
+
+class RecordingEngine:
+    name = "recording"
+    temperature = 1.0
+
+    def __init__(self, spec: ClipSpec, *, crop_px: int = 48, colour: str = "grey") -> None:
+        self.spec, self.crop_px, self.colour = spec, crop_px, colour
+        self.batches = []
+        self.crops_seen = 0
+
+    def expression(self, crops):
+        self.crops_seen += len(crops)
+        if self.spec.visual == "pixels":
+            return crops
+        return crops.reshape(len(crops), -1)[:, : self.spec.visual_dim].astype(np.float32) / 255
+
+    def logits(self, batch):
+        self.batches.append(batch)
+        rows = np.arange(len(batch), dtype=np.float32)[:, None]
+        return rows + np.arange(len(self.spec.labels), dtype=np.float32)
