@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Purpose: make the packaged model from data. Cost: about two hours on two cores. Resumable: run it
+# again and it goes on where it was.
+#   runs/default_model.sh [SHARED] [WORK]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+shared=${1:-../shared}
+work=${2:-work/default_model}
+python=.venv/bin/python
+.venv/bin/avtca prepare ravdess "$shared/corpora/ravdess" --out "$work/ravdess" \
+    --spec runs/default_model/clipspec.json
+[ -f "$work/face/face.json" ] ||
+    $python runs/default_model/faces.py "$shared/corpora/ferplus/ferplus.npz" "$work/face"
+[ -f "$work/fusion/figures.json" ] ||
+    $python runs/default_model/fusion.py "$work/ravdess" "$work/fusion"
+$python runs/default_model/package.py "$work/face" "$work/fusion" "$shared" src/avtca/weights
