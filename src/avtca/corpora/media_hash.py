@@ -8,17 +8,23 @@ Hex strings; distances are shares of differing bits.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-PICTURE_BITS, SOUND_BITS = 128, 256
 NEAR = 0.03
 """Share of differing bits up to which two pictures count as copies (3 of 128)."""
-NEAR_SOUND = 0.12
-"""The same for sounds (30 of 256)."""
+NEAR_SOUND = 0.14
+"""The same for sounds (35 of 256): on RAVDESS copies through AAC, MP3 and Opus differ in 4 %
+(at most 13 %), different takes in 47 % (at least 20 %)."""
 SLICES, BANDS = 17, 17
-BAND_HZ = (100.0, 4000.0)
+BAND_HZ = (150.0, 4000.0)
+FRAME_S = 0.04
+QUIET_DB = -35.0
+"""Under the loudest: below it sound counts as quiet."""
+BLOCK = 1024
+"""Hashes that are compared with all others at once."""
 
 
 def picture_hash(crops: NDArray[np.uint8]) -> str:
@@ -46,20 +52,29 @@ def _dhash(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def sound_hash(wave: NDArray[np.float32], rate: int) -> str:
-    """Of a mono waveform ``(n,)``; an empty string for less than 0.2 s or digital silence."""
+    """Of a mono waveform ``(n,)``; an empty string for less than 0.2 s or digital silence.
+
+    What is quiet at the start and the end is left out first, so that a codec's delay is no
+    difference.
+    """
+    size = round(FRAME_S * rate)
     if len(wave) < 0.2 * rate or not np.any(wave):
         return ""
-    edges = np.linspace(0, len(wave), SLICES + 1).astype(int)
-    hz = np.geomspace(*BAND_HZ, BANDS + 1)
-    energy = np.empty((SLICES, BANDS))
-    for k in range(SLICES):
-        part = wave[edges[k] : edges[k + 1]].astype(np.float64)
-        power = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2
-        bins = np.searchsorted(np.fft.rfftfreq(len(part), 1 / rate), hz)
-        total = np.concatenate([[0.0], np.cumsum(power)])
-        energy[k] = np.log(total[bins[1:]] - total[bins[:-1]] + 1e-9)
-    slope = np.diff(energy, axis=1)
-    return _hex((np.diff(slope, axis=0) > 0).ravel())
+    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[:: size // 4]
+    window = np.hanning(size).astype(np.float32)
+    power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float64) ** 2
+    edges = np.searchsorted(np.fft.rfftfreq(size, 1 / rate), np.geomspace(*BAND_HZ, BANDS + 1))
+    total = np.pad(np.cumsum(power, axis=1), ((0, 0), (1, 0)))
+    energy = total[:, edges[1:]] - total[:, edges[:-1]]
+    level = energy.sum(axis=1)
+    loud = np.flatnonzero(level > level.max() * 10 ** (QUIET_DB / 10))
+    if not len(loud):
+        return ""
+    energy = energy[loud[0] : loud[-1] + 1]
+    cuts = np.linspace(0, len(energy), SLICES + 1).astype(int)
+    means = np.stack([energy[a : max(b, a + 1)].mean(axis=0) for a, b in pairwise(cuts)])
+    logs = np.log(means + means.max() * 10 ** (QUIET_DB / 10))
+    return _hex((np.diff(np.diff(logs, axis=1), axis=0) > 0).ravel())
 
 
 def _hex(bits: NDArray[np.bool_]) -> str:
@@ -74,46 +89,21 @@ def unpack(hashes: Sequence[str]) -> NDArray[np.uint8]:
 def near_pairs(hashes: Sequence[str], share: float) -> list[tuple[int, int, float]]:
     """Pairs ``(i, j, distance)``, ``i < j``, whose hashes differ in at most ``share`` of the bits.
 
-    Empty hashes match nothing; hashes of different lengths never match. Exact: pairs are looked
-    for among those that share one of ``k + 1`` pieces, ``k`` the allowed bits (pigeonhole).
+    Empty hashes match nothing; hashes of different lengths never match. All pairs are compared,
+    as products of matrices of +-1: some ten seconds for 36,000 pictures.
     """
     by_length: dict[int, list[int]] = defaultdict(list)
     for i, text in enumerate(hashes):
         if text:
             by_length[len(text)].append(i)
-    out: dict[tuple[int, int], float] = {}
+    out = []
     for rows in by_length.values():
-        codes = unpack([hashes[i] for i in rows])
-        bits = codes.shape[1] * 8
-        allowed = int(share * bits)
-        for a, b, distance in _near_in(codes, allowed):
-            out[(rows[a], rows[b])] = distance / bits
-    return sorted((i, j, d) for (i, j), d in out.items())
-
-
-def _near_in(codes: NDArray[np.uint8], allowed: int) -> list[tuple[int, int, int]]:
-    bits = np.unpackbits(codes, axis=1)
-    found: dict[tuple[int, int], int] = {}
-    for piece in np.array_split(np.arange(bits.shape[1]), allowed + 1):
-        packed = np.packbits(bits[:, piece], axis=1)
-        _, group = np.unique(packed, axis=0, return_inverse=True)
-        order = np.argsort(group.ravel(), kind="stable")
-        ends = np.flatnonzero(np.diff(group.ravel()[order])) + 1
-        for members in np.split(order, ends):
-            if len(members) > 1:
-                _compare(codes, members, allowed, found)
-    return [(i, j, d) for (i, j), d in found.items()]
-
-
-def _compare(
-    codes: NDArray[np.uint8],
-    members: NDArray[np.intp],
-    allowed: int,
-    found: dict[tuple[int, int], int],
-) -> None:
-    for k, i in enumerate(members[:-1]):
-        rest = members[k + 1 :]
-        distance = np.bitwise_count(codes[rest] ^ codes[i]).sum(axis=1)
-        for j in np.flatnonzero(distance <= allowed):
-            pair = (int(i), int(rest[j]))
-            found[(min(pair), max(pair))] = int(distance[j])
+        signs = np.unpackbits(unpack([hashes[i] for i in rows]), axis=1).astype(np.float32) * 2 - 1
+        bits = signs.shape[1]
+        for start in range(0, len(rows), BLOCK):
+            agree = signs[start : start + BLOCK] @ signs[start:].T
+            a, b = np.nonzero(agree >= bits * (1 - 2 * share))
+            for i, j, n in zip(a.tolist(), b.tolist(), agree[a, b].tolist(), strict=True):
+                if i < j:
+                    out.append((rows[start + i], rows[start + j], (bits - n) / 2 / bits))
+    return sorted(out)

@@ -12,8 +12,6 @@ from avtca.errors import CorpusError
 
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
-MAX_IDLE_POOLS = 3
-"""Worker pools that may end one after another without a single outcome."""
 
 
 class _Broke(Exception):
@@ -38,23 +36,12 @@ def run_jobs(
         return
     suspects: list[Job] = []
     waiting = iter(jobs)
-    idle = 0
     while True:
-        finished = 0
         try:
-            for one in _drain(waiting, call, workers):
-                finished += 1
-                yield one
+            yield from _drain(waiting, call, workers)
             break
         except _Broke as broke:
             suspects += broke.args[0]
-        idle = 0 if finished else idle + 1
-        if idle == MAX_IDLE_POOLS:
-            raise CorpusError(
-                "start worker processes",
-                f"{idle} times they ended before one take was read",
-                'put the call under if __name__ == "__main__":, or use workers=0',
-            )
     for job in suspects:
         try:
             yield from _drain(iter([job]), call, 1)
@@ -95,6 +82,14 @@ def _next(waiting: Iterator[Job], n: int) -> Iterable[Job]:
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
     try:
+        try:
+            pool.submit(int).result()
+        except BrokenProcessPool as error:
+            raise CorpusError(
+                "start worker processes",
+                "they end at once",
+                'put the call under if __name__ == "__main__":, or use workers=0',
+            ) from error
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,95 @@
+"""CREMA-D: the six real clips with the corpus's own tables, and what a download can lack."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from corpora_made import write_wav
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.errors import CorpusError
+
+SPEC = ClipSpec(crop_px=64)
+
+
+@pytest.fixture(scope="module")
+def prepared(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:
+    out = tmp_path_factory.mktemp("cremad") / "out"
+    prepare(read_corpus("cremad", corpora / "cremad", SPEC), out, SPEC)
+    return PreparedCorpus.open(out, SPEC)
+
+
+def test_the_six_real_clips(prepared: PreparedCorpus) -> None:
+    manifest = prepared.manifest
+    assert manifest["label"].tolist() == ["angry", "disgust", "fear", "happy", "neutral", "sad"]
+    assert (manifest["face_coverage"] > 0.9).all()
+    assert (manifest["voice_coverage"] > 0.2).all()
+    assert manifest["duration_s"].between(1.8, 2.6).all()
+    row = manifest.iloc[0]
+    assert (row["sex"], row["age"], row["race"]) == ("male", 51, "Caucasian")
+    raw = prepared.raw("1001_DFA_ANG_XX")
+    assert raw.visual.shape[1:] == (64, 64, 3)
+    assert len(raw.wave) == pytest.approx(
+        raw.duration_s * SPEC.sample_rate, abs=SPEC.sample_rate / 5
+    )
+
+
+def test_the_raters_votes(prepared: PreparedCorpus, corpora: Path) -> None:
+    table = pd.read_csv(corpora / "cremad" / "tabulatedVotes.csv")
+    for digit, rated in ((1, "voice"), (2, "face"), (3, "both")):
+        soft = prepared.targets(rated)
+        np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
+        for take, shares in zip(prepared.takes, soft, strict=True):
+            row = table[(table["fileName"] == take) & (table.iloc[:, 0] // 100_000 == digit)].iloc[
+                0
+            ]
+            votes = row[list("ADFHNS")].to_numpy(float)
+            np.testing.assert_allclose(shares, votes / row["numResponses"], rtol=1e-6)
+    manifest = prepared.manifest.set_index("take")
+    assert manifest.loc["1001_DFA_SAD_XX", "voted_both"] == "neutral"
+    assert prepared.targets("voted_both").argmax(axis=1)[5] == prepared.labels.index("neutral")
+    assert prepared.targets("label").argmax(axis=1).tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(CorpusError, match="choose one of label, voice, face, both"):
+        prepared.targets("votes")
+
+
+def test_level_votes_have_no_majority(corpora: Path) -> None:
+    from avtca.corpora.cremad import _votes
+
+    votes = _votes(corpora / "cremad" / "tabulatedVotes.csv", "test")
+    summary = pd.read_csv(corpora / "cremad" / "summaryTable.csv").set_index("FileName")
+    assert len(votes) == 7442
+    words = {"A": "angry", "D": "disgust", "F": "fear", "H": "happy", "N": "neutral", "S": "sad"}
+    for take in list(votes)[::50]:
+        published = summary.loc[take, "MultiModalVote"]
+        assert votes[take]["voted_both"] == words.get(published, "")
+
+
+def test_sound_alone_and_pairs(corpora: Path, tmp_path: Path) -> None:
+    write_wav(tmp_path / "AudioWAV" / "1040_ITH_SAD_X.wav")
+    write_wav(tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav")
+    (tmp_path / "VideoFlash").mkdir()
+    shutil.copy(corpora / "cremad" / "1001_DFA_ANG_XX.flv", tmp_path / "VideoFlash")
+    layout = read_corpus("cremad", tmp_path, SPEC)
+    pair, alone = layout.sources
+    assert (alone.take, alone.picture, alone.label) == ("1040_ITH_SAD_XX", None, "sad")
+    assert pair.picture is not None and pair.picture.suffix == ".flv"
+    assert pair.sound is not None and pair.sound.suffix == ".wav"
+    assert any("VideoDemographics" in note for note in layout.notes)
+
+
+def test_pointers_of_git_lfs_are_named(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    (tmp_path / "1001_DFA_ANG_XX.flv").write_text(pointer)
+    with pytest.raises(CorpusError, match=r"1 git-lfs pointers .* run git lfs pull"):
+        read_corpus("cremad", tmp_path, SPEC)
+
+
+def test_a_broken_table_is_named(tmp_path: Path) -> None:
+    write_wav(tmp_path / "1001_DFA_ANG_XX.wav")
+    (tmp_path / "VideoDemographics.csv").write_text("ActorID,Age\n1001,51\n")
+    with pytest.raises(CorpusError, match=r"VideoDemographics.csv has no column Ethnicity"):
+        read_corpus("cremad", tmp_path, SPEC)

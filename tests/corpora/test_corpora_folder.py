@@ -1,0 +1,152 @@
+"""Anybody's own clips: a CSV or folders, and what can be wrong with them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpora_made import SOUND, write_wav
+
+from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.errors import CorpusError
+
+
+def table(folder: Path, text: str) -> Path:
+    write_wav(folder / "a.wav", 3.0, seed=1)
+    write_wav(folder / "b.wav", 1.0, seed=2)
+    path = folder / "clips.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_folders_by_label_and_speaker(wavs: Path, tmp_path: Path) -> None:
+    layout = read_corpus("folder", wavs, SOUND)
+    prepare(layout, tmp_path / "out", SOUND)
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    assert corpus.labels == ("happy", "sad")
+    assert corpus.takes == sorted(
+        f"{e}/{s}/{n}" for e in ("happy", "sad") for s in "abc" for n in "01"
+    )
+    assert corpus.manifest["speaker"].tolist() == ["a", "a", "b", "b", "c", "c"] * 2
+    assert len({corpus.raw(take).wave.tobytes() for take in corpus.takes}) == 12
+
+
+def test_folders_of_sides_words_of_labels_and_pairs(tmp_path: Path) -> None:
+    write_wav(tmp_path / "train" / "Happiness" / "x.wav")
+    write_wav(tmp_path / "train" / "happy" / "y.wav")
+    write_wav(tmp_path / "dev" / "sad" / "z.wav")
+    (tmp_path / "dev" / "sad" / "z.mp4").write_bytes(b"")
+    (tmp_path / "dev" / "sad" / "notes.txt").write_text("")
+    layout = read_corpus("folder", tmp_path, SOUND)
+    sides = {source.take: (source.label, source.fields["split"]) for source in layout.sources}
+    assert sides == {
+        "train/Happiness/x": ("happy", "train"),
+        "train/happy/y": ("happy", "train"),
+        "dev/sad/z": ("sad", "validation"),
+    }
+    pair = next(source for source in layout.sources if source.label == "sad")
+    assert (pair.picture, pair.sound) == tuple(
+        tmp_path / "dev/sad" / f"z.{s}" for s in ("mp4", "wav")
+    )
+    assert layout.skipped == (("dev/sad/notes.txt", "not media"),)
+    assert "Happiness, happy are one label: happy" in layout.notes
+    assert any("3 takes without a speaker" in note for note in layout.notes)
+
+
+def test_a_csv_with_segments(tmp_path: Path) -> None:
+    text = (
+        "path,label,speaker,start,end,split\n"
+        "a.wav,Happy,p1,0,1,train\n"
+        "a.wav,sad,p1,1.5,2.5,test\n"
+        "b.wav,sad,p2,,,val\n"
+    )
+    layout = read_corpus("folder", table(tmp_path, text), SOUND)
+    prepare(layout, tmp_path / "out", SOUND)
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    assert corpus.takes == ["a@0-1", "a@1.5-2.5", "b"]
+    assert corpus.manifest["split"].tolist() == ["train", "test", "validation"]
+    whole = read_corpus("folder", table(tmp_path / "w", "path,label\na.wav,sad\n"), SOUND)
+    prepare(whole, tmp_path / "w" / "out", SOUND)
+    wave = PreparedCorpus.open(tmp_path / "w" / "out").raw("a").wave
+    second = corpus.raw("a@1.5-2.5")
+    start_step = int(1.5 * SOUND.video_rate)  # 1.4 s: the step that holds the start
+    first = round(start_step / SOUND.video_rate * SOUND.sample_rate)
+    np.testing.assert_array_equal(second.wave, wave[first : round(2.5 * SOUND.sample_rate)])
+    assert second.duration_s == pytest.approx(1.1)
+
+
+def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: Path) -> None:
+    from avtca.clipspec import ClipSpec
+
+    spec = ClipSpec(crop_px=48, sample_rate=8000)
+    clip = corpora / "cremad" / "1001_DFA_ANG_XX.flv"
+    (tmp_path / "c.csv").write_text(
+        f"path,label,start,end\n{clip},angry,,\n{clip},angry,0.96,1.9\n"
+    )
+    prepare(read_corpus("folder", tmp_path / "c.csv", spec), tmp_path / "out", spec, lossless=True)
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    cut, whole = (corpus.raw(take) for take in sorted(corpus.takes, key=len, reverse=True))
+    first = 4  # 0.96 s at 4.17 steps a second
+    rows = np.isin(whole.steps, cut.steps + first)
+    assert rows.sum() == len(cut.steps) == 4
+    np.testing.assert_array_equal(cut.visual, whole.visual[rows])
+    np.testing.assert_array_equal(cut.wave, whole.wave[7680:15200])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("path,lable\na.wav,sad\n", "unknown column 'lable'; did you mean label"),
+        ("path,label,mood\na.wav,sad,x\n", "unknown column 'mood'; columns are path, label"),
+        ("path,label,label\na.wav,sad,sad\n", "column 'label' is there twice"),
+        ("path\na.wav\n", "no column 'label'"),
+        ("path,label\na.wav,sad\nb.wav,sad\na.wav,happy\n", "lines 2 and 4 both name a.wav"),
+        ("path,label\na.wav,\n", "line 2 has no label"),
+        ("path,label\na.wav,sad,extra\n", "line 2 has 3 cells, the header 2"),
+        ("path,label,start,end\na.wav,sad,2,1\n", "line 2: 2 .. 1 s is no stretch"),
+        ("path,label,start,end\na.wav,sad,2,\n", "line 2 has only one of start and end"),
+        ("path,label,start,end\na.wav,sad,0:01,2\n", "start '0:01' is not seconds"),
+        ("path,label,split\na.wav,sad,holdout\n", "split 'holdout'"),
+        ("path,label\n", "no clip in it"),
+        ("", "no column 'path'"),
+    ],
+)
+def test_a_bad_csv_is_one_clear_line(tmp_path: Path, text: str, found: str) -> None:
+    with pytest.raises(CorpusError) as error:
+        read_corpus("folder", table(tmp_path, text), SOUND)
+    assert found in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_csv_in_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes("path,label\nü.wav,sad\n".encode("latin-1"))
+    with pytest.raises(CorpusError, match="not a CSV in UTF-8"):
+        read_corpus("folder", tmp_path / "c.csv", SOUND)
+
+
+def test_what_a_csv_names_but_is_not_there_fails_alone(tmp_path: Path) -> None:
+    text = "path,label,start,end\na.wav,sad,0,1\nb.wav,happy,5,6\ngone.wav,sad,,\n"
+    layout = read_corpus("folder", table(tmp_path, text), SOUND)
+    summary = prepare(layout, tmp_path / "out", SOUND)
+    assert summary.taken == 1
+    (late, late_file, late_why), (gone, _, gone_why) = summary.failures
+    assert (late, late_file, gone) == ("b@5-6", "b.wav", "gone")
+    assert "the file ends after 1.00 s" in late_why
+    assert "No such file" in gone_why
+
+
+@pytest.mark.parametrize("name", ["emodb", "nemo"])
+def test_speech_corpora(corpora: Path, tmp_path: Path, name: str) -> None:
+    layout = read_corpus(name, corpora / name, SOUND)
+    assert len(layout.sources) == {"emodb": 535, "nemo": 4481}[name]
+    assert len({source.speaker for source in layout.sources}) == {"emodb": 10, "nemo": 9}[name]
+    assert {source.label for source in layout.sources} == set(layout.labels)
+    from dataclasses import replace
+
+    few = replace(layout, sources=layout.sources[:3])
+    assert prepare(few, tmp_path / "out", SOUND).taken == 3
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    assert corpus.manifest["duration_s"].between(0.5, 10).all()
+
+
+def test_an_unknown_corpus(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="choose one of ravdess, cremad, mosei, folder"):
+        read_corpus("iemocap", tmp_path, SOUND)

@@ -1,0 +1,166 @@
+"""RAVDESS: its names, its twins, its audio-only form, its one mp4."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from corpora_made import FEATURES
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import PreparedCorpus, load_ravdess_features, prepare, read_corpus
+from avtca.errors import ClipSpecMismatch, CorpusError
+from avtca.labels import FER2013
+from avtca.preprocess import sound_window, visual_window
+
+
+@pytest.fixture(scope="module")
+def prepared(ravdess_some: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:
+    return load_ravdess_features(ravdess_some, FEATURES, tmp_path_factory.mktemp("cache") / "r")
+
+
+def test_manifest_of_the_audio_only_form(prepared: PreparedCorpus) -> None:
+    manifest = prepared.manifest.set_index("take")
+    assert len(prepared) == 8
+    row = manifest.loc["01-01-05-02-01-01-02"]
+    assert (row["label"], row["speaker"], row["sex"]) == ("angry", "02", "female")
+    assert (row["intensity"], row["channel"], row["language"]) == ("strong", "speech", "en")
+    assert row["source"] == "audio/03-01-05-02-01-01-02.flac"
+    assert len(row["source_sha256"]) == 64 and row["spec_hash"] == prepared.spec.hash
+    assert manifest["face_coverage"].between(0.45, 0.65).all()
+    assert manifest["voice_coverage"].between(0.2, 0.8).all()
+    assert prepared.spec.labels == prepared.labels and len(prepared.labels) == 8
+
+
+def test_the_series_stands_where_its_frame_numbers_say(
+    prepared: PreparedCorpus, corpora: Path
+) -> None:
+    take = "01-01-05-02-01-01-02"
+    with np.load(corpora / "ravdess" / "face_sequences.npz") as source:
+        frames, p = source[f"{take}/frames"], source[f"{take}/p"]
+    raw = prepared.raw(take)
+    np.testing.assert_array_equal(raw.visual, p)
+    for step, frame in zip(raw.steps, frames, strict=True):
+        seconds = (int(frame) - 1) / 29.97
+        assert step / 10 <= seconds + 1e-6 < (step + 1) / 10 + 1e-6
+    window = prepared.windows(take)
+    step = int(raw.steps[10])
+    inside = p[raw.steps == step]
+    np.testing.assert_allclose(window.visual[0, step], inside.mean(axis=0), atol=1e-6)
+    assert window.visual_mask[0].sum() == len(np.unique(raw.steps[raw.steps < 36]))
+    assert len(FER2013) == window.visual.shape[-1]
+
+
+def test_the_sound_is_the_files_sample_for_sample(prepared: PreparedCorpus, corpora: Path) -> None:
+    take = prepared.takes[0]
+    path = corpora / "ravdess" / "audio" / f"03{take[2:]}.flac"
+    with av.open(str(path)) as file:
+        whole = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+    raw = prepared.raw(take)
+    np.testing.assert_array_equal(raw.wave, whole.astype(np.float32) / 32768)
+    assert raw.duration_s == pytest.approx(len(whole) / 16_000)
+
+
+def test_windows_come_through_preprocess(prepared: PreparedCorpus) -> None:
+    raw = prepared.raw(prepared.takes[0])
+    window = prepared.windows(prepared.takes[0])
+    visual, mask = visual_window(raw.steps, raw.visual, 0, prepared.spec)
+    sound, sound_mask = sound_window(raw.wave[: prepared.spec.window_samples], prepared.spec)
+    np.testing.assert_array_equal(window.visual[0], visual)
+    np.testing.assert_array_equal(window.visual_mask[0], mask)
+    np.testing.assert_array_equal(window.sound[0], sound)
+    np.testing.assert_array_equal(window.sound_mask[0], sound_mask)
+
+
+def test_action_units_are_columns_and_features(ravdess_some: Path, tmp_path: Path) -> None:
+    spec = replace(FEATURES, visual_features="expression7+action_units35", visual_dim=42)
+    corpus = load_ravdess_features(ravdess_some, spec, tmp_path / "both")
+    take = "01-01-05-02-01-01-02"
+    row = corpus.manifest.set_index("take").loc[take]
+    raw = corpus.raw(take)
+    assert raw.visual.shape[1] == 42
+    assert np.ptp(raw.visual[:, 7:], axis=0).max() == 0
+    np.testing.assert_allclose(raw.visual[0, 7], row["AU01_r"], rtol=1e-6)
+    alone = replace(FEATURES, visual_features="action_units35", visual_dim=35)
+    units = load_ravdess_features(ravdess_some, alone, tmp_path / "units")
+    assert units.raw(take).steps.tolist() == list(range(int(np.ceil(raw.duration_s * 10 - 1e-6))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"visual_features": "openface"}, "RAVDESS has none of that name"),
+        ({"visual_dim": 8}, "they have 7 values, the ClipSpec says 8"),
+    ],
+)
+def test_features_that_are_not_there(ravdess_some: Path, changes: dict, found: str) -> None:
+    with pytest.raises(CorpusError, match=found):
+        read_corpus("ravdess", ravdess_some, replace(FEATURES, **changes))
+
+
+def test_twins_are_one_take(tmp_path: Path) -> None:
+    rest = "01-03-01-01-01-07"
+    for name in (
+        f"01-{rest}.mp4",
+        f"02-{rest}.mp4",
+        f"Actor_07/03-{rest}.wav",
+        "02-02" + rest[2:] + ".mp4",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / f"01-{rest}.mp4").write_bytes(b"x")
+    (tmp_path / "notes.mp4").write_bytes(b"x")
+    layout = read_corpus("ravdess", tmp_path, ClipSpec())
+    takes = {source.take: source for source in layout.sources}
+    assert sorted(takes) == [f"01-{rest}", "01-02" + rest[2:]]
+    both = takes[f"01-{rest}"]
+    assert both.picture is not None and both.picture.name == f"01-{rest}.mp4"
+    assert both.sound is not None and both.sound.suffix == ".wav"
+    song = takes["01-02" + rest[2:]]
+    assert song.sound is None and song.fields["channel"] == "song"
+    assert {why for _, why in layout.skipped} == {
+        "not a RAVDESS name",
+        "the same file is there twice",
+    }
+    assert any("1 of 1440 speech takes" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ([], "no media file"),
+        (["Video_Speech_Actor_01.zip"], "only packed files"),
+        (["holiday.mp4"], "none of its 1 media files"),
+    ],
+)
+def test_a_folder_without_takes(tmp_path: Path, files: list[str], found: str) -> None:
+    for name in files:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(CorpusError, match=found):
+        read_corpus("ravdess", tmp_path, ClipSpec())
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such folder"):
+        read_corpus("ravdess", tmp_path / "no", ClipSpec())
+
+
+def test_the_real_mp4_and_another_spec(samples: Path, tmp_path: Path) -> None:
+    spec = ClipSpec(crop_px=64)
+    root = tmp_path / "Actor_01"
+    root.mkdir()
+    (root / "01-01-01-01-01-01-01.mp4").symlink_to(samples / "01-01-01-01-01-01-01.mp4")
+    prepare(read_corpus("ravdess", root, spec), tmp_path / "out", spec)
+    corpus = PreparedCorpus.open(tmp_path / "out", spec)
+    raw = corpus.raw(corpus.takes[0])
+    assert raw.visual.shape == (14, 64, 64, 3)
+    assert corpus.manifest["face_coverage"][0] == 1.0
+    with pytest.raises(ClipSpecMismatch, match="crop_px: 64 against 224"):
+        PreparedCorpus.open(tmp_path / "out", ClipSpec())
+    view = corpus.view(replace(spec, sound="logmel", sound_dim=32))
+    assert view.windows(view.takes[0]).sound.shape[1] == 32
+    with pytest.raises(ClipSpecMismatch, match="sample_rate"):
+        corpus.view(replace(spec, sample_rate=16_000))
