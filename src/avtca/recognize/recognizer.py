@@ -77,6 +77,7 @@ class Recognizer:
                 "give a clip in which a face of 40 pixels or more, or speech, can be made out",
             )
         scores, persons = _overall(rows, spec.labels)
+        seen = {row.person for row in rows}
         coverage = Coverage(
             read=1.0,
             face=len(reader.face_steps) / max(1, stream.total_steps),
@@ -92,7 +93,7 @@ class Recognizer:
             warnings=(*clip.warnings, *_warnings(clip.has_video, clip.has_sound, coverage)),
             model=self.engine.name,
             persons=persons if person == "all" else {},
-            thumbnails=tuple(stream.thumbnails),
+            thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
         )
 
     def _steps(self, window_s: float | None, hop_s: float | None) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from avtca.recognize.report import Thumbnail
 
 THUMBNAIL_PX = 96
 """Side of the faces that a report shows."""
-MAX_THUMBNAILS = 12
+MAX_THUMBNAILS = 18
 """Faces kept for a report; every second one is dropped when there are more."""
 
 
