@@ -1,0 +1,133 @@
+"""Variation of face crops, and of speed in picture and sound together.
+
+The rest of the augmentation is elsewhere: waveforms and SpecAugment in
+:mod:`avtca.sound.augment`, the synchronised temporal crop in :mod:`avtca.training.data`, modality
+dropout in :mod:`avtca.training.objective`. Shape legend: ``t_v`` video steps, ``c`` channels,
+``h``, ``w`` pixels.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.clipfile import RawTake
+from avtca.sound.augment import speed as resample_speed
+
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+BLUR_PX = 0.6
+"""Standard deviation in pixels; less would change nothing."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropAugment:
+    """Varies the crops of a window; one draw for the whole window, so that a face does not jump.
+
+    Call it with ``(visual (t_v, c, h, w) in 0..1, mask (t_v,), rng)``; a new array of the same
+    shape comes back, masked steps as they were. 0 switches a part off.
+    """
+
+    flip: float = 0.5
+    """Probability of left and right exchanged."""
+    rotate_deg: float = 10.0
+    zoom: float = 0.1
+    """Size, uniform in 1 +- this."""
+    shift: float = 0.04
+    """Sideways and up or down, at most this share of the side."""
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    """Factors, uniform in 1 +- each; saturation of RGB only."""
+    blur: float = 0.2
+    """Probability of a Gaussian blur of at least :data:`BLUR_PX`, at most 1 % of the side more."""
+
+    def __call__(self, visual: Float, mask: Bool, rng: np.random.Generator) -> Float:
+        """A varied copy."""
+        if not mask.any():
+            return visual.copy()
+        crops = torch.from_numpy(np.ascontiguousarray(visual[mask]))
+        crops = self._move(crops, rng)
+        crops = self._colour(crops, rng)
+        if rng.random() < self.blur:
+            crops = gaussian_blur(crops, BLUR_PX + rng.uniform(0, 0.01) * crops.shape[-1])
+        out = visual.copy()
+        out[mask] = crops.clamp(0, 1).numpy()
+        return out
+
+    def _move(self, crops: Tensor, rng: np.random.Generator) -> Tensor:
+        if rng.random() < self.flip:
+            crops = crops.flip(-1)
+        angle = math.radians(rng.uniform(-1, 1) * self.rotate_deg)
+        size = 1 + rng.uniform(-1, 1) * self.zoom
+        dx, dy = rng.uniform(-2, 2, 2) * self.shift
+        if not (self.rotate_deg or self.zoom or self.shift):
+            return crops
+        cos, sin = math.cos(angle) / size, math.sin(angle) / size
+        matrix = torch.tensor([[cos, -sin, dx], [sin, cos, dy]], dtype=crops.dtype)
+        grid = F.affine_grid(
+            matrix.expand(len(crops), 2, 3), list(crops.shape), align_corners=False
+        )
+        return F.grid_sample(crops, grid, padding_mode="border", align_corners=False)
+
+    def _colour(self, crops: Tensor, rng: np.random.Generator) -> Tensor:
+        brightness, contrast, saturation = (
+            1 + rng.uniform(-1, 1) * strength
+            for strength in (self.brightness, self.contrast, self.saturation)
+        )
+        if self.brightness:
+            crops = crops * brightness
+        if self.contrast:
+            middle = crops.mean()
+            crops = (crops - middle) * contrast + middle
+        if self.saturation and crops.shape[1] == 3:
+            weights = torch.tensor(LUMA, dtype=crops.dtype).view(1, 3, 1, 1)
+            grey = (crops * weights).sum(dim=1, keepdim=True)
+            crops = (crops - grey) * saturation + grey
+        return crops
+
+
+def gaussian_blur(crops: Tensor, sigma: float) -> Tensor:
+    """Each picture ``(b, c, h, w)`` blurred by ``sigma`` pixels; edges are repeated outwards."""
+    radius = max(1, math.ceil(2.5 * sigma))
+    at = torch.arange(-radius, radius + 1, dtype=crops.dtype)
+    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    c = crops.shape[1]
+    wide = F.pad(crops, (radius, radius, radius, radius), mode="replicate")
+    wide = F.conv2d(wide, kernel.view(1, 1, 1, -1).expand(c, 1, 1, -1), groups=c)
+    return F.conv2d(wide, kernel.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)
+
+
+def vary_speed(raw: RawTake, factor: float, spec: ClipSpec) -> RawTake:
+    """A take played ``factor`` times as fast, picture and sound alike.
+
+    Each new video step shows what the take showed at the middle of it; where that was missing it
+    is missing. The pitch of the sound moves along. Raises ``ValueError`` for a factor that is not
+    positive.
+    """
+    wave = resample_speed(raw.wave, factor)
+    duration = raw.duration_s / factor
+    old = np.arange(math.ceil(duration * spec.video_rate - 1e-6)) + 0.5
+    shown = np.floor(old * factor + 1e-9).astype(np.int64)
+    first = np.searchsorted(raw.steps, shown, side="left")
+    last = np.searchsorted(raw.steps, shown, side="right")
+    rows = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
+    gather = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+    steps = np.repeat(np.arange(len(shown)), last - first)
+    times = None if raw.sound_times is None else raw.sound_times / factor
+    return replace(
+        raw,
+        steps=steps.astype(np.int64),
+        visual=raw.visual[gather.astype(np.int64)],
+        wave=wave,
+        duration_s=duration,
+        sound_times=times,
+    )

@@ -1,0 +1,148 @@
+"""Augmentation fires: every part changes the tensors it is for, and only these."""
+
+import numpy as np
+import pytest
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora.clipfile import RawTake
+from avtca.training.augment import CropAugment, gaussian_blur, vary_speed
+
+OFF = {
+    "flip": 0.0,
+    "rotate_deg": 0.0,
+    "zoom": 0.0,
+    "shift": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "saturation": 0.0,
+    "blur": 0.0,
+}
+
+
+def window(channels: int = 3, px: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    picture = rng.uniform(0.2, 0.8, (channels, 1, px)) * np.ones((channels, px, px))
+    visual = np.repeat(picture[None].astype(np.float32), 6, axis=0)
+    mask = np.array([True, True, False, True, True, False])
+    visual[~mask] = 0
+    return visual, mask
+
+
+@pytest.mark.parametrize("part", sorted(OFF))
+def test_each_part_alone_changes_the_crops(part: str) -> None:
+    visual, mask = window()
+    strength = {"rotate_deg": 10.0}.get(part, 1.0 if part in ("flip", "blur") else 0.2)
+    vary = CropAugment(**{**OFF, part: strength})
+    before = visual.copy()
+    out = vary(visual, mask, np.random.default_rng(0))
+    assert np.abs(out[mask] - visual[mask]).max() > 0.01
+    np.testing.assert_array_equal(visual, before)
+    np.testing.assert_array_equal(out[~mask], visual[~mask])
+    assert out.dtype == np.float32 and out.shape == visual.shape
+    assert out.min() >= 0 and out.max() <= 1
+
+
+def test_with_all_parts_off_nothing_changes() -> None:
+    visual, mask = window()
+    out = CropAugment(**OFF)(visual, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(out, visual)
+
+
+def test_one_draw_for_a_window_and_another_for_the_next() -> None:
+    visual, mask = window()
+    vary, rng = CropAugment(), np.random.default_rng(0)
+    first, second = vary(visual, mask, rng), vary(visual, mask, rng)
+    for out in (first, second):
+        for step in np.flatnonzero(mask):
+            np.testing.assert_array_equal(out[step], out[0])
+    assert not np.array_equal(first, second)
+    again = vary(visual, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(again, first)
+
+
+def test_it_fires_about_as_often_as_it_says() -> None:
+    visual, mask = window(px=8)
+    vary, rng = CropAugment(**{**OFF, "flip": 0.5}), np.random.default_rng(0)
+    flipped = sum(not np.array_equal(vary(visual, mask, rng), visual) for _ in range(200))
+    assert 70 < flipped < 130
+
+
+def test_a_flip_is_a_mirror_and_grey_has_no_saturation() -> None:
+    visual, mask = window()
+    out = CropAugment(**{**OFF, "flip": 1.0})(visual, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(out[mask], visual[mask][..., ::-1])
+    grey, mask = window(channels=1)
+    same = CropAugment(**{**OFF, "saturation": 0.5})(grey, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(same, grey)
+
+
+def test_a_window_without_a_face_stays_empty() -> None:
+    visual, mask = window()
+    none = np.zeros_like(mask)
+    out = CropAugment()(np.zeros_like(visual), none, np.random.default_rng(0))
+    assert not out.any()
+
+
+def test_blur_keeps_brightness_and_removes_detail() -> None:
+    import torch
+
+    noise = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    out = gaussian_blur(noise, 2.0)
+    assert out.shape == noise.shape
+    assert out.std() < noise.std() / 3
+    assert abs(float(out.mean() - noise.mean())) < 0.02
+    flat = gaussian_blur(torch.full((1, 1, 9, 9), 0.3), 1.0)
+    assert torch.allclose(flat, torch.full((1, 1, 9, 9), 0.3), atol=1e-6)
+
+
+SPEC = ClipSpec(window_s=2.0, video_steps=20, crop_px=2, colour="grey", sample_rate=8000)
+
+
+def clicks(seconds: float = 4.0) -> RawTake:
+    """A click of sound and a flash of light every 0.5 s."""
+    wave = np.zeros(round(seconds * SPEC.sample_rate), np.float32)
+    steps = np.arange(round(seconds * SPEC.video_rate))
+    crops = np.zeros((len(steps), 2, 2), np.uint8)
+    for k in range(1, 8):
+        wave[4000 * k : 4000 * k + 80] = 1
+        crops[5 * k] = 255
+    return RawTake(steps, crops, wave, seconds)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_speed_keeps_picture_and_sound_together(factor: float) -> None:
+    raw = clicks()
+    out = vary_speed(raw, factor, SPEC)
+    assert out.duration_s == pytest.approx(4 / factor)
+    assert len(out.wave) == pytest.approx(len(raw.wave) / factor, abs=1)
+    assert len(out.steps) == round(40 / factor)
+    flashes = out.steps[out.visual[:, 0, 0] > 0]
+    loud = np.flatnonzero(out.wave > 0.5) / SPEC.sample_rate
+    heard = np.unique(np.floor(loud / 0.25 * factor * 0.5 + 0.5))
+    assert len(heard) == 7
+    for k in range(1, 8):
+        at = 0.5 * k / factor
+        assert np.abs(loud - at).min() < 0.005
+        assert np.abs((flashes + 0.5) / SPEC.video_rate - at).min() <= 1.5 / SPEC.video_rate
+
+
+def test_speed_leaves_gaps_where_there_was_no_face() -> None:
+    raw = clicks()
+    kept = (raw.steps < 10) | (raw.steps >= 20)
+    gappy = RawTake(raw.steps[kept], raw.visual[kept], raw.wave, raw.duration_s)
+    out = vary_speed(gappy, 1.25, SPEC)
+    assert not set(out.steps.tolist()) & set(range(8, 16))
+    assert {7, 16} <= set(out.steps.tolist())
+
+
+def test_speed_moves_features_and_their_times() -> None:
+    steps = np.repeat(np.arange(10), 3)
+    values = np.arange(30, dtype=np.float32)[:, None]
+    times = np.arange(100) / 100
+    raw = RawTake(steps, values, np.zeros(0, np.float32), 1.0, np.ones((2, 100), np.float32), times)
+    out = vary_speed(raw, 2.0, SPEC)
+    assert out.steps.tolist() == np.repeat(np.arange(5), 3).tolist()
+    assert out.visual[:3, 0].tolist() == [3, 4, 5]
+    np.testing.assert_allclose(out.sound_times, times / 2)
+    with pytest.raises(ValueError, match="positive"):
+        vary_speed(raw, 0, SPEC)
