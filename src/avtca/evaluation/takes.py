@@ -44,6 +44,8 @@ class TakeSet:
     targets: Float
     raws: Raws
     info: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    standard: Mapping[str, "Standard"] | None = None
+    """What each speaker's features are standardised with, see :func:`standardised`."""
     kept: dict[tuple[str, str, int], tuple[Any, Any]] = field(default_factory=dict, repr=False)
     """Windows already made, by modality, name and start; subsets share it."""
 
@@ -83,6 +85,7 @@ class TakeSet:
             self.targets[chosen],
             _Chosen(self.raws, chosen),
             {name: [column[row] for row in chosen] for name, column in self.info.items()},
+            self.standard,
             self.kept,
         )
 
@@ -128,17 +131,24 @@ def from_corpus(
     labels aside; it must be the corpus's. ``memory``: read every take now (default: where the
     video steps are features). Raises :class:`ClipSpecMismatch`, :class:`CorpusError`.
     """
-    labels = tuple(labels) or corpus.labels
+    labels = tuple(labels)
     if spec is not None:
         corpus.spec.require(spec, asked=f"use {corpus.path}", ignore=("labels",))
-    targets, keep = mapped_targets(corpus.targets(target), corpus.labels, labels)
-    if target in ("label", *SHARES):
-        keep = keep & (targets.sum(1) > 0)
+    names_of_targets = corpus.target_names(target)
+    labels = labels or names_of_targets
+    found = corpus.targets(target)
+    rated = np.isfinite(found).all(1)
+    targets, keep = mapped_targets(np.nan_to_num(found), names_of_targets, labels)
+    keep &= rated
+    if target in corpus.meta["targets"] and target not in SHARES:
+        targets = targets.clip(0, 1)
+    else:
+        keep &= targets.sum(1) > 0
         targets = targets / np.maximum(targets.sum(1, keepdims=True), 1e-9)
     if not keep.any():
         raise CorpusError(
             f"use {corpus.path} for {', '.join(labels)}",
-            f"no take has one of these labels; it has {', '.join(corpus.labels)}",
+            f"no take has one of these labels; it has {', '.join(names_of_targets)}",
             "choose labels of the corpus",
         )
     rows = np.flatnonzero(keep)
@@ -156,6 +166,19 @@ def from_corpus(
         raws,
         info,
     )
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Mean and deviation of one speaker's features: sound ``(f, 1)``, visual ``(f,)``."""
+
+    sound: tuple[Float, Float]
+    visual: tuple[Float, Float]
+
+
+def with_standard(takes: TakeSet, standard: Mapping[str, Standard]) -> TakeSet:
+    """The same takes whose features are brought to each speaker's own zero and unit."""
+    return replace(takes, standard=dict(standard), kept={})
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from avtca.corpora.clipfile import RawTake
-from avtca.evaluation.takes import TakeSet
+from avtca.evaluation.takes import Standard, TakeSet, with_standard
 from avtca.preprocess import (
     Window,
     sound_series_window,
@@ -64,8 +64,7 @@ class Windows:
         key = "visual", self.takes.names[index], start_step
         if key in self._kept:
             return self._kept[key]
-        raw = self.takes.raws[index]
-        out = visual_window(raw.steps, raw.visual, start_step, self.spec)
+        out = self.visual_of(self.takes.raws[index], start_step, self.takes.speakers[index])
         if self.spec.visual == "features":
             self._keep(key, out)
         return out
@@ -75,16 +74,29 @@ class Windows:
         key = "sound", self.takes.names[index], start_step
         if key in self._kept:
             return self._kept[key]
-        out = self.sound_of(self.takes.raws[index], start_step)
+        out = self.sound_of(self.takes.raws[index], start_step, self.takes.speakers[index])
         self._keep(key, out)
         return out
 
-    def sound_of(self, raw: RawTake, start_step: int) -> tuple[Float, Bool]:
-        """The same of a take that is not in the set."""
+    def visual_of(self, raw: RawTake, start_step: int, speaker: str) -> tuple[Float, Bool]:
+        """Video steps of a take that may differ from the set's."""
+        values, mask = visual_window(raw.steps, raw.visual, start_step, self.spec)
+        if self.takes.standard is not None and self.spec.visual == "features":
+            mean, deviation = self.takes.standard[speaker].visual
+            values = np.where(mask[:, None], (values - mean) / deviation, np.float32(0))
+        return values, mask
+
+    def sound_of(self, raw: RawTake, start_step: int, speaker: str) -> tuple[Float, Bool]:
+        """Sound features of a take that may differ from the set's."""
         if raw.sound is not None and raw.sound_times is not None:
             start_s = start_step / self.spec.video_rate
-            return sound_series_window(raw.sound_times, raw.sound, start_s, self.spec)
-        return sound_window(self.wave(raw, start_step), self.spec)
+            values, mask = sound_series_window(raw.sound_times, raw.sound, start_s, self.spec)
+        else:
+            values, mask = sound_window(self.wave(raw, start_step), self.spec)
+        if self.takes.standard is not None:
+            mean, deviation = self.takes.standard[speaker].sound
+            values = np.where(mask, (values - mean) / deviation, np.float32(0))
+        return values, mask
 
     def window(self, index: int, start_step: int) -> Window:
         """Both modalities."""
@@ -93,6 +105,48 @@ class Windows:
     def last_start(self, index: int) -> int:
         """The largest start at which the window still lies inside the take."""
         return window_start_steps(self.takes.durations[index], self.spec)[-1]
+
+
+def standardised(takes: TakeSet) -> TakeSet:
+    """Each speaker's features brought to zero mean and unit deviation over their own takes.
+
+    All takes of the speaker count, their labels do not: this is a protocol of its own, for
+    settings in which unlabelled takes of the person exist beforehand.
+    """
+    plain = Windows(takes)
+    sums: dict[str, list[NDArray[np.float64]]] = {}
+    for index, speaker in enumerate(takes.speakers):
+        for start in window_start_steps(takes.durations[index], takes.spec, takes.spec.window_s):
+            visual, seen = plain.visual(index, start)
+            sound, heard = plain.sound(index, start)
+            columns = sound[:, heard].astype(np.float64)
+            rows = visual[seen].reshape(int(seen.sum()), -1).astype(np.float64).T
+            if takes.spec.visual != "features":
+                rows = np.zeros((1, 1))
+            parts = [_moments(columns), _moments(rows)]
+            if speaker in sums:
+                sums[speaker] = [a + b for a, b in zip(sums[speaker], parts, strict=True)]
+            else:
+                sums[speaker] = parts
+    standard = {}
+    for speaker, (sound_sums, visual_sums) in sums.items():
+        mean, deviation = _mean_deviation(visual_sums)
+        a_mean, a_deviation = _mean_deviation(sound_sums)
+        standard[speaker] = Standard((a_mean[:, None], a_deviation[:, None]), (mean, deviation))
+    return with_standard(takes, standard)
+
+
+def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Count, sum and sum of squares of each row of ``(f, n)``: ``(3, f)``."""
+    count = np.full(len(values), values.shape[1], np.float64)
+    return np.stack([count, values.sum(1), np.square(values).sum(1)])
+
+
+def _mean_deviation(sums: NDArray[np.float64]) -> tuple[Float, Float]:
+    count = np.maximum(sums[0], 1)
+    mean = sums[1] / count
+    deviation = np.sqrt(np.maximum(sums[2] / count - mean**2, 1e-6))
+    return mean.astype(np.float32), deviation.astype(np.float32)
 
 
 class EvaluationData(Dataset[Any]):

@@ -6,6 +6,7 @@ one saw, whichever process makes the batch. Shape legend: ``b`` batch, ``t_v`` v
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from avtca.errors import ConfigError
 from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import Batch, Windows, make_batch, same
-from avtca.preprocess import Window, sound_window, window_start_steps
+from avtca.preprocess import Window, window_start_steps
 from avtca.sound.augment import WaveAugment, mask_features
+from avtca.training.augment import CropAugment
 from avtca.training.recipe import Augmentation
 
 Float = NDArray[np.float32]
@@ -36,6 +38,12 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
                 f"a window {spec.window_s:g} s",
                 "set augmentation.crop_slack_s, switch crop off, or use shorter windows",
             )
+    if augmentation.touches_waveform and spec.sound == "features":
+        raise ConfigError(
+            asked,
+            "'waveform' and 'gain_db' vary a waveform, the corpus ships sound features",
+            "set augmentation.waveform and augmentation.gain_db to 0",
+        )
     if augmentation.visual_noise and spec.visual != "features":
         raise ConfigError(
             asked,
@@ -74,10 +82,13 @@ class TrainingData(Dataset[Any]):
         start = self._start(rng, index)
         visual, visual_mask = self.windows.visual(index, start)
         if self.augmentation.touches_waveform:
-            spec = self.windows.spec
-            wave = self.windows.wave(self.windows.takes.raws[index], start)
-            wave = self._vary_wave(wave, spec.sample_rate, rng)
-            sound, sound_mask = sound_window(wave, spec)
+            takes = self.windows.takes
+            raw = takes.raws[index]
+            wave = self.windows.wave(raw, start)
+            if raw.sound is None and len(wave):
+                wave = self._vary_wave(wave, takes.spec.sample_rate, rng)
+            varied = replace(raw, wave=wave, steps=raw.steps[:0], visual=raw.visual[:0])
+            sound, sound_mask = self.windows.sound_of(varied, 0, takes.speakers[index])
         else:
             sound, sound_mask = self.windows.sound(index, start)
         sound = self._mask_bars(sound, sound_mask, rng)
@@ -102,6 +113,8 @@ class TrainingData(Dataset[Any]):
         self, visual: Float, mask: Bool, rng: np.random.Generator
     ) -> tuple[Float, Bool]:
         a = self.augmentation
+        if a.pixels:
+            visual = CropAugment()(visual, mask, rng)
         if a.visual_noise:
             noise = rng.standard_normal(visual.shape, np.float32) * np.float32(a.visual_noise)
             visual = np.where(mask[:, None], visual + noise, visual)

@@ -1,0 +1,61 @@
+"""`avtca cv`: all folds and seeds of a configuration."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avtca import cli
+
+
+def cv(
+    config: Annotated[Path, typer.Argument(help="A YAML file; see configs/.")],
+    set: Annotated[
+        list[str] | None, typer.Option(help="Change a key: train.epochs=10. Repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the runs [default: runs/<name of the config>]")
+    ] = None,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one operation [default: PyTorch's]", min=1)
+    ] = None,
+) -> None:
+    """Cross-validate: every fold with every seed, resumable, to one table.
+
+    The table has the mean over seeds with a bootstrap interval over speakers, the standard
+    deviation over folds, and each seed.
+    """
+    from rich.table import Table
+
+    from avtca.cli.train import warn
+    from avtca.model import require_torch
+    from avtca.training.experiment import load_experiment
+
+    require_torch("avtca cv")
+    experiment = load_experiment(config, set or [])
+    from avtca.training.cv import cross_validate, table
+    from avtca.training.fit import torch_threads
+    from avtca.training.run import load_material
+
+    if threads:
+        torch_threads(threads)
+    material = load_material(experiment)
+    warn(material.folds.warning, material.mark)
+    folder = out or Path("runs") / experiment.name
+    total = len(experiment.seeds) * len(material.rows)
+
+    def before(seed: int, fold: int) -> None:
+        nth = experiment.seeds.index(seed) * len(material.rows) + fold + 1
+        cli.err.print(f"seed {seed}, fold {fold} ({nth} of {total})", markup=False)
+
+    result = cross_validate(experiment, material, folder, progress=progress, before=before)
+    shown = Table(title=f"{experiment.name}: {material.folds.name}, {result['takes']} takes")
+    for head in ("metric", "% [95 % over speakers]", "sd over folds", "seeds"):
+        shown.add_column(head)
+    for row in table(result):
+        shown.add_row(*row)
+    from rich.console import Console
+
+    Console().print(shown)
+    typer.echo(f"result: {folder / 'result.json'}")

@@ -1,0 +1,83 @@
+"""`avtca train`: one fold of a configuration."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avtca import cli
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML file; see configs/.")],
+    set: Annotated[
+        list[str] | None, typer.Option(help="Change a key: train.epochs=10. Repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run [default: runs/<name of the config>]")
+    ] = None,
+    board: Annotated[bool, typer.Option(help="Write TensorBoard logs to OUT/board.")] = True,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one operation [default: PyTorch's]", min=1)
+    ] = None,
+) -> None:
+    """Train a network; stopped at any moment, the same command goes on to the same result.
+
+    Under torchrun, all its processes train one network together. The fold is data.fold, the seed
+    train.seed. Prints the figures on the validation side, then on the test side.
+    """
+    from avtca.evaluation.crossvalidation import summarise
+    from avtca.evaluation.predictions import Predictions
+    from avtca.model import require_torch
+    from avtca.training.experiment import load_experiment
+
+    require_torch("avtca train")
+    experiment = load_experiment(config, set or [])
+    from avtca.training.distributed import process_rank
+    from avtca.training.fit import torch_threads
+    from avtca.training.run import load_material, run_fold, write_config
+
+    if threads:
+        torch_threads(threads)
+    folder = out or Path("runs") / experiment.name
+    material = load_material(experiment)
+    main = process_rank() == 0
+    if main:
+        warn(material.folds.warning, material.mark)
+        write_config(folder, experiment, material)
+    result = run_fold(
+        experiment,
+        material,
+        fold=experiment.data.fold,
+        seed=experiment.train.seed,
+        out=folder,
+        progress=progress and main,
+        board=board,
+    )
+    if not main:
+        return
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
+    typer.echo(f"validation (epoch {result.epoch + 1}): {figures or 'none'}")
+    if (folder / "test.csv").exists():
+        found = summarise({0: [Predictions.load(folder / "test.csv")]})
+        typer.echo(f"test: {line(found)}")
+    typer.echo(f"run: {folder}")
+
+
+def line(found: dict[str, object]) -> str:
+    """Each metric with its speaker interval, in percent."""
+    parts = []
+    for name, interval in found.items():
+        if name in ("accuracy", "uar", "weighted_f1", "macro_f1") and isinstance(interval, list):
+            value, low, high = (100 * x for x in interval)
+            parts.append(f"{name} {value:.1f} [{low:.1f}, {high:.1f}]")
+    return ", ".join(parts)
+
+
+def warn(warning: str, mark: str) -> None:
+    """What a reader of the results must know, on standard error."""
+    if warning:
+        cli.err.print(f"warning: {warning}", markup=False)
+    if mark != "clean":
+        cli.err.print(f"split: {mark}", markup=False)

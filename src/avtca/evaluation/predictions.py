@@ -1,0 +1,135 @@
+"""Answers of a system on takes, as a table that every report and comparison reads."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.errors import ConfigError
+from avtca.evaluation.takes import TakeSet
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities ``probs (n, k)`` beside the truth ``targets (n, k)``, one row a take.
+
+    ``binary``: several labels may hold at once.
+    """
+
+    labels: tuple[str, ...]
+    takes: list[str]
+    speakers: list[str]
+    targets: Float
+    probs: Float
+    binary: bool = False
+
+    @classmethod
+    def of(cls, takes: TakeSet, probs: Float, *, binary: bool = False) -> "Predictions":
+        """A network's answers on a set of takes."""
+        return cls(
+            takes.spec.labels,
+            list(takes.names),
+            list(takes.speakers),
+            takes.targets.astype(np.float64),
+            probs,
+            binary,
+        )
+
+    def __len__(self) -> int:
+        return len(self.takes)
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """The true label of each take, ``(n,)``: the one with the largest share."""
+        return np.asarray(self.targets.argmax(1))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the strongest label is the true one, ``(n,)``."""
+        return np.asarray(self.probs.argmax(1) == self.truth)
+
+    def ordered(self) -> "Predictions":
+        """The same rows, sorted by take."""
+        return self.at(np.argsort(np.array(self.takes), kind="stable"))
+
+    def at(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Predictions":
+        """Some of the rows."""
+        chosen = np.arange(len(self))[rows]
+        return Predictions(
+            self.labels,
+            [self.takes[row] for row in chosen],
+            [self.speakers[row] for row in chosen],
+            self.targets[chosen],
+            self.probs[chosen],
+            self.binary,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Predictions"]) -> "Predictions":
+        """Rows of several tables (folds, seeds) one after another; labels must agree."""
+        first = parts[0]
+        for part in parts[1:]:
+            if (part.labels, part.binary) != (first.labels, first.binary):
+                raise ConfigError(
+                    "join predictions",
+                    f"labels {', '.join(first.labels)} meet {', '.join(part.labels)}",
+                    "join runs with the same labels",
+                )
+        return cls(
+            first.labels,
+            [take for part in parts for take in part.takes],
+            [speaker for part in parts for speaker in part.speakers],
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.probs for part in parts]),
+            first.binary,
+        )
+
+    def save(self, path: Path) -> None:
+        """CSV: take, speaker, ``true:<label>`` ..., ``p:<label>`` ... ("any:" for binary)."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        kind = "any" if self.binary else "true"
+        head = [f"{kind}:{label}" for label in self.labels]
+        writer.writerow(["take", "speaker", *head, *(f"p:{label}" for label in self.labels)])
+        for take, speaker, truth, probs in zip(
+            self.takes, self.speakers, self.targets, self.probs, strict=True
+        ):
+            numbers = [f"{value:.6g}" for value in (*truth, *probs)]
+            writer.writerow([take, speaker, *numbers])
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside.write_text(text.getvalue(), encoding="utf-8")
+        beside.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Predictions":
+        """Inverse of :meth:`save`. Raises :class:`ConfigError` for another kind of file."""
+        asked = f"read predictions {path}"
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                head, *rows = list(csv.reader(file))
+            k = (len(head) - 2) // 2
+            kind = head[2].partition(":")[0]
+            labels = tuple(name.partition(":")[2] for name in head[2 : 2 + k])
+            wanted = [f"{kind}:{x}" for x in labels] + [f"p:{x}" for x in labels]
+            if head != ["take", "speaker", *wanted] or kind not in ("true", "any") or not rows:
+                raise ValueError("its columns are not those of predictions")
+            numbers = np.array([[float(cell) for cell in row[2:]] for row in rows])
+            if numbers.shape[1] != 2 * k:
+                raise ValueError("a row is too short")
+        except (OSError, ValueError, IndexError) as error:
+            raise ConfigError(asked, str(error), "give a run's folder or its test.csv") from error
+        return cls(
+            labels,
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            numbers[:, :k],
+            numbers[:, k:],
+            kind == "any",
+        )

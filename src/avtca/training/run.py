@@ -1,0 +1,175 @@
+"""An experiment's data, and one fold of it from fresh weights to answers on test people."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.corpora.audit import audit, open_split
+from avtca.corpora.prepared import PreparedCorpus
+from avtca.corpora.protocols import Folds
+from avtca.errors import ConfigError
+from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.evaluation.windows import standardised
+from avtca.model import load_checkpoint
+from avtca.model.avtca import AVTCA
+from avtca.training.distributed import process_rank
+from avtca.training.experiment import Experiment
+from avtca.training.fit import FitResult, fit, new_network
+from avtca.training.record import write_atomic
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an experiment trains on: all takes, its folds, and where they come from.
+
+    ``mark`` is the auditor's line on the split; it goes into every result.
+    """
+
+    takes: TakeSet
+    folds: Folds
+    rows: tuple[dict[str, NDArray[np.int64]], ...]
+    """For each fold, positions in ``takes`` on each side."""
+    mark: str
+    provenance: dict[str, Any]
+
+    def side(self, fold: int, name: str) -> TakeSet:
+        """Takes on one side ("train", "validation", "test") of a fold."""
+        return self.takes.at(self.rows[fold][name])
+
+
+def load_material(experiment: Experiment, *, memory: bool | None = None) -> Material:
+    """Open the corpus, choose the takes, split and audit them.
+
+    Raises :class:`LeakError` for a split that has people on two sides, unless
+    ``data.allow_leak``; :class:`ClipSpecMismatch` where ``clip`` is not what was prepared.
+    """
+    data = experiment.data
+    corpus = PreparedCorpus.open(data.corpus)
+    corpus = corpus.view(experiment.clip.over(corpus.spec))
+    takes = from_corpus(corpus, data.labels, target=data.target, memory=memory)
+    manifest = corpus.manifest.set_index("take", drop=False).loc[list(takes.names)]
+    for column, value in data.where.items():
+        if column not in manifest:
+            raise ConfigError(
+                f"choose takes with {column}={value}", "the manifest has no such column", "leave it"
+            )
+        kept = (manifest[column].astype(str) == value).to_numpy()
+        takes, manifest = takes.at(np.flatnonzero(kept)), manifest[kept]
+    manifest = manifest.reset_index(drop=True)
+    folds = open_split(data.folds, manifest)
+    report = audit(manifest, folds, allow_leak=data.allow_leak)
+    report.require_clean()
+    if data.standardise == "speaker":
+        takes = standardised(takes)
+    rows = tuple(folds.sides(manifest, fold) for fold in range(len(folds.splits)))
+    provenance = {
+        "corpus": corpus.name,
+        "data_hash": corpus.data_hash,
+        "folds": folds.name,
+        "folds_hash": folds.hash,
+        "split_audit": report.mark,
+        "standardise": data.standardise,
+    }
+    return Material(takes, folds, rows, report.mark, provenance)
+
+
+def run_fold(
+    experiment: Experiment,
+    material: Material,
+    *,
+    fold: int,
+    seed: int,
+    out: Path,
+    progress: bool = False,
+    board: bool = False,
+) -> FitResult:
+    """Train one fold with one seed in ``out`` and write ``validation.csv`` and ``test.csv``.
+
+    The test people are looked at once, with the weights that validation chose.
+    """
+    if not 0 <= fold < len(material.rows):
+        raise ConfigError(
+            f"train fold {fold} of {material.folds.name}",
+            f"it has {len(material.rows)}, counted from 0",
+            "choose one of them",
+        )
+    recipe = experiment.train.model_copy(update={"seed": seed})
+    train, validation, test = (material.side(fold, s) for s in ("train", "validation", "test"))
+    held_out = validation if len(validation) else None
+    config = experiment.model_copy(update={"train": recipe})
+    resolved = config.resolved()
+    resolved["data"] = {**resolved["data"], "fold": fold, "corpus": material.provenance["corpus"]}
+    resolved.pop("seeds")
+    network = new_network(
+        experiment.model.variant, material.takes.spec, seed=seed, **experiment.model.sizes
+    )
+    taken = start_from(network, experiment.model.start) if experiment.model.start else {}
+    result = fit(
+        network,
+        recipe,
+        train,
+        held_out,
+        out=out,
+        provenance={**material.provenance, "fold": fold, "experiment": resolved, **taken},
+        progress=progress,
+        board=board,
+    )
+    if process_rank() == 0:
+        answer(result, out, validation=held_out, test=test, binary=recipe.loss == "binary")
+    return result
+
+
+def answer(
+    result: FitResult, out: Path, *, validation: TakeSet | None, test: TakeSet, binary: bool
+) -> None:
+    """Write the answers on both sides, where they are not there yet."""
+    for name, side in (("validation", validation), ("test", test)):
+        path = out / f"{name}.csv"
+        if side is not None and len(side) and not path.exists():
+            probs = predict_takes(result.network, side, binary=binary)
+            Predictions.of(side, probs, binary=binary).save(path)
+
+
+def start_from(network: AVTCA, path: Path) -> dict[str, Any]:
+    """Copy weights of the same names and shapes from a checkpoint, in place.
+
+    Returns what was taken, for the record. Raises :class:`ConfigError` where nothing fits.
+    """
+    other, _ = load_checkpoint(path)
+    theirs, mine = other.state_dict(), network.state_dict()
+    fitting = {k: v for k, v in theirs.items() if k in mine and mine[k].shape == v.shape}
+    if not fitting:
+        raise ConfigError(
+            f"start from {path}",
+            f"none of its weights fits the variant {network.variant}",
+            "start from a checkpoint with the same boxes",
+        )
+    network.load_state_dict(fitting, strict=False)
+    return {"start": {"taken": len(fitting), "of": len(mine)}}
+
+
+def write_config(out: Path, experiment: Experiment, material: Material) -> None:
+    """``config.json``: the resolved configuration and where the data come from."""
+    out.mkdir(parents=True, exist_ok=True)
+    values: Mapping[str, Any] = {"config": experiment.resolved(), "data": material.provenance}
+    path, text = out / "config.json", json.dumps(values, indent=1, sort_keys=True)
+    if path.exists() and json.loads(path.read_text())["data"] != json.loads(text)["data"]:
+        raise ConfigError(
+            f"continue in {out}",
+            "it was begun with other data or folds",
+            "choose another --out, or delete the folder",
+        )
+    write_atomic(path, text)
+
+
+def with_variant(experiment: Experiment, variant: str, **sizes: Any) -> Experiment:
+    """The same experiment with another network."""
+    model = experiment.model.model_copy(update={"variant": variant, "sizes": sizes})
+    return experiment.model_copy(update={"model": model})
