@@ -80,8 +80,8 @@ class Recognizer:
         seen = {row.person for row in rows}
         coverage = Coverage(
             read=1.0,
-            face=len(reader.face_steps) / max(1, stream.total_steps),
-            voice=min(1.0, len(reader.voice_ticks) / VOICE_RATE / max(duration, 1e-9)),
+            face=reader.face_steps / max(1, stream.total_steps),
+            voice=min(1.0, reader.voice_ticks / VOICE_RATE / max(duration, 1e-9)),
         )
         return Report(
             file=str(path),
@@ -122,8 +122,10 @@ class _Reader:
     def __init__(self, engine: Engine, *, everyone: bool) -> None:
         self.engine, self.everyone = engine, everyone
         self.rows: list[TimelineRow] = []
-        self.face_steps: set[int] = set()
-        self.voice_ticks: set[int] = set()
+        self.face_steps = 0
+        self.voice_ticks = 0
+        self._steps_counted = 0
+        self._ticks_counted = 0
         self._waiting: list[tuple[TimelineRow, preprocess.Window]] = []
         self._vectors: dict[tuple[int, int], NDArray[np.generic]] = {}
 
@@ -131,12 +133,16 @@ class _Reader:
         spec, rate = self.engine.spec, self.engine.spec.video_rate
         voiced = voice_activity(window.wave, spec.sample_rate) if len(window.wave) else np.zeros(0)
         first_tick = round(window.start_step / rate * VOICE_RATE)
-        self.voice_ticks.update(int(tick) + first_tick for tick in np.flatnonzero(voiced))
+        self.voice_ticks += int(voiced[max(0, self._ticks_counted - first_tick) :].sum())
+        self._ticks_counted = max(self._ticks_counted, first_tick + len(voiced))
         has_voice = float(voiced.sum()) / VOICE_RATE >= MIN_VOICE_S
         sound = preprocess.sound_window(window.wave, spec, valid=None if has_voice else 0)
-        for person, faces in self._people(window):
+        people = self._people(window)
+        read = {face.step for _, faces in people for face in faces}
+        self.face_steps += sum(step >= self._steps_counted for step in read)
+        self._steps_counted = window.start_step + window.n_steps
+        for person, faces in people:
             steps = np.array([face.step for face in faces], np.int64)
-            self.face_steps.update(steps.tolist())
             visual = preprocess.visual_window(
                 steps, self._features(person, faces), window.start_step, spec
             )
