@@ -1,0 +1,71 @@
+"""`avtca convert`: weights of EfficientFace, AVT-CA and its parent into avtca checkpoints."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from avtca.model.convert import Conversion
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .pth or .pth.tar file.")],
+    to: Annotated[str, typer.Option("--to", help="The network it is for; see: avtca model.")],
+    out: Annotated[Path, typer.Option(help="Folder for NAME.safetensors and NAME.json.")],
+    heads: Annotated[
+        int | None,
+        typer.Option(help="Attention heads, which no file tells [default: the code's own]", min=1),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Names of the outputs in order, with commas between.")
+    ] = None,
+) -> None:
+    """Turn a foreign .pth file into a checkpoint, and say what became of every tensor."""
+    from avtca.model import require_torch
+
+    require_torch(f"convert {source}")
+    from avtca.model.checkpoint import save_checkpoint
+    from avtca.model.convert import EFFICIENTFACE
+    from avtca.model.convert import convert as convert_file
+
+    names = tuple(name.strip() for name in labels.split(",")) if labels else None
+    result = convert_file(source, to, heads=heads, labels=names)
+    out.mkdir(parents=True, exist_ok=True)
+    provenance = {
+        "converted_from": source.name,
+        "kind": result.kind,
+        "taken": len(result.taken),
+        "left": result.left,
+        "fresh": result.fresh,
+    }
+    save_checkpoint(out / to, result.model, result.clip_spec, provenance=provenance)
+    for line in report(result):
+        typer.echo(line)
+    typer.echo(f"wrote {out / to}.safetensors and {to}.json")
+    if result.kind == EFFICIENTFACE:
+        typer.echo("the rest of the network is untrained: train it before use")
+    else:
+        typer.echo(
+            "its crops must be cut as its authors cut them; on other crops check it with: "
+            "avtca evaluate"
+        )
+
+
+def report(result: "Conversion") -> list[str]:
+    """Lines on what was taken, left and why, and what nothing filled."""
+    lines = [f"{result.kind}: {len(result.taken)} tensors taken"]
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for name, why in result.left.items():
+        reasons[why].append(name)
+    for why, names in reasons.items():
+        lines.append(f"left, {why}: {_listed(names)}")
+    if result.fresh:
+        lines.append(f"fresh, nothing in the file for them: {_listed(result.fresh)}")
+    return lines
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,95 @@
+"""`avtca model`: the networks, and what each is made of."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+
+def model(
+    variant: Annotated[
+        str | None, typer.Argument(help="A network's name [default: list them all]")
+    ] = None,
+    visual_dim: Annotated[
+        int, typer.Option(help="Read feature vectors of this length instead of pictures.", min=0)
+    ] = 0,
+    crop_px: Annotated[int, typer.Option(help="Side of the face crop in pixels.", min=32)] = 224,
+    grey: Annotated[bool, typer.Option("--grey", help="One channel of luma, not RGB.")] = False,
+    video_steps: Annotated[int, typer.Option(help="Video steps in a window.", min=1)] = 15,
+    logmel: Annotated[
+        int, typer.Option(help="Log-mel bands at 16 kHz and 10 ms, instead of 10 MFCCs.", min=0)
+    ] = 0,
+    labels: Annotated[int, typer.Option(help="Number of emotions.", min=1)] = 8,
+) -> None:
+    """List the networks, or the boxes of one: shapes, parameters, multiply-adds, sources."""
+    from avtca.model import require_torch
+
+    require_torch("list the networks")
+    from avtca.clipspec import ClipSpec
+    from avtca.errors import ConfigError
+    from avtca.model.summary import summarise, totals
+    from avtca.model.variants import VARIANTS, variant_named
+
+    if crop_px % 32:
+        raise ConfigError(
+            f"size a network for {crop_px} px crops", "not a multiple of 32", "give one"
+        )
+    spec = ClipSpec(
+        video_steps=video_steps,
+        labels=tuple(f"label{i}" for i in range(labels)),
+        **_visual(visual_dim, crop_px, grey),
+        **_sound(logmel),
+    )
+    if variant is None:
+        names = [name for name in VARIANTS if not (visual_dim and name.startswith("no_"))]
+        table = _table("network", "parameters", "multiply-adds", "heads", "what", "where from")
+        for name in names:
+            choice = VARIANTS[name]
+            parameters, multiply_adds = totals(summarise(name, spec))
+            heads = "" if choice.intermediate == choice.late == "none" else str(choice.heads)
+            sizes = f"{parameters:,}", f"{multiply_adds / 1e6:,.1f} M"
+            table.add_row(name, *sizes, heads, choice.summary, choice.source)
+    else:
+        choice = variant_named(variant)
+        rows = summarise(variant, spec)
+        table = _table("box", "class", "output", "parameters", "multiply-adds", "where from")
+        table.title = f"{variant}: {choice.summary} ({choice.source})"
+        for row in rows:
+            sizes = f"{row.parameters:,}", f"{row.multiply_adds:,}"
+            table.add_row(row.name, row.kind, row.shapes, *sizes, row.source)
+        table.add_section()
+        parameters, multiply_adds = totals(rows)
+        table.add_row("all", "", "", f"{parameters:,}", f"{multiply_adds:,}", "")
+    width = Measurement.get(Console(width=400), Console(width=400).options, table).maximum
+    Console(width=width, markup=False, highlight=False).print(table, crop=False)
+
+
+_NUMBERS = ("parameters", "multiply-adds", "heads")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column in _NUMBERS else "left"
+        table.add_column(column, justify=justify, no_wrap=True)
+    return table
+
+
+def _visual(visual_dim: int, crop_px: int, grey: bool) -> dict[str, Any]:
+    if visual_dim:
+        return {"visual": "features", "visual_features": "features", "visual_dim": visual_dim}
+    return {"crop_px": crop_px, "colour": "grey" if grey else "rgb"}
+
+
+def _sound(logmel: int) -> dict[str, Any]:
+    if not logmel:
+        return {}
+    return {
+        "sound": "logmel",
+        "sound_dim": logmel,
+        "sample_rate": 16_000,
+        "n_fft": 400,
+        "hop": 160,
+    }
