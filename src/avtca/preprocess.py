@@ -133,7 +133,8 @@ def sound_series_window(
     inside = np.flatnonzero((frames >= 0) & (frames < spec.sound_steps))
     count = np.bincount(frames[inside], minlength=spec.sound_steps)
     np.add.at(out.T, frames[inside], values[:, inside].T)
-    return out / np.maximum(count, 1).astype(np.float32), count > 0
+    out /= np.maximum(count, 1)
+    return out, count > 0
 
 
 def stack(windows: Sequence[Window]) -> ModelInput:

@@ -19,7 +19,6 @@ from avtca.errors import AvtcaError, CheckpointError, ConfigError, MissingExtra
 from avtca.model import VARIANTS, build_model, load_checkpoint, require_torch
 from avtca.model.summary import SOURCES, summarise, totals
 
-
 boxes_of = functools.cache(summarise)
 
 

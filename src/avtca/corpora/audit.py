@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.corpora.media_hash import NEAR, NEAR_SOUND, near_pairs, picture_hash
+from avtca.corpora.media_hash import NEAR, NEAR_SOUND, near_pairs, picture_hashes
 from avtca.corpora.protocols import SIDES, Folds, load_folds, split_column
 from avtca.errors import CorpusError, LeakError
 
@@ -288,6 +288,8 @@ def open_manifest(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     asked = f"read the manifest {path}"
+    if not path.exists():
+        raise CorpusError(asked, "no such file", "give a prepared corpus or a manifest")
     try:
         if (path / "manifest.parquet").is_file():
             return pd.read_parquet(path / "manifest.parquet")
@@ -302,8 +304,9 @@ def open_manifest(path: Path) -> "pd.DataFrame":
             return table
     except (OSError, ValueError, KeyError) as error:
         raise CorpusError(asked, f"it cannot be read ({error})", "check the file") from error
-    found = "no such file" if not path.exists() else "no manifest"
-    raise CorpusError(asked, found, "give a prepared corpus, a .parquet, a .csv or ferplus.npz")
+    raise CorpusError(
+        asked, "no manifest", "give a prepared corpus, a .parquet, a .csv or ferplus.npz"
+    )
 
 
 def _ferplus(path: Path) -> "pd.DataFrame":
@@ -322,7 +325,7 @@ def _ferplus(path: Path) -> "pd.DataFrame":
             "corpus": "ferplus",
             "split": [SIDES[side] for side in usage],
             "source_sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
-            "picture_hash": [picture_hash(image) for image in images],
+            "picture_hash": picture_hashes(images),
         }
     )
 

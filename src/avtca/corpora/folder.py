@@ -54,7 +54,7 @@ def _from_csv(table: Path, spec: ClipSpec, asked: str) -> Layout:
             raise CorpusError(asked, f"{where} has only one of start and end", "give both")
         if start is not None and end is not None and not 0 <= start < end:
             raise CorpusError(asked, f"{where}: {start:g} .. {end:g} s is no stretch", "correct it")
-        stem = Path(row["path"]).with_suffix("").as_posix()
+        stem = Path(row["path"]).with_suffix("").as_posix().lstrip("/")
         take = stem if start is None else f"{stem}@{start:g}-{end:g}"
         if take in line_of:
             raise CorpusError(

@@ -6,6 +6,7 @@ of neighbouring bands changes from one slice of time to the next (after Haitsma 
 Hex strings; distances are shares of differing bits.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,6 +24,8 @@ BAND_HZ = (150.0, 4000.0)
 FRAME_S = 0.04
 QUIET_DB = -35.0
 """Under the loudest: below it sound counts as quiet."""
+FLAT = 0.01
+"""Cells that differ by less, of 255, are even; rounding does not decide."""
 BLOCK = 1024
 """Hashes that are compared with all others at once."""
 
@@ -33,22 +36,46 @@ def picture_hash(crops: NDArray[np.uint8]) -> str:
     A sequence of luma crops ``(n, h, w)`` is told from a colour picture by its last axis. A
     sequence of no pictures gives an empty string.
     """
-    single = crops.ndim == 2 or (crops.ndim == 3 and crops.shape[-1] == 3)
-    if single:
-        return _hex(_dhash(crops))
+    if crops.ndim == 2 or (crops.ndim == 3 and crops.shape[-1] == 3):
+        return _hex(_dhash(_luma(crops[None]))[0])
     if not len(crops):
         return ""
     rows = [round((len(crops) - 1) * part) for part in (1 / 3, 2 / 3)]
-    return _hex(np.concatenate([_dhash(crops[row]) for row in rows]))
+    return _hex(_dhash(_luma(crops[rows])).ravel())
 
 
-def _dhash(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    from PIL import Image
+def picture_hashes(pictures: NDArray[np.uint8]) -> list[str]:
+    """Of each of many luma pictures ``(n, h, w)``."""
+    starts = range(0, len(pictures), BLOCK)
+    return [_hex(bits) for k in starts for bits in _dhash(_luma(pictures[k : k + BLOCK]))]
 
-    image = Image.fromarray(np.ascontiguousarray(picture)).convert("L").convert("F")
-    wide = np.asarray(image.resize((9, 8), Image.Resampling.BOX))
-    tall = np.asarray(image.resize((8, 9), Image.Resampling.BOX))
-    return np.concatenate([(wide[:, 1:] > wide[:, :-1]).ravel(), (tall[1:] > tall[:-1]).ravel()])
+
+def _luma(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """``(n, h, w[, 3])`` to ``(n, h, w)`` (ITU-R BT.601)."""
+    if pictures.ndim == 3:
+        return pictures.astype(np.float32)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return np.asarray(pictures.astype(np.float32) @ weights, np.float32)
+
+
+def _dhash(luma: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """``(n, h, w)`` to ``(n, 128)``, on grids of equal areas."""
+    _, h, w = luma.shape
+    wide = _areas(h, 8) @ luma @ _areas(w, 9).T
+    tall = _areas(h, 9) @ luma @ _areas(w, 8).T
+    right = wide[:, :, 1:] > wide[:, :, :-1] + FLAT
+    below = tall[:, 1:] > tall[:, :-1] + FLAT
+    return np.concatenate([right.reshape(len(luma), -1), below.reshape(len(luma), -1)], axis=1)
+
+
+@functools.cache
+def _areas(n: int, cells: int) -> NDArray[np.float32]:
+    """``(cells, n)``: the share of each of ``n`` pixels in each cell's mean."""
+    edges = np.linspace(0, n, cells + 1)
+    pixels = np.arange(n)
+    low = np.maximum(edges[:-1, None], pixels)
+    high = np.minimum(edges[1:, None], pixels + 1)
+    return (np.clip(high - low, 0, None) * cells / n).astype(np.float32)
 
 
 def sound_hash(wave: NDArray[np.float32], rate: int) -> str:

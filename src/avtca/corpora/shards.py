@@ -75,7 +75,8 @@ def write_shards(
 def _write_side(
     corpus: PreparedCorpus, out: Path, side: str, takes: list[str], max_bytes: int
 ) -> list[dict[str, Any]]:
-    rows = {row["take"]: row for row in json.loads(corpus.manifest.to_json(orient="records"))}
+    records = corpus.manifest.to_dict("records")
+    rows = {row["take"]: {str(k): v for k, v in row.items() if v == v} for row in records}
     entries: list[dict[str, Any]] = []
     waiting = [(take, _members(corpus, take, rows[take])) for take in takes[:1]]
     rest = iter(takes[1:])
@@ -87,7 +88,7 @@ def _write_side(
             while waiting:
                 take, members = waiting.pop()
                 size = sum(-(-len(data) // 512) * 512 + 512 for _, data in members)
-                if count and tar.offset + size + 1024 > max_bytes:
+                if count and _padded(tar.offset + size) > max_bytes:
                     waiting.append((take, members))
                     break
                 for suffix, data in members:
@@ -101,6 +102,12 @@ def _write_side(
         size = (out / name).stat().st_size
         entries.append({"file": name, "takes": count, "bytes": size, "sha256": digest})
     return entries
+
+
+def _padded(offset: int) -> int:
+    """Size of a tar whose last member ends at ``offset``."""
+    record = tarfile.RECORDSIZE
+    return -(-(offset + 2 * tarfile.BLOCKSIZE) // record) * record
 
 
 def sample_name(take: str) -> str:
@@ -145,6 +152,8 @@ def read_shards(
         if spec is not None:
             made.require(spec, asked=asked, ignore=("labels",))
         for entry in index["shards"]:
+            if (folder / entry["file"]).stat().st_size != entry["bytes"]:
+                raise ValueError(f"{entry['file']} is cut short")
             for members in _samples(folder / entry["file"]):
                 yield _take(members, made)
     except ClipSpecMismatch:

@@ -102,10 +102,6 @@ class Windows:
         """Both modalities."""
         return self.visual(index, start_step) + self.sound(index, start_step)
 
-    def last_start(self, index: int) -> int:
-        """The largest start at which the window still lies inside the take."""
-        return window_start_steps(self.takes.durations[index], self.spec)[-1]
-
 
 def standardised(takes: TakeSet) -> TakeSet:
     """Each speaker's features brought to zero mean and unit deviation over their own takes.

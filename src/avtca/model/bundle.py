@@ -33,7 +33,11 @@ class ExpressionFeatures(nn.Module):
     """
 
     def __init__(
-        self, network: ExpressionNetwork, *, weight: Tensor | None = None, bias: Tensor | None = None
+        self,
+        network: ExpressionNetwork,
+        *,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network = network

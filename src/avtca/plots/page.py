@@ -4,7 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -36,8 +36,16 @@ CAUTION = (
 )
 
 
+class Entry(NamedTuple):
+    """A report, its picture as PNG, and the emotion that the file is labelled with, if known."""
+
+    report: "Report"
+    png: bytes
+    label: str | None = None
+
+
 def page(
-    entries: Sequence[tuple["Report", str | None]],
+    entries: Sequence["Entry"],
     failures: Sequence[tuple[str, str]] = (),
     *,
     title: str = "avtca report",
@@ -45,10 +53,9 @@ def page(
 ) -> str:
     """HTML with a table of all files and the timeline picture of each.
 
-    ``entries``: reports, each with the emotion that the file is labelled with, where known.
     ``failures``: file and the line that says why.
     """
-    labelled = any(label for _, label in entries)
+    labelled = any(entry.label for entry in entries)
     head = [
         "file",
         *(["labelled"] if labelled else []),
@@ -58,14 +65,14 @@ def page(
         "voice",
     ]
     rows = []
-    for report, label in entries:
+    for report, _, label in entries:
         cells = [_short(report.file), *([label or ""] if labelled else [])]
         cells += [report.top, f"{report.confidence:.0%}"]
         cells += [f"{report.coverage.face:.0%}", f"{report.coverage.voice:.0%}"]
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     head_row = "".join(f"<th>{cell}</th>" for cell in head)
     table = f"<div class=wide><table><tr>{head_row}</tr>{''.join(rows)}</table></div>"
-    cards = "".join(_card(report, label) for report, label in entries)
+    cards = "".join(_card(entry) for entry in entries)
     failed = "".join(
         f"<section><h2>{html.escape(_short(name))}</h2><p class='note bad'>{html.escape(why)}</p>"
         "</section>"
@@ -80,9 +87,10 @@ def page(
     )
 
 
-def _card(report: "Report", label: str | None) -> str:
+def _card(entry: "Entry") -> str:
+    report, png, label = entry
     described = f"{report.top}, {report.confidence:.0%}" + (f" (labelled {label})" if label else "")
-    picture = embed(report.plot())
+    picture = "data:image/png;base64," + base64.b64encode(png).decode()
     warnings = "".join(f"<p class='note warn'>{html.escape(w)}</p>" for w in report.warnings)
     return (
         f"<section><h2>{html.escape(_short(report.file))}</h2>"
@@ -93,11 +101,11 @@ def _card(report: "Report", label: str | None) -> str:
     )
 
 
-def embed(figure: Figure) -> str:
-    """A figure as a data URL (PNG)."""
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    return data.getvalue()
 
 
 def _short(file: str) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from avtca.evaluation.crossvalidation import summarise
+from avtca.evaluation.material import Material
 from avtca.evaluation.predictions import Predictions
 from avtca.training.experiment import Experiment
 from avtca.training.record import write_atomic
-from avtca.training.run import Material, run_fold, write_config
+from avtca.training.run import run_fold, write_config
 
 
 def fold_folder(out: Path, seed: int, fold: int) -> Path:

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from avtca.corpora.clipfile import RawTake
 from avtca.errors import ConfigError
 from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import Batch, Windows, make_batch, same
 from avtca.preprocess import Window, window_start_steps
 from avtca.sound.augment import WaveAugment, mask_features
-from avtca.training.augment import CropAugment
+from avtca.training.augment import CropAugment, vary_speed
 from avtca.training.recipe import Augmentation
 
 Float = NDArray[np.float32]
@@ -68,6 +69,7 @@ class TrainingData(Dataset[Any]):
         check_augmentation(augmentation, takes)
         self.windows, self.augmentation, self.seed = Windows(takes), augmentation, seed
         self.targets = takes.targets
+        self._vary_crops = CropAugment()
         self._vary_wave = WaveAugment(
             chance=augmentation.waveform,
             gain_db=(-augmentation.gain_db, augmentation.gain_db) if augmentation.gain_db else None,
@@ -79,21 +81,44 @@ class TrainingData(Dataset[Any]):
     def draw(self, epoch: int, index: int) -> Window:
         """The window of one take in one epoch."""
         rng = np.random.default_rng([self.seed, epoch, index])
-        start = self._start(rng, index)
-        visual, visual_mask = self.windows.visual(index, start)
-        if self.augmentation.touches_waveform:
-            takes = self.windows.takes
-            raw = takes.raws[index]
-            wave = self.windows.wave(raw, start)
-            if raw.sound is None and len(wave):
-                wave = self._vary_wave(wave, takes.spec.sample_rate, rng)
-            varied = replace(raw, wave=wave, steps=raw.steps[:0], visual=raw.visual[:0])
-            sound, sound_mask = self.windows.sound_of(varied, 0, takes.speakers[index])
+        takes, a = self.windows.takes, self.augmentation
+        speaker = takes.speakers[index]
+        raw: RawTake | None = None
+        duration_s = takes.durations[index]
+        if a.speed:
+            raw = vary_speed(takes.raws[index], 1 + a.speed * rng.uniform(-1, 1), takes.spec)
+            duration_s = raw.duration_s
+        start = self._start(rng, duration_s)
+        if raw is None:
+            visual, visual_mask = self.windows.visual(index, start)
         else:
+            visual, visual_mask = self.windows.visual_of(raw, start, speaker)
+        if raw is None and not a.touches_waveform:
             sound, sound_mask = self.windows.sound(index, start)
+        else:
+            raw = self._with_varied_wave(raw or takes.raws[index], start, rng)
+            sound, sound_mask = self.windows.sound_of(raw, start, speaker)
         sound = self._mask_bars(sound, sound_mask, rng)
         visual, visual_mask = self._vary_visual(visual, visual_mask, rng)
         return visual, visual_mask, sound, sound_mask
+
+    def _start(self, rng: np.random.Generator, duration_s: float) -> int:
+        if not self.augmentation.crop:
+            return 0
+        spec = self.windows.spec
+        slack = int(self.augmentation.crop_slack_s * spec.video_rate)
+        return int(rng.integers(0, max(window_start_steps(duration_s, spec)[-1], slack) + 1))
+
+    def _with_varied_wave(self, raw: RawTake, start: int, rng: np.random.Generator) -> RawTake:
+        """The take with the samples of one window varied."""
+        heard = self.windows.wave(raw, start)
+        if not self.augmentation.touches_waveform or not len(heard):
+            return raw
+        spec = self.windows.spec
+        wave = raw.wave.copy()
+        first = round(start / spec.video_rate * spec.sample_rate)
+        wave[first : first + len(heard)] = self._vary_wave(heard, spec.sample_rate, rng)
+        return replace(raw, wave=wave)
 
     def _mask_bars(self, sound: Float, mask: Bool, rng: np.random.Generator) -> Float:
         a, spec = self.augmentation, self.windows.spec
@@ -121,12 +146,6 @@ class TrainingData(Dataset[Any]):
         if a.step_dropout:
             mask = mask & (rng.random(len(mask)) >= a.step_dropout)
         return visual, mask
-
-    def _start(self, rng: np.random.Generator, index: int) -> int:
-        if not self.augmentation.crop:
-            return 0
-        slack = int(self.augmentation.crop_slack_s * self.windows.spec.video_rate)
-        return int(rng.integers(0, max(self.windows.last_start(index), slack) + 1))
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
         drawn = [self.draw(epoch, index) for epoch, index in keys]

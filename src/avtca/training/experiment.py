@@ -181,7 +181,7 @@ def _line(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         *outer, key = where
         known = set(_section(outer).model_fields)
-        return f"{'.'.join([*outer, ''])}{_unknown(key, known)}"
+        return "".join(f"{part}: " for part in [".".join(outer)] if part) + _unknown(key, known)
     message = str(item["msg"]).removeprefix("Value error, ")
     return f"{'.'.join(where)}: {message}" if where else message
 

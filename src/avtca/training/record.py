@@ -32,14 +32,14 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def fingerprint(takes: TakeSet) -> dict[str, Any]:
-    """Number of takes and speakers, and a hash of names, targets, lengths and ClipSpec."""
+    """Number of takes, the speakers, and a hash of names, targets, lengths and ClipSpec."""
     digest = hashlib.sha256(takes.spec.hash.encode())
     for name, speaker, duration_s in zip(takes.names, takes.speakers, takes.durations, strict=True):
         digest.update(f"{name}\t{speaker}\t{duration_s:.4f}\n".encode())
     digest.update(takes.targets.round(5).tobytes())
     return {
         "takes": len(takes),
-        "speakers": len(set(takes.speakers)),
+        "speakers": sorted(set(takes.speakers)),
         "hash": digest.hexdigest()[:12],
     }
 

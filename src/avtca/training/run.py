@@ -2,21 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from avtca.corpora.audit import audit, open_split
 from avtca.corpora.prepared import PreparedCorpus
-from avtca.corpora.protocols import Folds
 from avtca.errors import ConfigError
+from avtca.evaluation.material import Material, open_material
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.takes import TakeSet, from_corpus
-from avtca.evaluation.windows import standardised
+from avtca.evaluation.takes import TakeSet
 from avtca.model import load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.training.distributed import process_rank
@@ -25,59 +19,21 @@ from avtca.training.fit import FitResult, fit, new_network
 from avtca.training.record import write_atomic
 
 
-@dataclass(frozen=True)
-class Material:
-    """What an experiment trains on: all takes, its folds, and where they come from.
-
-    ``mark`` is the auditor's line on the split; it goes into every result.
-    """
-
-    takes: TakeSet
-    folds: Folds
-    rows: tuple[dict[str, NDArray[np.int64]], ...]
-    """For each fold, positions in ``takes`` on each side."""
-    mark: str
-    provenance: dict[str, Any]
-
-    def side(self, fold: int, name: str) -> TakeSet:
-        """Takes on one side ("train", "validation", "test") of a fold."""
-        return self.takes.at(self.rows[fold][name])
-
-
 def load_material(experiment: Experiment, *, memory: bool | None = None) -> Material:
-    """Open the corpus, choose the takes, split and audit them.
-
-    Raises :class:`LeakError` for a split that has people on two sides, unless
-    ``data.allow_leak``; :class:`ClipSpecMismatch` where ``clip`` is not what was prepared.
-    """
+    """The experiment's takes and folds; see :func:`open_material` for what is refused."""
     data = experiment.data
-    corpus = PreparedCorpus.open(data.corpus)
-    corpus = corpus.view(experiment.clip.over(corpus.spec))
-    takes = from_corpus(corpus, data.labels, target=data.target, memory=memory)
-    manifest = corpus.manifest.set_index("take", drop=False).loc[list(takes.names)]
-    for column, value in data.where.items():
-        if column not in manifest:
-            raise ConfigError(
-                f"choose takes with {column}={value}", "the manifest has no such column", "leave it"
-            )
-        kept = (manifest[column].astype(str) == value).to_numpy()
-        takes, manifest = takes.at(np.flatnonzero(kept)), manifest[kept]
-    manifest = manifest.reset_index(drop=True)
-    folds = open_split(data.folds, manifest)
-    report = audit(manifest, folds, allow_leak=data.allow_leak)
-    report.require_clean()
-    if data.standardise == "speaker":
-        takes = standardised(takes)
-    rows = tuple(folds.sides(manifest, fold) for fold in range(len(folds.splits)))
-    provenance = {
-        "corpus": corpus.name,
-        "data_hash": corpus.data_hash,
-        "folds": folds.name,
-        "folds_hash": folds.hash,
-        "split_audit": report.mark,
-        "standardise": data.standardise,
-    }
-    return Material(takes, folds, rows, report.mark, provenance)
+    prepared = PreparedCorpus.open(data.corpus)
+    return open_material(
+        data.corpus,
+        folds=data.folds,
+        spec=experiment.clip.over(prepared.spec),
+        labels=data.labels,
+        target=data.target,
+        where=data.where,
+        standardise=data.standardise,
+        allow_leak=data.allow_leak,
+        memory=memory,
+    )
 
 
 def run_fold(
@@ -94,12 +50,6 @@ def run_fold(
 
     The test people are looked at once, with the weights that validation chose.
     """
-    if not 0 <= fold < len(material.rows):
-        raise ConfigError(
-            f"train fold {fold} of {material.folds.name}",
-            f"it has {len(material.rows)}, counted from 0",
-            "choose one of them",
-        )
     recipe = experiment.train.model_copy(update={"seed": seed})
     train, validation, test = (material.side(fold, s) for s in ("train", "validation", "test"))
     held_out = validation if len(validation) else None
