@@ -103,9 +103,7 @@ class Predictions:
         ):
             numbers = [f"{value:.6g}" for value in (*truth, *probs)]
             writer.writerow([take, speaker, *numbers])
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(text.getvalue(), encoding="utf-8")
-        beside.replace(path)
+        write_atomic(path, text.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
@@ -133,3 +131,10 @@ class Predictions:
             numbers[:, k:],
             kind == "any",
         )
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write beside, then move into place."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

@@ -54,11 +54,11 @@ class SynchronisedMaskedBatchNorm(MaskedBatchNorm):
         shape = [1, -1, *[1] * (x.ndim - 2)]
         real = mask.reshape(mask.shape[0], *[1] * (x.ndim - 2), mask.shape[1]).to(x.dtype)
         here = mask.sum().to(x.dtype) * (x[0, 0].numel() // x.shape[-1])
-        total = all_reduce(torch.cat([(x * real).sum(axes), here[None]]))
+        total = _sum(torch.cat([(x * real).sum(axes), here[None]]))
         count = total[-1].detach()
         batch_mean = total[:-1] / count.clamp(min=1)
         centred = x - batch_mean.view(shape)
-        batch_var = all_reduce((centred.square() * real).sum(axes)) / count.clamp(min=1)
+        batch_var = _sum((centred.square() * real).sum(axes)) / count.clamp(min=1)
         with torch.no_grad():
             momentum = (self.momentum or 0.1) * (count > 1).to(mean.dtype)
             mean.lerp_(batch_mean.to(mean.dtype), momentum)
@@ -67,7 +67,14 @@ class SynchronisedMaskedBatchNorm(MaskedBatchNorm):
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
         scaled = centred * torch.rsqrt(batch_var + self.eps).view(shape)
-        return scaled * self.weight.view(shape) + self.bias.view(shape)
+        out: Tensor = scaled * self.weight.view(shape) + self.bias.view(shape)
+        return out
+
+
+def _sum(values: Tensor) -> Tensor:
+    """Over all processes; gradients flow back through it."""
+    out: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return out
 
 
 def synchronise_norms(network: nn.Module) -> None:

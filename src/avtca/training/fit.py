@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
+from avtca.evaluation.predictions import write_atomic
 from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import EvaluationData, evaluation_loader
 from avtca.model import ModelConfig, build_model, load_checkpoint
@@ -23,7 +24,7 @@ from avtca.training.data import TrainingData, training_loader
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
 from avtca.training.recipe import Recipe
-from avtca.training.record import RunRecord, fingerprint, versions, write_atomic
+from avtca.training.record import RunRecord, fingerprint, versions
 
 
 @dataclass(frozen=True)

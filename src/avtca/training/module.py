@@ -1,17 +1,18 @@
 """One training step and one validation, for Lightning's loop."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from avtca.errors import ConfigError
 from avtca.evaluation.predict import run_network
 from avtca.evaluation.windows import Batch, mean_by_take
+from avtca.model.avtca import AVTCA
 from avtca.training.objective import Objective, drop_modalities, mix_takes
 from avtca.training.recipe import Recipe
 from avtca.training.schedule import make_optimiser, rate_factor
@@ -27,7 +28,7 @@ class Training(lightning.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: AVTCA,
         recipe: Recipe,
         targets: NDArray[np.float32],
         *,
@@ -37,20 +38,21 @@ class Training(lightning.LightningModule):
         super().__init__()
         self.network, self.recipe, self.steps = network, recipe, steps
         self.objective = Objective(recipe, targets)
-        self.average = (
-            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
-            if recipe.ema
-            else None
-        )
+        self.average: AveragedModel | None = None
+        if recipe.ema:
+            follow = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(network, multi_avg_fn=follow, use_buffers=True)
         self.validation_targets = validation_targets
         self.figures: dict[str, float] = {}
         self._losses: list[Tensor] = []
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     @property
-    def kept(self) -> nn.Module:
+    def kept(self) -> AVTCA:
         """The network that is validated and kept: the average where there is one."""
-        return self.network if self.average is None else self.average.module
+        if self.average is None:
+            return self.network
+        return cast(AVTCA, self.average.module)
 
     def on_train_epoch_start(self) -> None:
         """A new mean of the training loss."""
@@ -66,7 +68,7 @@ class Training(lightning.LightningModule):
             batch = mix_takes(batch, self.recipe.augmentation.mixup, generator)
         batch = drop_modalities(batch, self.recipe.modality_dropout, generator)
         output = run_network(self.network, batch)
-        loss = self.objective(output.logits, batch.target).mean()
+        loss: Tensor = self.objective(output.logits, batch.target).mean()
         if self.recipe.auxiliary:
             present = {"sound": batch.sound_mask.any(1), "visual": batch.visual_mask.any(1)}
             for name, logits in output.auxiliary.items():

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
+from avtca.evaluation.predictions import write_atomic
 from avtca.evaluation.takes import TakeSet
 from avtca.model import save_checkpoint
 from avtca.training.module import Training
@@ -22,13 +22,6 @@ from avtca.training.recipe import Recipe
 
 LOWER_IS_BETTER = ("loss",)
 PACKAGES = ("avtca", "torch", "lightning", "numpy", "scikit-learn")
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write beside, then move into place."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def fingerprint(takes: TakeSet) -> dict[str, Any]:

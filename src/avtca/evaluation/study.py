@@ -1,0 +1,239 @@
+"""Everything that is said of a system on held-out people, in plain values for JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.corpora.clipfile import RawTake
+from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
+from avtca.evaluation.conformal import abstention_curve, fit_conformal, set_coverage
+from avtca.evaluation.crossvalidation import matrices_of, metrics_of, summarise
+from avtca.evaluation.intervals import bootstrap
+from avtca.evaluation.metrics import multilabel_summary
+from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.systems import System
+from avtca.evaluation.takes import Raws, TakeSet
+
+ALPHAS = (0.05, 0.1, 0.2)
+"""Promised error of the conformal sets."""
+GROUPS = ("sex", "age", "intensity", "race", "ethnicity", "channel")
+AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
+"""Years; the first counts, the last does not."""
+
+
+def study(system: System) -> dict[str, Any]:
+    """Figures, intervals, calibration, sets, abstention, modalities and groups of a system.
+
+    Needs validation people for what has to be fitted; without them those parts are missing.
+    """
+    plain = system.answers()
+    out: dict[str, Any] = {
+        "name": system.name,
+        "variant": system.card.variant,
+        "clip_spec_hash": system.card.clip_spec.hash,
+        "split": {"mark": system.mark, **system.provenance},
+        "networks": len(system.parts),
+        "labels": list(plain.labels),
+        "takes": len(plain),
+        "speakers": len(set(plain.speakers)),
+        "metrics": summarise({0: [plain]}),
+        "modalities": modalities(system),
+        "groups": groups(system, plain),
+    }
+    for name in ("seeds", "folds", "spread"):
+        out["metrics"].pop(name)
+    if system.votes:
+        out["raters"] = raters(system.votes, plain)
+    if plain.binary:
+        out["multilabel"] = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
+        return out
+    if all(part.validation is not None for part in system.parts):
+        fitted = system.calibrated()
+        out["calibration"] = calibration(fitted, plain)
+        out["sets"] = conformal(fitted)
+        out["abstention"] = abstention(fitted)
+    return out
+
+
+def metrics_line(table: Predictions) -> dict[str, list[float]]:
+    """Each metric as ``[value, low, high]`` over speakers."""
+    matrices = matrices_of(table)
+    return {
+        name: [round(x, 5) for x in bootstrap(matrices, metric).to_list()]
+        for name, metric in metrics_of(table).items()
+    }
+
+
+class Changed:
+    """Takes with a function applied when they are read."""
+
+    def __init__(self, raws: Raws, change: Any) -> None:
+        self.raws, self.change = raws, change
+
+    def __getitem__(self, index: int, /) -> RawTake:
+        changed: RawTake = self.change(self.raws[index], index)
+        return changed
+
+
+def without(takes: TakeSet, modality: str) -> TakeSet:
+    """The takes without their "sound" or their "visual" stream."""
+
+    def change(raw: RawTake, index: int) -> RawTake:
+        if modality == "visual":
+            return replace(raw, steps=raw.steps[:0], visual=raw.visual[:0])
+        silent = None if raw.sound is None else raw.sound[:, :0]
+        times = None if raw.sound_times is None else raw.sound_times[:0]
+        return replace(raw, wave=raw.wave[:0], sound=silent, sound_times=times)
+
+    return replace(takes, raws=Changed(takes.raws, change), kept={})
+
+
+def modalities(system: System) -> dict[str, dict[str, list[float]]]:
+    """Figures with both modalities, with sound alone and with picture alone."""
+    cases = {
+        "both": system.answers(),
+        "sound alone": system.answers(lambda takes: without(takes, "visual")),
+        "picture alone": system.answers(lambda takes: without(takes, "sound")),
+    }
+    return {name: metrics_line(table) for name, table in cases.items()}
+
+
+def calibration(system: System, plain: Predictions) -> dict[str, Any]:
+    """Calibration before and after the temperatures of :meth:`System.calibrated`."""
+    after = system.answers(calibrated=True)
+    out: dict[str, Any] = {"temperature": [round(part.temperature, 4) for part in system.parts]}
+    for name, table in (("before", plain), ("after", after)):
+        curve = reliability(table.probs, table.truth)
+        out[name] = {
+            "ece": ece(table.probs, table.truth),
+            "adaptive_ece": adaptive_ece(table.probs, table.truth),
+            "nll": nll(table.probs, table.truth),
+            "brier": brier(table.probs, table.truth),
+            "confidence": _numbers(curve.confidence),
+            "accuracy": _numbers(curve.accuracy),
+            "count": curve.count.tolist(),
+            "edges": _numbers(curve.edges),
+        }
+    return out
+
+
+def conformal(system: System) -> list[dict[str, Any]]:
+    """Coverage and size of prediction sets, fitted on each part's validation people."""
+    out = []
+    for method in ("lac", "aps"):
+        for alpha in ALPHAS:
+            inside, truth = [], []
+            for part in system.parts:
+                alone = replace(system, parts=(part,))
+                seen = alone.answers(calibrated=True, side="validation")
+                asked = alone.answers(calibrated=True)
+                sets = fit_conformal(
+                    seen.probs, seen.truth, alpha=alpha, method="lac" if method == "lac" else "aps"
+                )
+                inside.append(sets.sets(asked.probs))
+                truth.append(asked.truth)
+            every, labels = np.concatenate(inside), np.concatenate(truth)
+            out.append(
+                {
+                    "method": method,
+                    "promised": 1 - alpha,
+                    "covered": set_coverage(every, labels),
+                    "mean_size": float(every.sum(1).mean()),
+                    "single": float((every.sum(1) == 1).mean()),
+                }
+            )
+    return out
+
+
+def abstention(system: System) -> dict[str, Any]:
+    """Accuracy over the share of takes that are answered, and thresholds from validation."""
+    asked = system.answers(calibrated=True)
+    curve = abstention_curve(asked.probs, asked.truth)
+    seen = system.answers(calibrated=True, side="validation")
+    fitted = abstention_curve(seen.probs, seen.truth)
+    sure, right = asked.probs.max(1), asked.right
+    thresholds = []
+    for wanted in (0.8, 0.9, 0.95):
+        at = fitted.threshold_for(wanted)
+        if at is None:
+            thresholds.append({"wanted": wanted, "threshold": None})
+            continue
+        kept = sure >= at
+        thresholds.append(
+            {
+                "wanted": wanted,
+                "threshold": at,
+                "answered": float(kept.mean()),
+                "accuracy": float(right[kept].mean()) if kept.any() else None,
+            }
+        )
+    picked = np.unique(np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int))
+    return {
+        "aurc": curve.area,
+        "coverage": _numbers(curve.coverage[picked]),
+        "accuracy": _numbers(curve.accuracy[picked]),
+        "thresholds": thresholds,
+    }
+
+
+def groups(system: System, plain: Predictions) -> dict[str, dict[str, Any]]:
+    """Figures of the takes of each group that the manifest tells apart.
+
+    Groups with a single value are left out; ages are brought to three ranges.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for column in GROUPS:
+        values: list[str] = []
+        for takes in system.test:
+            found = takes.info.get(column)
+            values += [_group(column, v) for v in found] if found else [""] * len(takes)
+        names = np.array(values)
+        known = sorted(set(values) - {""})
+        if len(known) < 2:
+            continue
+        out[column] = {
+            name: {"takes": int((names == name).sum()), **metrics_line(plain.at(names == name))}
+            for name in known
+        }
+    return out
+
+
+def _group(column: str, value: Any) -> str:
+    if value is None or value != value:  # NaN
+        return ""
+    if column != "age":
+        return str(value)
+    return next((name for name, low, high in AGES if low <= float(value) < high), "")
+
+
+def _numbers(values: NDArray[np.floating[Any]] | Sequence[float]) -> list[float | None]:
+    """For JSON: NaN as ``None``."""
+    return [None if v != v else round(float(v), 5) for v in values]
+
+
+def raters(votes: Mapping[str, NDArray[np.float64]], plain: Predictions) -> dict[str, Any]:
+    """How often people name the intended label, beside the network on the same takes.
+
+    ``votes``: what the raters were given ("voice", "face", "both") -> shares of votes
+    ``(n, k)``, NaN where a take was not rated. ``one_rater``: expected accuracy of a rater drawn
+    from those of the take; ``majority``: of the raters' most frequent answer, level ones counting
+    by their share; ``network``: of the network given both.
+    """
+    out = {}
+    for given, shares in votes.items():
+        rated = np.isfinite(shares).all(1)
+        if not rated.any():
+            continue
+        p, y = shares[rated], plain.truth[rated]
+        own, top = p[np.arange(len(y)), y], p.max(1)
+        level = np.isclose(p, top[:, None]).sum(1)
+        out[given] = {
+            "takes": int(rated.sum()),
+            "one_rater": float(own.mean()),
+            "majority": float(np.where(np.isclose(own, top), 1 / level, 0.0).mean()),
+            "network": float(plain.right[rated].mean()),
+        }
+    return out

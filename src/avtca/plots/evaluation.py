@@ -1,0 +1,223 @@
+"""Pictures and the page of an evaluation, from the values of ``avtca.evaluation.study``.
+
+Nothing is computed here. ``result`` is that dictionary.
+"""
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from avtca.plots.page import CAUTION, STYLE, png_bytes
+
+INK, SOFT, MAIN, SECOND = "#1d2730", "#5c6873", "#2b6cb0", "#ee8434"
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "uar": "balanced accuracy (UAR)",
+    "weighted_f1": "weighted F1",
+    "macro_f1": "macro F1",
+}
+
+
+def confusion_figure(result: Mapping[str, Any]) -> Figure:
+    """Confusion matrix, rows true, each row in percent."""
+    labels = result["labels"]
+    counts = np.array(result["metrics"]["confusion"], float)
+    share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = Figure(figsize=(0.75 * len(labels) + 2, 0.65 * len(labels) + 1.4), layout="tight")
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    for i, row in enumerate(share):
+        for j, value in enumerate(row):
+            colour = "white" if value > 55 else INK
+            axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=10)
+    axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("recognised")
+    axes.set_ylabel("true, % of the row")
+    return figure
+
+
+def reliability_figure(result: Mapping[str, Any]) -> Figure:
+    """Accuracy over confidence before and after temperature scaling."""
+    figure = Figure(figsize=(9, 3.8), layout="tight")
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("before", "after"), strict=True):
+        part = result["calibration"][name]
+        edges = part["edges"]
+        heights = [value or 0 for value in part["accuracy"]]
+        axes.bar(
+            edges[:-1], heights, np.diff(edges), align="edge", color=MAIN, edgecolor="white",
+        )  # fmt: skip
+        axes.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1)
+        axes.set_title(f"{name} scaling: ECE {100 * part['ece']:.1f} %", fontsize=11)
+        axes.set_xlabel("confidence")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        _plain(axes)
+    figure.axes[0].set_ylabel("accuracy")
+    return figure
+
+
+def abstention_figure(result: Mapping[str, Any]) -> Figure:
+    """Accuracy of the takes that are answered when the least sure are left out."""
+    curve = result["abstention"]
+    figure = Figure(figsize=(6, 3.6), layout="tight")
+    axes = figure.subplots()
+    axes.plot(curve["coverage"], curve["accuracy"], color=MAIN, linewidth=2)
+    for one in curve["thresholds"]:
+        if one["threshold"] is not None and one["accuracy"] is not None:
+            axes.plot(one["answered"], one["accuracy"], "o", color=SECOND)
+            axes.annotate(
+                f"aim {one['wanted']:.0%}", (one["answered"], one["accuracy"]),
+                textcoords="offset points", xytext=(6, 6), fontsize=9, color=SOFT,
+            )  # fmt: skip
+    axes.set_xlabel("share of takes answered")
+    axes.set_ylabel("accuracy of those")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(min(0.5, *curve["accuracy"]), 1.02)
+    _plain(axes)
+    return figure
+
+
+def bars_figure(rows: Sequence[tuple[str, Sequence[float]]], metric: str) -> Figure:
+    """Horizontal bars with intervals: ``(name, [value, low, high])``."""
+    figure = Figure(figsize=(7.5, 0.42 * len(rows) + 1.1), layout="tight")
+    axes = figure.subplots()
+    for place, (_, (value, low, high)) in enumerate(rows):
+        axes.barh(place, 100 * value, color=MAIN, height=0.62)
+        if low == low:
+            axes.plot([100 * low, 100 * high], [place, place], color=INK, linewidth=1.4)
+        edge = value if high != high else max(value, high)
+        axes.text(100 * edge + 1, place, f"{100 * value:.1f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    axes.set_xlabel(f"{METRIC_NAMES.get(metric, metric)}, %")
+    _plain(axes)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """One self-contained HTML page with tables and pictures."""
+    metrics = result["metrics"]
+    mark = result["split"]["mark"]
+    lead = (
+        f"{result['variant']}, {result['takes']} takes of {result['speakers']} people, "
+        f"{result['networks']} network{'s' if result['networks'] > 1 else ''}; "
+        f"split {result['split'].get('folds', 'whole corpus')}. Intervals: 95 %, bootstrap over "
+        "people."
+    )
+    parts = [f"<p class='note bad'>{html.escape(mark)}</p>" if "LEAK" in mark else ""]
+    rows = [
+        (METRIC_NAMES[name], *_percent(metrics[name])) for name in METRIC_NAMES if name in metrics
+    ]
+    parts.append(_section("Figures", _table(("metric", "%", "interval"), rows)))
+    if "confusion" in metrics:
+        per = metrics["per_class"]
+        rows = [
+            (label, *(f"{100 * per[k][i]:.1f}" for k in ("precision", "recall", "f1")),
+             f"{per['support'][i]:g}")
+            for i, label in enumerate(result["labels"])
+        ]  # fmt: skip
+        head = ("label", "precision", "recall", "F1", "takes")
+        picture = _image(confusion_figure(result), "confusion matrix")
+        parts.append(_section("Labels", _table(head, rows) + picture))
+    if "multilabel" in result:
+        parts.append(_section("Labels", _multilabel(result["multilabel"])))
+    accuracy = [(name, one["accuracy"]) for name, one in result["modalities"].items()]
+    parts.append(
+        _section(
+            "Each modality taken away", _image(bars_figure(accuracy, "accuracy"), "modalities")
+        )
+    )
+    parts += [_raters(result["raters"])] if result.get("raters") else []
+    parts += [_calibration(result)] if "calibration" in result else []
+    for column, values in result["groups"].items():
+        bars = [(f"{name} ({one['takes']})", one["uar"]) for name, one in values.items()]
+        parts.append(_section(f"By {column}", _image(bars_figure(bars, "uar"), f"by {column}")))
+    title = f"Evaluation of {result['name']}"
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style><main>"
+        f"<h1>{html.escape(title)}</h1><p class=lead>{html.escape(lead)}</p>{''.join(parts)}"
+        f"<p class=note>{html.escape(CAUTION)}</p></main></html>\n"
+    )
+
+
+def _calibration(result: Mapping[str, Any]) -> str:
+    values = result["calibration"]
+    rows = [
+        (name, *(f"{values[name][key]:.4f}" for key in ("ece", "adaptive_ece", "nll", "brier")))
+        for name in ("before", "after")
+    ]
+    head = ("temperature scaling", "ECE", "adaptive ECE", "NLL", "Brier")
+    temperatures = ", ".join(f"{t:.2f}" for t in values["temperature"])
+    out = _section(
+        "Calibration",
+        f"<p class=note>Temperature fitted on other people: {temperatures}</p>"
+        + _table(head, rows)
+        + _image(reliability_figure(result), "reliability"),
+    )
+    rows = [
+        (one["method"], f"{one['promised']:.0%}", f"{one['covered']:.1%}",
+         f"{one['mean_size']:.2f}", f"{one['single']:.0%}")
+        for one in result["sets"]
+    ]  # fmt: skip
+    head = ("method", "promised", "covered", "labels in a set", "sets of one label")
+    out += _section("Sets that hold the label", _table(head, rows))
+    return out + _section("Abstention", _image(abstention_figure(result), "abstention"))
+
+
+def _raters(values: Mapping[str, Any]) -> str:
+    rows = [
+        (given, str(one["takes"]),
+         *(f"{100 * one[key]:.1f}" for key in ("one_rater", "majority", "network")))
+        for given, one in values.items()
+    ]  # fmt: skip
+    head = ("raters were given", "takes", "one rater, %", "majority of raters, %", "network, %")
+    return _section("Beside people", _table(head, rows))
+
+
+def _multilabel(values: Mapping[str, Any]) -> str:
+    rows = [
+        (label, *("" if one[key] is None else f"{100 * one[key]:.1f}"
+                  for key in ("weighted_accuracy", "f1", "weighted_f1")), str(one["support"]))
+        for label, one in values["per_class"].items()
+    ]  # fmt: skip
+    return _table(("label", "weighted accuracy", "F1", "weighted F1", "takes"), rows)
+
+
+def _percent(interval: Sequence[float]) -> tuple[str, str]:
+    value, low, high = (100 * x for x in interval)
+    return f"{value:.1f}", "" if low != low else f"{low:.1f} to {high:.1f}"
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{html.escape(title)}</h2>{body}</section>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"
+
+
+def _image(figure: Figure, alt: str) -> str:
+    width = round(figure.get_size_inches()[0] * 96)
+    data = base64.b64encode(png_bytes(figure)).decode()
+    source = f"data:image/png;base64,{data}"
+    return f"<img alt='{html.escape(alt)}' style='max-width:{width}px' src='{source}'>"
