@@ -75,7 +75,7 @@ def _areas(n: int, cells: int) -> NDArray[np.float32]:
     pixels = np.arange(n)
     low = np.maximum(edges[:-1, None], pixels)
     high = np.minimum(edges[1:, None], pixels + 1)
-    return (np.clip(high - low, 0, None) * cells / n).astype(np.float32)
+    return np.asarray(np.clip(high - low, 0, None) * cells / n, np.float32)
 
 
 def sound_hash(wave: NDArray[np.float32], rate: int) -> str:

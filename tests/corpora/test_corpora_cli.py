@@ -1,0 +1,120 @@
+"""avtca prepare, audit, shards and synth, as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from corpora_made import SOUND, write_wav
+from typer.testing import CliRunner
+
+from avtca.cli.audit import audit
+from avtca.cli.prepare import prepare, read_spec
+from avtca.cli.shards import shards
+from avtca.cli.synth import synth
+from avtca.clipspec import ClipSpec
+from avtca.corpora import PreparedCorpus
+from avtca.errors import AvtcaError, ConfigError
+
+
+def run(function, *arguments: object):
+    """A command on its own, errors of the package let through."""
+    app = typer.Typer()
+    app.command()(function)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, AvtcaError):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(SOUND.to_dict()))
+    return path
+
+
+def test_prepare_audit_shards(wavs: Path, spec_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = run(prepare, "folder", wavs, "--out", out, "--spec", spec_file, "--workers", 0)
+    assert made.exit_code == 0
+    assert "12 takes in" in made.stderr and "without face: 12" in made.stderr
+    assert made.stdout == ""
+    assert len(PreparedCorpus.open(out, SOUND)) == 12
+    folds = {"unit": "speaker", "splits": [{"train": ["a"], "validation": ["b"], "test": ["c"]}]}
+    (tmp_path / "f.json").write_text(json.dumps(folds))
+    clean = run(audit, out, tmp_path / "f.json", "--out", tmp_path / "audit.json")
+    assert clean.exit_code == 0 and clean.stdout.splitlines()[-1] == "clean"
+    assert json.loads((tmp_path / "audit.json").read_text())["leak"] is False
+    tars = run(shards, out, tmp_path / "tars", "--folds", tmp_path / "f.json")
+    assert tars.exit_code == 0 and "test-000000.tar: 4 takes" in tars.stdout
+
+
+def test_one_bad_clip_is_exit_2_and_the_rest_is_there(
+    wavs: Path, spec_file: Path, tmp_path: Path
+) -> None:
+    (wavs / "sad" / "a" / "bad.wav").write_bytes(b"no")
+    out = tmp_path / "out"
+    made = run(prepare, "folder", wavs, "--out", out, "--spec", spec_file, "--workers", 0)
+    assert made.exit_code == 2
+    assert "sad/a/bad: read" in made.stderr and "failed: 1" in made.stderr
+    assert len(PreparedCorpus.open(out)) == 12
+
+
+def test_a_leak_is_exit_2_on_the_real_command_line(tmp_path: Path) -> None:
+    lines = ["take,label,speaker,split", "x,sad,p,train", "y,sad,p,test", "z,sad,q,validation"]
+    (tmp_path / "m.csv").write_text("\n".join(lines) + "\n")
+    script = (
+        "import sys, typer\n"
+        "from avtca import cli\n"
+        "cli.COMMANDS = ('audit', 'shards')\n"
+        "sys.argv = ['avtca', 'audit', *sys.argv[1:]]\n"
+        "cli.main()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "m.csv"), "column:split"]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "LEAK: 1 people on both sides" in refused.stdout
+    assert refused.stderr.startswith("error: use the split column:split")
+    assert refused.stderr.count("\n") == 1
+    allowed = subprocess.run([*command, "--allow-leak"], capture_output=True, text=True)
+    assert allowed.returncode == 0
+    assert allowed.stdout.splitlines()[-1].startswith("LEAK (allowed)")
+
+
+def test_the_spec_comes_from_files_folders_and_options(
+    wavs: Path, spec_file: Path, tmp_path: Path
+) -> None:
+    assert read_spec(None, []) == ClipSpec()
+    assert read_spec(spec_file, ["crop_px=48", "labels=a,b"]).labels == ("a", "b")
+    run(prepare, "folder", wavs, "--out", tmp_path / "o", "--spec", spec_file, "--workers", 0)
+    again = read_spec(tmp_path / "o", [])
+    assert again.labels == ("happy", "sad") and again.crop_px == SOUND.crop_px
+    for changes, found in (
+        (["crop=48"], "fields are window_s"),
+        (["crop_px=big"], "give a number"),
+        (["crop_px=-1"], "must be positive"),
+        (["colour=blue"], "colour is one of"),
+    ):
+        with pytest.raises(ConfigError, match=found):
+            read_spec(None, changes)
+    with pytest.raises(ConfigError, match="not JSON"):
+        read_spec(write_wav(tmp_path / "x.wav"), [])
+
+
+def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(
+    spec_file: Path, tmp_path: Path
+) -> None:
+    made = run(
+        synth, tmp_path / "s", "--takes", 2, "--speakers", 2, "--size", "320x240",
+        "--seconds", 1, "--workers", 1,
+    )  # fmt: skip
+    assert made.exit_code == 0 and "SYNTHETIC" in made.stderr
+    out = tmp_path / "out"
+    run(prepare, "ravdess", tmp_path / "s", "--out", out, "--spec", spec_file, "--workers", 0)
+    manifest = PreparedCorpus.open(out).manifest
+    assert len(manifest) == 2 and (manifest["face_coverage"] > 0.5).all()
+    with pytest.raises(ConfigError, match="synthetic"):
+        run(synth, tmp_path / "t", "--size", "big")
