@@ -57,7 +57,7 @@ def reliability_figure(result: Mapping[str, Any]) -> Figure:
         axes.set_xlabel("confidence")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
-        _plain(axes)
+        plain(axes)
     figure.axes[0].set_ylabel("accuracy")
     return figure
 
@@ -79,7 +79,7 @@ def abstention_figure(result: Mapping[str, Any]) -> Figure:
     axes.set_ylabel("accuracy of those")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(min(0.5, *curve["accuracy"]), 1.02)
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -97,12 +97,13 @@ def bars_figure(rows: Sequence[tuple[str, Sequence[float]]], metric: str) -> Fig
     axes.invert_yaxis()
     axes.set_xlim(0, 108)
     axes.set_xlabel(f"{METRIC_NAMES.get(metric, metric)}, %")
-    _plain(axes)
+    plain(axes)
     axes.grid(axis="y", visible=False)
     return figure
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """A grid and no frame."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
@@ -122,7 +123,7 @@ def page(result: Mapping[str, Any]) -> str:
     rows = [
         (METRIC_NAMES[name], *_percent(metrics[name])) for name in METRIC_NAMES if name in metrics
     ]
-    parts.append(_section("Figures", _table(("metric", "%", "interval"), rows)))
+    parts.append(section("Figures", table(("metric", "%", "interval"), rows)))
     if "confusion" in metrics:
         per = metrics["per_class"]
         rows = [
@@ -131,21 +132,19 @@ def page(result: Mapping[str, Any]) -> str:
             for i, label in enumerate(result["labels"])
         ]  # fmt: skip
         head = ("label", "precision", "recall", "F1", "takes")
-        picture = _image(confusion_figure(result), "confusion matrix")
-        parts.append(_section("Labels", _table(head, rows) + picture))
+        picture = image(confusion_figure(result), "confusion matrix")
+        parts.append(section("Labels", table(head, rows) + picture))
     if "multilabel" in result:
-        parts.append(_section("Labels", _multilabel(result["multilabel"])))
+        parts.append(section("Labels", _multilabel(result["multilabel"])))
     accuracy = [(name, one["accuracy"]) for name, one in result["modalities"].items()]
     parts.append(
-        _section(
-            "Each modality taken away", _image(bars_figure(accuracy, "accuracy"), "modalities")
-        )
+        section("Each modality taken away", image(bars_figure(accuracy, "accuracy"), "modalities"))
     )
     parts += [_raters(result["raters"])] if result.get("raters") else []
     parts += [_calibration(result)] if "calibration" in result else []
     for column, values in result["groups"].items():
         bars = [(f"{name} ({one['takes']})", one["uar"]) for name, one in values.items()]
-        parts.append(_section(f"By {column}", _image(bars_figure(bars, "uar"), f"by {column}")))
+        parts.append(section(f"By {column}", image(bars_figure(bars, "uar"), f"by {column}")))
     title = f"Evaluation of {result['name']}"
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -164,11 +163,11 @@ def _calibration(result: Mapping[str, Any]) -> str:
     ]
     head = ("temperature scaling", "ECE", "adaptive ECE", "NLL", "Brier")
     temperatures = ", ".join(f"{t:.2f}" for t in values["temperature"])
-    out = _section(
+    out = section(
         "Calibration",
         f"<p class=note>Temperature fitted on other people: {temperatures}</p>"
-        + _table(head, rows)
-        + _image(reliability_figure(result), "reliability"),
+        + table(head, rows)
+        + image(reliability_figure(result), "reliability"),
     )
     rows = [
         (one["method"], f"{one['promised']:.0%}", f"{one['covered']:.1%}",
@@ -176,8 +175,8 @@ def _calibration(result: Mapping[str, Any]) -> str:
         for one in result["sets"]
     ]  # fmt: skip
     head = ("method", "promised", "covered", "labels in a set", "sets of one label")
-    out += _section("Sets that hold the label", _table(head, rows))
-    return out + _section("Abstention", _image(abstention_figure(result), "abstention"))
+    out += section("Sets that hold the label", table(head, rows))
+    return out + section("Abstention", image(abstention_figure(result), "abstention"))
 
 
 def _raters(values: Mapping[str, Any]) -> str:
@@ -187,7 +186,7 @@ def _raters(values: Mapping[str, Any]) -> str:
         for given, one in values.items()
     ]  # fmt: skip
     head = ("raters were given", "takes", "one rater, %", "majority of raters, %", "network, %")
-    return _section("Beside people", _table(head, rows))
+    return section("Beside people", table(head, rows))
 
 
 def _multilabel(values: Mapping[str, Any]) -> str:
@@ -196,7 +195,7 @@ def _multilabel(values: Mapping[str, Any]) -> str:
                   for key in ("weighted_accuracy", "f1", "weighted_f1")), str(one["support"]))
         for label, one in values["per_class"].items()
     ]  # fmt: skip
-    return _table(("label", "weighted accuracy", "F1", "weighted F1", "takes"), rows)
+    return table(("label", "weighted accuracy", "F1", "weighted F1", "takes"), rows)
 
 
 def _percent(interval: Sequence[float]) -> tuple[str, str]:
@@ -204,11 +203,13 @@ def _percent(interval: Sequence[float]) -> tuple[str, str]:
     return f"{value:.1f}", "" if low != low else f"{low:.1f} to {high:.1f}"
 
 
-def _section(title: str, body: str) -> str:
+def section(title: str, body: str) -> str:
+    """A card of the page."""
     return f"<section><h2>{html.escape(title)}</h2>{body}</section>"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An HTML table of escaped cells."""
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
@@ -216,7 +217,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"
 
 
-def _image(figure: Figure, alt: str) -> str:
+def image(figure: Figure, alt: str) -> str:
+    """A figure inside of the page."""
     width = round(figure.get_size_inches()[0] * 96)
     data = base64.b64encode(png_bytes(figure)).decode()
     source = f"data:image/png;base64,{data}"

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,7 @@ def fit(
     )
     if world > 1:
         synchronise_norms(network)
+    warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     record = RunRecord(out, train.spec, recipe, run)
     last = out / "last.ckpt"

@@ -1,0 +1,49 @@
+"""`avtca compare`: runs side by side on the same takes."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avtca import cli
+from avtca.errors import ConfigError
+
+
+def compare(
+    run: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of avtca train or cv, or test.csv files; two or more."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")
+    ] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Compare on the takes that all have answered.")
+    ] = False,
+) -> None:
+    """Paired tests over people and takes; prints Markdown.
+
+    Intervals and p of differences: bootstrap over speakers, both systems on the same draw; and
+    McNemar's exact test over takes.
+    """
+    from avtca.model import require_torch
+
+    require_torch("avtca compare")
+    from avtca.evaluation.comparison import compare as run_all
+    from avtca.evaluation.comparison import latex, markdown, open_entry
+    from avtca.evaluation.predictions import write_atomic
+
+    result = run_all([open_entry(path) for path in run], allow_partial=common)
+    text = markdown(result)
+    typer.echo(text, nl=False)
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "comparison.json", json.dumps(result, indent=1))
+        write_atomic(out / "comparison.md", text)
+        write_atomic(out / "comparison.tex", latex(result))
+    except OSError as error:
+        raise ConfigError(f"write {out}", str(error), "choose another --out") from error
+    cli.err.print(f"written: {out / 'comparison'}.json, .md, .tex", markup=False)

@@ -1,0 +1,60 @@
+"""`avtca robustness`: how answers change when sound or picture get worse."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from avtca import cli
+
+
+def robustness(
+    checkpoint: Annotated[
+        list[Path],
+        typer.Argument(help="Checkpoints, runs' folders or ones of avtca cv, side by side."),
+    ],
+    data: Annotated[Path, typer.Argument(help="A prepared corpus.")],
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Only this condition. Repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("robustness"),
+    folds: Annotated[
+        str | None, typer.Option(help="Folds to test by [default: those they were trained with]")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
+    seed: Annotated[int, typer.Option(help="Which seed of a cross-validation.")] = 0,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Test on people trained on; the mark stays.")
+    ] = False,
+) -> None:
+    """Write robustness.json and robustness.html with a curve for each condition.
+
+    A modality taken away, noise, reverberation, codecs, dropped and black frames, blur,
+    occlusion, noise on features, sound shifted against picture, shorter clips.
+    """
+    from avtca.model import require_torch
+
+    require_torch("avtca robustness")
+    from avtca.cli.evaluate import write
+    from avtca.cli.train import warn
+    from avtca.evaluation.robustness import robustness as measure
+    from avtca.evaluation.systems import open_system
+    from avtca.plots.robustness import page
+
+    systems = [
+        open_system(path, data, folds=folds, fold=fold, seed=seed, allow_leak=allow_leak)
+        for path in checkpoint
+    ]
+    for mark in sorted({system.mark for system in systems}):
+        warn("", mark)
+
+    def progress(system: str, name: str, level: Any) -> None:
+        cli.err.print(f"{system}: {name} {level}", markup=False)
+
+    result = measure(systems, condition or (), progress=progress)
+    write(out, "robustness", json.dumps(result, indent=1), page(result))
+    for name, curves in result["systems"].items():
+        for what, points in curves.items():
+            values = ", ".join(f"{p['level']}: {100 * p['accuracy'][0]:.1f}" for p in points)
+            typer.echo(f"{name}, {what}: {values}")

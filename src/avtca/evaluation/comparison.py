@@ -1,0 +1,201 @@
+"""Systems side by side on the same takes: paired tests, and a table for a paper."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avtca.errors import ConfigError
+from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
+from avtca.evaluation.intervals import mcnemar
+from avtca.evaluation.predictions import Predictions
+
+Tables = dict[int, list[Predictions]]
+"""For each seed, the answers on the test side of each fold."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A system's answers, by seed and fold."""
+
+    name: str
+    tables: Tables
+
+    @property
+    def joined(self) -> list[Predictions]:
+        """One table of all folds for each seed."""
+        return [Predictions.joined(folds) for folds in self.tables.values()]
+
+
+def open_entry(path: Path) -> Entry:
+    """Answers of a run's folder, of a cross-validation's, or of a CSV of predictions.
+
+    Raises :class:`ConfigError` where there are none, or seeds or folds are missing.
+    """
+    asked = f"compare {path}"
+    if path.is_file():
+        return Entry(path.stem, {0: [Predictions.load(path)]})
+    if (path / "test.csv").exists():
+        return Entry(path.resolve().name, {0: [Predictions.load(path / "test.csv")]})
+    tables: Tables = {}
+    for folder in sorted(path.glob("seed*"), key=lambda one: int(one.name[4:])):
+        folds = sorted(folder.glob("fold*"), key=lambda one: int(one.name[4:]))
+        missing = [one.name for one in folds if not (one / "test.csv").exists()]
+        if missing:
+            found = f"{folder.name}/{missing[0]} is not finished"
+            raise ConfigError(asked, found, "run avtca cv to its end")
+        tables[int(folder.name[4:])] = [Predictions.load(one / "test.csv") for one in folds]
+    if not tables or len({len(folds) for folds in tables.values()}) != 1:
+        raise ConfigError(
+            asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
+        )
+    return Entry(path.resolve().name, tables)
+
+
+def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[str, Any]:
+    """Figures of each system, and for each pair the difference with its paired tests.
+
+    All must have answered the same takes with the same truth; ``allow_partial`` compares on the
+    takes that all have answered. ``pairs``: first, second, metric -> value, low, high and p of
+    the speaker bootstrap; ``mcnemar``: the exact p on takes, of the first seed of each. Raises
+    :class:`ConfigError` where systems cannot be compared.
+    """
+    asked = "compare runs"
+    if len(entries) < 2:
+        raise ConfigError(asked, "only one was given", "name two or more")
+    if len({entry.name for entry in entries}) != len(entries):
+        raise ConfigError(asked, "two have one name", "rename a folder")
+    first = entries[0].joined[0]
+    for entry in entries:
+        if entry.joined[0].labels != first.labels or entry.joined[0].binary != first.binary:
+            found = f"{entry.name} names {', '.join(entry.joined[0].labels)}"
+            raise ConfigError(asked, found, f"compare runs that name {', '.join(first.labels)}")
+    common = set(first.takes)
+    for entry in entries:
+        for joined in entry.joined:
+            common &= set(joined.takes)
+            if not allow_partial and set(joined.takes) != set(first.takes):
+                lacking = len(set(first.takes) ^ set(joined.takes))
+                raise ConfigError(
+                    asked,
+                    f"{entries[0].name} and {entry.name} differ in {lacking} takes",
+                    "test them on the same takes, or say --common to compare where they meet",
+                )
+    if not common:
+        raise ConfigError(asked, "no take was answered by all", "test them on the same takes")
+    shared = [_within(entry, common) for entry in entries]
+    _require_same_truth(shared)
+    pairs = []
+    for i, a in enumerate(shared):
+        for b in shared[i + 1 :]:
+            one: dict[str, Any] = {"first": a.name, "second": b.name}
+            for metric in metrics_of(first):
+                one[metric] = difference(a.joined, b.joined, metric)
+            if not first.binary:
+                right = [entry.joined[0].ordered().right for entry in (a, b)]
+                one["mcnemar"] = mcnemar(*right)
+            pairs.append(one)
+    return {
+        "takes": len(common),
+        "speakers": len(set(shared[0].joined[0].speakers)),
+        "systems": {entry.name: summarise(entry.tables) for entry in shared},
+        "pairs": pairs,
+    }
+
+
+def _within(entry: Entry, takes: set[str]) -> Entry:
+    def cut(table: Predictions) -> Predictions:
+        return table.at(np.array([take in takes for take in table.takes]))
+
+    tables = {
+        seed: [part for part in map(cut, folds) if len(part)]
+        for seed, folds in entry.tables.items()
+    }
+    return Entry(entry.name, tables)
+
+
+def _require_same_truth(entries: Sequence[Entry]) -> None:
+    first = entries[0].joined[0].ordered()
+    for entry in entries[1:]:
+        other = entry.joined[0].ordered()
+        differ = np.flatnonzero(other.truth != first.truth)
+        if len(differ) or other.speakers != first.speakers:
+            take = first.takes[differ[0]] if len(differ) else "a speaker"
+            raise ConfigError(
+                "compare runs",
+                f"{entries[0].name} and {entry.name} do not agree on the truth of {take}",
+                "compare runs on the same labels",
+            )
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Two tables: figures of each system, and differences of each pair."""
+    names = _metrics(result)
+    lines = [
+        "| system | " + " | ".join(names) + " | seeds |",
+        "|---|" + "---|" * (len(names) + 1),
+    ]
+    for name, one in result["systems"].items():
+        cells = [_cell(one[metric]) for metric in names]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(one['seeds'])} |")
+    lines += [
+        "",
+        "| difference | accuracy, points | p (people) | p (McNemar) |",
+        "|---|---|---|---|",
+    ]
+    for pair in result["pairs"]:
+        d = pair["accuracy"]
+        lines.append(
+            f"| {pair['first']} - {pair['second']} | {_points(d)} | {d['p']:.3f} | "
+            f"{_p(pair.get('mcnemar'))} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def latex(result: Mapping[str, Any]) -> str:
+    """The first table as a booktabs ``tabular``."""
+    names = _metrics(result)
+    best = {name: max(one[name][0] for one in result["systems"].values()) for name in names}
+    head = " & ".join(["System", *(name.replace("_", " ") for name in names)])
+    lines = [
+        r"\begin{tabular}{l" + "c" * len(names) + "}",
+        r"\toprule",
+        head + r" \\",
+        r"\midrule",
+    ]
+    for system, one in result["systems"].items():
+        cells = []
+        for name in names:
+            value, low, high = (100 * x for x in one[name])
+            shown = f"{value:.1f}"
+            if one[name][0] == best[name]:
+                shown = rf"\textbf{{{shown}}}"
+            cells.append(shown if low != low else rf"{shown} {{\small [{low:.1f}, {high:.1f}]}}")
+        lines.append(" & ".join([_escaped(system), *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _metrics(result: Mapping[str, Any]) -> list[str]:
+    return list(next(iter(result["systems"].values()))["spread"])
+
+
+def _cell(interval: Sequence[float]) -> str:
+    value, low, high = (100 * x for x in interval)
+    return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _points(d: Mapping[str, float]) -> str:
+    return f"{100 * d['value']:+.1f} [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}]"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def _escaped(text: str) -> str:
+    for sign in "&%$#_{}":
+        text = text.replace(sign, "\\" + sign)
+    return text
