@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "vp6f", "av1", "aac", "mp3", "opus", "flac", "vorbis")
@@ -101,7 +102,7 @@ def doctor() -> None:
         mark = "ok" if finding.ok else ("MISSING" if finding.needed else "absent")
         broken |= finding.needed and not finding.ok
         detail = finding.detail if finding.ok else f"{finding.detail}: {finding.remedy}"
-        table.add_row(mark, finding.what, detail)
+        table.add_row(mark, finding.what, escape(detail))
     Console(highlight=False).print(table)
     if broken:
         raise typer.Exit(2)

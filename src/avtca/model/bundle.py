@@ -5,7 +5,6 @@ Shape legend: ``n`` faces, ``f`` features.
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,7 @@ def export_bundle(
         out["face"] = {"crop_px": face_px, "colour": "grey", "labels": list(FER2013)}
     beside = folder / ".avtca.json"
     beside.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, folder / "avtca.json")
+    beside.replace(folder / "avtca.json")
     return out
 
 
@@ -109,4 +108,4 @@ def _export_face(face: ExpressionFeatures, path: Path, px: int) -> None:
         if made is None:
             raise RuntimeError("torch.onnx.export returned nothing")
         made.save(Path(temp) / path.name)
-        os.replace(Path(temp) / path.name, path)
+        (Path(temp) / path.name).replace(path)
