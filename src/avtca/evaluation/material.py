@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.audit import audit, open_split
 from avtca.corpora.prepared import PreparedCorpus
-from avtca.corpora.protocols import Folds
+from avtca.corpora.protocols import Folds, random_folds
 from avtca.errors import ConfigError, CorpusError
 from avtca.evaluation.takes import TakeSet, from_corpus
 from avtca.evaluation.windows import standardised
+
+RANDOM = "random_80_20"
+"""A random split over the takes of any corpus, for comparison with papers that split so."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def open_material(
     )
     manifest = corpus.manifest.set_index("take", drop=False).loc[list(takes.names)]
     manifest = manifest.reset_index(drop=True)
-    split = open_split(folds, manifest)
+    split = random_folds(takes.names) if folds == RANDOM else open_split(folds, manifest)
     report = audit(manifest, split, allow_leak=allow_leak)
     report.require_clean()
     rows = tuple(split.sides(manifest, fold) for fold in range(len(split.splits)))

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import fold_names
+from avtca.errors import ConfigError
+from avtca.evaluation.material import RANDOM
+from avtca.model import ModelConfig, build_model
+from avtca.training.experiment import load_experiment
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FILES = sorted(p for p in CONFIGS.rglob("*.yaml") if p.parent.name != "recipes")
+MINIMAL = {"data": {"corpus": "x", "folds": "ravdess_6fold"}, "model": {"variant": "figure"}}
+
+
+@pytest.fixture
+def minimal(tmp_path):
+    path = tmp_path / "minimal.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    return path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(CONFIGS)))
+def test_every_configuration_is_valid_and_says_what_it_is_for(path):
+    experiment = load_experiment(path)
+    head = path.read_text().splitlines()[:3]
+    assert [line.split(":")[0] for line in head] == ["# Purpose", "# Command", "# Cost"]
+    assert head[1].endswith(str(path.relative_to(CONFIGS.parent)))
+    assert experiment.data.folds in [*fold_names(), RANDOM]
+    assert experiment.data.allow_leak == ("random" in experiment.data.folds)
+    spec = ClipSpec(labels=("a", "b"))
+    if path.with_name("clipspec.json").exists() or "sequences" in str(path):
+        spec = ClipSpec(visual="features", visual_features="x", visual_dim=7, labels=("a", "b"))
+    network = build_model(
+        experiment.model.variant, ModelConfig.for_spec(spec, **experiment.model.sizes)
+    )
+    assert sum(weights.numel() for weights in network.parameters()) > 1000
+
+
+def test_there_is_one_for_each_variant_of_table_v():
+    for corpus in ("ravdess", "cremad", "mosei"):
+        names = {path.stem for path in (CONFIGS / corpus / "ablation").glob("*.yaml")}
+        assert {"it1", "it4", "ct1", "ct4", "it1_ct1", "it4_ct4"} <= names
+
+
+def test_the_papers_recipe():
+    recipe = load_experiment(CONFIGS / "ravdess/paper_random_80_20.yaml").train
+    assert (recipe.optimiser.name, recipe.optimiser.learning_rate) == ("adam", 0.01)
+    assert (recipe.optimiser.weight_decay, recipe.batch, recipe.epochs) == (1e-3, 8, 128)
+
+
+def test_all_errors_at_once_with_the_nearest_name(minimal):
+    changes = [
+        "train.epocs=3",
+        "train.optimiser.learning_rat=1",
+        "model.variant=figur",
+        "model.sizes.headz=2",
+        "train.batch=-1",
+        "dat.x=1",
+    ]
+    with pytest.raises(ConfigError) as found:
+        load_experiment(minimal, changes)
+    text = str(found.value)
+    for words in (
+        "5 errors",
+        "train: unknown key 'epocs', did you mean 'epochs'?",
+        "train.optimiser: unknown key 'learning_rat', did you mean 'learning_rate'?",
+        "did you mean 'figure'?",
+        "train.batch: Input should be greater than 0",
+        "unknown key 'dat', did you mean 'data'?",
+    ):
+        assert words in text, words
+    assert "\n" not in text
+
+
+def test_unknown_sizes(minimal):
+    with pytest.raises(ConfigError, match="unknown key 'headz', did you mean 'heads'"):
+        load_experiment(minimal, ["model.sizes.headz=2"])
+
+
+def test_set_changes_a_nested_key(minimal):
+    experiment = load_experiment(minimal, ["train.optimiser.learning_rate=2e-3", "seeds=[4, 5]"])
+    assert experiment.train.optimiser.learning_rate == 2e-3
+    assert experiment.seeds == (4, 5)
+    assert experiment.name == "minimal"
+
+
+@pytest.mark.parametrize("change", ["train.epochs", "=3", "name.deeper=1"])
+def test_set_that_is_none(minimal, change):
+    with pytest.raises(ConfigError):
+        load_experiment(minimal, [change])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["train.optimiser.schedule=step"], "never step"),
+        (
+            ["train.optimiser.schedule=step", "train.optimiser.step_epochs=[90]"],
+            "would never step at epoch 90: the run has 40 epochs",
+        ),
+        (["train.optimiser.step_epochs=[9]"], "no effect on schedule 'cosine'"),
+        (["train.optimiser.warmup_epochs=40"], "never ends"),
+        (
+            ["train.modality_dropout={form: whole, sound: 0, visual: 0}"],
+            "'whole' with probability 0 could never fire",
+        ),
+        (["train.loss=binary", "train.label_smoothing=0.1"], "label smoothing is for"),
+        (["train.metric=none", "train.patience=3"], "patience needs a validation metric"),
+    ],
+)
+def test_what_could_never_work_is_refused(minimal, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        load_experiment(minimal, changes)
+
+
+def test_files_extend_files(tmp_path):
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**MINIMAL, "train": {"epochs": 7}}))
+    child = tmp_path / "child.yaml"
+    child.write_text("extends: base.yaml\ntrain: {batch: 4}\n")
+    experiment = load_experiment(child)
+    assert (experiment.train.epochs, experiment.train.batch) == (7, 4)
+    child.write_text("extends: child.yaml\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_experiment(child)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", ""])
+def test_files_that_are_no_configuration(tmp_path, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError):
+        load_experiment(path)
+    with pytest.raises(ConfigError, match="No such file"):
+        load_experiment(tmp_path / "missing.yaml")
