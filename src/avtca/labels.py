@@ -79,7 +79,9 @@ def to_seven(name: str) -> str | None:
 
 
 def order_map(source: Sequence[str], target: Sequence[str]) -> list[int]:
-    """Positions in ``source`` of each label of ``target``: ``scores[..., order_map(s, t)]``.
+    """Positions in ``source`` of each label of ``target``.
+
+    ``scores[..., order_map(source, target)]`` brings scores to the order of ``target``.
 
     Raises ``ValueError`` where a target label is not in the source.
     """

