@@ -131,3 +131,18 @@ def test_the_commands_import_without_torch() -> None:
         "import avtca.cli.model, avtca.cli.convert, avtca.model, avtca.model.config"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_documented_costs_are_the_measured_ones() -> None:
+    """docs/paper_map.md, the table of every network."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "paper_map.md").read_text()
+    found = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 6 and cells[0].startswith("`"):
+            for name in cells[0].replace("`", "").split(", "):
+                found[name] = (cells[2], cells[3])
+    assert set(found) == set(VARIANTS)
+    for name, written in found.items():
+        parameters, multiply_adds = totals(boxes_of(name))
+        assert written == (f"{parameters / 1e6:.2f} M", f"{multiply_adds / 1e6:,.0f} M"), name
