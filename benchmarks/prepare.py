@@ -59,7 +59,7 @@ def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, A
 
     source = folder / f"synthetic-{takes}"
     started = time.perf_counter()
-    synth_corpus(source, takes, 24, 0, workers=workers)
+    synth_corpus(source, takes, min(24, takes), 0, workers=workers)
     made_s = time.perf_counter() - started
     whole, broken = folder / "whole", folder / "broken"
     command = [sys.executable, __file__, "_run", str(source)]

@@ -147,6 +147,16 @@ def test_speech_corpora(corpora: Path, tmp_path: Path, name: str) -> None:
     assert corpus.manifest["duration_s"].between(0.5, 10).all()
 
 
+@pytest.mark.parametrize("name", ["cremad", "folder"])
+def test_features_that_a_corpus_does_not_ship(corpora: Path, tmp_path: Path, name: str) -> None:
+    from corpora_made import FEATURES
+
+    (tmp_path / "c.csv").write_text("path,label\na.mp4,sad\n")
+    root = corpora / "cremad" if name == "cremad" else tmp_path / "c.csv"
+    with pytest.raises(CorpusError, match="visual='features', the corpus ships none"):
+        read_corpus(name, root, FEATURES)
+
+
 def test_an_unknown_corpus(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="choose one of ravdess, cremad, mosei, folder"):
         read_corpus("iemocap", tmp_path, SOUND)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, audit, load_folds, prepare, read_corpus
 from avtca.corpora.mosei import CsdSeries
 from avtca.errors import CorpusError
 
@@ -165,6 +165,13 @@ def test_segments_without_one_modality_keep_the_other(prepared: PreparedCorpus) 
     assert blind.sound_mask.any() and not blind.visual_mask.any()
     counts = prepared.meta["counts"]
     assert counts == {"takes": 4, "failed": 0, "without_face": 1, "without_voice": 1}
+
+
+def test_takes_of_one_file_of_sequences_are_no_copies(prepared: PreparedCorpus) -> None:
+    report = audit(prepared.manifest, load_folds("mosei_official"))
+    assert (report.leaks, report.unplaced) == ((), 0)
+    assert "videos were checked in their place" in report.mark
+    assert prepared.manifest["source_sha256"].nunique() == 4
 
 
 def test_intervals_that_start_anywhere(root: Path) -> None:

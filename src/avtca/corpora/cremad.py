@@ -18,6 +18,7 @@ from avtca.corpora.sources import (
     Layout,
     TakeSource,
     is_pointer,
+    require_media_spec,
     visible,
 )
 from avtca.errors import CorpusError
@@ -51,6 +52,7 @@ def read_cremad(root: Path, spec: ClipSpec) -> Layout:
             f"{pointers} git-lfs pointers in place of clips" if pointers else "no CREMA-D clip",
             "run git lfs pull there" if pointers else "give the folder with VideoFlash, AudioWAV",
         )
+    require_media_spec(spec, asked, pictures=any("picture" in parts for parts in takes.values()))
     tables = {path.name: path for path in files if path.suffix == ".csv"}
     people = _people(tables.get("VideoDemographics.csv"), asked)
     votes = _votes(tables.get("tabulatedVotes.csv"), asked)
@@ -62,7 +64,7 @@ def read_cremad(root: Path, spec: ClipSpec) -> Layout:
                 take=take,
                 speaker=speaker,
                 label=CREMAD[code],
-                picture=parts.get("picture") if spec.visual == "pixels" else None,
+                picture=parts.get("picture"),
                 sound=parts.get("sound") or parts.get("picture"),
                 fields={
                     "sentence": sentence,

@@ -12,7 +12,14 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.protocols import SIDE_WORDS
-from avtca.corpora.sources import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.corpora.sources import (
+    SOUND_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Layout,
+    TakeSource,
+    require_media_spec,
+    visible,
+)
 from avtca.errors import CorpusError
 from avtca.labels import canonical
 
@@ -71,11 +78,11 @@ def _from_csv(table: Path, spec: ClipSpec, asked: str) -> Layout:
             label=label,
             start_s=start,
             end_s=end,
-            picture=_picture(path, spec),
+            picture=_picture(path),
             sound=path,
             fields=_fields(row, where, asked),
         )
-    return _layout(table.parent, list(sources.values()), words, asked)
+    return _layout(table.parent, list(sources.values()), words, spec, asked)
 
 
 def _rows(table: Path, asked: str) -> list[tuple[int, dict[str, str]]]:
@@ -137,9 +144,9 @@ def _fields(row: dict[str, str], where: str, asked: str) -> dict[str, Any]:
     return fields
 
 
-def _picture(path: Path, spec: ClipSpec) -> Path | None:
-    """The file, where it may hold a picture and the spec wants one."""
-    return path if path.suffix.lower() not in SOUND_SUFFIXES and spec.visual == "pixels" else None
+def _picture(path: Path) -> Path | None:
+    """The file, where it may hold a picture."""
+    return path if path.suffix.lower() not in SOUND_SUFFIXES else None
 
 
 def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
@@ -166,12 +173,12 @@ def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
             take=take,
             speaker=inner[1] if len(inner) == 3 else "",
             label=label,
-            picture=_picture(path, spec),
+            picture=_picture(path),
             sound=path,
             fields={"split": side} if side else {},
         )
         found[take] = (_joined(found[take][0], source) if take in found else source, name)
-    return _layout(root, [source for source, _ in found.values()], words, asked, skipped)
+    return _layout(root, [source for source, _ in found.values()], words, spec, asked, skipped)
 
 
 def _joined(first: TakeSource, second: TakeSource) -> TakeSource:
@@ -188,6 +195,7 @@ def _layout(
     root: Path,
     sources: list[TakeSource],
     words: dict[str, set[str]],
+    spec: ClipSpec,
     asked: str,
     skipped: list[tuple[str, str]] | None = None,
 ) -> Layout:
@@ -197,6 +205,7 @@ def _layout(
             "no clip in it",
             "make folders named by label, or a CSV with the columns path and label",
         )
+    require_media_spec(spec, asked, pictures=any(source.picture for source in sources))
     notes = [
         f"{', '.join(sorted(names))} are one label: {label}"
         for label, names in sorted(words.items())

@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sources import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.corpora.sources import (
+    SOUND_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Layout,
+    TakeSource,
+    require_media_spec,
+    visible,
+)
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS
 
@@ -85,6 +92,7 @@ def read_ravdess(root: Path, spec: ClipSpec) -> Layout:
     """
     asked = f"prepare RAVDESS from {root}"
     files = _media(root, asked)
+    require_media_spec(spec, asked, pictures=False)
     takes: dict[str, dict[str, Path]] = defaultdict(dict)
     skipped: list[tuple[str, str]] = []
     for path in files:

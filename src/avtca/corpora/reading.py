@@ -1,6 +1,7 @@
 """Media and series to prepared takes: the part of ``prepare`` that runs in worker processes."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_job(
         _require_whole(clip, picture=path == picture, sound=path == sound)
     length = max((clip.read_s for clip in clips.values()), default=0.0)
     warnings = [text for clip in clips.values() for text in clip.warnings]
-    digests = {path: _digest(path, path.stat().st_mtime_ns) for path in job[0].files()}
+    digests = {path: _digest(path, path.stat().st_mtime_ns) for path in clips}
     out = []
     for source, span, (steps, crops), wave in zip(job, spans, faces, waves, strict=True):
         duration = span.duration_s
@@ -190,6 +191,14 @@ def total_steps(duration_s: float, spec: ClipSpec) -> int:
     return max(1, int(np.ceil(duration_s * spec.video_rate - 1e-6)))
 
 
+def _content(raw: RawTake) -> str:
+    """Hash of the take's own features: one file of sequences holds thousands of takes."""
+    digest = hashlib.sha256(np.ascontiguousarray(raw.visual).tobytes())
+    if raw.sound is not None:
+        digest.update(np.ascontiguousarray(raw.sound).tobytes())
+    return digest.hexdigest()
+
+
 def _row(
     raw: RawTake,
     source: TakeSource,
@@ -216,7 +225,7 @@ def _row(
         "face_coverage": len(seen) / steps,
         "voice_coverage": min(1.0, voice),
         "source": layout.relative(main) if main else "",
-        "source_sha256": digests[main] if main else "",
+        "source_sha256": digests[main] if main in digests else _content(raw),
         "sound_source": layout.relative(apart) if apart else "",
         "sound_sha256": digests[apart] if apart else "",
         "picture_hash": picture_hash(pictures),

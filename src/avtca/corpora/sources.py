@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
+from avtca.errors import CorpusError
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"}
 SOUND_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}
@@ -141,3 +142,20 @@ def is_pointer(path: Path) -> bool:
     if path.stat().st_size > 1024:
         return False
     return path.read_bytes().startswith(b"version https://git-lfs")
+
+
+def require_media_spec(spec: ClipSpec, asked: str, *, pictures: bool, sounds: bool = True) -> None:
+    """Raise :class:`CorpusError` where the spec wants features that the corpus does not ship.
+
+    ``pictures``, ``sounds``: whether the corpus holds such media, which would be left out.
+    """
+    wanted = {
+        "visual": pictures and spec.visual == "features",
+        "sound": sounds and spec.sound == "features",
+    }
+    for name in (name for name, missing in wanted.items() if missing):
+        raise CorpusError(
+            asked,
+            f"the ClipSpec says {name}='features', the corpus ships none",
+            "use a ClipSpec of pixels and of mfcc or logmel",
+        )

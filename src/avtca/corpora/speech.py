@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sources import SOUND_SUFFIXES, Layout, TakeSource, visible
+from avtca.corpora.sources import SOUND_SUFFIXES, Layout, TakeSource, require_media_spec, visible
 from avtca.errors import CorpusError
 from avtca.labels import EMODB, NEMO
 
@@ -29,7 +29,7 @@ def read_emodb(root: Path, spec: ClipSpec) -> Layout:
     """Every clip under a folder, by its name: speaker, text, emotion letter, version."""
     asked = f"prepare EMO-DB from {root}"
     sources, skipped = [], []
-    for path in _sounds(root, asked):
+    for path in _sounds(root, spec, asked):
         match = EMODB_NAME.fullmatch(path.stem)
         if not match:
             skipped.append((path.relative_to(root).as_posix(), "not an EMO-DB name"))
@@ -46,7 +46,7 @@ def read_emodb(root: Path, spec: ClipSpec) -> Layout:
 def read_nemo(root: Path, spec: ClipSpec) -> Layout:
     """Every clip that ``labels.csv`` (file, speaker, emotion) lists; files are found by name."""
     asked = f"prepare nEMO from {root}"
-    files = {path.name: path for path in _sounds(root, asked)}
+    files = {path.name: path for path in _sounds(root, spec, asked)}
     table = root / "labels.csv"
     if not table.is_file():
         raise CorpusError(asked, "no labels.csv", "put it beside the clips")
@@ -62,7 +62,8 @@ def read_nemo(root: Path, spec: ClipSpec) -> Layout:
     return Layout("nemo", root, labels, tuple(sources), "pl", skipped=tuple(skipped))
 
 
-def _sounds(root: Path, asked: str) -> list[Path]:
+def _sounds(root: Path, spec: ClipSpec, asked: str) -> list[Path]:
     if not root.is_dir():
         raise CorpusError(asked, "no such folder", "give the folder of its clips")
+    require_media_spec(spec, asked, pictures=False)
     return [path for path in visible(root) if path.suffix.lower() in SOUND_SUFFIXES]
