@@ -16,9 +16,10 @@ from avtca.model.visual_trunk import VisualTrunk
 class VisualPixels(nn.Module):
     """Face crops to tokens: ``(b, t_v, c, h, w)``, 0..1 -> ``(b, t_v, d)``.
 
-    Each real frame goes through the trunk. In training masked frames never reach it, so its
-    batch norms see faces alone; in evaluation and export all frames do and the masked are then
-    dropped, which gives the same.
+    Each real frame goes through the trunk. In training masked frames never reach it (but where
+    a batch has a single real one, which batch norm cannot use), so its statistics are those of
+    faces alone; in evaluation and export all frames do and the masked are dropped afterwards,
+    which gives the same.
     """
 
     def __init__(self, trunk: VisualTrunk) -> None:

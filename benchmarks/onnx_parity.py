@@ -1,0 +1,122 @@
+"""Every network through torch.export and ONNX, against eager PyTorch, on real RAVDESS takes.
+
+    python benchmarks/onnx_parity.py [VARIANT ...] [--ravdess FOLDER] [--out FILE]
+
+Feature front end: four takes, log-mel and face series, with and without each modality. Pixel
+front ends, of which there are six: two takes of actor 01 at 64 px. Batches of one and of all.
+Cost: about six minutes on one core for all (the exporter, not the networks).
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from real_takes import FEATURES, feature_takes, pixel_takes, pixels
+
+from avtca.clipspec import ClipSpec
+from avtca.model import VARIANTS, ModelConfig, build_model
+from avtca.model.avtca import AVTCA
+from avtca.model.export import INPUTS, export_onnx, export_program
+
+MAPS = {
+    "figure": ("cross_attention.sound", "cross_attention.visual"),
+    "it1": ("transformer.sound", "transformer.visual"),
+}
+"""Attention maps that go along as outputs."""
+
+
+PIXELS = ("figure", "released", "no_channel", "no_spatial", "no_local", "best")
+"""Variants whose pixel front ends differ."""
+
+
+def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
+    """Running statistics of real takes, so that no batch norm is the identity; evaluation mode."""
+    model.train()
+    with torch.no_grad():
+        for _ in range(5):
+            model(*x)
+    return model.eval()
+
+
+def parity(variant: str, ravdess: Path, *, visual: str = "features") -> dict[str, Any]:
+    """Largest difference of ``torch.export``'s and onnxruntime's logits from eager ones."""
+    spec: ClipSpec = pixels(64, 4) if visual == "pixels" else FEATURES
+    batch, _ = pixel_takes(ravdess, 2, spec) if visual == "pixels" else feature_takes(ravdess, 4)
+    x = tuple(
+        torch.from_numpy(part)
+        for part in (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    )
+    torch.manual_seed(0)
+    model = settle(build_model(variant, ModelConfig.for_spec(spec)), x)
+    maps = MAPS.get(variant, ())
+    started = time.process_time()
+    program = export_program(model, spec, maps=maps).module()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        export_onnx(model, spec, path, maps=maps)
+        size = path.stat().st_size
+        session = onnxruntime.InferenceSession(path)
+    exported = time.process_time() - started
+    worst = {"torch_export": 0.0, "onnxruntime": 0.0, "attention": 0.0}
+    silent, unseen = [list(x), list(x)]
+    silent[3], unseen[2] = torch.zeros_like(x[3]), torch.zeros_like(x[2])
+    for given in (x, tuple(part[:1] for part in x), tuple(silent), tuple(unseen)):
+        with torch.inference_mode():
+            eager = model(*given, return_attention=True)
+        names = dict(zip(INPUTS, (part.numpy() for part in given), strict=True))
+        answers = session.run(None, names)
+        with torch.inference_mode():
+            traced = program(*given)[0]
+        for name, values in (("torch_export", traced.numpy()), ("onnxruntime", answers[0])):
+            worst[name] = max(worst[name], float(np.abs(values - eager.logits.numpy()).max()))
+        for name, values in zip(maps, answers[1:], strict=True):
+            off = np.abs(values - eager.attention[name].weights.numpy()).max()
+            worst["attention"] = max(worst["attention"], float(off))
+    return {
+        "variant": variant,
+        "visual": visual,
+        **worst,
+        "logits_std": float(eager.logits.std()),
+        "onnx_bytes": size,
+        "export_cpu_seconds": round(exported, 1),
+    }
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("variants", nargs="*", default=list(VARIANTS))
+    shared = Path(os.environ.get("AVTCA_SHARED", root.parent / "shared"))
+    parser.add_argument("--ravdess", type=Path, default=shared / "corpora" / "ravdess")
+    parser.add_argument("--out", type=Path, default=root / "benchmarks/results/onnx_parity.json")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    for variant in given.variants:
+        for visual in ("features", "pixels"):
+            if visual == "features" and variant.startswith("no_"):
+                continue
+            if visual == "pixels" and variant not in PIXELS:
+                continue
+            rows.append(parity(variant, given.ravdess, visual=visual))
+            print(json.dumps(rows[-1]), flush=True)
+    result = {
+        "what": "largest |difference| of logits from eager PyTorch on real RAVDESS takes",
+        "machine": f"{platform.machine()}, one thread, beside other work",
+        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+        "rows": rows,
+    }
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
