@@ -148,18 +148,25 @@ def test_a_missing_folder(tmp_path: Path) -> None:
         read_corpus("ravdess", tmp_path / "no", ClipSpec())
 
 
-def test_the_real_mp4_and_another_spec(samples: Path, tmp_path: Path) -> None:
-    spec = ClipSpec(crop_px=64)
+def test_the_real_mp4_and_wav_and_another_spec(
+    samples: Path, corpora: Path, tmp_path: Path
+) -> None:
+    spec, rest = ClipSpec(), "01-01-01-01-01-01"
     root = tmp_path / "Actor_01"
     root.mkdir()
-    (root / "01-01-01-01-01-01-01.mp4").symlink_to(samples / "01-01-01-01-01-01-01.mp4")
+    (root / f"01-{rest}.mp4").symlink_to(samples / f"01-{rest}.mp4")
+    sound = corpora / "ravdess" / "audio" / f"03-{rest}.flac"
+    (root / f"03-{rest}.flac").symlink_to(sound)
     prepare(read_corpus("ravdess", root, spec), tmp_path / "out", spec)
     corpus = PreparedCorpus.open(tmp_path / "out", spec)
-    raw = corpus.raw(corpus.takes[0])
-    assert raw.visual.shape == (14, 64, 64, 3)
-    assert corpus.manifest["face_coverage"][0] == 1.0
-    with pytest.raises(ClipSpecMismatch, match="crop_px: 64 against 224"):
-        PreparedCorpus.open(tmp_path / "out", ClipSpec())
+    raw, row = corpus.raw(corpus.takes[0]), corpus.manifest.iloc[0]
+    assert raw.visual.shape == (14, 224, 224, 3)
+    assert row["face_coverage"] == 1.0
+    assert (row["source"], row["sound_source"]) == (f"01-{rest}.mp4", f"03-{rest}.flac")
+    speech_s = 88.8 * 60  # all 1,440 takes
+    assert corpus.meta["bytes"] / row["duration_s"] * speech_s < 300e6
+    with pytest.raises(ClipSpecMismatch, match="crop_px: 224 against 112"):
+        PreparedCorpus.open(tmp_path / "out", replace(spec, crop_px=112))
     view = corpus.view(replace(spec, sound="logmel", sound_dim=32))
     assert view.windows(view.takes[0]).sound.shape[1] == 32
     with pytest.raises(ClipSpecMismatch, match="sample_rate"):
