@@ -11,6 +11,7 @@ from corpora_made import FEATURES
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features, prepare, read_corpus
 from avtca.errors import ClipSpecMismatch, CorpusError
+from avtca.faces import best_detector
 from avtca.labels import FER2013
 from avtca.preprocess import sound_window, visual_window
 
@@ -161,7 +162,7 @@ def test_the_real_mp4_and_wav_and_another_spec(
     corpus = PreparedCorpus.open(tmp_path / "out", spec)
     raw, row = corpus.raw(corpus.takes[0]), corpus.manifest.iloc[0]
     assert raw.visual.shape == (14, 224, 224, 3)
-    assert row["face_coverage"] == 1.0
+    assert row["face_coverage"] == 1.0 and row["detector"] == best_detector().name
     assert (row["source"], row["sound_source"]) == (f"01-{rest}.mp4", f"03-{rest}.flac")
     speech_s = 88.8 * 60  # all 1,440 takes
     assert corpus.meta["bytes"] / row["duration_s"] * speech_s < 300e6

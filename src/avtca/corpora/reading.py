@@ -228,6 +228,7 @@ def _row(
         "source_sha256": digests[main] if main in digests else _content(raw),
         "sound_source": layout.relative(apart) if apart else "",
         "sound_sha256": digests[apart] if apart else "",
+        "detector": _detector().name if source.picture else "",
         "picture_hash": picture_hash(pictures),
         "sound_hash": sound_hash(raw.wave, spec.sample_rate),
         "warnings": "; ".join(dict.fromkeys(warnings)),
