@@ -1,0 +1,52 @@
+"""torch.export and ONNX give what eager PyTorch gives, on real takes, for any batch."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from onnx_parity import parity
+from real_takes import FEATURES
+
+from avtca.model import VARIANTS, ModelConfig, build_model
+from avtca.model.export import export_onnx, export_program
+
+CASES = [(name, "features") for name in VARIANTS if not name.startswith("no_")]
+CASES += [(name, "pixels") for name in ("figure", "released", "no_channel", "no_local", "best")]
+
+
+def check(row: dict[str, float]) -> None:
+    assert row["torch_export"] < 1e-4 and row["onnxruntime"] < 1e-4 and row["attention"] < 1e-4
+    assert row["logits_std"] > 1e-3
+
+
+def test_a_network_with_its_attention_maps(ravdess: Path) -> None:
+    check(parity("it1", ravdess))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variant", "visual"), CASES)
+def test_every_network(variant: str, visual: str, ravdess: Path) -> None:
+    check(parity(variant, ravdess, visual=visual))
+
+
+def test_the_measured_figures() -> None:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "onnx_parity.json"
+    rows = json.loads(path.read_text())["rows"]
+    assert {row["variant"] for row in rows} == set(VARIANTS)
+    for row in rows:
+        check(row)
+
+
+def test_a_network_in_training_is_not_exported(tmp_path: Path) -> None:
+    model = build_model("video_only", ModelConfig.for_spec(FEATURES))
+    with pytest.raises(ValueError, match="evaluation mode"):
+        export_onnx(model, FEATURES, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+    out = export_program(model.eval(), FEATURES).module()(
+        torch.rand(5, 36, 7),
+        torch.randn(5, 64, 361),
+        torch.ones(5, 36, dtype=torch.bool),
+        torch.ones(5, 361, dtype=torch.bool),
+    )
+    assert out[0].shape == (5, 8)
