@@ -1,6 +1,6 @@
 """Purpose: read every clip of a folder and keep the timelines as CSV. Cost: about real time / 10.
 
-    python examples/predict_folder.py FOLDER OUT
+python examples/predict_folder.py FOLDER OUT
 """
 
 import sys
