@@ -11,6 +11,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.systems import run_name
 
 Tables = dict[int, list[Predictions]]
 """For each seed, the answers on the test side of each fold."""
@@ -38,7 +39,7 @@ def open_entry(path: Path) -> Entry:
     if path.is_file():
         return Entry(path.stem, {0: [Predictions.load(path)]})
     if (path / "test.csv").exists():
-        return Entry(path.resolve().name, {0: [Predictions.load(path / "test.csv")]})
+        return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]})
     tables: Tables = {}
     for folder in sorted(path.glob("seed*"), key=lambda one: int(one.name[4:])):
         folds = sorted(folder.glob("fold*"), key=lambda one: int(one.name[4:]))
@@ -51,7 +52,7 @@ def open_entry(path: Path) -> Entry:
         raise ConfigError(
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
-    return Entry(path.resolve().name, tables)
+    return Entry(run_name(path), tables)
 
 
 def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[str, Any]:

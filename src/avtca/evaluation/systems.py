@@ -48,6 +48,7 @@ class System:
     provenance: dict[str, Any]
     votes: dict[str, Float] = field(default_factory=dict)
     """Raters' shares ``(n, k)`` of every test take, by what they were given; NaN where unrated."""
+    memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
 
     @property
     def spec(self) -> ClipSpec:
@@ -73,10 +74,20 @@ class System:
             if takes is None:
                 raise ConfigError("use validation takes", "there are none", "name folds")
             seen = takes if change is None else change(takes)
-            found = window_logits(part.network, seen, binary=self.binary)
+            if change is None:
+                found = self._logits(part, takes, side)
+            else:
+                found = window_logits(part.network, seen, binary=self.binary)
             probs = found.probabilities(part.temperature if calibrated else 1.0)
             tables.append(Predictions.of(seen, probs, binary=self.binary))
         return Predictions.joined(tables)
+
+    def _logits(self, part: Part, takes: TakeSet, side: str) -> WindowLogits:
+        """Of untouched takes, kept once computed."""
+        key = id(part.network), side
+        if key not in self.memo:
+            self.memo[key] = window_logits(part.network, takes, binary=self.binary)
+        return self.memo[key]
 
     def calibrated(self) -> "System":
         """The same with each part's temperature fitted on its validation people.
@@ -87,7 +98,7 @@ class System:
         for part in self.parts:
             temperature = float(self.card.calibration.get("temperature", 1.0))
             if part.validation is not None and not self.binary:
-                found = window_logits(part.network, part.validation)
+                found = self._logits(part, part.validation, "validation")
                 temperature = fitted(found, part.validation)
             parts.append(Part(part.network, part.test, part.validation, temperature))
         return replace(self, parts=tuple(parts))
@@ -136,7 +147,7 @@ def open_system(
         part = Part(loaded[0][0], takes, None)
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash}
         votes = _votes(prepared, [takes])
-        return System(_name(path), (part,), first, "whole corpus", binary, provenance, votes)
+        return System(run_name(path), (part,), first, "whole corpus", binary, provenance, votes)
     material = open_material(
         corpus, folds=name, spec=first.clip_spec, allow_leak=allow_leak, **choice
     )
@@ -148,7 +159,7 @@ def open_system(
         parts.append(Part(network, test, validation if len(validation) else None))
     votes = _votes(prepared, [part.test for part in parts])
     where = material.provenance
-    return System(_name(path), tuple(parts), first, material.mark, binary, where, votes)
+    return System(run_name(path), tuple(parts), first, material.mark, binary, where, votes)
 
 
 def _votes(corpus: PreparedCorpus, tests: Sequence[TakeSet]) -> dict[str, Float]:
@@ -168,8 +179,13 @@ def _sides(material: Material, fold: int) -> tuple[TakeSet, TakeSet]:
     return material.side(fold, "test"), material.side(fold, "validation")
 
 
-def _name(path: Path) -> str:
-    return path.stem if path.is_file() else path.resolve().name
+def run_name(path: Path) -> str:
+    """The configuration's name where the folder is a run's, else the path's."""
+    try:
+        config = json.loads((path / "config.json").read_text())["config"]
+        return str(config["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return path.stem if path.is_file() else path.resolve().name
 
 
 def _checkpoints(path: Path, seed: int) -> list[Path]:

@@ -68,12 +68,12 @@ def abstention_figure(result: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(6, 3.6), layout="tight")
     axes = figure.subplots()
     axes.plot(curve["coverage"], curve["accuracy"], color=MAIN, linewidth=2)
-    for one in curve["thresholds"]:
+    for nth, one in enumerate(curve["thresholds"]):
         if one["threshold"] is not None and one["accuracy"] is not None:
             axes.plot(one["answered"], one["accuracy"], "o", color=SECOND)
             axes.annotate(
                 f"aim {one['wanted']:.0%}", (one["answered"], one["accuracy"]),
-                textcoords="offset points", xytext=(6, 6), fontsize=9, color=SOFT,
+                textcoords="offset points", xytext=(6, (6, -14)[nth % 2]), fontsize=9, color=SOFT,
             )  # fmt: skip
     axes.set_xlabel("share of takes answered")
     axes.set_ylabel("accuracy of those")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -214,6 +213,11 @@ def _bars(progress: bool) -> list[Callback]:
 
 
 def torch_threads(threads: int) -> None:
-    """Threads of one operation; 1 where several runs share a machine."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    """Threads of one operation, in PyTorch and under NumPy; 1 where runs share a machine.
+
+    Threads that wait for each other on busy cores can cost ten times the work.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threadpool_limits(threads)
     torch.set_num_threads(threads)

@@ -1,5 +1,6 @@
 """One training step and one validation, for Lightning's loop."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import lightning
@@ -7,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from avtca.errors import ConfigError
 from avtca.evaluation.predict import run_network
@@ -17,6 +18,8 @@ from avtca.training.objective import Objective, drop_modalities, mix_takes
 from avtca.training.recipe import Recipe
 from avtca.training.schedule import make_optimiser, rate_factor
 from avtca.training.scores import scores
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class Training(lightning.LightningModule):
@@ -40,7 +43,7 @@ class Training(lightning.LightningModule):
         self.objective = Objective(recipe, targets)
         self.average: AveragedModel | None = None
         if recipe.ema:
-            follow = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+            follow = moving_average(recipe.ema)
             self.average = AveragedModel(network, multi_avg_fn=follow, use_buffers=True)
         self.validation_targets = validation_targets
         self.figures: dict[str, float] = {}
@@ -134,3 +137,21 @@ class Training(lightning.LightningModule):
 def probabilities(logits: Tensor, recipe: Recipe) -> Tensor:
     """Softmax, or sigmoid where several labels may hold."""
     return logits.sigmoid() if recipe.loss == "binary" else logits.softmax(1)
+
+
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """An exponential moving average that forgets faster at first: ``min(decay, (1+n)/(10+n))``.
+
+    Without it the first weights would weigh on short runs. Counters are copied.
+    """
+
+    @torch.no_grad()
+    def follow(averaged: Tensors, current: Tensors, n: Tensor | int) -> None:
+        now = min(decay, (1 + float(n)) / (10 + float(n)))
+        for old, new in zip(averaged, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new.to(old.dtype), 1 - now)
+            else:
+                old.copy_(new)
+
+    return follow

@@ -1,0 +1,202 @@
+"""Purpose: the RAVDESS table: every network, protocol and seed on sound + face sequences.
+
+Cost: see `--list`; about five hours on one core for all on Luna-Jimenez's folds with one seed.
+
+    python runs/ravdess.py ../shared/corpora/ravdess WORK [--budget 120] [--rows figure best]
+
+Stop it at any time, and start it in several shells at once: each cell (a row of the table under
+a protocol with a seed) is a folder that is claimed by one process, goes on where it was, and is
+a JSON in WORK/cells at its end. `runs/ravdess_table.py` makes the table from whatever is there.
+"""
+
+import argparse
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from avtca.corpora import load_ravdess_features
+from avtca.evaluation.material import Material
+from avtca.evaluation.predictions import write_atomic
+from avtca.training.cv import cross_validate
+from avtca.training.experiment import Experiment, load_experiment
+from avtca.training.fit import torch_threads
+from avtca.training.run import load_material
+
+CONFIGS = Path(__file__).parents[1] / "configs" / "ravdess_sequences"
+PROTOCOLS = {
+    "luna_5fold": [],
+    "luna_5fold_standardised": ["data.standardise=speaker"],
+    "6fold": ["data.folds=ravdess_6fold"],
+    "paper_random_80_20": ["data.folds=paper_random_80_20", "data.allow_leak=true"],
+}
+"""Changes of the configuration; the order is that of the runs."""
+SINGLE = ("audio_only", "video_only")
+FUSIONS = (
+    "mean_posterior",
+    "concatenation",
+    "late_transformer",
+    "intermediate_attention",
+    "intermediate_transformer",
+    "it4",
+    "ct4",
+    "it4_ct4",
+    "figure",
+    "released",
+    "best",
+)
+WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best")
+ROWS = {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)} | {
+    f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS
+}
+"""Row -> variant, visual features."""
+DIMS = {"expression7": 7, "expression7+action_units35": 42}
+
+
+class OutOfTime(Exception):
+    """The budget is spent."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    protocol: str
+    row: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.protocol}/{self.row}/seed{self.seed}"
+
+    def experiment(self, work: Path, changes: list[str]) -> Experiment:
+        variant, features = ROWS[self.row]
+        corpus = work / "prepared" / features
+        return load_experiment(
+            CONFIGS / "variants" / f"{variant}.yaml",
+            [
+                f"data.corpus={corpus}",
+                f"seeds=[{self.seed}]",
+                f"name={self.row}",
+                *PROTOCOLS[self.protocol],
+                *changes,
+            ],
+        )
+
+
+class Materials:
+    """Takes and folds of a protocol; the last one stays in memory, windows and all."""
+
+    def __init__(self) -> None:
+        self.key: tuple[object, ...] = ()
+        self.material: Material | None = None
+
+    def of(self, experiment: Experiment) -> Material:
+        key = (experiment.data.model_dump_json(), experiment.clip.model_dump_json())
+        if key != self.key or self.material is None:
+            self.material, self.key = None, key
+            self.material = load_material(experiment)
+        return self.material
+
+
+def claim(folder: Path) -> bool:
+    """Whether this process may work there; a claim of a process that is gone does not count."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / "claimed"
+    try:
+        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        owner = int(lock.read_text() or 0)
+        if owner and alive(owner):
+            return owner == os.getpid()
+        lock.unlink(missing_ok=True)
+        return claim(folder)
+    os.write(descriptor, str(os.getpid()).encode())
+    os.close(descriptor)
+    return True
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def prepare(corpus: Path, work: Path, features: str) -> None:
+    """The takes with one kind of visual features, prepared once."""
+    from avtca.clipspec import ClipSpec
+    from avtca.labels import RAVDESS
+
+    spec = json.loads((CONFIGS / "clipspec.json").read_text())
+    spec |= {"visual_features": features, "visual_dim": DIMS[features], "labels": RAVDESS}
+    load_ravdess_features(corpus, ClipSpec(**spec), work / "prepared" / features)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path, help="RAVDESS's audio-only form")
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=list(PROTOCOLS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
+    parser.add_argument("--budget", type=float, default=0, help="minutes; 0 for no end")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--list", action="store_true", help="say what is done and what is not")
+    args = parser.parse_args()
+    # One seed of everything comes before the second seed of anything.
+    cells = [
+        Cell(protocol, row, seed)
+        for seed in args.seeds
+        for protocol in args.protocols
+        for row in args.rows
+    ]
+    if args.list:
+        for cell in cells:
+            done = args.work / "cells" / f"{cell.name}.json"
+            seconds = json.loads(done.read_text())["seconds"] if done.exists() else None
+            print(cell.name, "to do" if seconds is None else f"{seconds} s")
+        return
+    torch_threads(args.threads)
+    started = time.monotonic()
+    materials = Materials()
+
+    def before(seed: int, fold: int) -> None:
+        if args.budget and time.monotonic() - started > 60 * args.budget:
+            raise OutOfTime
+        print(f"  seed {seed}, fold {fold}", flush=True)
+
+    for cell in cells:
+        done = args.work / "cells" / f"{cell.name}.json"
+        folder = args.work / "runs" / cell.protocol / cell.row / f"of_seed{cell.seed}"
+        if done.exists() or not claim(folder):
+            continue
+        prepare(args.corpus, args.work, ROWS[cell.row][1])
+        print(cell.name, flush=True)
+        experiment = cell.experiment(args.work, args.set)
+        begun = time.monotonic()
+        try:
+            result = cross_validate(experiment, materials.of(experiment), folder, before=before)
+        except OutOfTime:
+            print("the budget is spent; start it again to go on")
+            return
+        finally:
+            (folder / "claimed").unlink(missing_ok=True)
+        value = {
+            **result,
+            "row": cell.row,
+            "protocol": cell.protocol,
+            "seed": cell.seed,
+            "seconds": round(time.monotonic() - begun),
+            "changes": args.set,
+        }
+        done.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(done, json.dumps(value, indent=1))
+        print(f"  accuracy {100 * result['accuracy'][0]:.1f} %, {value['seconds']} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Purpose: the RAVDESS table from whatever cells `runs/ravdess.py` has finished.
+
+Cost: a minute.
+
+    python runs/ravdess_table.py WORK benchmarks/results
+
+Writes ravdess.json (row -> protocol -> metric -> [mean over seeds, low, high], "seeds"),
+ravdess.md and ravdess.png. With WORK/references (runs/ravdess_references.py) the regressions and
+the published systems stand beside, compared take by take.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from ravdess import FUSIONS, PROTOCOLS, ROWS
+
+from avtca.evaluation.crossvalidation import difference, summarise
+from avtca.evaluation.intervals import mcnemar
+from avtca.evaluation.predictions import Predictions, write_atomic
+
+METRICS = ("accuracy", "uar", "weighted_f1")
+MAIN = "luna_5fold"
+REFERENCES = {
+    "regression_face": "logistic regression, face sequences",
+    "regression_sound": "logistic regression, sound",
+    "regression_action_units": "logistic regression, action units",
+    "regression_face_sound": "logistic regression, face + sound",
+    "regression_all": "logistic regression, face + sound + action units",
+    "action_units_mlp": "Luna-Jimenez 2022, MLP on action units",
+    "wav2vec2": "Luna-Jimenez 2022, fine-tuned XLSR wav2vec2 (300 M parameters)",
+    "fusion": "Luna-Jimenez 2022, wav2vec2 + action units",
+}
+NAMES = {
+    "luna_5fold": "Luna-Jimenez's 5 folds",
+    "luna_5fold_standardised": "the same, standardised on the actor's unlabelled takes",
+    "6fold": "6 folds",
+    "paper_random_80_20": "random 80/20 (people on both sides)",
+}
+Tables = dict[int, list[Predictions]]
+
+
+def tables_of(work: Path, protocol: str, row: str) -> Tables:
+    """Answers of the finished seeds, by fold."""
+    out: Tables = {}
+    for done in sorted((work / "cells" / protocol / row).glob("seed*.json")):
+        seed = int(done.stem[4:])
+        folder = work / "runs" / protocol / row / f"of_seed{seed}" / f"seed{seed}"
+        folds = sorted(folder.glob("fold*"), key=lambda path: int(path.name[4:]))
+        out[seed] = [Predictions.load(fold / "test.csv") for fold in folds]
+    return out
+
+
+def line(tables: Tables) -> dict[str, Any]:
+    """One cell of ravdess.json."""
+    found = summarise(tables)
+    return {
+        **{name: found[name] for name in METRICS},
+        "seeds": [one["accuracy"] for one in found["seeds"].values()],
+        "spread_over_folds": found["spread"]["accuracy"],
+        "folds": found["folds"]["accuracy"],
+    }
+
+
+def joined(tables: Tables) -> list[Predictions]:
+    return [Predictions.joined(folds) for folds in tables.values()]
+
+
+def paired(first: Tables, second: Tables) -> dict[str, Any]:
+    """Difference in accuracy, its interval over people, and McNemar's p of the first seeds."""
+    a, b = joined(first), joined(second)
+    found = difference(a, b)
+    return {**found, "mcnemar": mcnemar(a[0].ordered().right, b[0].ordered().right)}
+
+
+def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]) -> list[Any]:
+    """What the issue is about: fusion against single streams, and against the published."""
+    rows = {row: tables for (protocol, row), tables in cells.items() if protocol == MAIN}
+    pairs = []
+    for fusion in FUSIONS:
+        pairs += [(fusion, other) for other in ("audio_only", "video_only", "mean_posterior")]
+    pairs += [("best", other) for other in FUSIONS]
+    every = {**references, **rows}
+    for ours in ("best", "best+action_units", "audio_only"):
+        pairs += [(ours, other) for other in references]
+    out = []
+    for a, b in dict.fromkeys(pairs):
+        if a != b and a in every and b in every:
+            out.append({"first": a, "second": b, **paired(every[a], every[b])})
+    return out
+
+
+def markdown(result: dict[str, Any]) -> str:
+    protocols = [p for p in PROTOCOLS if any(p in row for row in result["rows"].values())]
+    head = "| network | " + " | ".join(NAMES[p] for p in protocols) + " | seeds |"
+    lines = ["Accuracy in %, mean over seeds [95 % interval, bootstrap over actors].", "", head]
+    lines.append("|---|" + "---|" * (len(protocols) + 1))
+    for name, row in result["rows"].items():
+        cells = [shown(row[p]["accuracy"]) if p in row else "" for p in protocols]
+        seeds = max(len(cell["seeds"]) for cell in row.values())
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {seeds} |")
+    for name, row in result["references"].items():
+        cells = [shown(row["accuracy"]) if p == MAIN else "" for p in protocols]
+        lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " | |")
+    lines += ["", "Differences on the same takes, Luna-Jimenez's folds.", ""]
+    lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
+    for pair in result["differences"]:
+        value, low, high = (100 * pair[k] for k in ("value", "low", "high"))
+        lines.append(
+            f"| {pair['first']} - {pair['second']} | {value:+.1f} [{low:+.1f}, {high:+.1f}] "
+            f"| {pair['p']:.3f} | {pair['mcnemar']:.1e} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def shown(interval: list[float]) -> str:
+    value, low, high = (100 * x for x in interval)
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def picture(result: dict[str, Any]) -> Figure:
+    """Accuracy on the main protocol, networks and references in order, intervals over actors."""
+    bars = [
+        (n, row[MAIN]["accuracy"], "#2b6cb0") for n, row in result["rows"].items() if MAIN in row
+    ]
+    bars += [
+        (REFERENCES[n].split(" (")[0], row["accuracy"], "#a9b4c0")
+        for n, row in result["references"].items()
+    ]
+    bars.sort(key=lambda bar: bar[1][0])
+    figure = Figure(figsize=(8.5, 0.34 * len(bars) + 1.2), layout="tight")
+    axes = figure.subplots()
+    for place, (_, (value, low, high), colour) in enumerate(bars):
+        axes.barh(place, 100 * value, color=colour, height=0.68)
+        axes.plot([100 * low, 100 * high], [place, place], color="#1d2730", linewidth=1.2)
+        axes.text(100 * high + 0.8, place, f"{100 * value:.1f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(bars)), [bar[0] for bar in bars], fontsize=9)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("RAVDESS, 8 emotions, accuracy on people never seen, % (Luna-Jimenez's folds)")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    cells = {
+        (protocol, row): tables
+        for protocol in PROTOCOLS
+        for row in ROWS
+        if (tables := tables_of(args.work, protocol, row))
+    }
+    references = {
+        name: {0: [Predictions.load(path)]}
+        for name in REFERENCES
+        if (path := args.work / "references" / f"{name}.csv").exists()
+    }
+    rows: dict[str, Any] = {}
+    for (protocol, row), tables in cells.items():
+        rows.setdefault(row, {})[protocol] = line(tables)
+    result = {
+        "rows": {row: rows[row] for row in ROWS if row in rows},
+        "references": {name: line(tables) for name, tables in references.items()},
+        "differences": compared(cells, references),
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    # The layout that readers of benchmarks/results expect: rows at the top, the rest beside.
+    flat = {
+        **result["rows"],
+        "_references": result["references"],
+        "_differences": result["differences"],
+    }
+    write_atomic(args.out / "ravdess.json", json.dumps(flat, indent=1))
+    write_atomic(args.out / "ravdess.md", markdown(result))
+    picture(result).savefig(args.out / "ravdess.png", dpi=110)
+    print(markdown(result))
+
+
+if __name__ == "__main__":
+    main()
