@@ -17,6 +17,7 @@ WIDTH = 4.4
 
 
 def box(ax, x, y, title, file, colour, *, width=WIDTH, height=0.86):
+    """A rounded box with a title and the file behind it."""
     ax.add_patch(
         FancyBboxPatch(
             (x - width / 2, y - height / 2),
@@ -43,6 +44,7 @@ def box(ax, x, y, title, file, colour, *, width=WIDTH, height=0.86):
 
 
 def arrow(ax, start, end, colour="#333333", *, bend=0.0, style="-|>", dashed=False):
+    """An arrow between two points."""
     ax.add_patch(
         FancyArrowPatch(
             start,
@@ -60,6 +62,7 @@ def arrow(ax, start, end, colour="#333333", *, bend=0.0, style="-|>", dashed=Fal
 
 
 def plus(ax, x, y, colour, sign="+"):
+    """A circle with a sign: two streams become one."""
     ax.scatter([x], [y], s=230, facecolor="white", edgecolor=colour, linewidth=1.4, zorder=3)
     ax.text(x, y - 0.01, sign, ha="center", va="center", fontsize=12, color=colour, zorder=4)
 
@@ -80,6 +83,7 @@ def branch_step(ax, y, title, file):
 
 
 def main():
+    """Draw and save both pictures beside this file."""
     fig, ax = plt.subplots(figsize=(11.5, 14.2))
     ax.set_xlim(-0.4, 15.2)
     ax.set_ylim(-0.7, 19.4)
