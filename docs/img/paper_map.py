@@ -84,6 +84,7 @@ def branch_step(ax, y, title, file):
 
 def main():
     """Draw and save both pictures beside this file."""
+    plt.rcParams["svg.hashsalt"] = "paper_map"
     fig, ax = plt.subplots(figsize=(11.5, 14.2))
     ax.set_xlim(-0.4, 15.2)
     ax.set_ylim(-0.7, 19.4)

@@ -204,3 +204,43 @@ def test_sizes_survive_json() -> None:
     assert ModelConfig.from_dict(config.to_dict()) == config
     model = build_model("best", config, n_labels=5)
     assert model.config.n_labels == 5 and model.config.pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    ("variant", "options"),
+    [
+        ("best", {"residual": False}),
+        ("best", {"positions": False, "dropout": 0.5}),
+        ("best", {"pooling": "max", "fusion": "gated"}),
+        ("best", {"fusion": "sum", "auxiliary": False}),
+        ("best", {"fusion": "concatenation", "heads": 1}),
+        ("best", {"sound_front": "conv1d", "mlp_ratio": 1.0}),
+        ("figure", {"residual": True, "positions": True, "pooling": "attentive"}),
+        ("figure", {"visual_widths": (6, 8, 10, 16), "sound_widths": (12, 16), "heads": 2}),
+        ("released", {"auxiliary": True, "fusion": "late", "pooling": "max"}),
+        ("concatenation", {"sound_front": "conv2d", "pooling": "mean"}),
+    ],
+)
+def test_options_of_every_kind(variant: str, options: dict[str, object]) -> None:
+    model = net(variant, "features", **options)
+    x = inputs("features", b=4)
+    out = model(*with_masked(x, float("nan")))
+    torch.testing.assert_close(out.logits, model(*with_masked(x, 0.0)).logits, atol=1e-6, rtol=0)
+    (out.logits.square().sum() + sum(v.square().sum() for v in out.auxiliary.values())).backward()
+    assert not [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    rebuilt = build_model(variant, ModelConfig.from_dict(model.config.to_dict()))
+    rebuilt.load_state_dict(model.state_dict())
+    torch.testing.assert_close(rebuilt.eval()(*with_masked(x, 0.0)).logits, out.logits)
+
+
+@pytest.mark.parametrize("variant", ["figure", "released"])
+@pytest.mark.parametrize(("height", "width", "channels"), [(32, 32, 1), (64, 96, 3), (96, 96, 1)])
+def test_crops_of_any_size(variant: str, height: int, width: int, channels: int) -> None:
+    model = net(variant, "pixels", channels=channels)
+    x = inputs("pixels")
+    x[0] = torch.rand(2, T_V, channels, height, width)
+    assert model(*x).logits.isfinite().all()
+    with pytest.raises(ValueError, match="px, the trunk needs a multiple of"):
+        model(torch.rand(2, T_V, channels, 40, 40), *x[1:])
+    with pytest.raises(ValueError, match=r"pixels are \(b, t_v, c, h, w\)"):
+        model(x[0][:, :, 0, 0], *x[1:])
