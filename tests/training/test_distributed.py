@@ -1,0 +1,40 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    launch += [f"--master-port={free_port()}"]
+    for start, name in (([sys.executable], "one"), (launch, "two")):
+        done = subprocess.run(
+            [*start, SCRIPT, tmp_path / name], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (
+        torch.load(tmp_path / name / "gradients.pt", weights_only=True) for name in ("one", "two")
+    )
+    assert len(one) == len(two) == 6
+    assert one[0].keys() == two[0].keys()
+    for name, gradient in one[0].items():
+        scale = max(1e-3, float(gradient.abs().max()))
+        torch.testing.assert_close(two[0][name], gradient, atol=1e-4 * scale, rtol=1e-4)
+    a, b = (json.loads((tmp_path / name / "done.json").read_text()) for name in ("one", "two"))
+    for first, second in zip(a["history"], b["history"], strict=True):
+        assert second == pytest.approx(first, rel=2e-3, abs=2e-3)
