@@ -106,13 +106,13 @@ def bad(tmp_path, six):
     whole = six[0].read_bytes()
     (tmp_path / "stub.flv").write_bytes(whole[:200])
     (tmp_path / "good.flv").write_bytes(whole)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "note.txt").write_text("no media here")
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "note.txt").write_text("no media here")
     return tmp_path
 
 
 def test_each_bad_file_is_one_line_and_the_good_one_is_done(bad):
-    names = ["text.mp4", "empty.mp4", "stub.flv", "folder", "missing.mp4", "good.flv"]
+    names = ["text.mp4", "empty.mp4", "stub.flv", "album", "missing.mp4", "good.flv"]
     done = avtca("predict", *names, "--format", "json", cwd=bad)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
