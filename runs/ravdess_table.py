@@ -110,7 +110,7 @@ def markdown(result: dict[str, Any]) -> str:
         value, low, high = (100 * pair[k] for k in ("value", "low", "high"))
         lines.append(
             f"| {pair['first']} - {pair['second']} | {value:+.1f} [{low:+.1f}, {high:+.1f}] "
-            f"| {pair['p']:.3f} | {pair['mcnemar']:.1e} |"
+            f"| {pair['p']:.4f} | {pair['mcnemar']:.1e} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -149,7 +149,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     for pair in result["pairs"]:
         d = pair["accuracy"]
         lines.append(
-            f"| {pair['first']} - {pair['second']} | {_points(d)} | {d['p']:.3f} | "
+            f"| {pair['first']} - {pair['second']} | {_points(d)} | {_p(d['p'])} | "
             f"{_p(pair.get('mcnemar'))} |"
         )
     return "\n".join(lines) + "\n"
@@ -169,7 +169,7 @@ def latex(result: Mapping[str, Any]) -> str:
     for system, one in result["systems"].items():
         cells = []
         for name in names:
-            value, low, high = (100 * x for x in one[name])
+            value, low, high = (float("nan") if x is None else 100 * x for x in one[name])
             shown = f"{value:.1f}"
             if one[name][0] == best[name]:
                 shown = rf"\textbf{{{shown}}}"
@@ -183,13 +183,16 @@ def _metrics(result: Mapping[str, Any]) -> list[str]:
     return list(next(iter(result["systems"].values()))["spread"])
 
 
-def _cell(interval: Sequence[float]) -> str:
-    value, low, high = (100 * x for x in interval)
+def _cell(interval: Sequence[float | None]) -> str:
+    value, low, high = (float("nan") if x is None else 100 * x for x in interval)
     return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _points(d: Mapping[str, float]) -> str:
-    return f"{100 * d['value']:+.1f} [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}]"
+def _points(d: Mapping[str, float | None]) -> str:
+    value, low, high = (d[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return "" if value is None else f"{100 * value:+.1f}"
+    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def _p(value: float | None) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avtca.evaluation.intervals import (
     LEVEL,
+    Interval,
     bootstrap,
     paired_difference,
     speaker_binary_confusions,
@@ -54,6 +55,11 @@ BINARY_METRICS: dict[str, Metric] = {
 }
 """Of several labels at once: means over the labels. ``uar`` is CMU-MOSEI's weighted accuracy,
 ``weighted_f1`` goes over presence and absence, ``macro_f1`` over presence alone."""
+
+
+def listed(interval: Interval) -> list[float | None]:
+    """``[value, low, high]`` for JSON; ``None`` where there is no interval (a single person)."""
+    return [None if np.isnan(x) else round(float(x), 5) for x in interval.to_list()]
 
 
 def metrics_of(predictions: Predictions) -> dict[str, Metric]:
@@ -99,7 +105,7 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
     out: dict[str, Any] = {}
     for name, metric in metrics.items():
         found = bootstrap(matrices, mean_over_seeds(metric))
-        out[name] = [round(value, 5) for value in found.to_list()]
+        out[name] = listed(found)
     out["seeds"] = {
         str(seed): {
             name: round(float(metric(matrices_of(table).sum(0))), 5)
@@ -138,7 +144,7 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
 
 def difference(
     first: Sequence[Predictions], second: Sequence[Predictions], metric: str = "accuracy"
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """``metric(first) - metric(second)``, means over seeds, with its speaker interval and p.
 
     Both must have answered the same takes (``ValueError``); the numbers of seeds may differ.
@@ -148,4 +154,5 @@ def difference(
     wide = int(np.lcm(a.shape[1], b.shape[1]))
     a, b = (np.repeat(part, wide // part.shape[1], axis=1) for part in (a, b))
     found = paired_difference(a, b, mean_over_seeds(score))
-    return {"value": found.value, "low": found.low, "high": found.high, "p": found.p}
+    value, low, high = listed(found)
+    return {"value": value, "low": low, "high": high, "p": None if np.isnan(found.p) else found.p}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from avtca.corpora.clipfile import RawTake
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
 from avtca.evaluation.conformal import abstention_curve, fit_conformal, set_coverage
-from avtca.evaluation.crossvalidation import matrices_of, metrics_of, summarise
+from avtca.evaluation.crossvalidation import listed, matrices_of, metrics_of, summarise
 from avtca.evaluation.intervals import bootstrap
 from avtca.evaluation.metrics import multilabel_summary
 from avtca.evaluation.predictions import Predictions
@@ -58,13 +58,10 @@ def study(system: System) -> dict[str, Any]:
     return out
 
 
-def metrics_line(table: Predictions) -> dict[str, list[float]]:
+def metrics_line(table: Predictions) -> dict[str, list[float | None]]:
     """Each metric as ``[value, low, high]`` over speakers."""
     matrices = matrices_of(table)
-    return {
-        name: [round(x, 5) for x in bootstrap(matrices, metric).to_list()]
-        for name, metric in metrics_of(table).items()
-    }
+    return {name: listed(bootstrap(matrices, metric)) for name, metric in metrics_of(table).items()}
 
 
 class Changed:
@@ -91,7 +88,7 @@ def without(takes: TakeSet, modality: str) -> TakeSet:
     return replace(takes, raws=Changed(takes.raws, change), kept={})
 
 
-def modalities(system: System) -> dict[str, dict[str, list[float]]]:
+def modalities(system: System) -> dict[str, dict[str, list[float | None]]]:
     """Figures with both modalities, with sound alone and with picture alone."""
     cases = {
         "both": system.answers(),
@@ -217,23 +214,23 @@ def _numbers(values: NDArray[np.floating[Any]] | Sequence[float]) -> list[float 
 def raters(votes: Mapping[str, NDArray[np.float64]], plain: Predictions) -> dict[str, Any]:
     """How often people name the intended label, beside the network on the same takes.
 
-    ``votes``: what the raters were given ("voice", "face", "both") -> shares of votes
-    ``(n, k)``, NaN where a take was not rated. ``one_rater``: expected accuracy of a rater drawn
-    from those of the take; ``majority``: of the raters' most frequent answer, level ones counting
-    by their share; ``network``: of the network given both.
+    ``votes``: what the raters were given ("voice", "face", "both") -> numbers of votes
+    ``(n, k)``, NaN where a take was not rated. ``one_rater``: share of all votes;
+    ``majority``: share of takes whose most frequent vote it is, a tie being no answer;
+    ``network``: accuracy of the network given both.
     """
     out = {}
-    for given, shares in votes.items():
-        rated = np.isfinite(shares).all(1)
+    for given, counts in votes.items():
+        rated = np.isfinite(counts).all(1)
         if not rated.any():
             continue
-        p, y = shares[rated], plain.truth[rated]
-        own, top = p[np.arange(len(y)), y], p.max(1)
-        level = np.isclose(p, top[:, None]).sum(1)
+        n, y = counts[rated], plain.truth[rated]
+        own, top = n[np.arange(len(y)), y], n.max(1)
+        alone = np.isclose(n, top[:, None]).sum(1) == 1
         out[given] = {
             "takes": int(rated.sum()),
-            "one_rater": float(own.mean()),
-            "majority": float(np.where(np.isclose(own, top), 1 / level, 0.0).mean()),
+            "one_rater": float(own.sum() / n.sum()),
+            "majority": float((np.isclose(own, top) & alone).mean()),
             "network": float(plain.right[rated].mean()),
         }
     return out

@@ -47,7 +47,7 @@ class System:
     binary: bool
     provenance: dict[str, Any]
     votes: dict[str, Float] = field(default_factory=dict)
-    """Raters' shares ``(n, k)`` of every test take, by what they were given; NaN where unrated."""
+    """Raters' votes ``(n, k)`` on every test take, by what they were given; NaN where unrated."""
     memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
 
     @property
@@ -163,7 +163,7 @@ def open_system(
 
 
 def _votes(corpus: PreparedCorpus, tests: Sequence[TakeSet]) -> dict[str, Float]:
-    """Raters' shares of the test takes, where the corpus has them."""
+    """Raters' votes on the test takes, where the corpus has them; shares if not their number."""
     row_of = {take: row for row, take in enumerate(corpus.takes)}
     rows = [row_of[name] for takes in tests for name in takes.names]
     out = {}
@@ -171,7 +171,9 @@ def _votes(corpus: PreparedCorpus, tests: Sequence[TakeSet]) -> dict[str, Float]
         if given in corpus.meta["targets"]:
             found = corpus.targets(given)
             shares, _ = mapped_targets(found, corpus.labels, tests[0].spec.labels)
-            out[given] = shares.astype(np.float64)[rows]
+            raters = corpus.manifest.get(f"raters_{given}")
+            n = np.ones(len(shares)) if raters is None else raters.to_numpy(np.float64)
+            out[given] = (shares.astype(np.float64) * n[:, None])[rows]
     return out
 
 

@@ -83,11 +83,12 @@ def abstention_figure(result: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def bars_figure(rows: Sequence[tuple[str, Sequence[float]]], metric: str) -> Figure:
+def bars_figure(rows: Sequence[tuple[str, Sequence[float | None]]], metric: str) -> Figure:
     """Horizontal bars with intervals: ``(name, [value, low, high])``."""
     figure = Figure(figsize=(7.5, 0.42 * len(rows) + 1.1), layout="tight")
     axes = figure.subplots()
-    for place, (_, (value, low, high)) in enumerate(rows):
+    for place, (_, interval) in enumerate(rows):
+        value, low, high = numbers(interval)
         axes.barh(place, 100 * value, color=MAIN, height=0.62)
         if low == low:
             axes.plot([100 * low, 100 * high], [place, place], color=INK, linewidth=1.4)
@@ -198,8 +199,14 @@ def _multilabel(values: Mapping[str, Any]) -> str:
     return table(("label", "weighted accuracy", "F1", "weighted F1", "takes"), rows)
 
 
-def _percent(interval: Sequence[float]) -> tuple[str, str]:
-    value, low, high = (100 * x for x in interval)
+def numbers(interval: Sequence[float | None]) -> tuple[float, float, float]:
+    """Value, low and high; NaN where there is none."""
+    value, low, high = (float("nan") if x is None else x for x in interval)
+    return value, low, high
+
+
+def _percent(interval: Sequence[float | None]) -> tuple[str, str]:
+    value, low, high = (100 * x for x in numbers(interval))
     return f"{value:.1f}", "" if low != low else f"{low:.1f} to {high:.1f}"
 
 

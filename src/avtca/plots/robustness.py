@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from avtca.plots.evaluation import METRIC_NAMES, image, plain, section, table
+from avtca.plots.evaluation import METRIC_NAMES, image, numbers, plain, section, table
 from avtca.plots.page import STYLE
 
 LINES = ("#2b6cb0", "#ee8434", "#6b8f3c", "#7a5aa6", "#c8443f", "#4c9f9f", "#5f6c7b", "#b5838d")
@@ -41,7 +41,7 @@ def curve_figure(result: Mapping[str, Any], condition: str, metric: str = "accur
     names = [_level(first[i]["level"]) for i in ordered]
     for nth, (name, points) in enumerate(curves.items()):
         colour = LINES[nth % len(LINES)]
-        values = [[100 * x for x in points[i][metric]] for i in ordered]
+        values = [[100 * x for x in numbers(points[i][metric])] for i in ordered]
         if words:
             width = 0.8 / len(curves)
             at = [place + (nth - (len(curves) - 1) / 2) * width for place in range(len(names))]

@@ -65,7 +65,7 @@ def table(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Rows ``(metric, mean and interval, spread over folds, seeds)`` in percent."""
     rows = []
     for name, spread in result["spread"].items():
-        value, low, high = (100 * x for x in result[name])
+        value, low, high = (float("nan") if x is None else 100 * x for x in result[name])
         seeds = ", ".join(f"{100 * one[name]:.1f}" for one in result["seeds"].values())
         between = "" if spread is None else f"{100 * spread:.1f}"
         rows.append((name, f"{value:.1f} [{low:.1f}, {high:.1f}]", between, seeds))

@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from avtca.cli import build_app
+from avtca.errors import ConfigError
+from avtca.evaluation.comparison import compare, latex, markdown, open_entry
+from avtca.evaluation.intervals import mcnemar
+from avtca.evaluation.predictions import Predictions
+
+
+def test_two_cross_validations(made, tmp_path):
+    entries = [open_entry(made / name) for name in ("both", "seen")]
+    result = compare(entries)
+    known = [json.loads((made / n / "result.json").read_text()) for n in ("both", "seen")]
+    assert result["takes"] == 48
+    (pair,) = result["pairs"]
+    assert pair["accuracy"]["value"] == pytest.approx(
+        known[0]["accuracy"][0] - known[1]["accuracy"][0], abs=1e-4
+    )
+    right = [entry.joined[0].ordered().right for entry in entries]
+    assert pair["mcnemar"] == mcnemar(*right)
+    text = markdown(result)
+    assert f"{100 * known[0]['accuracy'][0]:.1f} [" in text and "both - seen" in text
+    tex = latex(result)
+    assert tex.startswith(r"\begin{tabular}{lcccc}") and tex.count(r"\\") == 3
+    assert tex.count(r"\textbf{") >= 4
+
+
+def test_the_command_prints_and_writes(made, tmp_path):
+    app = build_app()
+    runs = [str(made / "both"), str(made / "seen")]
+    done = CliRunner().invoke(app, ["compare", *runs, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "| both |" in done.output
+    assert {p.suffix for p in tmp_path.iterdir()} == {".json", ".md", ".tex"}
+
+
+def test_other_takes_are_refused_unless_only_the_common_ones_count(made):
+    whole = open_entry(made / "both")
+    part = open_entry(made / "seen" / "seed0" / "fold1")
+    n = 48 - len(part.joined[0])
+    with pytest.raises(ConfigError, match=f"differ in {n} takes"):
+        compare([whole, part])
+    result = compare([whole, part], allow_partial=True)
+    assert result["takes"] == 48 - n
+
+
+def test_what_cannot_be_compared(made, tmp_path):
+    entry = open_entry(made / "both")
+    with pytest.raises(ConfigError, match="only one"):
+        compare([entry])
+    with pytest.raises(ConfigError, match="one name"):
+        compare([entry, entry])
+    with pytest.raises(ConfigError, match="no finished run"):
+        open_entry(tmp_path)
+    table = entry.joined[0]
+    other = Predictions(
+        table.labels, table.takes, table.speakers, np.roll(table.targets, 1, axis=1), table.probs
+    )
+    other.save(tmp_path / "other.csv")
+    with pytest.raises(ConfigError, match="do not agree on the truth"):
+        compare([entry, open_entry(tmp_path / "other.csv")])

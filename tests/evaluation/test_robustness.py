@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_takes import SPEC, make_takes
+
+from avtca.corpora.clipfile import RawTake
+from avtca.errors import ConfigError
+from avtca.evaluation.robustness import CONDITIONS, blurred, robustness, through_codec
+from avtca.evaluation.systems import open_system
+from avtca.plots.robustness import page
+
+FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]
+PIXELS = replace(SPEC, visual="pixels", crop_px=32, visual_features="", visual_dim=0, colour="grey")
+
+
+def pixel_take():
+    rng = np.random.default_rng(0)
+    crops = rng.integers(1, 256, (12, 32, 32)).astype(np.uint8)
+    wave = rng.standard_normal(9600).astype(np.float32) * 0.1
+    return RawTake(np.arange(12), crops, wave, 1.2)
+
+
+def test_conditions_fit_what_the_clipspec_holds():
+    assert "feature noise" in FEATURES and "blur" not in FEATURES
+    assert CONDITIONS["blur"].fits(PIXELS) and not CONDITIONS["feature noise"].fits(PIXELS)
+    shipped = replace(SPEC, sound="features")
+    assert not CONDITIONS["noise"].fits(shipped) and CONDITIONS["shift"].fits(shipped)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_each_condition_changes_what_it_says_and_is_the_same_each_time(name):
+    condition, takes = CONDITIONS[name], make_takes(6)
+    assert condition.applied(takes, condition.levels[0]) is takes
+    for level in condition.levels[1:]:
+        once, again = condition.applied(takes, level), condition.applied(takes, level)
+        changed = 0
+        for i in range(6):
+            a, b, plain = once.raws[i], again.raws[i], takes.raws[i]
+            np.testing.assert_array_equal(a.wave, b.wave)
+            np.testing.assert_array_equal(a.visual, b.visual)
+            heard = not np.array_equal(a.wave, plain.wave)
+            seen = not (
+                np.array_equal(a.visual, plain.visual) and np.array_equal(a.steps, plain.steps)
+            )
+            changed += heard or seen
+            if name in ("noise", "reverberation", "codec", "shift"):
+                assert not seen and len(a.wave) == len(plain.wave)
+            if name in ("dropped frames", "feature noise"):
+                assert not heard
+        assert changed == 6 or name in ("length", "dropped frames")
+        assert once.kept is not takes.kept
+
+
+@pytest.mark.parametrize("name", ["black frames", "blur", "occlusion"])
+def test_pictures_get_worse(name):
+    condition, raw = CONDITIONS[name], pixel_take()
+    before = 0.0
+    for level in condition.levels[1:]:
+        out = condition.change(raw, PIXELS, level, np.random.default_rng(0))
+        assert out.visual.dtype == np.uint8 and out.visual.shape == raw.visual.shape
+        error = float(np.abs(out.visual.astype(float) - raw.visual).mean())
+        assert error >= before and error > 0
+        before = error
+    if name == "occlusion":
+        assert (out.visual == 0).mean() == pytest.approx(0.6, abs=0.05)
+
+
+def test_a_shift_moves_the_sound_alone():
+    raw = make_takes(1).raws[0]
+    late = CONDITIONS["shift"].change(raw, SPEC, 0.2, np.random.default_rng(0))
+    np.testing.assert_array_equal(late.wave[1600:], raw.wave[:-1600])
+    assert not late.wave[:1600].any()
+    shifts = CONDITIONS["shift"].levels
+    assert min(shifts) == -1 and max(shifts) == 1 and shifts[0] == 0
+
+
+def test_a_shorter_take_is_the_middle_of_both_streams():
+    raw = make_takes(24).raws[23]
+    out = CONDITIONS["length"].change(raw, SPEC, 0.5, np.random.default_rng(0))
+    first = int((raw.duration_s - 0.5) / 2 * 10)
+    assert out.steps.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(out.visual, raw.visual[first : first + 5])
+    np.testing.assert_array_equal(out.wave, raw.wave[first * 800 : first * 800 + 4000])
+    takes = CONDITIONS["length"].applied(make_takes(24), 0.5)
+    assert max(takes.durations) == 0.5
+
+
+def test_a_codec_keeps_time_and_loses_detail():
+    rng = np.random.default_rng(0)
+    time = np.arange(16000) / 16000
+    wave = (np.sin(2 * np.pi * (200 + 400 * time) * time) * 0.2).astype(np.float32)
+    wave += rng.standard_normal(16000).astype(np.float32) * 0.02
+    errors = []
+    for kbit in (64, 24, 6):
+        coded = through_codec(wave, 16000, "libopus", kbit)
+        assert len(coded) == len(wave) and coded.dtype == np.float32
+        lags = np.arange(-40, 41)
+        match = [np.dot(wave[100:-100], np.roll(coded, -lag)[100:-100]) for lag in lags]
+        assert abs(lags[int(np.argmax(match))]) <= 4
+        errors.append(float(np.square(coded - wave).mean()))
+    assert errors[0] < errors[2]
+    assert len(through_codec(wave[:0], 16000, "libopus", 24)) == 0
+
+
+def test_blur_keeps_a_flat_picture_and_its_mean():
+    flat = np.full((2, 16, 16, 3), 77, np.uint8)
+    np.testing.assert_array_equal(blurred(flat, 2.0), flat)
+    point = np.zeros((1, 33, 33), np.uint8)
+    point[0, 16, 16] = 255
+    out = blurred(point, 1.0)
+    assert out[0, 16, 16] == pytest.approx(255 / (2 * np.pi), abs=2)
+    np.testing.assert_array_equal(out[0], out[0].T)
+
+
+def test_curves_of_two_systems(made):
+    systems = [open_system(made / name, made / "prepared") for name in ("both", "seen")]
+    asked = []
+    result = robustness(systems, ["modality", "shift"], progress=lambda *where: asked.append(where))
+    assert list(result["systems"]) == ["both", "seen"]
+    curve = result["systems"]["seen"]["shift"]
+    assert [point["level"] for point in curve] == list(CONDITIONS["shift"].levels)
+    # A network of pictures alone does not care when the sound comes.
+    assert len({tuple(point["accuracy"]) for point in curve}) == 1
+    deaf = result["systems"]["both"]["modality"]
+    assert deaf[0]["accuracy"] != deaf[1]["accuracy"]
+    assert len(asked) == 2 * (3 + 11)
+    text = page(result)
+    assert text.count("<img") == 2 and "http" not in text.split("</style>")[1]
+
+
+def test_what_cannot_be_measured(made):
+    system = open_system(made / "both", made / "prepared")
+    with pytest.raises(ConfigError, match="unknown condition 'fog'"):
+        robustness([system], ["fog"])
+    with pytest.raises(ConfigError, match="no condition fits"):
+        robustness([system], ["blur"])
+    with pytest.raises(ConfigError, match="one name"):
+        robustness([system, system], ["shift"])
