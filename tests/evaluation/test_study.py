@@ -140,6 +140,8 @@ def test_people_of_training_are_refused(made, tmp_path):
         open_system(run, made / "prepared", folds=swap, fold=0)
     allowed = open_system(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
     assert set(allowed.answers().speakers) == set(trained)
+    assert "2 speakers of the test were trained on" in allowed.mark
+    assert "LEAK" in page(study(allowed))
 
 
 def test_a_single_run_is_tested_on_its_own_fold(made):

@@ -57,6 +57,7 @@ def test_learns_what_can_be_heard_and_seen(tmp_path):
     assert (said.argmax(1) == test.labels).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_killed_in_an_epoch_and_resumed_equals_the_unbroken_run(unbroken, tmp_path):
     script = Path(__file__).with_name("broken_off.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -160,3 +161,54 @@ def test_variants_train_with_softhard_dropout(tmp_path):
     recipe = Recipe(epochs=1, batch=12, modality_dropout=ModalityDropout(form="softhard"))
     for variant in ("figure", "late_transformer", "audio_only"):
         assert len(run(tmp_path / variant, recipe, variant).history) == 1
+
+
+def pixel_takes(n, seed=0):
+    """Grey crops whose brightness tells the label, in place of the features."""
+    takes = make_takes(n, seed=seed)
+    spec = replace(
+        SPEC, visual="pixels", crop_px=32, colour="grey", visual_features="", visual_dim=0
+    )
+    rng = np.random.default_rng(seed)
+    raws = []
+    for raw, label in zip(takes.raws, takes.labels, strict=True):
+        shape = (len(raw.steps), 32, 32)
+        crops = rng.integers(0, 60, shape) + 80 * int(label)
+        raws.append(replace(raw, visual=crops.astype(np.uint8)))
+    return replace(takes, spec=spec, raws=raws, kept={})
+
+
+def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):
+    recipe = Recipe(
+        epochs=2,
+        batch=6,
+        workers=1,
+        augmentation=Augmentation(pixels=True, speed=0.1),
+        optimiser=Optimiser(learning_rate=0.005),
+    )
+    trunk = {"units": (1, 1), "width": 32}
+    takes, validation = pixel_takes(12), pixel_takes(6, seed=1)
+    losses = []
+    for workers in (0, 1):
+        network = new_network("figure", takes.spec, trunk=trunk, **SMALL)
+        made = recipe.model_copy(update={"workers": workers})
+        result = fit(network, made, takes, validation, out=tmp_path / str(workers))
+        losses.append([row["train_loss"] for row in result.history])
+    assert losses[0] == losses[1]
+    assert losses[0][1] < losses[0][0]
+
+
+def test_several_labels_at_once(tmp_path):
+    takes, validation = make_takes(24), make_takes(12, seed=1)
+    several = np.clip(takes.targets + np.roll(takes.targets, 1, axis=1), 0, 1)
+    of = {"targets": several}
+    takes = replace(takes, **of)
+    validation = replace(validation, targets=several[:12])
+    recipe = Recipe(
+        epochs=8, batch=8, loss="binary", metric="macro_f1", optimiser=Optimiser(learning_rate=0.02)
+    )
+    network = new_network("video_only", SPEC, **SMALL)
+    result = fit(network, recipe, takes, validation, out=tmp_path)
+    probs = predict_takes(result.network, validation, binary=True)
+    assert ((probs >= 0.5) == (validation.targets > 0.5)).mean() > 0.8
+    assert result.figures["macro_f1"] > 0.7

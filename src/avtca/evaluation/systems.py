@@ -143,23 +143,24 @@ def open_system(
     }
     if name is None:
         takes = chosen_takes(prepared, **choice)
-        _require_unseen(takes, first, prepared.name, allow_leak)
+        mark = _trained_on(takes, first, prepared.name, allow_leak) or "whole corpus"
         part = Part(loaded[0][0], takes, None)
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash}
         votes = _votes(prepared, [takes])
-        return System(run_name(path), (part,), first, "whole corpus", binary, provenance, votes)
+        return System(run_name(path), (part,), first, mark, binary, provenance, votes)
     material = open_material(
         corpus, folds=name, spec=first.clip_spec, allow_leak=allow_leak, **choice
     )
-    parts = []
+    parts, marks = [], [material.mark]
     for network, card in loaded:
         at = card.provenance.get("provenance", {}).get("fold", 0) if folds is None else fold or 0
         test, validation = _sides(material, int(at))
-        _require_unseen(test, card, prepared.name, allow_leak)
+        mark = _trained_on(test, card, prepared.name, allow_leak)
+        marks = marks if not mark or mark in marks else [*marks, mark]
         parts.append(Part(network, test, validation if len(validation) else None))
     votes = _votes(prepared, [part.test for part in parts])
     where = material.provenance
-    return System(run_name(path), tuple(parts), first, material.mark, binary, where, votes)
+    return System(run_name(path), tuple(parts), first, "; ".join(marks), binary, where, votes)
 
 
 def _votes(corpus: PreparedCorpus, tests: Sequence[TakeSet]) -> dict[str, Float]:
@@ -215,15 +216,20 @@ def _kept(path: Path) -> Path:
     return path
 
 
-def _require_unseen(takes: TakeSet, card: Card, corpus: str, allow_leak: bool) -> None:
+def _trained_on(takes: TakeSet, card: Card, corpus: str, allow_leak: bool) -> str:
+    """The mark for people of the test who were trained on; empty where there are none.
+
+    Raises :class:`LeakError` unless leaks are allowed.
+    """
     run = card.provenance.get("provenance", {})
     trained = card.provenance.get("train") or {}
-    if run.get("corpus") != corpus or allow_leak:
-        return
     both: Sequence[str] = sorted(set(trained.get("speakers", ())) & set(takes.speakers))
-    if both:
+    if run.get("corpus") != corpus or not both:
+        return ""
+    if not allow_leak:
         raise LeakError(
             "evaluate on people the network has not seen",
             f"{len(both)} speakers were trained on, the first is {both[0]}",
             "name folds that keep them apart, or say --allow-leak and carry the mark",
         )
+    return f"LEAK (allowed): {len(both)} speakers of the test were trained on"
