@@ -41,11 +41,12 @@ FUSIONS = (
     "intermediate_transformer",
     "it4",
     "ct4",
-    "it4_ct4",
     "figure",
     "released",
     "best",
 )
+SAME = {"it4_ct4": "figure"}
+"""Rows of the paper's Table V that are another row's network; they are not trained twice."""
 WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best")
 ROWS = {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)} | {
     f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from ravdess import FUSIONS, PROTOCOLS, ROWS
+from ravdess import FUSIONS, PROTOCOLS, ROWS, SAME
 
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.intervals import mcnemar
@@ -99,7 +99,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines.append("|---|" + "---|" * (len(protocols) + 1))
     for name, row in result["rows"].items():
         cells = [shown(row[p]["accuracy"]) if p in row else "" for p in protocols]
-        seeds = max(len(cell["seeds"]) for cell in row.values())
+        seeds = max(len(row[p]["seeds"]) for p in protocols if p in row)
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {seeds} |")
     for name, row in result["references"].items():
         cells = [shown(row["accuracy"]) if p == MAIN else "" for p in protocols]
@@ -162,8 +162,11 @@ def main() -> None:
     rows: dict[str, Any] = {}
     for (protocol, row), tables in cells.items():
         rows.setdefault(row, {})[protocol] = line(tables)
+    for name, other in SAME.items():
+        if other in rows:
+            rows[name] = {**rows[other], "same_as": other}
     result = {
-        "rows": {row: rows[row] for row in ROWS if row in rows},
+        "rows": {row: rows[row] for row in (*ROWS, *SAME) if row in rows},
         "references": {name: line(tables) for name, tables in references.items()},
         "differences": compared(cells, references),
     }
