@@ -10,8 +10,7 @@ import os
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch import Tensor, distributed, nn
 
 from avtca.model.streams import MaskedBatchNorm
 
@@ -71,9 +70,24 @@ class SynchronisedMaskedBatchNorm(MaskedBatchNorm):
         return out
 
 
+class _Sum(torch.autograd.Function):
+    """A sum over all processes; each process's gradient is the sum of all gradients."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+
 def _sum(values: Tensor) -> Tensor:
-    """Over all processes; gradients flow back through it."""
-    out: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    out: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
     return out
 
 
