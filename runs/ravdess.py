@@ -102,18 +102,22 @@ class Materials:
 def claim(folder: Path) -> bool:
     """Whether this process may work there; a claim of a process that is gone does not count."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / "claimed"
+    lock, mine = folder / "claimed", folder / f".claim{os.getpid()}"
+    mine.write_text(str(os.getpid()))
     try:
-        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
-        owner = int(lock.read_text() or 0)
-        if owner and alive(owner):
-            return owner == os.getpid()
-        lock.unlink(missing_ok=True)
-        return claim(folder)
-    os.write(descriptor, str(os.getpid()).encode())
-    os.close(descriptor)
-    return True
+        for _ in range(2):
+            try:
+                os.link(mine, lock)  # there at once, with its content, or not at all
+            except FileExistsError:
+                owner = int(lock.read_text())
+                if alive(owner):
+                    return owner == os.getpid()
+                lock.unlink(missing_ok=True)
+            else:
+                return True
+    finally:
+        mine.unlink()
+    return False
 
 
 def alive(process: int) -> bool:

@@ -1,0 +1,83 @@
+"""The scripts that make the RAVDESS table, as far as they run in seconds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avtca.evaluation.predictions import Predictions
+
+RUNS = Path(__file__).parents[2] / "runs"
+sys.path.insert(0, str(RUNS))
+
+import ravdess  # noqa: E402
+import ravdess_table  # noqa: E402
+
+
+@pytest.mark.parametrize("protocol", ravdess.PROTOCOLS)
+@pytest.mark.parametrize("row", ravdess.ROWS)
+def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
+    experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"])
+    variant, features = ravdess.ROWS[row]
+    assert experiment.model.variant == variant
+    assert experiment.data.corpus == tmp_path / "prepared" / features
+    assert experiment.seeds == (2,) and experiment.train.epochs == 3
+    assert experiment.data.allow_leak == ("random" in protocol)
+    assert (experiment.data.standardise == "speaker") == protocol.endswith("standardised")
+    alone = variant.endswith("_only")
+    assert (experiment.train.modality_dropout.form == "none") == alone
+
+
+def test_a_cell_belongs_to_one_living_process(tmp_path):
+    assert ravdess.claim(tmp_path)
+    assert ravdess.claim(tmp_path)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    (tmp_path / "claimed").write_text(gone.stdout.decode().strip())
+    assert ravdess.claim(tmp_path)
+    (tmp_path / "claimed").write_text(str(os.getppid()))
+    assert not ravdess.claim(tmp_path)
+
+
+def write_cell(work, protocol, row, seed, skill):
+    rng = np.random.default_rng(seed)
+    truth = np.arange(160) % 8
+    for fold in range(2):
+        folder = work / "runs" / protocol / row / f"of_seed{seed}" / f"seed{seed}" / f"fold{fold}"
+        folder.mkdir(parents=True)
+        mine = np.arange(160) // 80 == fold
+        z = rng.standard_normal((80, 8)) + skill * np.eye(8)[truth[mine]]
+        probs = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        names = [f"t{i:03d}" for i in np.flatnonzero(mine)]
+        people = [f"s{i // 20}" for i in np.flatnonzero(mine)]
+        labels = tuple("abcdefgh")
+        table = Predictions(labels, names, people, np.eye(8)[truth[mine]], probs)
+        table.save(folder / "test.csv")
+    cell = work / "cells" / protocol / row / f"seed{seed}.json"
+    cell.parent.mkdir(parents=True, exist_ok=True)
+    cell.write_text("{}")
+
+
+def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
+    work, out = tmp_path / "work", tmp_path / "out"
+    for row, skill in (("figure", 3.0), ("audio_only", 1.0)):
+        for seed in (0, 1):
+            write_cell(work, "luna_5fold", row, seed, skill)
+    write_cell(work, "paper_random_80_20", "figure", 0, 5.0)
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(work), str(out)])
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    cell = found["figure"]["luna_5fold"]
+    assert len(cell["seeds"]) == 2
+    value, low, high = cell["accuracy"]
+    assert value == pytest.approx(np.mean(cell["seeds"]), abs=1e-4) and low < value < high
+    assert set(found["figure"]) == {"luna_5fold", "paper_random_80_20"}
+    assert found["it4_ct4"]["same_as"] == "figure"
+    pairs = {(p["first"], p["second"]): p for p in found["_differences"]}
+    assert pairs["figure", "audio_only"]["low"] > 0
+    text = (out / "ravdess.md").read_text()
+    assert "| figure |" in text and "people on both sides" in text
+    assert (out / "ravdess.png").stat().st_size > 5000
