@@ -193,20 +193,18 @@ def robustness(
         raise ConfigError(asked, found, f"choose among {', '.join(CONDITIONS)}")
     if len({system.name for system in systems}) != len(systems):
         raise ConfigError(asked, "two systems have one name", "rename a folder")
-    curves: dict[str, Any] = {}
-    for system in systems:
-        curves[system.name] = {}
-        for name in wanted:
-            condition = CONDITIONS[name]
-            if not condition.fits(system.spec):
-                continue
-            points = []
-            for level in condition.levels:
+    curves: dict[str, Any] = {system.name: {} for system in systems}
+    for name in wanted:
+        condition = CONDITIONS[name]
+        fitting = [system for system in systems if condition.fits(system.spec)]
+        for level in condition.levels:
+            damaged: dict[tuple[Any, ...], TakeSet] = {}
+            for system in fitting:
                 if progress is not None:
                     progress(system.name, name, level)
-                answers = system.answers(partial(condition.applied, level=level))
-                points.append({"level": level, **metrics_line(answers)})
-            curves[system.name][name] = points
+                answers = system.answers(partial(_once, damaged, condition, level))
+                point = {"level": level, **metrics_line(answers)}
+                curves[system.name].setdefault(name, []).append(point)
     if not any(curves.values()):
         raise ConfigError(
             asked, "no condition fits the ClipSpec", f"choose among {', '.join(CONDITIONS)}"
@@ -217,6 +215,16 @@ def robustness(
         "splits": {system.name: {"mark": system.mark, **system.provenance} for system in systems},
         "takes": {system.name: sum(len(takes) for takes in system.test) for system in systems},
     }
+
+
+def _once(
+    damaged: dict[tuple[Any, ...], TakeSet], condition: Condition, level: Any, takes: TakeSet
+) -> TakeSet:
+    """The takes at a level; systems that are tested on the same takes share their windows."""
+    key = takes.spec.hash, takes.standard is None, *takes.names
+    if key not in damaged:
+        damaged[key] = condition.applied(takes, level)
+    return damaged[key]
 
 
 def blurred(crops: NDArray[Any], sigma: float) -> NDArray[Any]:

@@ -65,14 +65,16 @@ def metrics_line(table: Predictions) -> dict[str, list[float | None]]:
 
 
 class Changed:
-    """Takes with a function applied when they are read."""
+    """Takes with a function applied when they are read; the last one is kept."""
 
     def __init__(self, raws: Raws, change: Any) -> None:
         self.raws, self.change = raws, change
+        self._last: tuple[int, RawTake] | None = None
 
     def __getitem__(self, index: int, /) -> RawTake:
-        changed: RawTake = self.change(self.raws[index], index)
-        return changed
+        if self._last is None or self._last[0] != index:
+            self._last = index, self.change(self.raws[index], index)
+        return self._last[1]
 
 
 def without(takes: TakeSet, modality: str) -> TakeSet:
