@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from made_takes import SPEC, make_takes
 
 from avtca.errors import ClipSpecMismatch, ConfigError
@@ -61,11 +62,20 @@ def test_learns_what_can_be_heard_and_seen(tmp_path):
 def test_killed_in_an_epoch_and_resumed_equals_the_unbroken_run(unbroken, tmp_path):
     script = Path(__file__).with_name("broken_off.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for step in ("5", "11"):
+    for step, epochs in (("5", 1), ("11", 3)):
         done = subprocess.run([sys.executable, script, tmp_path, step], env=environment)
         assert done.returncode == -signal.SIGKILL
         assert not (tmp_path / "done.json").exists()
-    resumed = run(tmp_path)
+        kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+        assert kept["global_step"] == 3 * epochs
+    trained = []
+
+    class Watch(Callback):
+        def on_train_epoch_start(self, trainer, module):
+            trained.append(trainer.current_epoch)
+
+    resumed = run(tmp_path, callbacks=[Watch()])
+    assert trained == [3, 4]
     assert resumed.history == unbroken.history
     assert resumed.epoch == unbroken.epoch
     for name in ("best", "last"):
@@ -96,8 +106,6 @@ def test_the_kept_weights_give_the_kept_figures(unbroken):
 def test_what_is_written_before_the_first_step(tmp_path):
     class Stop(Exception):
         pass
-
-    from lightning.pytorch.callbacks import Callback
 
     class AtStart(Callback):
         def on_train_start(self, *args):

@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
@@ -24,7 +24,7 @@ from avtca.training.data import TrainingData, training_loader
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
 from avtca.training.recipe import Recipe
-from avtca.training.record import RunRecord, fingerprint, versions
+from avtca.training.record import RunRecord, SaveLast, fingerprint, versions
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def fit(
         accelerator=recipe.device,
         **strategy(),
         logger=_loggers(out) if board else False,
-        callbacks=[record, *_bars(progress), *(callbacks or []), _saver(out)],
+        callbacks=[record, *_bars(progress), *(callbacks or []), SaveLast(out)],
         gradient_clip_val=recipe.optimiser.clip_norm or None,
         enable_progress_bar=progress,
         enable_model_summary=False,
@@ -189,13 +189,6 @@ def _finished(out: Path, spec: ClipSpec) -> FitResult:
     done = json.loads((out / "done.json").read_text())
     network, _ = load_checkpoint(out / done["kept"], clip_spec=spec)
     return FitResult(network, done["epoch"], done["figures"], done["history"], out)
-
-
-def _saver(out: Path) -> ModelCheckpoint:
-    """``last.ckpt`` after every epoch."""
-    return ModelCheckpoint(
-        out, save_last=True, save_top_k=0, every_n_epochs=1, save_on_train_epoch_end=True
-    )
 
 
 def _loggers(out: Path) -> list[Any]:

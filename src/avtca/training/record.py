@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from avtca.clipspec import ClipSpec
 from avtca.evaluation.predictions import write_atomic
@@ -63,6 +63,26 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return head + ("+" if changed else "")
+
+
+class SaveLast(Checkpoint):
+    """``last.ckpt`` after every epoch, whole or not at all.
+
+    A ``Checkpoint``, so that Lightning calls it after all else of the epoch. (Its own
+    ``ModelCheckpoint`` with ``save_top_k=0`` saves at the end of the training alone.)
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Write beside, then move into place."""
+        beside = self.out / ".last.ckpt"
+        trainer.save_checkpoint(beside)
+        if trainer.is_global_zero:
+            beside.replace(self.out / "last.ckpt")
 
 
 class RunRecord(Callback):
