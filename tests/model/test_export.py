@@ -12,7 +12,10 @@ from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.export import export_onnx, export_program
 
 CASES = [(name, "features") for name in VARIANTS if not name.startswith("no_")]
-CASES += [(name, "pixels") for name in ("figure", "released", "no_channel", "no_local", "best")]
+CASES += [
+    (name, "pixels")
+    for name in ("figure", "released", "no_channel", "no_spatial", "no_local", "best")
+]
 
 
 def check(row: dict[str, float]) -> None:

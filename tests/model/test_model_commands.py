@@ -47,6 +47,12 @@ def test_the_boxes_of_a_network() -> None:
     assert "1,448,552" in text.splitlines()[-1]
 
 
+def test_no_cell_is_cut() -> None:
+    """The brackets of a short network's longest cell count too."""
+    text = run(model, "audio_only")
+    assert "figure, step 1: [conv 3, BN, ReLU, max pool] x2" in text and "…" not in text
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_and_box_is_in_the_table(variant: str) -> None:
     rows = boxes_of(variant)
@@ -109,8 +115,15 @@ def test_convert_says_what_became_of_every_tensor(tmp_path: Path) -> None:
     torch.save(authors.efficientface(torch.Generator().manual_seed(0)), path)
     text = run(convert, str(path), "--to", "best", "--out", str(tmp_path / "e"))
     assert "fresh, nothing in the file for them: " in text and "untrained" in text
+    assert len(text.splitlines()) < 10 and "left, best has no visual_front.trunk.stages.2: " in text
+    shapes = "left, of another shape in best: local.conv1_1.weight (116, 1, 3, 3) for (29, 1, 3, 3)"
+    assert shapes in text
     with pytest.raises(CheckpointError, match="no such file"):
         run(convert, str(tmp_path / "absent"), "--to", "best", "--out", str(tmp_path))
+    with pytest.raises(CheckpointError, match="it is a folder"):
+        run(convert, str(tmp_path), "--to", "best", "--out", str(tmp_path))
+    with pytest.raises(ConfigError, match="choose another --out"):
+        run(convert, str(path), "--to", "best", "--out", str(path / "below"))
 
 
 def test_without_torch_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """`avtca convert`: weights of EfficientFace, AVT-CA and its parent into avtca checkpoints."""
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from avtca.errors import ConfigError
 
 if TYPE_CHECKING:
     from avtca.model.convert import Conversion
@@ -32,7 +35,6 @@ def convert(
 
     names = tuple(name.strip() for name in labels.split(",")) if labels else None
     result = convert_file(source, to, heads=heads, labels=names)
-    out.mkdir(parents=True, exist_ok=True)
     provenance = {
         "converted_from": source.name,
         "kind": result.kind,
@@ -40,7 +42,12 @@ def convert(
         "left": result.left,
         "fresh": result.fresh,
     }
-    save_checkpoint(out / to, result.model, result.clip_spec, provenance=provenance)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(out / to, result.model, result.clip_spec, provenance=provenance)
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise ConfigError(f"write {out / to}.safetensors", found, "choose another --out") from error
     for line in report(result):
         typer.echo(line)
     typer.echo(f"wrote {out / to}.safetensors and {to}.json")
@@ -58,12 +65,17 @@ def report(result: "Conversion") -> list[str]:
     lines = [f"{result.kind}: {len(result.taken)} tensors taken"]
     reasons: dict[str, list[str]] = defaultdict(list)
     for name, why in result.left.items():
-        reasons[why].append(name)
+        shapes = _SHAPES.fullmatch(why)
+        reason = f"of another shape in {result.model.variant}" if shapes else why
+        reasons[reason].append(f"{name} {shapes[1]} for {shapes[2]}" if shapes else name)
     for why, names in reasons.items():
         lines.append(f"left, {why}: {_listed(names)}")
     if result.fresh:
         lines.append(f"fresh, nothing in the file for them: {_listed(result.fresh)}")
     return lines
+
+
+_SHAPES = re.compile(r"shape (\(.*\)), \S+ has (\(.*\))")
 
 
 def _listed(names: list[str], most: int = 4) -> str:

@@ -62,7 +62,8 @@ def model(
         table.add_section()
         parameters, multiply_adds = totals(rows)
         table.add_row("all", "", "", f"{parameters:,}", f"{multiply_adds:,}", "")
-    width = Measurement.get(Console(width=400), Console(width=400).options, table).maximum
+    wide = Console(width=400, markup=False)  # "[conv 3, BN, ReLU] x2" is no markup
+    width = Measurement.get(wide, wide.options, table).maximum
     Console(width=width, markup=False, highlight=False).print(table, crop=False)
 
 

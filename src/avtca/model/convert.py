@@ -5,6 +5,7 @@ katerynaCh/multimodal-emotion-recognition and shravan-18/AVTCA.
 """
 
 import pickle
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -95,12 +96,14 @@ def read_state(path: Path) -> State:
     """
     asked = f"read {path}"
     if not path.is_file():
-        raise CheckpointError(asked, "no such file", "check the path")
+        found = "it is a folder" if path.is_dir() else "no such file"
+        raise CheckpointError(asked, found, "name a .pth or .pth.tar file")
     try:
         with torch.serialization.safe_globals(_shells(path, asked)):
             held = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         line = str(error).strip().splitlines()[0][:120] if str(error).strip() else "broken"
+        line = "more, or other, than plain tensors" if "Weights only" in line else line
         raise CheckpointError(
             asked, f"not a readable PyTorch file ({line})", "download it again"
         ) from None
@@ -279,7 +282,7 @@ def _fill(result: Conversion, state: State, asked: str) -> None:
             result.left[theirs] = (
                 f"shape {tuple(value.shape)}, {wrong[0]} has {there}"
                 if there is not None
-                else f"{result.model.variant} has no {wrong[0]}"
+                else f"{result.model.variant} has no {_box_of(wrong[0])}"
             )
             continue
         for name, part in wanted:
@@ -296,6 +299,12 @@ def _fill(result: Conversion, state: State, asked: str) -> None:
                 f"nothing in the file fits {missing[0]} ({len(missing)} such){next(known, '')}",
                 "give a complete state dict of the published sizes",
             )
+
+
+def _box_of(name: str) -> str:
+    """The box of one of our tensors; of the trunk, its part."""
+    part = re.match(re.escape(_TRUNK) + r"(stages\.\d+|\w+)", name)
+    return part[0] if part else name.partition(".")[0]
 
 
 def _why_left(name: str) -> str:
