@@ -5,6 +5,8 @@ Shape legend: ``n`` faces, ``f`` features.
 
 import hashlib
 import json
+import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ from torch import Tensor, nn
 
 from avtca.labels import FER2013, FERPLUS, order_map
 from avtca.model.avtca import AVTCA
+from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
 from avtca.model.export import export_onnx, quiet
 from avtca.model.expression import ExpressionNetwork
 
 BUNDLE_FORMAT = 1
 """Version of the folder's format; ``recognize.engines`` reads the same."""
+CHECKPOINT = "fusion"
+"""Name of the checkpoint that further training starts from, without its endings."""
 
 
 class ExpressionFeatures(nn.Module):
@@ -58,20 +63,35 @@ def export_bundle(
     name: str,
     fusion: AVTCA,
     card: Card,
-    face: ExpressionFeatures | None = None,
+    face: ExpressionFeatures | Path | None = None,
     face_px: int = 48,
     extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write ``fusion.onnx``, ``face.onnx`` where given, and ``avtca.json``; returns the card.
+    """Write the networks, a checkpoint and ``avtca.json``; returns the card.
 
-    The JSON names the files' hash and is written last, each file moved into place when complete.
+    ``fusion.onnx`` and, where a face network is given, ``face.onnx`` (a path is another bundle's,
+    which is copied) are what runs: the JSON names their hash. ``fusion.safetensors`` and
+    ``fusion.json`` hold the fusion network's weights for ``avtca finetune``; nobody else reads
+    them, and the JSON names the hash of the former apart. Each file is moved into place when
+    complete, the JSON last.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {"fusion": "fusion.onnx"}
     export_onnx(fusion.eval(), card.clip_spec, folder / files["fusion"])
     if face is not None:
         files["face"] = "face.onnx"
-        _export_face(face.eval(), folder / files["face"], face_px)
+        if isinstance(face, Path):
+            _copy(face, folder / files["face"])
+        else:
+            _export_face(face.eval(), folder / files["face"], face_px)
+    saved = save_checkpoint(
+        folder / CHECKPOINT,
+        fusion,
+        card.clip_spec,
+        calibration=card.calibration,
+        provenance=card.provenance,
+        metrics=card.metrics,
+    )
     digest = hashlib.sha256()
     for file in sorted(files.values()):
         digest.update((folder / file).read_bytes())
@@ -80,6 +100,7 @@ def export_bundle(
         "name": name,
         "files": files,
         "weights_sha256": digest.hexdigest(),
+        "checkpoint": {"name": CHECKPOINT, "sha256": saved.weights_sha256},
         "labels": list(card.labels),
         "clip_spec": card.clip_spec.to_dict(),
         "variant": card.variant,
@@ -94,6 +115,15 @@ def export_bundle(
     beside.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
     beside.replace(folder / "avtca.json")
     return out
+
+
+def _copy(source: Path, path: Path) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _export_face(face: ExpressionFeatures, path: Path, px: int) -> None:

@@ -1,0 +1,87 @@
+"""An exported folder runs without PyTorch and can be trained further."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from avtca.clipspec import ClipSpec
+from avtca.errors import CheckpointError
+from avtca.model import Card, ModelConfig, build_model, load_checkpoint
+from avtca.model.bundle import export_bundle
+from avtca.preprocess import ModelInput
+from avtca.recognize.engines import PACKAGED, OnnxEngine, read_bundle
+
+SPEC = ClipSpec(
+    window_s=0.8,
+    video_steps=8,
+    visual="features",
+    visual_features="expression7",
+    visual_dim=7,
+    sample_rate=16_000,
+    sound="logmel",
+    sound_dim=16,
+    n_fft=512,
+    hop=320,
+    labels=("happy", "neutral", "sad"),
+)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    torch.manual_seed(0)
+    sizes = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8)}
+    network = build_model("concatenation", ModelConfig.for_spec(SPEC, **sizes)).eval()
+    card = Card(
+        variant="concatenation",
+        config=network.config,
+        clip_spec=SPEC,
+        calibration={"temperature": 1.5},
+        provenance={"terms": "none"},
+    )
+    folder = tmp_path_factory.mktemp("bundle") / "new"
+    export_bundle(folder, name="x", fusion=network, card=card, face=PACKAGED / "face.onnx")
+    return folder
+
+
+def test_the_checkpoint_is_the_network_that_runs(exported):
+    network, card = load_checkpoint(exported / "fusion")
+    engine = OnnxEngine(read_bundle(exported), threads=1)
+    assert card.clip_spec == engine.spec == SPEC
+    assert card.calibration["temperature"] == engine.temperature == 1.5
+    assert card.provenance == {"terms": "none"}
+    rng = np.random.default_rng(0)
+    batch = ModelInput(
+        rng.random((3, 8, 7), np.float32),
+        np.ones((3, 8), bool),
+        rng.standard_normal((3, 16, SPEC.sound_steps), np.float32),
+        np.ones((3, SPEC.sound_steps), bool),
+    )
+    arrays = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    with torch.no_grad():
+        mine = network(*(torch.from_numpy(part) for part in arrays)).logits.numpy()
+    np.testing.assert_allclose(engine.logits(batch), mine, atol=1e-4)
+
+
+def test_a_face_network_that_is_exported_already_is_copied(exported):
+    assert (exported / "face.onnx").read_bytes() == (PACKAGED / "face.onnx").read_bytes()
+    crops = np.random.default_rng(0).integers(0, 255, (2, 48, 48), dtype=np.uint8)
+    assert OnnxEngine(read_bundle(exported), threads=1).expression(crops).shape == (2, 7)
+    left = {path.name for path in exported.iterdir()}
+    assert left == {"avtca.json", "face.onnx", "fusion.onnx", "fusion.safetensors", "fusion.json"}
+
+
+def test_the_card_names_the_checkpoint_and_does_without_it(exported, tmp_path):
+    card = json.loads((exported / "avtca.json").read_text())
+    assert card["checkpoint"]["name"] == "fusion"
+    _, saved = load_checkpoint(exported / card["checkpoint"]["name"])
+    assert card["checkpoint"]["sha256"] == saved.weights_sha256
+    assert set(card["files"]) == {"fusion", "face"}
+    for path in exported.iterdir():
+        if not path.name.startswith("fusion.") or path.suffix == ".onnx":
+            (tmp_path / path.name).symlink_to(path)
+    assert read_bundle(tmp_path).spec == SPEC
+    (tmp_path / "face.onnx").unlink()
+    with pytest.raises(CheckpointError, match=r"face\.onnx is missing"):
+        read_bundle(tmp_path)
