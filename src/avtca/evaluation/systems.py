@@ -195,7 +195,7 @@ def _checkpoints(path: Path, seed: int) -> list[Path]:
     """The networks behind a path: one, or one for each fold."""
     folders = sorted((path / f"seed{seed}").glob("fold*"), key=lambda folder: int(folder.name[4:]))
     if not folders:
-        return [_kept(path)]
+        return [kept_weights(path)]
     unfinished = [folder.name for folder in folders if not (folder / "done.json").exists()]
     if unfinished:
         raise ConfigError(
@@ -203,10 +203,10 @@ def _checkpoints(path: Path, seed: int) -> list[Path]:
             f"{', '.join(unfinished)} not finished",
             "run avtca cv to its end",
         )
-    return [_kept(folder) for folder in folders]
+    return [kept_weights(folder) for folder in folders]
 
 
-def _kept(path: Path) -> Path:
+def kept_weights(path: Path) -> Path:
     """The kept weights of a run's folder, or the path as it is."""
     if (path / "done.json").exists():
         kept: str = json.loads((path / "done.json").read_text())["kept"]
