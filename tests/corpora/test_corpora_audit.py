@@ -1,15 +1,18 @@
 """The auditor: every kind of leak is found, clean splits are clean, and the mark stays."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from corpora_made import SOUND
 
-from avtca.corpora import Folds, Split, audit, load_folds, random_folds
+from avtca.corpora import Folds, Split, audit, load_folds, prepare, random_folds, read_corpus
 from avtca.corpora.audit import open_manifest, open_split, twin_keys
 from avtca.corpora.make_folds import ravdess_takes
 from avtca.corpora.media_hash import near_pairs, picture_hash, sound_hash
+from avtca.corpora.sources import SYNTHETIC
 from avtca.errors import CorpusError, LeakError
 from avtca.labels import RAVDESS
 
@@ -119,8 +122,16 @@ def test_ferplus_copies_across_its_own_splits(corpora: Path) -> None:
         where.setdefault(image.tobytes(), set()).add(int(side))
     across = sum(len(sides) > 1 for sides in where.values())
     manifest = open_manifest(path)
-    report = audit(manifest, open_split("column:split", manifest), near=False)
+    report = audit(manifest, open_split("column:split", manifest))
     assert report.counts["identical"] == across == 556
+    assert report.counts["near"] == 160
+    alike = []
+    for leak in report.leaks:
+        if leak.kind == "near":
+            a, b = (images[int(name.split("#")[1])].ravel() for name in leak.what)
+            assert not np.array_equal(a, b)
+            alike.append(np.corrcoef(a, b)[0, 1])
+    assert min(alike) > 0.85 and np.mean(np.array(alike) > 0.95) > 0.9
     with pytest.raises(LeakError):
         report.require_clean()
 
@@ -187,6 +198,32 @@ def test_sounds_too_short_or_silent_have_no_hash() -> None:
     assert sound_hash(np.ones(100, np.float32), 8000) == ""
     assert picture_hash(np.zeros((0, 8, 8), np.uint8)) == ""
     assert near_pairs(["", ""], 0.5) == []
+
+
+def test_a_cache_that_is_unfinished_or_of_another_version(wavs: Path, tmp_path: Path) -> None:
+    prepare(read_corpus("folder", wavs, SOUND), tmp_path / "out", SOUND)
+    assert len(open_manifest(tmp_path / "out")) == 12
+    head = tmp_path / "out" / "corpus.json"
+    values = json.loads(head.read_text())
+    for change, found in (
+        ({"complete": False}, "its preparation was stopped"),
+        ({"format": 99}, "format 99, this version of avtca reads 1"),
+    ):
+        head.write_text(json.dumps({**values, **change}))
+        with pytest.raises(CorpusError, match=found):
+            open_manifest(tmp_path / "out")
+
+
+def test_what_is_synthetic_is_marked() -> None:
+    manifest = ravdess().assign(corpus="synthetic")
+    for name, mark in (("ravdess_released", "no leak found"), ("paper_random_80_20", "LEAK")):
+        report = audit(manifest, load_folds(name))
+        assert report.mark.startswith(mark) and SYNTHETIC in report.mark
+
+
+def test_a_column_without_sides() -> None:
+    with pytest.raises(CorpusError, match="split by column split: it is empty"):
+        open_split("column:split", ravdess().assign(split=None))
 
 
 def test_manifests_that_are_none(tmp_path: Path) -> None:

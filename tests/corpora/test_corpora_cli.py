@@ -114,7 +114,13 @@ def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(
     assert made.exit_code == 0 and "SYNTHETIC" in made.stderr
     out = tmp_path / "out"
     run(prepare, "ravdess", tmp_path / "s", "--out", out, "--spec", spec_file, "--workers", 0)
-    manifest = PreparedCorpus.open(out).manifest
+    again = run(prepare, "ravdess", tmp_path / "s", "--out", out, "--spec", spec_file)
+    assert "SYNTHETIC: drawn faces" in again.stderr and "2 of them were there" in again.stderr
+    checked = run(audit, out, "ravdess_released")
+    assert "SYNTHETIC: drawn faces" in checked.stdout.splitlines()[-1]
+    corpus = PreparedCorpus.open(out)
+    manifest = corpus.manifest
+    assert corpus.name == "synthetic" and set(manifest["corpus"]) == {"synthetic"}
     assert len(manifest) == 2 and (manifest["face_coverage"] > 0.5).all()
     with pytest.raises(ConfigError, match="synthetic"):
         run(synth, tmp_path / "t", "--size", "big")

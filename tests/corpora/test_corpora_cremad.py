@@ -9,7 +9,7 @@ import pytest
 from corpora_made import write_wav
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, load_folds, prepare, read_corpus
 from avtca.errors import CorpusError
 
 SPEC = ClipSpec(crop_px=64)
@@ -66,6 +66,23 @@ def test_level_votes_have_no_majority(corpora: Path) -> None:
     for take in list(votes)[::50]:
         published = summary.loc[take, "MultiModalVote"]
         assert votes[take]["voted_both"] == words.get(published, "")
+
+
+def test_every_clip_of_the_corpuss_own_list_is_read(corpora: Path, tmp_path: Path) -> None:
+    """All 7,442 names, with demographics and all votes, and their actors in the folds."""
+    names = pd.read_csv(corpora / "cremad" / "SentenceFilenames.csv")["Filename"].tolist()
+    assert len(names) == 7442
+    for name in names:
+        (tmp_path / f"{name}.flv").touch()
+    for table in ("VideoDemographics.csv", "tabulatedVotes.csv"):
+        (tmp_path / table).symlink_to(corpora / "cremad" / table)
+    layout = read_corpus("cremad", tmp_path, SPEC)
+    assert not layout.skipped and not layout.notes
+    assert {source.take for source in layout.sources} == {f"{n}X"[:15] for n in names}
+    assert all(source.fields["sex"] for source in layout.sources)
+    assert all(source.fields["raters_both"] > 3 for source in layout.sources)
+    speakers = {source.speaker for source in layout.sources}
+    assert speakers == set().union(*load_folds("cremad_5fold").splits[0])
 
 
 def test_sound_alone_and_pairs(corpora: Path, tmp_path: Path) -> None:

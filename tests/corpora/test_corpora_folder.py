@@ -52,6 +52,26 @@ def test_folders_of_sides_words_of_labels_and_pairs(tmp_path: Path) -> None:
     assert any("3 takes without a speaker" in note for note in layout.notes)
 
 
+def test_two_files_of_one_name_are_no_pair(tmp_path: Path) -> None:
+    """A film and a sound are a take; what is left over is said, not lost."""
+    for name in ("a.WAV", "a.mp4", "a.avi", "a.flac", "b.flac", "b.wav"):
+        write_wav(tmp_path / "sad" / name)
+    layout = read_corpus("folder", tmp_path, SOUND)
+    files = {
+        source.take: (source.picture and source.picture.name, source.sound and source.sound.name)
+        for source in layout.sources
+    }
+    assert files == {"sad/a": ("a.avi", "a.WAV"), "sad/b": (None, "b.flac")}
+    why = "another file of that name is taken"
+    assert dict(layout.skipped) == dict.fromkeys(("sad/a.flac", "sad/a.mp4", "sad/b.wav"), why)
+
+
+def test_one_file_by_two_paths(tmp_path: Path) -> None:
+    path = table(tmp_path, f"path,label\na.wav,sad\n{tmp_path / 'a.wav'},happy\n")
+    with pytest.raises(CorpusError, match=r"lines 2 and 3 both name /.*a\.wav"):
+        read_corpus("folder", path, SOUND)
+
+
 def test_a_csv_with_segments(tmp_path: Path) -> None:
     text = (
         "path,label,speaker,start,end,split\n"
@@ -106,6 +126,8 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
         ("path,label,start,end\na.wav,sad,2,\n", "line 2 has only one of start and end"),
         ("path,label,start,end\na.wav,sad,0:01,2\n", "start '0:01' is not seconds"),
         ("path,label,split\na.wav,sad,holdout\n", "split 'holdout'"),
+        ("path,label\na.wav,sad\n./a.wav,happy\n", "lines 2 and 3 both name ./a.wav"),
+        ("path;label\na.wav;sad\n", "cells are apart by ';'"),
         ("path,label\n", "no clip in it"),
         ("", "no column 'path'"),
     ],

@@ -225,6 +225,8 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "src" / "sad" / "a.wav").write_bytes(b"no sound")
     with pytest.raises(CorpusError, match="not one take could be read; the first"):
         prepare(read_corpus("folder", tmp_path / "src", SOUND), tmp_path / "out", SOUND)
+    header, line = (tmp_path / "out" / "failures.csv").read_text().splitlines()
+    assert header == "take,source,why" and line.startswith("sad/a,sad/a.wav,")
 
 
 @pytest.mark.parametrize(
@@ -344,3 +346,6 @@ def test_progress_counts_every_take(wavs: Path, tmp_path: Path) -> None:
     layout = read_corpus("folder", wavs, SOUND)
     prepare(layout, tmp_path / "out", SOUND, progress=lambda *at: seen.append(at))
     assert seen == [(k, 12) for k in range(1, 13)]
+    seen.clear()
+    prepare(layout, tmp_path / "out", SOUND, progress=lambda *at: seen.append(at))
+    assert seen == [(12, 12)]

@@ -144,6 +144,13 @@ def test_a_folder_without_takes(tmp_path: Path, files: list[str], found: str) ->
         read_corpus("ravdess", tmp_path, ClipSpec())
 
 
+def test_sound_alone_says_where_the_faces_are(ravdess_some: Path) -> None:
+    notes = read_corpus("ravdess", ravdess_some, ClipSpec()).notes
+    assert "8 takes are there as sound only (03-), so without face" in notes[-1]
+    assert "its face sequences need a ClipSpec of visual='features'" in notes[-1]
+    assert len(read_corpus("ravdess", ravdess_some, FEATURES).notes) == len(notes) - 1
+
+
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no such folder"):
         read_corpus("ravdess", tmp_path / "no", ClipSpec())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -177,3 +178,15 @@ def test_features_have_no_trunk(wavs: Path, tmp_path: Path, ravdess_some: Path) 
     prepare(read_corpus("folder", wavs, SOUND), tmp_path / "s", SOUND)
     empty = cache_trunk_features(PreparedCorpus.open(tmp_path / "s"), small_trunk(0))
     assert all(len(empty[take]) == 0 for take in PreparedCorpus.open(tmp_path / "s").takes)
+
+
+def test_a_full_disk_leaves_no_half_tar(crops: PreparedCorpus, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(CorpusError, match="make room"):
+            write_shards(crops, tmp_path / "s")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "s").iterdir())
+    assert write_shards(crops, tmp_path / "s")["shards"][0]["takes"] == 3

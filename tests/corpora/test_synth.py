@@ -2,12 +2,16 @@
 
 import itertools
 import json
+import resource
 from collections import Counter
 
 import av
 import numpy as np
 import pytest
 
+from avtca.clipspec import ClipSpec
+from avtca.corpora import read_corpus
+from avtca.corpora.sources import SYNTHETIC
 from avtca.corpora.synth import synth_clip, synth_corpus, synth_takes
 from avtca.corpora.synth_face import EXPRESSIONS, TOP, UNIT, Head
 from avtca.corpora.synth_film import film, person
@@ -224,6 +228,39 @@ def test_an_error_of_a_worker_arrives_whole(tmp_path):
     with pytest.raises(CorpusError) as caught:
         synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=2)
     assert caught.value.asked.startswith("write ") and caught.value.remedy
+
+
+def test_a_full_disk_leaves_nothing_of_its_own(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (10, 2000):  # not even the settings; no clip
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(CorpusError):
+                synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+        assert left == ([] if limit == 10 else ["synth.json"])
+    assert synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=1).made == 2
+
+
+def test_more_than_ravdess_has_is_read_and_called_synthetic(tmp_path):
+    """Thirty people, or more than two repetitions, have names that RAVDESS has not."""
+    for take in [*synth_takes(31, 31), *synth_takes(61, 1)]:
+        path = tmp_path / take.path
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    layout = read_corpus("ravdess", tmp_path, ClipSpec())
+    known = len(layout.sources)
+    assert layout.corpus == "ravdess" and {why for _, why in layout.skipped} == {
+        "not a RAVDESS name"
+    }
+    (tmp_path / "synth.json").write_text("{}")
+    layout = read_corpus("ravdess", tmp_path, ClipSpec())
+    assert (layout.corpus, layout.notes) == ("synthetic", (SYNTHETIC,))
+    assert not layout.skipped and len(layout.sources) > known
+    one = read_corpus("ravdess", tmp_path / "Actor_31", ClipSpec())
+    assert (one.corpus, len(one.sources)) == ("synthetic", 1)
 
 
 def test_folders_that_are_something_else(tmp_path):

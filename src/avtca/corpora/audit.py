@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.corpora.media_hash import NEAR, NEAR_SOUND, near_pairs, picture_hashes
+from avtca.corpora.prepared import PreparedCorpus
 from avtca.corpora.protocols import SIDES, Folds, load_folds, split_column
+from avtca.corpora.sources import SYNTHETIC
 from avtca.errors import CorpusError, LeakError
 
 if TYPE_CHECKING:
@@ -77,7 +79,8 @@ class AuditReport:
         if not self.leaks:
             return "clean" if not self.warnings else f"no leak found; {'; '.join(self.warnings)}"
         parts = [f"{n} {KINDS[kind]}" for kind, n in self.counts.items() if n]
-        return f"LEAK{' (allowed)' if self.allowed else ''}: {', '.join(parts)}"
+        made = f"; {SYNTHETIC}" if SYNTHETIC in self.warnings else ""
+        return f"LEAK{' (allowed)' if self.allowed else ''}: {', '.join(parts)}{made}"
 
     def require_clean(self) -> None:
         """Raise :class:`LeakError` unless there is no leak or leaks are allowed."""
@@ -267,6 +270,8 @@ def _skew(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
 
 def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
     out = []
+    if "synthetic" in _column(manifest, "corpus"):
+        out.append(SYNTHETIC)
     if not any(_column(manifest, "speaker")):
         out.append("speakers are unknown: people could not be checked")
     elif not all(_column(manifest, "speaker")):
@@ -283,7 +288,7 @@ def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
 def open_manifest(path: Path) -> "pd.DataFrame":
     """A manifest: a prepared corpus, a .parquet, a .csv, or FERPlus's .npz.
 
-    Raises :class:`CorpusError` where it is none of them.
+    Raises :class:`CorpusError` where it is none of them, or its preparation was stopped.
     """
     import pandas as pd
 
@@ -291,8 +296,8 @@ def open_manifest(path: Path) -> "pd.DataFrame":
     if not path.exists():
         raise CorpusError(asked, "no such file", "give a prepared corpus or a manifest")
     try:
-        if (path / "manifest.parquet").is_file():
-            return pd.read_parquet(path / "manifest.parquet")
+        if (path / "corpus.json").is_file():
+            return PreparedCorpus.open(path).manifest
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if path.suffix == ".npz":

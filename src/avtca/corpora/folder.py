@@ -7,6 +7,8 @@ where the corpus is split.
 import csv
 import difflib
 import math
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def read_folder(root: Path, spec: ClipSpec) -> Layout:
 def _from_csv(table: Path, spec: ClipSpec, asked: str) -> Layout:
     asked = f"prepare the clips of {table.name}"
     sources: dict[str, TakeSource] = {}
-    line_of: dict[str, int] = {}
+    line_of: dict[Any, int] = {}
     words: dict[str, set[str]] = {}
     for line, row in _rows(table, asked):
         where = f"line {line}"
@@ -63,13 +65,14 @@ def _from_csv(table: Path, spec: ClipSpec, asked: str) -> Layout:
             raise CorpusError(asked, f"{where}: {start:g} .. {end:g} s is no stretch", "correct it")
         stem = Path(row["path"]).with_suffix("").as_posix().lstrip("/")
         take = stem if start is None else f"{stem}@{start:g}-{end:g}"
-        if take in line_of:
+        same_file = os.path.normpath(path.absolute()), start, end
+        if earlier := line_of.get(take) or line_of.get(same_file):
             raise CorpusError(
                 asked,
-                f"lines {line_of[take]} and {line} both name {row['path']}",
+                f"lines {earlier} and {line} both name {row['path']}",
                 "keep one label for each clip",
             )
-        line_of[take] = line
+        line_of[take] = line_of[same_file] = line
         label = canonical(row["label"])
         words.setdefault(label, set()).add(row["label"])
         sources[take] = TakeSource(
@@ -97,6 +100,8 @@ def _rows(table: Path, asked: str) -> list[tuple[int, dict[str, str]]]:
             asked, f"not a CSV in UTF-8 ({error})", "save it as CSV, UTF-8"
         ) from error
     for name in header:
+        if name not in COLUMNS and ";" in name:
+            raise CorpusError(asked, "cells are apart by ';'", "save it with commas between cells")
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, 1)
             hint = f"did you mean {near[0]}?" if near else f"columns are {', '.join(COLUMNS)}"
@@ -152,7 +157,7 @@ def _picture(path: Path) -> Path | None:
 def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
     tops = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
     split = bool(tops) and all(top.name.lower() in SIDE_WORDS for top in tops)
-    found: dict[str, tuple[TakeSource, str]] = {}
+    found: dict[str, TakeSource] = {}
     skipped: list[tuple[str, str]] = []
     words: dict[str, set[str]] = {}
     for path in visible(root):
@@ -177,18 +182,25 @@ def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
             sound=path,
             fields={"split": side} if side else {},
         )
-        found[take] = (_joined(found[take][0], source) if take in found else source, name)
-    return _layout(root, [source for source, _ in found.values()], words, spec, asked, skipped)
+        if take in found:
+            joined = _joined(found[take], source)
+            if joined is None:
+                skipped.append((name, "another file of that name is taken"))
+                continue
+            source = joined
+        found[take] = source
+    return _layout(root, list(found.values()), words, spec, asked, skipped)
 
 
-def _joined(first: TakeSource, second: TakeSource) -> TakeSource:
-    """``a.mp4`` and ``a.wav`` are one take: picture of the one, sound of the other."""
-    from dataclasses import replace
+def _joined(first: TakeSource, second: TakeSource) -> TakeSource | None:
+    """``a.mp4`` and ``a.wav`` are one take: picture of the one, sound of the other.
 
-    sounds = [s.sound for s in (first, second) if s.sound and s.sound.suffix in SOUND_SUFFIXES]
-    return replace(
-        first, picture=first.picture or second.picture, sound=sounds[0] if sounds else first.sound
-    )
+    ``None`` for two videos or two sounds of one name.
+    """
+    film, sound = (first, second) if first.picture else (second, first)
+    if film.picture is None or film.picture != film.sound or sound.picture is not None:
+        return None
+    return replace(film, sound=sound.sound)
 
 
 def _layout(

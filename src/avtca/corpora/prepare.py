@@ -53,7 +53,7 @@ class Summary:
         reasons: dict[str, list[str]] = {}
         for name, why in self.skipped:
             reasons.setdefault(why, []).append(name)
-        out += [f"skipped {len(n)} files, {why} (first: {n[0]})" for why, n in reasons.items()]
+        out += [f"skipped {len(n)}: {why} (first: {n[0]})" for why, n in reasons.items()]
         return [*out, *self.notes]
 
 
@@ -98,21 +98,27 @@ def prepare(
             result.failures[source.take] = (_file(source, layout), _plain(error))
     reused = len(layout.sources) - len(todo) - len(result.failures)
     jobs = _jobs(todo)
-    done = reused
+    done = len(layout.sources) - len(todo)
+    if done and progress is not None:
+        progress(done, len(layout.sources))
     task = _Task(layout, spec, out, lossless, current)
     outcomes = run_jobs(jobs, task.call, task.died, min(workers, len(jobs)))
     with contextlib.closing(outcomes):
         for job, outcome in outcomes:
             result.failures.update(outcome.failures)
             if outcome.full:
-                raise CorpusError(
-                    asked,
-                    f"no space left on the disk ({outcome.full})",
-                    f"free some and run the same command again: {done} takes are kept",
-                )
+                result.full = outcome.full
+                break
             done += len(job)
             if progress is not None:
                 progress(done, len(layout.sources))
+    if result.full:
+        kept = sum(_is_done(out, s, current[s.take]) for s in layout.sources if s.take in current)
+        raise CorpusError(
+            asked,
+            f"no space left on the disk ({result.full})",
+            f"free some and run the same command again: {kept} takes are kept",
+        )
     return _finish(layout, out, spec, lossless, current, result, reused, asked)
 
 
@@ -243,6 +249,8 @@ def _file(source: TakeSource, layout: Layout) -> str:
 
 def _plain(error: BaseException) -> str:
     text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return " ".join(text.split())
 
 
@@ -285,8 +293,12 @@ def _finish(
         )
     failures = tuple((take, *result.failures[take]) for take in sorted(result.failures))
     if not rows:
+        with contextlib.suppress(OSError):
+            write_atomic(out / "failures.csv", to_csv(("take", "source", "why"), failures))
         first = f"; the first: {failures[0][2]}" if failures else ""
-        raise CorpusError(asked, f"not one take could be read{first}", "see the lines above")
+        raise CorpusError(
+            asked, f"not one take could be read{first}", f"see {out / 'failures.csv'}"
+        )
     faces = sum(row["face_coverage"] == 0 for row in rows)
     voices = sum(row["voice_coverage"] == 0 for row in rows)
     try:

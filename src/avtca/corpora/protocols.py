@@ -217,6 +217,8 @@ def split_column(manifest: "pd.DataFrame", column: str) -> Folds:
     side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SIDE_WORDS)
     if unknown := sorted(set(side) - {*SIDES, ""}):
         raise CorpusError(asked, f"unknown side {unknown[0]!r}", f"use {', '.join(SIDES)}")
+    if not side.any():
+        raise CorpusError(asked, "it is empty", "choose folds by name; see docs/corpora.md")
     takes = manifest["take"].astype(str)
     split = Split(*(frozenset(takes[side == name]) for name in SIDES))
     return Folds(f"column:{column}", "", "take", (split,), f"the manifest's column {column}")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.sources import (
     SOUND_SUFFIXES,
+    SYNTHETIC,
     VIDEO_SUFFIXES,
     Layout,
     TakeSource,
@@ -28,6 +29,8 @@ from avtca.errors import CorpusError
 from avtca.labels import RAVDESS
 
 NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
+MADE_NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(\d\d)-(\d\d)")
+"""Of ``avtca synth``, which has more people and repetitions."""
 FRAME_RATE = 29.97
 """Hz of ``face_sequences.npz``: frame numbers are 1-based, time = (frame - 1) / 29.97 s."""
 SERIES = {"expression7": 7, "action_units35": 35, "expression7+action_units35": 42}
@@ -86,17 +89,20 @@ def _units(root: Path) -> dict[str, NDArray[np.float32]]:
 def read_ravdess(root: Path, spec: ClipSpec) -> Layout:
     """Every take under a folder, in whatever subfolders.
 
-    The sound of a take is its ``03-`` file where there is one, else the sound of ``01-``.
-    Raises :class:`CorpusError` where the folder is missing, holds no RAVDESS file, or does not
+    The sound of a take is its ``03-`` file where there is one, else the sound of ``01-``. Clips of
+    ``avtca synth`` are a corpus of their own, "synthetic", so that whatever is made of them says
+    so. Raises :class:`CorpusError` where the folder is missing, holds no RAVDESS file, or does not
     hold the visual features that the spec asks for.
     """
     asked = f"prepare RAVDESS from {root}"
     files = _media(root, asked)
     require_media_spec(spec, asked, pictures=False)
+    made = any((folder / "synth.json").is_file() for folder in (root, root.parent))
+    names = MADE_NAME if made else NAME
     takes: dict[str, dict[str, Path]] = defaultdict(dict)
     skipped: list[tuple[str, str]] = []
     for path in files:
-        match = NAME.fullmatch(path.stem)
+        match = names.fullmatch(path.stem)
         name = path.relative_to(root).as_posix()
         if not match:
             skipped.append((name, "not a RAVDESS name"))
@@ -117,13 +123,13 @@ def read_ravdess(root: Path, spec: ClipSpec) -> Layout:
             "give the folder with Actor_01 .. Actor_24, or with audio/*.flac",
         )
     return Layout(
-        corpus="ravdess",
+        corpus="synthetic" if made else "ravdess",
         root=root,
         labels=RAVDESS,
         sources=tuple(sources),
         language="en",
         skipped=tuple(skipped),
-        notes=tuple(_notes(sources, root)),
+        notes=(SYNTHETIC,) if made else tuple(_notes(sources, root, spec)),
     )
 
 
@@ -197,7 +203,7 @@ def _series(take: str, root: Path, spec: ClipSpec) -> RavdessSeries | None:
     return series
 
 
-def _notes(sources: list[TakeSource], root: Path) -> list[str]:
+def _notes(sources: list[TakeSource], root: Path, spec: ClipSpec) -> list[str]:
     notes = []
     for channel, whole in (("speech", SPEECH_TAKES), ("song", SONG_TAKES)):
         here = [s for s in sources if s.fields["channel"] == channel]
@@ -211,4 +217,11 @@ def _notes(sources: list[TakeSource], root: Path) -> list[str]:
     silent = sum(source.sound is None for source in sources)
     if silent:
         notes.append(f"{silent} takes are there as picture only (02-), so without sound")
+    blind = sum(not (source.picture or source.visual_series) for source in sources)
+    if blind and spec.visual == "pixels":
+        shipped = (root / "face_sequences.npz").is_file()
+        hint = "; its face sequences need a ClipSpec of visual='features'" if shipped else ""
+        notes.append(f"{blind} takes are there as sound only (03-), so without face{hint}")
+    elif blind:
+        notes.append(f"{blind} takes have no {spec.visual_features}, so no face")
     return notes

@@ -84,19 +84,23 @@ def _write_side(
         name = f"{side}-{len(entries):06d}.tar"
         beside = out / f".{name}.part"
         count = 0
-        with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
-            while waiting:
-                take, members = waiting.pop()
-                size = sum(-(-len(data) // 512) * 512 + 512 for _, data in members)
-                if count and _padded(tar.offset + size) > max_bytes:
-                    waiting.append((take, members))
-                    break
-                for suffix, data in members:
-                    info = tarfile.TarInfo(f"{sample_name(take)}.{suffix}")
-                    info.size = len(data)
-                    tar.addfile(info, io.BytesIO(data))
-                count += 1
-                waiting = [(t, _members(corpus, t, rows[t])) for t in [next(rest, None)] if t]
+        try:
+            with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
+                while waiting:
+                    take, members = waiting.pop()
+                    size = sum(-(-len(data) // 512) * 512 + 512 for _, data in members)
+                    if count and _padded(tar.offset + size) > max_bytes:
+                        waiting.append((take, members))
+                        break
+                    for suffix, data in members:
+                        info = tarfile.TarInfo(f"{sample_name(take)}.{suffix}")
+                        info.size = len(data)
+                        tar.addfile(info, io.BytesIO(data))
+                    count += 1
+                    waiting = [(t, _members(corpus, t, rows[t])) for t in [next(rest, None)] if t]
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
         digest = hashlib.sha256(beside.read_bytes()).hexdigest()
         beside.replace(out / name)
         size = (out / name).stat().st_size

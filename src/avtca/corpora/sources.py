@@ -18,6 +18,8 @@ VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".m4v", ".mpg
 SOUND_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}
 FORMAT = 1
 """Version of the cache."""
+SYNTHETIC = "SYNTHETIC: drawn faces and computed voices; figures say nothing about people"
+"""Said of takes whose corpus is "synthetic", in every summary, audit and report."""
 
 
 class Series(Protocol):

@@ -20,6 +20,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from avtca.corpora.clipfile import write_atomic
 from avtca.corpora.synth_film import film, person
 from avtca.corpora.synth_voice import RATE, Speech, speak
 from avtca.errors import CorpusError
@@ -240,11 +241,9 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not note.exists():
-            if any(path.name != ".synth.json.part" for path in out.iterdir()):
+            if any(not path.name.startswith(".synth.json.") for path in out.iterdir()):
                 raise CorpusError(asked, "the folder holds something else", other)
-            part = out / ".synth.json.part"
-            part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-            part.replace(note)
+            write_atomic(note, (json.dumps(settings, indent=2) + "\n").encode())
             return
         found = json.loads(note.read_text(encoding="utf-8"))
     except OSError as error:
