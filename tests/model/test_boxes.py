@@ -84,16 +84,26 @@ def test_temporal_conv_as_released() -> None:
 
 
 def test_spectral_conv() -> None:
-    box = stir(SpectralConv(6, 5, channels=(2, 3)))
-    x = stream(1, 7, 6)
+    box = stir(SpectralConv(20, 5, width=2))
+    x = stream(1, 7, 20)
     out = box(x)
     w = weights(box)
-    y = x.tokens.double().numpy().swapaxes(1, 2)[:, None]
-    for i in range(2):
-        y = relu(batch_norm(conv2d(y, w[f"convs.{i}.weight"], padding=1), w, f"norms.{i}"))
+
+    def conv(y: np.ndarray, name: str, padding: int = 1) -> np.ndarray:
+        y = conv2d(y, w[f"{name}.conv.weight"], padding=padding)
+        return relu(batch_norm(y, w, f"{name}.norm"))
+
+    def pool(y: np.ndarray, over_time: int = 2) -> np.ndarray:
         h, t = y.shape[2:]
-        y = np.pad(y, ((0, 0), (0, 0), (0, h % 2), (0, t % 2)))
-        y = y.reshape(1, y.shape[1], -(-h // 2), 2, -(-t // 2), 2).max((3, 5))
+        y = np.pad(y, ((0, 0), (0, 0), (0, h % 2), (0, t % over_time)))
+        h, t = y.shape[2] // 2, y.shape[3] // over_time
+        return y.reshape(1, y.shape[1], h, 2, t, over_time).max((3, 5))
+
+    y = x.tokens.double().numpy().swapaxes(1, 2)[:, None]
+    y = pool(conv(y, "stem", padding=2)[:, :, ::2])
+    for pair, over_time in (("first", 2), ("second", 1)):
+        y = conv(y, f"{pair}.0")
+        y = pool(y + conv(y, f"{pair}.1"), over_time)
     y = y.reshape(1, -1, y.shape[3])
     y = relu(batch_norm(conv1d(y, w["flatten.weight"]), w, "norm_out"))
     same(out.tokens, y.swapaxes(1, 2))
@@ -357,7 +367,7 @@ def test_fronts() -> None:
     same(out.tokens, np.where(mask.numpy()[..., None], linear(scaled, w, "project"), 0))
     np.testing.assert_allclose(out.times, [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
 
-    sound = SoundFeatures(3, norm=False)(x.swapaxes(1, 2), mask)
+    sound = SoundFeatures(3, norm="none")(x.swapaxes(1, 2), mask)
     torch.testing.assert_close(sound.tokens, zero_masked(x, mask))
     np.testing.assert_allclose(sound.times, [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
     box = stir(SoundFeatures(3))

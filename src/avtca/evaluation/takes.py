@@ -46,8 +46,10 @@ class TakeSet:
     info: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     standard: Mapping[str, "Standard"] | None = None
     """What each speaker's features are standardised with, see :func:`standardised`."""
-    kept: dict[tuple[str, str, int], tuple[Any, Any]] = field(default_factory=dict, repr=False)
-    """Windows already made, by modality, name and start; subsets share it."""
+    kept: dict[tuple[str, str, int, float], tuple[Any, Any]] = field(
+        default_factory=dict, repr=False
+    )
+    """Windows already made, by modality, name, start and speed; subsets share it."""
 
     def __post_init__(self) -> None:
         n, k = len(self.names), len(self.spec.labels)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from avtca.corpora.clipfile import RawTake
+from avtca.evaluation.speed import vary_speed
 from avtca.evaluation.takes import Standard, TakeSet, with_standard
 from avtca.preprocess import (
     Window,
@@ -24,6 +25,7 @@ from avtca.preprocess import (
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+Key = tuple[str, str, int, float]
 KEPT_BYTES = 4e9
 """Memory that windows may fill, about."""
 
@@ -50,7 +52,7 @@ class Windows:
     def __init__(self, takes: TakeSet) -> None:
         self.takes, self.spec, self._kept = takes, takes.spec, takes.kept
 
-    def _keep(self, key: tuple[str, str, int], made: tuple[Float, Bool]) -> None:
+    def _keep(self, key: Key, made: tuple[Float, Bool]) -> None:
         if len(self._kept) * made[0].nbytes < KEPT_BYTES:
             self._kept[key] = made
 
@@ -59,22 +61,27 @@ class Windows:
         start = round(start_step / self.spec.video_rate * self.spec.sample_rate)
         return raw.wave[start : start + self.spec.window_samples]
 
-    def visual(self, index: int, start_step: int) -> tuple[Float, Bool]:
+    def raw(self, index: int, speed: float = 1.0) -> RawTake:
+        """The take, played ``speed`` times as fast."""
+        raw = self.takes.raws[index]
+        return raw if speed == 1 else vary_speed(raw, speed, self.spec)
+
+    def visual(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
         """Video steps of one window and their mask."""
-        key = "visual", self.takes.names[index], start_step
+        key = "visual", self.takes.names[index], start_step, speed
         if key in self._kept:
             return self._kept[key]
-        out = self.visual_of(self.takes.raws[index], start_step, self.takes.speakers[index])
+        out = self.visual_of(self.raw(index, speed), start_step, self.takes.speakers[index])
         if self.spec.visual == "features":
             self._keep(key, out)
         return out
 
-    def sound(self, index: int, start_step: int) -> tuple[Float, Bool]:
+    def sound(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
         """Sound features of one window and their mask."""
-        key = "sound", self.takes.names[index], start_step
+        key = "sound", self.takes.names[index], start_step, speed
         if key in self._kept:
             return self._kept[key]
-        out = self.sound_of(self.takes.raws[index], start_step, self.takes.speakers[index])
+        out = self.sound_of(self.raw(index, speed), start_step, self.takes.speakers[index])
         self._keep(key, out)
         return out
 

@@ -25,6 +25,9 @@ class ModelConfig:
     """What a video step holds: a face crop, or a feature vector."""
     visual_dim: int = 0
     """Length of the feature vector (features only)."""
+    probabilities: int = 0
+    """How many of the visual features, the first ones, are probabilities: the network then sees
+    their logarithms too (features only)."""
     channels: int = 3
     """3 for RGB crops, 1 for luma (pixels only)."""
     trunk: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +43,7 @@ class ModelConfig:
     mlp_ratio: float = 2.0
     """Hidden width of the transformer block's MLP over its width."""
     dropout: float = 0.0
-    """On attention weights and on pooled vectors."""
+    """On the output of attention and on pooled vectors."""
     heads: int | None = None
     """Attention heads."""
     residual: bool | None = None
@@ -57,6 +60,9 @@ class ModelConfig:
     """Heads on each stream alone, before the streams meet."""
     sound_front: Literal["conv1d", "conv2d"] | None = None
     """First half of the audio branch: over time as the paper, or over time and frequency."""
+    sound_norm: Literal["bands", "level", "none"] | None = None
+    """What brings sound features near zero: a batch norm for each, each window's mean level
+    (log-mel), or nothing."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "visual_widths", tuple(self.visual_widths))
@@ -76,6 +82,12 @@ class ModelConfig:
             )
         if self.visual == "features" and self.visual_dim < 1:
             raise ConfigError(asked, "visual='features' without visual_dim", "give visual_dim")
+        if not 0 <= self.probabilities <= self.visual_dim:
+            raise ConfigError(
+                asked,
+                f"{self.probabilities} probabilities among {self.visual_dim} visual features",
+                "give as many as there are, or 0",
+            )
         if self.n_labels < 1 or self.sound_dim < 1 or self.channels not in (1, 3):
             raise ConfigError(
                 asked,

@@ -5,12 +5,21 @@ Figure, video column, steps 1 to 3 stand behind :class:`VisualPixels`. Shape leg
 ``d`` token width.
 """
 
+from typing import Literal
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from avtca.model.streams import MaskedBatchNorm, Stream, zero_masked
 from avtca.model.visual_trunk import VisualTrunk
+
+SURELY_NOT = 1e-3
+"""Probabilities below are as good as none."""
+FOLLOWED_DB = 80.0
+"""Decibels under the loudest band of a window below which nothing is followed."""
+LEVEL_UNIT_DB = 20.0
+"""Decibels that count as one after the mean level is taken away."""
 
 
 class VisualPixels(nn.Module):
@@ -47,20 +56,25 @@ class VisualFeatures(nn.Module):
     """Feature sequences (action units, FACET, expression posteriors) to tokens.
 
     ``(b, t_v, f) -> (b, t_v, d)``: a batch norm for each feature, since their scales differ,
-    and a linear map.
+    and a linear map. The first ``probabilities`` of the features are probabilities: their
+    logarithms stand beside them, since what is unlikely says as much as what is likely.
     """
 
-    def __init__(self, visual_dim: int, width: int) -> None:
+    def __init__(self, visual_dim: int, width: int, *, probabilities: int = 0) -> None:
         super().__init__()
-        self.visual_dim, self.width = visual_dim, width
-        self.norm = MaskedBatchNorm(visual_dim)
-        self.project = nn.Linear(visual_dim, width)
+        self.visual_dim, self.width, self.probabilities = visual_dim, width, probabilities
+        self.norm = MaskedBatchNorm(visual_dim + probabilities)
+        self.project = nn.Linear(visual_dim + probabilities, width)
 
     def forward(self, visual: Tensor, mask: Tensor | None = None) -> Stream:
         """In place of steps 1 to 3. ``ValueError`` for vectors of another length."""
         _expect(visual, self.visual_dim, axis=2, name="visual features (b, t_v, f)")
         mask = _given(mask, visual)
-        scaled = self.norm(rearrange(zero_masked(visual, mask), "b t f -> b f t"), mask)
+        features = zero_masked(visual, mask)
+        if self.probabilities:
+            logs = features[..., : self.probabilities].clamp(min=SURELY_NOT).log()
+            features = zero_masked(torch.cat((features, logs), dim=2), mask)
+        scaled = self.norm(rearrange(features, "b t f -> b f t"), mask)
         tokens = self.project(rearrange(scaled, "b f t -> b t f"))
         return Stream(zero_masked(tokens, mask), mask, step_times(visual))
 
@@ -68,14 +82,19 @@ class VisualFeatures(nn.Module):
 class SoundFeatures(nn.Module):
     """MFCCs, log-mel bands or any sound features: ``(b, f, t_a) -> (b, t_a, f)``.
 
-    ``norm=True`` puts a batch norm on each feature: decibels and MFCCs are far from zero, which
-    is what masked steps count as. The released code has none.
+    ``norm="bands"`` puts a batch norm on each feature: decibels and MFCCs are far from zero,
+    which is what masked steps count as. ``"level"`` (log-mel in dB) takes each window's mean
+    level away, so that loudness and distance to the microphone do not matter, and follows
+    nothing that is 80 dB under its loudest band. The released code has ``"none"``.
     """
 
-    def __init__(self, sound_dim: int, *, norm: bool = True) -> None:
+    def __init__(
+        self, sound_dim: int, *, norm: Literal["bands", "level", "none"] = "bands"
+    ) -> None:
         super().__init__()
         self.sound_dim = self.width = sound_dim
-        self.norm = MaskedBatchNorm(sound_dim) if norm else None
+        self.by_level = norm == "level"
+        self.norm = MaskedBatchNorm(sound_dim) if norm == "bands" else None
 
     def forward(self, sound: Tensor, mask: Tensor | None = None) -> Stream:
         """Figure, audio column, input. ``ValueError`` for another number of features."""
@@ -83,12 +102,27 @@ class SoundFeatures(nn.Module):
         tokens = rearrange(sound, "b f t -> b t f")
         mask = _given(mask, tokens)
         tokens = zero_masked(tokens, mask)
+        if self.by_level:
+            tokens = zero_masked(levelled(tokens, mask), mask)
         if self.norm is not None:
             scaled = self.norm(rearrange(tokens, "b t f -> b f t"), mask)
             tokens = zero_masked(rearrange(scaled, "b f t -> b t f"), mask)
         steps = tokens.shape[1]
         times = torch.arange(steps, device=sound.device, dtype=sound.dtype) / max(1, steps - 1)
         return Stream(tokens, mask, times)
+
+
+def levelled(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Decibels ``(b, t, f)`` above the mean level of real steps, in units of 20 dB.
+
+    ``tokens`` are zero where ``mask (b, t)`` is False; what comes out there means nothing.
+    """
+    lowest = torch.finfo(tokens.dtype).min
+    loudest = tokens.masked_fill(~mask[..., None], lowest).amax(dim=(1, 2), keepdim=True)
+    heard = zero_masked(torch.maximum(tokens, loudest - FOLLOWED_DB), mask)
+    count = (mask.sum(dim=1) * tokens.shape[2]).clamp(min=1)
+    mean = heard.sum(dim=(1, 2)) / count
+    return (heard - mean[:, None, None]) / LEVEL_UNIT_DB
 
 
 class Absent(nn.Module):

@@ -72,34 +72,53 @@ def temporal_convs(
 class SpectralConv(nn.Module):
     """Audio, before the transformer blocks, over time and frequency; an option of ``best``.
 
-    ``(b, t, f) -> (b, ceil(t / 8), d_out)``: three 3x3 convolutions (batch norm, ReLU, max pool
-    2x2 each), then all bands of a step through one linear map, batch norm and ReLU.
+    ``(b, t, f) -> (b, ceil(t / 4), d_out)``: a 5x5 convolution of stride 2 over frequency and a
+    max pool, two pairs of 3x3 convolutions, the second of each pair residual, with max pools
+    between (the last over frequency alone), then all bands of a step through one linear map;
+    batch norm and ReLU after each. Pitch and formants then are patterns that may move over the
+    bands; the figure's convolutions over time alone learn them anew for each voice.
     """
 
-    def __init__(self, bands: int, d_out: int, *, channels: tuple[int, ...] = (16, 32, 48)) -> None:
+    def __init__(self, bands: int, d_out: int, *, width: int = 24) -> None:
         super().__init__()
-        sizes = (1, *channels)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(sizes)
-        )
-        self.norms = nn.ModuleList(MaskedBatchNorm(c) for c in channels)
-        for _ in channels:
+        c = (width, 2 * width, 4 * width)
+        self.stem = _Conv2d(1, c[0], kernel=5, stride=(2, 1))
+        self.first = nn.ModuleList((_Conv2d(c[0], c[1]), _Conv2d(c[1], c[1])))
+        self.second = nn.ModuleList((_Conv2d(c[1], c[2]), _Conv2d(c[2], c[2])))
+        for _ in range(4):
             bands = -(-bands // 2)
-        self.flatten = nn.Conv1d(channels[-1] * bands, d_out, 1, bias=False)
+        self.flatten = nn.Conv1d(c[2] * bands, d_out, 1, bias=False)
         self.norm_out = MaskedBatchNorm(d_out)
 
     def forward(self, x: Stream) -> Stream:
         """Replaces the figure's first two audio convolutions."""
         tokens, mask, times = x
         y = rearrange(tokens, "b t f -> b 1 f t")
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            y = F.relu(norm(conv(y), mask))
-            zero = torch.zeros((), dtype=y.dtype, device=y.device)
-            y = torch.where(mask[:, None, None], y, zero)
-            y = F.max_pool2d(y, 2, ceil_mode=True)
-            mask, times = _halve(mask, times)
+        y = F.max_pool2d(self.stem(y, mask), 2, ceil_mode=True)
+        mask, times = _halve(mask, times)
+        y = self.first[0](y, mask)
+        y = F.max_pool2d(y + self.first[1](y, mask), 2, ceil_mode=True)
+        mask, times = _halve(mask, times)
+        y = self.second[0](y, mask)
+        y = F.max_pool2d(y + self.second[1](y, mask), (2, 1), ceil_mode=True)
         y = F.relu(self.norm_out(self.flatten(rearrange(y, "b c f t -> b (c f) t")), mask))
         return Stream(zero_masked(rearrange(y, "b d t -> b t d"), mask), mask, times)
+
+
+class _Conv2d(nn.Module):
+    """Convolution, batch norm over real steps, ReLU; zero where masked: ``(b, c, f, t)``."""
+
+    def __init__(
+        self, c_in: int, c_out: int, *, kernel: int = 3, stride: tuple[int, int] = (1, 1)
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)
+        self.norm = MaskedBatchNorm(c_out)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``mask`` is that of the output's steps."""
+        y = F.relu(self.norm(self.conv(x), mask))
+        return torch.where(mask[:, None, None], y, torch.zeros((), dtype=y.dtype, device=y.device))
 
 
 def _pool(y: Tensor, mask: Tensor, times: Tensor, pool: Pool) -> tuple[Tensor, Tensor, Tensor]:

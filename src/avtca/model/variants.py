@@ -57,6 +57,7 @@ class Variant:
     fusion: Literal["sum", "concatenation", "gated", "late", "mean_posterior"] = "sum"
     auxiliary: bool = False
     sound_front: Literal["conv1d", "conv2d"] = "conv1d"
+    sound_norm: Literal["bands", "level", "none"] = "bands"
 
 
 _FIGURE = Variant(
@@ -69,6 +70,7 @@ _PARENT = Variant(
     summary="",
     source="Chumachenko et al. 2022, released code",
     released_convs=True,
+    sound_norm="none",
     trunk=dict(RELEASED_TRUNK),
     heads=1,
     pooling="mean",
@@ -134,11 +136,21 @@ VARIANTS: dict[str, Variant] = {
         fusion="late",
         auxiliary=True,
         sound_front="conv2d",
+        sound_norm="level",
     ),
 }
 """Variants by name."""
 
-_OPTIONS = ("heads", "residual", "positions", "pooling", "fusion", "auxiliary", "sound_front")
+_OPTIONS = (
+    "heads",
+    "residual",
+    "positions",
+    "pooling",
+    "fusion",
+    "auxiliary",
+    "sound_front",
+    "sound_norm",
+)
 
 
 def variant_named(name: str) -> Variant:
@@ -178,7 +190,7 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
     padding: Literal["same", "valid"] = "valid" if old else "same"
     pool: Literal["slide", "halve"] = "slide" if old else "halve"
     visual_front = _visual_front(choice, config) if sees else Absent(d)
-    sound_front = SoundFeatures(config.sound_dim, norm=not old) if hears else Absent(d)
+    sound_front = SoundFeatures(config.sound_dim, norm=choice.sound_norm) if hears else Absent(d)
     nothing = nn.Identity()
     if not hears:
         sound_before: nn.Module = nothing
@@ -238,7 +250,9 @@ def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 
 def _visual_front(choice: Variant, config: ModelConfig) -> VisualPixels | VisualFeatures:
     if config.visual == "features":
-        return VisualFeatures(config.visual_dim, config.visual_widths[0])
+        return VisualFeatures(
+            config.visual_dim, config.visual_widths[0], probabilities=config.probabilities
+        )
     sizes = {**choice.trunk, **config.trunk, "channels": config.channels}
     if "units" in sizes:
         sizes["units"] = tuple(sizes["units"])

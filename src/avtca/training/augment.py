@@ -1,23 +1,19 @@
-"""Variation of face crops, and of speed in picture and sound together.
+"""Variation of face crops.
 
 The rest of the augmentation is elsewhere: waveforms and SpecAugment in
-:mod:`avtca.sound.augment`, the synchronised temporal crop in :mod:`avtca.training.data`, modality
-dropout in :mod:`avtca.training.objective`. Shape legend: ``t_v`` video steps, ``c`` channels,
-``h``, ``w`` pixels.
+:mod:`avtca.sound.augment`, speed in :mod:`avtca.evaluation.speed`, the synchronised temporal crop
+in :mod:`avtca.training.data`, modality dropout in :mod:`avtca.training.objective`. Shape legend:
+``t_v`` video steps, ``c`` channels, ``h``, ``w`` pixels.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-
-from avtca.clipspec import ClipSpec
-from avtca.corpora.clipfile import RawTake
-from avtca.sound.augment import speed as resample_speed
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -104,30 +100,3 @@ def gaussian_blur(crops: Tensor, sigma: float) -> Tensor:
     wide = F.pad(crops, (radius, radius, radius, radius), mode="replicate")
     wide = F.conv2d(wide, kernel.view(1, 1, 1, -1).expand(c, 1, 1, -1), groups=c)
     return F.conv2d(wide, kernel.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)
-
-
-def vary_speed(raw: RawTake, factor: float, spec: ClipSpec) -> RawTake:
-    """A take played ``factor`` times as fast, picture and sound alike.
-
-    Each new video step shows what the take showed at the middle of it; where that was missing it
-    is missing. The pitch of the sound moves along. Raises ``ValueError`` for a factor that is not
-    positive.
-    """
-    wave = resample_speed(raw.wave, factor)
-    duration = raw.duration_s / factor
-    old = np.arange(math.ceil(duration * spec.video_rate - 1e-6)) + 0.5
-    shown = np.floor(old * factor + 1e-9).astype(np.int64)
-    first = np.searchsorted(raw.steps, shown, side="left")
-    last = np.searchsorted(raw.steps, shown, side="right")
-    rows = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
-    gather = np.concatenate(rows) if rows else np.zeros(0, np.int64)
-    steps = np.repeat(np.arange(len(shown)), last - first)
-    times = None if raw.sound_times is None else raw.sound_times / factor
-    return replace(
-        raw,
-        steps=steps.astype(np.int64),
-        visual=raw.visual[gather.astype(np.int64)],
-        wave=wave,
-        duration_s=duration,
-        sound_times=times,
-    )

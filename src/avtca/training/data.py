@@ -19,11 +19,13 @@ from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import Batch, Windows, make_batch, same
 from avtca.preprocess import Window, window_start_steps
 from avtca.sound.augment import WaveAugment, mask_features
-from avtca.training.augment import CropAugment, vary_speed
+from avtca.training.augment import CropAugment
 from avtca.training.recipe import Augmentation
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+SPEEDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+"""Speeds in shares of ``Augmentation.speed``: few, so that windows made once can be kept."""
 
 
 def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
@@ -82,22 +84,14 @@ class TrainingData(Dataset[Any]):
         """The window of one take in one epoch."""
         rng = np.random.default_rng([self.seed, epoch, index])
         takes, a = self.windows.takes, self.augmentation
-        speaker = takes.speakers[index]
-        raw: RawTake | None = None
-        duration_s = takes.durations[index]
-        if a.speed:
-            raw = vary_speed(takes.raws[index], 1 + a.speed * rng.uniform(-1, 1), takes.spec)
-            duration_s = raw.duration_s
-        start = self._start(rng, duration_s)
-        if raw is None:
-            visual, visual_mask = self.windows.visual(index, start)
+        factor = 1 + a.speed * float(rng.choice(SPEEDS)) if a.speed else 1.0
+        start = self._start(rng, takes.durations[index] / factor)
+        visual, visual_mask = self.windows.visual(index, start, factor)
+        if a.touches_waveform:
+            raw = self._with_varied_wave(self.windows.raw(index, factor), start, rng)
+            sound, sound_mask = self.windows.sound_of(raw, start, takes.speakers[index])
         else:
-            visual, visual_mask = self.windows.visual_of(raw, start, speaker)
-        if raw is None and not a.touches_waveform:
-            sound, sound_mask = self.windows.sound(index, start)
-        else:
-            raw = self._with_varied_wave(raw or takes.raws[index], start, rng)
-            sound, sound_mask = self.windows.sound_of(raw, start, speaker)
+            sound, sound_mask = self.windows.sound(index, start, factor)
         sound = self._mask_bars(sound, sound_mask, rng)
         visual, visual_mask = self._vary_visual(visual, visual_mask, rng)
         return visual, visual_mask, sound, sound_mask

@@ -33,6 +33,9 @@ class Data(Section):
     standardise: Literal["none", "speaker"] = "none"
     """``speaker``: features are standardised over each speaker's own unlabelled takes. A
     protocol of its own: results carry the mark."""
+    validation: Literal["choose", "train"] = "choose"
+    """``choose``: a fold's validation people choose the weights that are kept. ``train``: they
+    are trained on like the others, and the last weights are kept."""
     allow_leak: bool = False
     """Train although the split has people on both sides; results carry the mark."""
 
@@ -97,6 +100,15 @@ class Experiment(Section):
     train: Recipe = Recipe()
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Seeds of ``avtca cv``; ``avtca train`` uses ``train.seed``."""
+
+    @model_validator(mode="after")
+    def _somebody_chooses(self) -> Self:
+        if self.data.validation == "train" and self.train.metric != "none":
+            raise ValueError(
+                f"data.validation 'train' leaves nobody to choose by train.metric "
+                f"{self.train.metric!r}; set train.metric to none"
+            )
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """Plain values for JSON, defaults written out."""

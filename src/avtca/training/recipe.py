@@ -42,7 +42,7 @@ class Augmentation(Section):
     """How far a window may be moved even where the take is no longer than a window; what it
     then lacks at the end is masked."""
     speed: float = Field(default=0.0, ge=0, lt=0.5)
-    """Speed of a whole take, picture and sound together, uniform in 1 +- this."""
+    """Speed of a whole take, picture and sound together: one of five even steps in 1 +- this."""
     waveform: float = Field(default=0.0, ge=0, le=1)
     """Chance of each of room, noise, band limit and codec on the waveform (``WaveAugment``)."""
     gain_db: float = Field(default=0.0, ge=0)

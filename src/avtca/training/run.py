@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError
 from avtca.evaluation.material import Material, open_material
@@ -51,6 +53,10 @@ def run_fold(
     """
     recipe = experiment.train.model_copy(update={"seed": seed})
     train, validation, test = (material.side(fold, s) for s in ("train", "validation", "test"))
+    if experiment.data.validation == "train":
+        rows = material.rows[fold]
+        train = material.takes.at(np.sort(np.concatenate((rows["train"], rows["validation"]))))
+        validation = material.takes.at(())
     held_out = validation if len(validation) else None
     config = experiment.model_copy(update={"train": recipe})
     resolved = config.resolved()

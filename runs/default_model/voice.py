@@ -1,0 +1,91 @@
+"""Purpose: pretrain the sound branch of the packaged model on German and Polish speech.
+
+Cost: a quarter of an hour on one core.
+
+    python runs/default_model/voice.py ../shared/corpora WORK
+
+nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
+emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
+with the picture missing, so that all that a sound passes through is trained. Writes
+WORK/voice/last.safetensors and .json, which `model.start` takes. `--without emodb` leaves a
+corpus out, for a test on it.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.labels import SEVEN
+from avtca.training.fit import fit, new_network, torch_threads
+from avtca.training.recipe import Augmentation, Optimiser, Recipe
+
+SPEECH = (*SEVEN, "boredom")
+"""Labels of both corpora together."""
+FOLDERS = {"nemo": "nemo", "emodb": "emodb"}
+SPEC = Path(__file__).with_name("clipspec.json")
+RECIPE = Recipe(
+    epochs=30,
+    batch=32,
+    label_smoothing=0.1,
+    auxiliary=0.5,
+    ema=0.99,
+    metric="none",
+    augmentation=Augmentation(
+        crop=True, crop_slack_s=0.3, speed=0.15, time_masks=2, band_masks=2, mixup=0.2
+    ),
+    optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.05, warmup_epochs=1, clip_norm=1.0),
+)
+
+
+def speech_takes(shared: Path, work: Path, names: list[str]) -> TakeSet:
+    """Takes of several speech corpora as one set, prepared where they are not yet."""
+    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
+    sets = []
+    for name in names:
+        out = work / "prepared" / name
+        prepare(read_corpus(name, shared / FOLDERS[name], spec), out, spec)
+        sets.append(from_corpus(PreparedCorpus.open(out), SPEECH, memory=True))
+    return joined(sets)
+
+
+def joined(sets: list[TakeSet]) -> TakeSet:
+    """Takes of several sets with the same spec; people of another corpus are other people."""
+    first = sets[0]
+    for other in sets[1:]:
+        first.spec.require(other.spec, asked="join takes")
+    return TakeSet(
+        first.spec,
+        [name for one in sets for name in one.names],
+        [f"{n}/{speaker}" for n, one in enumerate(sets) for speaker in one.speakers],
+        [seconds for one in sets for seconds in one.durations],
+        np.concatenate([one.targets for one in sets]),
+        [one.raws[row] for one in sets for row in range(len(one))],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--without", choices=list(FOLDERS), default=None)
+    parser.add_argument("--sizes", type=json.loads, default={})
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch_threads(1)
+    takes = speech_takes(args.shared, args.work, [n for n in FOLDERS if n != args.without])
+    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim, **args.sizes}
+    network = new_network("best", takes.spec, seed=args.seed, **sizes)
+    recipe = RECIPE.model_copy(update={"epochs": args.epochs, "seed": args.seed})
+    out = args.work / "voice"
+    result = fit(network, recipe, takes, out=out, provenance={"corpora": "nEMO, EMO-DB"})
+    print(f"{len(takes)} clips, last training loss {result.history[-1]['train_loss']:.3f}: {out}")
+
+
+if __name__ == "__main__":
+    main()
