@@ -78,12 +78,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch_threads(1)
-    takes = speech_takes(args.shared, args.work, [n for n in FOLDERS if n != args.without])
+    corpora = [name for name in FOLDERS if name != args.without]
+    takes = speech_takes(args.shared, args.work, corpora)
     sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim, **args.sizes}
     network = new_network("best", takes.spec, seed=args.seed, **sizes)
     recipe = RECIPE.model_copy(update={"epochs": args.epochs, "seed": args.seed})
-    out = args.work / "voice"
-    result = fit(network, recipe, takes, out=out, provenance={"corpora": "nEMO, EMO-DB"})
+    out = args.work / (f"voice_without_{args.without}" if args.without else "voice")
+    result = fit(
+        network,
+        recipe,
+        takes,
+        out=out,
+        provenance={"corpora": [n for n in FOLDERS if n != args.without]},
+    )
     print(f"{len(takes)} clips, last training loss {result.history[-1]['train_loss']:.3f}: {out}")
 
 

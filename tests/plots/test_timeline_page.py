@@ -1,5 +1,6 @@
 """The picture and the page of a report."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -79,3 +80,13 @@ def test_csv_is_written_where_asked(tmp_path):
 @pytest.mark.parametrize("happy", [0.1, 0.9])
 def test_top_is_the_highest(happy):
     assert row(0, 1, happy).top == ("happy" if happy > 0.5 else "sad")
+
+
+def test_an_answer_below_the_measured_threshold_says_so():
+    plain = report([row(0, 2, 0.8)])
+    assert plain.sure is None and plain.certainty == "70%"
+    unsure = dataclasses.replace(plain, sure_from=0.71)
+    assert unsure.sure is False and unsure.certainty == "70%, not sure"
+    assert unsure.to_dict()["sure"] is False
+    assert "70%, not sure" in page([Entry(unsure, b"")], title="t", lead="l")
+    assert dataclasses.replace(plain, sure_from=0.7).certainty == "70%"

@@ -8,6 +8,7 @@ from avtca.clipspec import ClipSpec
 class RecordingEngine:
     name = "recording"
     temperature = 1.0
+    sure = None
 
     def __init__(self, spec: ClipSpec, *, crop_px: int = 48, colour: str = "grey") -> None:
         self.spec, self.crop_px, self.colour = spec, crop_px, colour

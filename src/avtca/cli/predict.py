@@ -136,7 +136,7 @@ def read_one(
             bar.stop()
     took = time.monotonic() - started
     cli.err.print(
-        f"{name}: {report.top} {report.confidence:.0%} ({report.duration_s:.1f} s of media in "
+        f"{name}: {report.top} {report.certainty} ({report.duration_s:.1f} s of media in "
         f"{took:.1f} s)",
         markup=False,
     )
@@ -187,8 +187,7 @@ def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -
     for report in reports:
         name = Path(report.file).name
         cells = [name, *([labelled.get(name, "")] if labelled else []), report.top]
-        cells += [f"{report.confidence:.0%}"]
-        cells += [f"{report.coverage.face:.0%}", f"{report.coverage.voice:.0%}"]
+        cells += [report.certainty, f"{report.coverage.face:.0%}", f"{report.coverage.voice:.0%}"]
         out.add_row(*cells)
     return out
 

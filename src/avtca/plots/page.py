@@ -67,7 +67,7 @@ def page(
     rows = []
     for report, _, label in entries:
         cells = [_short(report.file), *([label or ""] if labelled else [])]
-        cells += [report.top, f"{report.confidence:.0%}"]
+        cells += [report.top, report.certainty]
         cells += [f"{report.coverage.face:.0%}", f"{report.coverage.voice:.0%}"]
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     head_row = "".join(f"<th>{cell}</th>" for cell in head)
@@ -89,7 +89,7 @@ def page(
 
 def _card(entry: "Entry") -> str:
     report, png, label = entry
-    described = f"{report.top}, {report.confidence:.0%}" + (f" (labelled {label})" if label else "")
+    described = f"{report.top}, {report.certainty}" + (f" (labelled {label})" if label else "")
     picture = "data:image/png;base64," + base64.b64encode(png).decode()
     warnings = "".join(f"<p class='note warn'>{html.escape(w)}</p>" for w in report.warnings)
     return (

@@ -38,7 +38,7 @@ def timeline_figure(report: "Report", *, title: str | None = None) -> Figure:
     strips.set_xlabel("seconds")
     _draw_bars(bars, report)
     name = report.file.replace("\\", "/").rsplit("/", 1)[-1]
-    heading = f"{name}: {report.top}, {report.confidence:.0%}"
+    heading = f"{name}: {report.top}, {report.certainty}"
     figure.suptitle(heading if title is None else title, x=0.01, ha="left", weight="bold")
     return figure
 

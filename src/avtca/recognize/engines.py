@@ -76,6 +76,8 @@ class Engine(Protocol):
     crop_px: int
     colour: str
     temperature: float
+    sure: float | None
+    """Confidence from which answers are said to be sure."""
 
     def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """One value a crop for ``preprocess.visual_window``: features, or the crops themselves."""
@@ -107,6 +109,7 @@ class OnnxEngine:
 
         self.spec, self.name, self.card = bundle.spec, bundle.name, bundle.card
         self.temperature = float(bundle.card["calibration"]["temperature"])
+        self.sure: float | None = bundle.card["calibration"].get("sure")
         self._fusion = session("fusion")
         self._face = session("face") if "face" in bundle.card["files"] else None
         face = bundle.card.get("face", {})
@@ -164,6 +167,7 @@ class TorchEngine:
         self.spec: ClipSpec = card.clip_spec
         self.name = f"{card.variant} ({path})"
         self.temperature = float(card.calibration.get("temperature", 1.0))
+        self.sure: float | None = card.calibration.get("sure")
         self.crop_px, self.colour = self.spec.crop_px, str(self.spec.colour)
         self._face: OnnxEngine | None = None
         if self.spec.visual == "features":

@@ -94,6 +94,7 @@ class Recognizer:
             model=self.engine.name,
             persons=persons if person == "all" else {},
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
+            sure_from=self.engine.sure,
         )
 
     def _steps(self, window_s: float | None, hop_s: float | None) -> tuple[int, int]:

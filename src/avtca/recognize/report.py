@@ -94,6 +94,9 @@ class Report:
     model: str
     persons: dict[int, dict[str, float]] = field(default_factory=dict)
     thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
+    sure_from: float | None = None
+    """Confidence from which the model was right often enough on people held out (its card says
+    how often); ``None`` where that was not measured."""
 
     @property
     def top(self) -> str:
@@ -106,6 +109,16 @@ class Report:
         return self.scores[self.top]
 
     @property
+    def sure(self) -> bool | None:
+        """Whether the confidence reaches :attr:`sure_from`; ``None`` where there is none."""
+        return None if self.sure_from is None else self.confidence >= self.sure_from
+
+    @property
+    def certainty(self) -> str:
+        """The confidence in words: "79%", or "36%, not sure"."""
+        return f"{self.confidence:.0%}" + (", not sure" if self.sure is False else "")
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """Those that any window used."""
         used = {name for row in self.timeline for name in row.modalities}
@@ -116,6 +129,7 @@ class Report:
         out: dict[str, Any] = {
             "file": self.file,
             "top": self.top,
+            "sure": self.sure,
             "scores": {name: round(score, 4) for name, score in self.scores.items()},
             "timeline": [row.to_dict() for row in self.timeline],
             "coverage": self.coverage.to_dict(),

@@ -1,0 +1,104 @@
+"""Purpose: what the sound branch is worth alone, on people it never heard.
+
+Cost: about ten minutes on one core.
+
+    python runs/default_model/voice.py ../shared/corpora WORK
+    python runs/default_model/voice.py ../shared/corpora WORK --without emodb
+    python runs/default_model/voice_figures.py PREPARED_RAVDESS WORK
+
+RAVDESS, 8 emotions, Luna-Jimenez's five folds, from the voice pretrained on nEMO and EMO-DB;
+EMO-DB, 7 emotions, each speaker left out in turn, from the voice pretrained on nEMO alone. Faces
+are taken out of the takes. A fixed number of epochs on all people but the test people; nothing is
+chosen by anybody's figures. Writes WORK/voice_figures.json. Resumable.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from voice import RECIPE
+
+from avtca.corpora import PreparedCorpus, load_folds
+from avtca.corpora.clipfile import RawTake, empty_visual
+from avtca.evaluation import intervals
+from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.labels import EMODB, RAVDESS
+from avtca.training.fit import fit, new_network, torch_threads
+from avtca.training.run import start_from
+
+
+def faceless(takes: TakeSet) -> TakeSet:
+    """The takes with nothing to see."""
+    none = np.zeros(0, np.int64)
+
+    def sound_of(raw: RawTake) -> RawTake:
+        return replace(raw, steps=none, visual=empty_visual(takes.spec))
+
+    raws = [sound_of(takes.raws[row]) for row in range(len(takes))]
+    return replace(takes, raws=raws, kept={})
+
+
+def answers(
+    takes: TakeSet, splits: Sequence[Sequence[str]], voice: Path, out: Path, epochs: int
+) -> np.ndarray:
+    """Probabilities of each take from the network that never heard its speaker."""
+    card = json.loads(voice.with_suffix(".json").read_text())
+    recipe = RECIPE.model_copy(update={"epochs": epochs, "ema": 0.98})
+    everyone = set(takes.speakers)
+    place = {name: at for at, name in enumerate(takes.names)}
+    probs = np.zeros((len(takes), len(takes.spec.labels)))
+    for number, test_people in enumerate(splits):
+        sizes = {k: v for k, v in card["config"].items() if k in KEPT}
+        network = new_network(card["variant"], takes.spec, **sizes)
+        start_from(network, voice)
+        train = takes.of(everyone - set(test_people))
+        result = fit(network, recipe, train, None, out=out / f"fold{number}")
+        test = takes.of(test_people)
+        p = predict_takes(result.network, test)
+        probs[[place[name] for name in test.names]] = p
+        print(f"{out.name} {number}: {(p.argmax(1) == test.labels).mean():.3f}", flush=True)
+    return probs
+
+
+KEPT = ("dropout", "probabilities", "sound_front", "sound_norm", "sound_widths", "visual_widths")
+"""Sizes of the pretrained network that its data do not fix."""
+
+
+def figures(takes: TakeSet, probs: np.ndarray) -> dict[str, object]:
+    found = intervals.intervals(probs, takes.labels, np.array(takes.speakers))
+    return {name: interval.to_list() for name, interval in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ravdess", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--epochs", type=int, default=24)
+    args = parser.parse_args()
+    folds = load_folds("ravdess_luna_5fold")
+    takes = faceless(from_corpus(PreparedCorpus.open(args.ravdess), RAVDESS, memory=True))
+    out: dict[str, object] = {"epochs": args.epochs}
+    splits = [split.test for split in folds.splits]
+    voice = args.work / "voice" / "last"
+    probs = answers(takes, splits, voice, args.work / "figures" / "ravdess", args.epochs)
+    out["ravdess_sound"] = figures(takes, probs)
+    german = PreparedCorpus.open(args.work / "prepared" / "emodb")
+    takes = faceless(from_corpus(german, tuple(EMODB.values()), memory=True))
+    splits = [(speaker,) for speaker in sorted(set(takes.speakers))]
+    voice = args.work / "voice_without_emodb" / "last"
+    probs = answers(takes, splits, voice, args.work / "figures" / "emodb", args.epochs)
+    out["emodb_loso"] = figures(takes, probs)
+    path = args.work / "voice_figures.json"
+    path.write_text(json.dumps(out, indent=1))
+    print(path.read_text())
+
+
+if __name__ == "__main__":
+    torch.set_flush_denormal(True)
+    torch_threads(1)
+    main()
