@@ -11,6 +11,11 @@ python=.venv/bin/python
     --spec runs/default_model/clipspec.json
 [ -f "$work/face/face.json" ] ||
     $python runs/default_model/faces.py "$shared/corpora/ferplus/ferplus.npz" "$work/face"
+$python runs/default_model/voice.py "$shared/corpora" "$work/speech"
+$python runs/default_model/voice.py "$shared/corpora" "$work/speech" --without emodb
+[ -f "$work/speech/voice_figures.json" ] ||
+    $python runs/default_model/voice_figures.py "$work/ravdess" "$work/speech"
 [ -f "$work/fusion/figures.json" ] ||
-    $python runs/default_model/fusion.py "$work/ravdess" "$work/fusion"
-$python runs/default_model/package.py "$work/face" "$work/fusion" "$shared" src/avtca/weights
+    $python runs/default_model/fusion.py "$work/ravdess" "$work/speech/voice" "$work/fusion"
+$python runs/default_model/package.py "$work/face" "$work/fusion" \
+    "$work/speech/voice_figures.json" "$shared" src/avtca/weights

@@ -1,12 +1,12 @@
 """Purpose: join the face and the fusion network, measure the join, and write the package's files.
 
-    python runs/default_model/package.py FACE_DIR FUSION_DIR SHARED OUT
+    python runs/default_model/package.py FACE_DIR FUSION_DIR VOICE_FIGURES.json SHARED OUT
 
-FACE_DIR and FUSION_DIR are the outputs of faces.py and fusion.py. The join: the fusion network
-learned from the softmax of another face network, so ours is brought to its scale by a linear map
-of the seven logits, fitted on moments of actor 01's pictures for which both are known. Ways to do
-it are compared by fitting on one half of the takes and testing on the other. Writes the bundle
-into OUT and figures into benchmarks/results/default_model.json.
+FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voice_figures.py made.
+The join: the fusion network learned from the softmax of another face network, so ours is brought
+to its scale by a linear map of the seven logits, fitted on moments of actor 01's pictures for which
+both are known. Ways to do it are compared by fitting on one half of the takes and testing on the
+other. Writes the bundle into OUT and figures into benchmarks/results/default_model.json.
 """
 
 import argparse
@@ -40,6 +40,17 @@ from avtca.recognize import Recognizer, load
 from avtca.training.faces import load_ferplus
 
 ORDER = order_map(FERPLUS, FER2013)
+COMMANDS = {
+    "ferplus_test": "runs/default_model/faces.py",
+    "ravdess_sound": "runs/default_model/voice_figures.py",
+    "emodb_loso": "runs/default_model/voice_figures.py",
+    "ravdess_pair": "runs/default_model/fusion.py",
+    "ece": "runs/default_model/fusion.py",
+    "actor01": "runs/default_model/package.py",
+    "cremad_six": "runs/default_model/package.py",
+    "size_mb": "runs/default_model/package.py",
+}
+"""What made each figure."""
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "default_model.json"
 
 
@@ -196,7 +207,7 @@ def fit_bridge(
 def main() -> None:
     """Compare bridges, package, measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("face_dir", "fusion_dir", "shared", "out"):
+    for name in ("face_dir", "fusion_dir", "voice_figures", "shared", "out"):
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
     ravdess = args.shared / "corpora" / "ravdess"
@@ -216,10 +227,12 @@ def main() -> None:
 
     network = face_network(args.face_dir)
     card_face = json.loads((args.face_dir / "face.json").read_text())
-    fusion, card = load_checkpoint(args.fusion_dir / "packaged" / "best")
+    fusion, card = load_checkpoint(args.fusion_dir / "packaged" / "last")
     figures = json.loads((args.fusion_dir / "figures.json").read_text())
-    temperature = figures["packaged"]["temperature"]
-    card.calibration["temperature"] = temperature
+    voice = json.loads(args.voice_figures.read_text())
+    card.calibration["temperature"] = figures["packaged"]["temperature"]
+    if figures["packaged"]["sure"] is not None:
+        card.calibration["sure"] = figures["packaged"]["sure"]
     spec, detector = card.clip_spec, best_detector()
     with np.load(ravdess / "face_sequences.npz") as series:
         known = {
@@ -264,12 +277,13 @@ def main() -> None:
     actor01 = {way: round(float(np.mean(marks)), 4) for way, marks in whole.items()}
     print("whole recognizer", actor01, flush=True)
     card.provenance.update(
-        data="FERPlus (MIT; pictures for research), RAVDESS (CC BY-NC-SA 4.0)",
+        data="FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "
+        "EMO-DB (free for research)",
         terms="CC BY-NC-SA 4.0, research use; see MODEL_CARD.md",
         command="runs/default_model.sh",
     )
     card.metrics.clear()
-    card.metrics.update(luna_5fold=figures.get("luna_5fold", {}), face=card_face)
+    card.metrics.update(luna_5fold=figures["luna_5fold"], face=card_face)
     recognizer = bundle(args.out, sorted(known))
     cremad = {
         p: CREMAD[p.stem.split("_")[2]] for p in (args.shared / "corpora/cremad").glob("*.flv")
@@ -277,9 +291,12 @@ def main() -> None:
     six = {p.name: (label, recognizer.predict(p)) for p, label in cremad.items()}
     results = {
         "command": "runs/default_model.sh",
+        "commands": COMMANDS,
         "ferplus_test": card_face["test_accuracy"],
         "ferplus_test_pictures": len(test.images),
-        "ravdess_pair": figures.get("luna_5fold", {}),
+        "ravdess_sound": voice["ravdess_sound"],
+        "emodb_loso": voice["emodb_loso"],
+        "ravdess_pair": figures["luna_5fold"],
         "actor01": {
             "takes": len(takes),
             **actor01,
@@ -293,8 +310,8 @@ def main() -> None:
             name: [label, report.top, round(report.confidence, 3)]
             for name, (label, report) in six.items()
         },
-        "ece": figures.get("luna_5fold", {}).get("ece"),
-        "size_mb": round(sum(p.stat().st_size for p in args.out.glob("*.onnx")) / 1e6, 2),
+        "ece": figures["luna_5fold"]["ece"]["both"],
+        "size_mb": round(sum(p.stat().st_size for p in args.out.iterdir()) / 1e6, 2),
         "labels": list(SEVEN),
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from made_corpus import make_corpus, make_folds
 
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.systems import open_system
 from avtca.training.cv import cross_validate, fold_folder, table
 from avtca.training.experiment import check_experiment, load_experiment
 from avtca.training.run import load_material, run_fold
@@ -107,6 +108,19 @@ def test_what_a_run_remembers(corpus, tmp_path):
     assert run["recipe"]["seed"] == 7
     assert run["provenance"]["experiment"]["train"]["optimiser"]["learning_rate"] == 0.02
     assert run["train"]["speakers"] == sorted(set(material.side(1, "train").speakers))
+
+
+def test_validation_people_can_be_trained_on_and_then_calibrate_nothing(corpus, tmp_path):
+    with pytest.raises(ConfigError, match="leaves nobody to choose"):
+        experiment(corpus, data={"validation": "train"})
+    made = experiment(corpus, data={"validation": "train"}, train={"metric": "none"}, seeds=[0])
+    cross_validate(made, load_material(made), tmp_path)
+    for fold in range(3):
+        run = json.loads((tmp_path / f"seed0/fold{fold}/run.json").read_text())
+        assert len(run["train"]["speakers"]) == 4 and run["validation"] is None
+        assert not (tmp_path / f"seed0/fold{fold}/validation.csv").exists()
+    system = open_system(tmp_path, corpus / "prepared")
+    assert [part.validation for part in system.parts] == [None] * 3
 
 
 def test_a_clip_that_was_not_prepared_so_is_refused(corpus):

@@ -157,7 +157,9 @@ def open_system(
         test, validation = _sides(material, int(at))
         mark = _trained_on(test, card, prepared.name, allow_leak)
         marks = marks if not mark or mark in marks else [*marks, mark]
-        parts.append(Part(network, test, validation if len(validation) else None))
+        trained = set((card.provenance.get("train") or {}).get("speakers", ()))
+        unseen = len(validation) > 0 and not trained & set(validation.speakers)
+        parts.append(Part(network, test, validation if unseen else None))
     votes = _votes(prepared, [part.test for part in parts])
     where = material.provenance
     return System(run_name(path), tuple(parts), first, "; ".join(marks), binary, where, votes)
