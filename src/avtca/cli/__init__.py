@@ -20,6 +20,7 @@ COMMANDS = (
     "synth",
     "train",
     "cv",
+    "finetune",
     "evaluate",
     "robustness",
     "compare",

@@ -1,0 +1,135 @@
+"""`avtca finetune`: a trained network adapted to own labelled clips."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from avtca import cli
+from avtca.cli.train import line
+
+FAILED = 2
+"""Exit status where some clips could not be read; the model is made of the others."""
+
+
+def finetune(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(help="default (the packaged model), a model's folder, or a checkpoint."),
+    ],
+    clips: Annotated[
+        Path, typer.Argument(help="CSV (path,label,speaker ...) or folders LABEL/SPEAKER/.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new model.")],
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs at most [default: by the number of clips]", min=1)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of AdamW [default: 0.0003]", min=1e-7, max=0.1)
+    ] = None,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Do without speakers; the card says LEAK.")
+    ] = False,
+    progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read clips [default: one a core]", min=0)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one operation [default: PyTorch's]", min=1)
+    ] = None,
+) -> None:
+    """Adapt a trained network to your own labelled clips.
+
+    A cross-validation over speakers says what it is worth on people it was not trained on, before
+    and after; then one network is trained and exported with its model card. It can be stopped at
+    any moment; the same command goes on where it was. Clips that cannot be read are named, the
+    others are used, and the exit status is 2.
+    """
+    from avtca.model import require_torch
+
+    require_torch("avtca finetune")
+    from avtca.training import finetune as command
+    from avtca.training.fit import torch_threads
+
+    if threads:
+        torch_threads(threads)
+    bar = Bar(shown=progress)
+    try:
+        result = command.finetune(
+            checkpoint,
+            clips,
+            out,
+            epochs=epochs,
+            learning_rate=learning_rate or command.LEARNING_RATE,
+            allow_leak=allow_leak,
+            workers=(os.cpu_count() or 1) if workers is None else workers,
+            say=bar.say,
+            progress=bar.step,
+            bars=progress,
+        )
+    finally:
+        bar.stop()
+    show(result)
+    typer.echo(f"model: {out}; try it with: avtca predict --model {out} CLIP")
+    typer.echo(f"card: {out / 'MODEL_CARD.md'}")
+    if result["failed"]:
+        cli.err.print(f"{result['failed']} clips could not be read, see above", markup=False)
+        raise typer.Exit(FAILED)
+
+
+def show(result: dict[str, Any]) -> None:
+    """Figures before and after, and what changed, on standard output."""
+    from avtca.training.finetune_card import points
+
+    names = {"before": "before", "before_limited": "before, among the clips' labels"}
+    names |= {"after_known": "after, on the same clips", "after": "after"}
+    for key, text in names.items():
+        if result.get(key):
+            typer.echo(f"{text} ({result[key]['takes']} clips): {line(result[key])}")
+    for name, found in result.get("change", {}).items():
+        ends = [found[key] for key in ("value", "low", "high")]
+        typer.echo(f"change of {name} on the same clips and labels: {points(ends)}")
+
+
+class Bar:
+    """A bar for each thing that is counted, on standard error; lines come between them."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self.shown = shown
+        self._what = ""
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """So many of it are done."""
+        if what != self._what or self._bar is None:
+            self.stop()
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+            self._bar = Progress(
+                *columns, TimeRemainingColumn(), console=cli.err, disable=not self.shown
+            )
+            self._what, self._task = what, self._bar.add_task(what, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+        if done >= total:
+            self.stop()
+
+    def say(self, text: str) -> None:
+        """A line."""
+        self.stop()
+        cli.err.print(text, markup=False)
+
+    def stop(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
