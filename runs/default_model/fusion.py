@@ -33,7 +33,7 @@ from avtca.evaluation.windows import Batch
 from avtca.labels import SEVEN
 from avtca.training.fit import FitResult, fit, new_network, torch_threads
 from avtca.training.recipe import Augmentation, ModalityDropout, Optimiser, Recipe
-from avtca.training.run import start_from
+from avtca.training.start import start_from
 
 VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7}
 RECIPE = Recipe(
@@ -77,7 +77,7 @@ WAYS = {"both": None, "face": without("sound"), "voice": without("visual")}
 def train(takes: TakeSet, people: Sequence[str], voice: Path, out: Path) -> FitResult:
     """One network, from the voice's weights."""
     network = new_network(VARIANT, takes.spec, **SIZES)
-    start_from(network, voice)
+    start_from(network, takes.spec.labels, voice)
     return fit(network, RECIPE, takes.of(people), None, out=out)
 
 

@@ -29,7 +29,7 @@ from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.takes import TakeSet, from_corpus
 from avtca.labels import EMODB, RAVDESS
 from avtca.training.fit import fit, new_network, torch_threads
-from avtca.training.run import start_from
+from avtca.training.start import start_from
 
 
 def faceless(takes: TakeSet) -> TakeSet:
@@ -55,7 +55,7 @@ def answers(
     for number, test_people in enumerate(splits):
         sizes = {k: v for k, v in card["config"].items() if k in KEPT}
         network = new_network(card["variant"], takes.spec, **sizes)
-        start_from(network, voice)
+        start_from(network, takes.spec.labels, voice)
         train = takes.of(everyone - set(test_people))
         result = fit(network, recipe, train, None, out=out / f"fold{number}")
         test = takes.of(test_people)

@@ -11,6 +11,7 @@ from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.recognize.engines import PACKAGED, Engine, OnnxEngine, TorchEngine, read_bundle
 from avtca.training.fit import new_network
+from avtca.training.start import copy_weights
 
 DEFAULT = "default"
 """Names the packaged model."""
@@ -115,20 +116,7 @@ def with_labels(start: Start, labels: tuple[str, ...], *, seed: int = 0) -> AVTC
     """
     sizes: dict[str, Any] = {**start.card.config.to_dict()}
     sizes.pop("n_labels")
-    spec, variant = start.card.clip_spec, start.card.variant
-
-    def fresh(names: tuple[str, ...]) -> AVTCA:
-        return new_network(variant, replace(spec, labels=names), seed=seed, **sizes)
-
-    old, wider = start.network.state_dict(), fresh((*start.labels, "")).state_dict()
-    network = fresh(labels)
-    state = network.state_dict()
-    for name, value in old.items():
-        if wider[name].shape == value.shape:
-            state[name] = value
-            continue
-        for row, label in enumerate(labels):  # a layer with a row for each label
-            if label in start.labels:
-                state[name][row] = value[start.labels.index(label)]
-    network.load_state_dict(state)
+    spec = replace(start.card.clip_spec, labels=labels)
+    network = new_network(start.card.variant, spec, seed=seed, **sizes)
+    copy_weights(network, labels, start.network, start.labels)
     return network.eval()

@@ -13,11 +13,10 @@ from avtca.evaluation.material import Material, open_material
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.predictions import Predictions, write_atomic
 from avtca.evaluation.takes import TakeSet
-from avtca.model import load_checkpoint
-from avtca.model.avtca import AVTCA
 from avtca.training.distributed import process_rank
 from avtca.training.experiment import Experiment
 from avtca.training.fit import FitResult, fit, new_network
+from avtca.training.start import start_from
 
 
 def load_material(experiment: Experiment, *, memory: bool | None = None) -> Material:
@@ -65,7 +64,8 @@ def run_fold(
     network = new_network(
         experiment.model.variant, material.takes.spec, seed=seed, **experiment.model.sizes
     )
-    taken = start_from(network, experiment.model.start) if experiment.model.start else {}
+    labels, start = material.takes.spec.labels, experiment.model.start
+    taken = start_from(network, labels, start) if start else {}
     result = fit(
         network,
         recipe,
@@ -90,24 +90,6 @@ def answer(
         if side is not None and len(side) and not path.exists():
             probs = predict_takes(result.network, side, binary=binary)
             Predictions.of(side, probs, binary=binary).save(path)
-
-
-def start_from(network: AVTCA, path: Path) -> dict[str, Any]:
-    """Copy weights of the same names and shapes from a checkpoint, in place.
-
-    Returns what was taken, for the record. Raises :class:`ConfigError` where nothing fits.
-    """
-    other, _ = load_checkpoint(path)
-    theirs, mine = other.state_dict(), network.state_dict()
-    fitting = {k: v for k, v in theirs.items() if k in mine and mine[k].shape == v.shape}
-    if not fitting:
-        raise ConfigError(
-            f"start from {path}",
-            f"none of its weights fits the variant {network.variant}",
-            "start from a checkpoint with the same boxes",
-        )
-    network.load_state_dict(fitting, strict=False)
-    return {"start": {"taken": len(fitting), "of": len(mine)}}
 
 
 def write_config(out: Path, experiment: Experiment, material: Material) -> None:

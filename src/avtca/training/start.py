@@ -1,0 +1,54 @@
+"""Weights of one network in another: the same boxes, and outputs by the names of labels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from avtca.errors import ConfigError
+from avtca.model import build_model, load_checkpoint
+from avtca.model.avtca import AVTCA
+
+
+def copy_weights(
+    network: AVTCA, labels: Sequence[str], other: AVTCA, others_labels: Sequence[str]
+) -> int:
+    """Copy what fits from ``other`` into ``network``, in place; how many tensors were taken.
+
+    Tensors of the same name and shape are copied. Of layers with a row for each label, the rows
+    of labels that both name; a row means nothing without its label.
+    """
+    more = replace(network.config, n_labels=network.config.n_labels + 1)
+    wider = build_model(network.variant, more).state_dict()
+    state, taken = network.state_dict(), 0
+    for name, value in other.state_dict().items():
+        mine = state.get(name)
+        if mine is None:
+            continue
+        if wider[name].shape == mine.shape:
+            fits = mine.shape == value.shape
+            state[name] = value if fits else mine
+        else:
+            shared = [label for label in labels if label in others_labels]
+            fits = bool(shared) and mine.shape[1:] == value.shape[1:]
+            for label in shared if fits else ():
+                mine[labels.index(label)] = value[others_labels.index(label)]
+        taken += fits
+    network.load_state_dict(state)
+    return taken
+
+
+def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
+    """Copy weights from a checkpoint, in place; see :func:`copy_weights`.
+
+    Returns what was taken, for the record. Raises :class:`ConfigError` where nothing fits.
+    """
+    other, card = load_checkpoint(path)
+    taken = copy_weights(network, labels, other, card.labels)
+    if not taken:
+        raise ConfigError(
+            f"start from {path}",
+            f"none of its weights fits the variant {network.variant}",
+            "start from a checkpoint with the same boxes",
+        )
+    return {"start": {"taken": taken, "of": len(network.state_dict())}}
