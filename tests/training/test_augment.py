@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avtca.training.augment import CropAugment, gaussian_blur
+from avtca.training.augment import CropAugment, gaussian_blur, vary_posteriors
 
 OFF = {
     "flip": 0.0,
@@ -91,3 +91,22 @@ def test_blur_keeps_brightness_and_removes_detail() -> None:
     assert abs(float(out.mean() - noise.mean())) < 0.02
     flat = gaussian_blur(torch.full((1, 1, 9, 9), 0.3), 1.0)
     assert torch.allclose(flat, torch.full((1, 1, 9, 9), 0.3), atol=1e-6)
+
+
+def test_posteriors_are_shifted_alike_in_all_steps_and_stay_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    visual = np.concatenate((rng.dirichlet(np.ones(7), 5), rng.normal(size=(5, 2))), 1)
+    visual = visual.astype(np.float32)
+    before = visual.copy()
+    out = vary_posteriors(visual, np.random.default_rng(1), bias=0.5, n=7)
+    np.testing.assert_array_equal(visual, before)
+    np.testing.assert_array_equal(out[:, 7:], visual[:, 7:])
+    np.testing.assert_allclose(out[:, :7].sum(1), 1, atol=1e-6)
+    assert np.abs(out[:, :7] - visual[:, :7]).max() > 0.05
+    # logits: one stretch for all, one shift for each expression, the same in every step
+    old, new = np.log(np.maximum(visual[:, :7], 1e-4)), np.log(out[:, :7])
+    old, new = (x - x[:, :1] for x in (old, new))
+    old, new = (x[1:] - x[:1] for x in (old, new))
+    stretch = (old * new).sum() / (old * old).sum()
+    np.testing.assert_allclose(new, stretch * old, atol=1e-3)
+    assert stretch != pytest.approx(1, abs=0.01)

@@ -92,7 +92,11 @@ def test_every_augmentation_fires(change, field):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"pixels": True}, "'pixels' varies face crops"), ({"crop": True}, "'crop' could never fire")],
+    [
+        ({"pixels": True}, "'pixels' varies face crops"),
+        ({"crop": True}, "'crop' could never fire"),
+        ({"posterior_bias": 0.5}, "'posterior_bias' varies expression7"),
+    ],
 )
 def test_augmentation_that_could_never_fire_is_refused(change, words):
     takes = make_takes(spec=replace(SPEC, window_s=2.0, video_steps=20))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from avtca.model.attention import AttentionMap, Maps
 from avtca.model.config import ModelConfig
+from avtca.model.transformer_block import PassThrough
 
 
 class ModelOutput(NamedTuple):
@@ -83,6 +84,8 @@ class AVTCA(nn.Module):
             setattr(self, name, box)
         self.dropout = nn.Dropout(config.dropout)
         self.variant, self.config = variant, config
+        self.meet_early = not isinstance(boxes.transformer, PassThrough)
+        """Whether the streams meet in step 4; auxiliary heads stand where they are still apart."""
 
     def forward(
         self,
@@ -105,13 +108,15 @@ class AVTCA(nn.Module):
         a = self.sound_front(sound, sound_mask)
         v = self.visual_before(v)  # step 3, convolutions
         a = self.sound_before(a)  # step 1
-        own = self.auxiliary(a, v)
         present = torch.stack((a.present, v.present), dim=1)
+
+        own = self.auxiliary(a, v) if self.meet_early else {}
 
         v, a = self.visual_positions(v), self.sound_positions(a)
         a, v = self.transformer(a, v, maps)  # step 4
         v = self.visual_after(v)  # step 5
         a = self.sound_after(a)
+        own = own if self.meet_early else self.auxiliary(a, v)
         a, v = self.self_attention(a, v, maps)  # step 6
         a, v = self.cross_attention(a, v, maps)  # step 7
 

@@ -128,14 +128,14 @@ VARIANTS: dict[str, Variant] = {
     ),
     "best": replace(
         _FIGURE,
-        summary="figure + residuals, time encoding, attentive pooling, late fusion",
+        summary="steps 6 and 7 + residuals, time encoding, attentive pooling, late fusion",
         source="ours",
+        intermediate="none",
         residual=True,
         positions=True,
         pooling="attentive",
         fusion="late",
         auxiliary=True,
-        sound_front="conv2d",
         sound_norm="level",
     ),
 }
@@ -205,9 +205,7 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
         sound_front=sound_front,
         visual_before=temporal_convs(visual_front.width, v_before, bias=old) if sees else nothing,
         sound_before=sound_before,
-        auxiliary=head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
-        if choice.auxiliary
-        else head.NoAuxiliaryHeads(),
+        auxiliary=_auxiliary(choice, config, (d_a, d_v), d),
         visual_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
         sound_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
         transformer=_intermediate(choice, config, d_a, d_v),
@@ -221,6 +219,14 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
         sound_pool=pooling.pooling(choice.pooling if hears else "max", d),
         head=_head(choice, config, d),
     )
+
+
+def _auxiliary(choice: Variant, config: ModelConfig, before: tuple[int, int], d: int) -> nn.Module:
+    """Heads on the widths of the streams where they last are apart."""
+    if not choice.auxiliary:
+        return head.NoAuxiliaryHeads()
+    d_a, d_v = before if choice.intermediate != "none" else (d, d)
+    return head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
 
 
 def _check(name: str, choice: Variant, config: ModelConfig) -> None:

@@ -1,4 +1,4 @@
-"""Variation of face crops.
+"""Variation of face crops, and of expression posteriors in their place.
 
 The rest of the augmentation is elsewhere: waveforms and SpecAugment in
 :mod:`avtca.sound.augment`, speed in :mod:`avtca.evaluation.speed`, the synchronised temporal crop
@@ -100,3 +100,15 @@ def gaussian_blur(crops: Tensor, sigma: float) -> Tensor:
     wide = F.pad(crops, (radius, radius, radius, radius), mode="replicate")
     wide = F.conv2d(wide, kernel.view(1, 1, 1, -1).expand(c, 1, 1, -1), groups=c)
     return F.conv2d(wide, kernel.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)
+
+
+def vary_posteriors(visual: Float, rng: np.random.Generator, *, bias: float, n: int) -> Float:
+    """Other people's resting faces: the first ``n`` features, probabilities, shifted in the log.
+
+    One draw for all steps ``(t_v, f)`` of a take: each probability's logarithm by a normal with
+    deviation ``bias``, all of them stretched by up to a quarter; then they sum to 1 again.
+    """
+    logs = np.log(np.maximum(visual[:, :n], 1e-4))
+    logs = logs * rng.uniform(0.8, 1.25) + rng.normal(0, bias, n)
+    odds = np.exp(logs - logs.max(1, keepdims=True))
+    return np.concatenate((odds / odds.sum(1, keepdims=True), visual[:, n:]), 1).astype(np.float32)

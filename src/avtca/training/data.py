@@ -19,11 +19,13 @@ from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import Batch, Windows, make_batch, same
 from avtca.preprocess import Window, window_start_steps
 from avtca.sound.augment import WaveAugment, mask_features
-from avtca.training.augment import CropAugment
+from avtca.training.augment import CropAugment, vary_posteriors
 from avtca.training.recipe import Augmentation
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+POSTERIORS, N_POSTERIORS = "expression7", 7
+"""Visual features that begin with probabilities of seven expressions, and how many they are."""
 SPEEDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Speeds in shares of ``Augmentation.speed``: few, so that windows made once can be kept."""
 
@@ -52,6 +54,13 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
             asked,
             "'visual_noise' varies visual features, the ClipSpec holds pixels",
             "set augmentation.visual_noise to 0 and use augmentation.pixels",
+        )
+    if augmentation.posterior_bias and not spec.visual_features.startswith(POSTERIORS):
+        raise ConfigError(
+            asked,
+            f"'posterior_bias' varies {POSTERIORS}, the visual features are "
+            f"{spec.visual_features or 'pixels'}",
+            "set augmentation.posterior_bias to 0",
         )
     if augmentation.pixels and spec.visual != "pixels":
         raise ConfigError(
@@ -134,6 +143,9 @@ class TrainingData(Dataset[Any]):
         a = self.augmentation
         if a.pixels:
             visual = CropAugment()(visual, mask, rng)
+        if a.posterior_bias:
+            varied = vary_posteriors(visual, rng, bias=a.posterior_bias, n=N_POSTERIORS)
+            visual = np.where(mask[:, None], varied, visual)
         if a.visual_noise:
             noise = rng.standard_normal(visual.shape, np.float32) * np.float32(a.visual_noise)
             visual = np.where(mask[:, None], visual + noise, visual)

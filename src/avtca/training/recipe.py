@@ -57,6 +57,9 @@ class Augmentation(Section):
     """Probability that a video step is masked."""
     visual_noise: float = Field(default=0.0, ge=0)
     """Standard deviation of noise on visual features, in units of the feature."""
+    posterior_bias: float = Field(default=0.0, ge=0)
+    """Deviation of a take's own shift of the logarithms of expression posteriors (visual features
+    "expression7")."""
     mixup: float = Field(default=0.0, ge=0)
     """Beta parameter of mixing takes of a batch (both modalities and the label alike)."""
     pixels: bool = False
