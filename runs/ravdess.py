@@ -1,12 +1,15 @@
 """Purpose: the RAVDESS table: every network, protocol and seed on sound + face sequences.
 
-Cost: see `--list`; about five hours on one core for all on Luna-Jimenez's folds with one seed.
+Cost: see `--list`; about an hour and a half on one core for all rows on Luna-Jimenez's folds with
+one seed.
 
     python runs/ravdess.py ../shared/corpora/ravdess WORK [--budget 120] [--rows figure best]
 
 Stop it at any time, and start it in several shells at once: each cell (a row of the table under
 a protocol with a seed) is a folder that is claimed by one process, goes on where it was, and is
-a JSON in WORK/cells at its end. `runs/ravdess_table.py` makes the table from whatever is there.
+a JSON in WORK/cells at its end. `best` starts from the voice that runs/default_model/voice.py made
+(--voice), `best_scratch` from nothing. `runs/ravdess_table.py` makes the table from whatever is
+there.
 """
 
 import argparse
@@ -43,15 +46,20 @@ FUSIONS = (
     "ct4",
     "figure",
     "released",
+    "best_scratch",
     "best",
 )
 SAME = {"it4_ct4": "figure"}
 """Rows of the paper's Table V that are another row's network; they are not trained twice."""
-WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best")
+PRETRAINED = "best"
+"""The row that starts from the pretrained voice."""
+CONFIG_OF = {"best_scratch": "best"}
+"""Rows that have no configuration of their own name."""
+WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best_scratch", "best")
 ROWS = {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)} | {
     f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS
 }
-"""Row -> variant, visual features."""
+"""Row -> what is trained, visual features."""
 DIMS = {"expression7": 7, "expression7+action_units35": 42}
 
 
@@ -69,15 +77,17 @@ class Cell:
     def name(self) -> str:
         return f"{self.protocol}/{self.row}/seed{self.seed}"
 
-    def experiment(self, work: Path, changes: list[str]) -> Experiment:
-        variant, features = ROWS[self.row]
+    def experiment(self, work: Path, changes: list[str], voice: Path | None = None) -> Experiment:
+        name, features = ROWS[self.row]
         corpus = work / "prepared" / features
+        start = [f"model.start={voice}"] if name == PRETRAINED and voice is not None else []
         return load_experiment(
-            CONFIGS / "variants" / f"{variant}.yaml",
+            CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",
             [
                 f"data.corpus={corpus}",
                 f"seeds=[{self.seed}]",
                 f"name={self.row}",
+                *start,
                 *PROTOCOLS[self.protocol],
                 *changes,
             ],
@@ -144,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path, help="RAVDESS's audio-only form")
     parser.add_argument("work", type=Path)
+    parser.add_argument("--voice", type=Path, help="[default: WORK/speech/voice/last]")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=list(PROTOCOLS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -181,7 +192,8 @@ def main() -> None:
             continue
         prepare(args.corpus, args.work, ROWS[cell.row][1])
         print(cell.name, flush=True)
-        experiment = cell.experiment(args.work, args.set)
+        voice = args.voice or args.work / "speech" / "voice" / "last"
+        experiment = cell.experiment(args.work, args.set, voice)
         begun = time.monotonic()
         try:
             result = cross_validate(experiment, materials.of(experiment), folder, before=before)

@@ -81,7 +81,8 @@ def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]
     pairs = []
     for fusion in FUSIONS:
         pairs += [(fusion, other) for other in ("audio_only", "video_only", "mean_posterior")]
-    pairs += [("best", other) for other in FUSIONS]
+    pairs += [(ours, other) for ours in ("best", "best_scratch") for other in FUSIONS]
+    pairs += [("concatenation", "mean_posterior"), ("figure", "concatenation")]
     every = {**references, **rows}
     for ours in ("best", "best+action_units", "audio_only"):
         pairs += [(ours, other) for other in references]
