@@ -21,9 +21,12 @@ import ravdess_table  # noqa: E402
 @pytest.mark.parametrize("protocol", ravdess.PROTOCOLS)
 @pytest.mark.parametrize("row", ravdess.ROWS)
 def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
-    experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"])
-    variant, features = ravdess.ROWS[row]
+    voice = tmp_path / "voice"
+    experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"], voice)
+    name, features = ravdess.ROWS[row]
+    variant = ravdess.CONFIG_OF.get(name, name)
     assert experiment.model.variant == variant
+    assert experiment.model.start == (voice if name == "best" else None)
     assert experiment.data.corpus == tmp_path / "prepared" / features
     assert experiment.seeds == (2,) and experiment.train.epochs == 3
     assert experiment.data.allow_leak == ("random" in protocol)
