@@ -20,6 +20,7 @@ from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import EvaluationData, evaluation_loader
 from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
+from avtca.model.variants import variant_named
 from avtca.training.data import TrainingData, training_loader
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
@@ -44,7 +45,13 @@ class FitResult:
 
 
 def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) -> AVTCA:
-    """A network that fits ``spec``, its fresh weights drawn from ``seed``."""
+    """A network that fits ``spec``, its fresh weights drawn from ``seed``.
+
+    A level is one of decibels: where the sound is no log-mel, a variant that would take it away
+    has a batch norm for each feature instead.
+    """
+    if spec.sound != "logmel" and variant_named(variant).sound_norm == "level":
+        sizes = {"sound_norm": "bands", **sizes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_model(variant, ModelConfig.for_spec(spec, **sizes))
