@@ -98,6 +98,23 @@ def test_a_truncated_file_is_read_up_to_there(tmp_path, name):
     assert clip.read_s < 3.6
 
 
+def test_half_a_wav_is_cut_short(tmp_path):
+    path = encode(tmp_path / "t.wav", sounds=[tone(4, 16_000)], audio="pcm_s16le", rate=16_000)
+    data = path.read_bytes()
+    assert open_clip(path).duration_s == 4 and not open_clip(path).warnings
+    path.write_bytes(data[: len(data) // 2])
+    clip = open_clip(path)
+    assert sum(len(block) for block in clip.sound(16_000)) == pytest.approx(32_000, abs=100)
+    assert clip.duration_s == 4
+    assert clip.warnings == ["cut short: the header says 4.0 s, the file ends after 2.0 s"]
+    size = data.index(b"data") + 4
+    for endless in (b"\0" * 4, b"\xff" * 4):  # a recorder that did not know the end yet
+        path.write_bytes(data[:size] + endless + data[size + 4 :])
+        clip = open_clip(path)
+        assert sum(len(block) for block in clip.sound(16_000)) == pytest.approx(64_000, abs=100)
+        assert not clip.warnings
+
+
 def test_an_mp4_that_lost_its_index(tmp_path):
     path = encode(tmp_path / "i.mp4", pictures=levels(20))
     data = path.read_bytes()

@@ -1,5 +1,6 @@
 """A path to a :class:`Clip`: what it holds, how long it is, and what is wrong with it."""
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -151,6 +152,8 @@ def _header_length(path: Path, zero: Fraction) -> Fraction | None:
         if container.format.name == "avi" and video and video.frames and video.average_rate:
             # FFmpeg shrinks the length of a truncated avi to what is there; the header does not.
             return video.frames / video.average_rate
+        if container.format.name == "wav" and (promised := _promised_by_wav(path)):
+            return promised
         ends = []
         for stream in (video, tracks.sound):
             if stream is None:
@@ -159,6 +162,28 @@ def _header_length(path: Path, zero: Fraction) -> Fraction | None:
                 return Fraction(container.duration, av.time_base) if container.duration else None
             ends.append(((stream.start_time or 0) + stream.duration) * stream.time_base)
         return max(ends) - zero
+
+
+def _promised_by_wav(path: Path) -> Fraction | None:
+    """Seconds that a wav's header promises where the file is shorter, of which FFmpeg says nothing.
+
+    ``None`` for a whole file, and for headers of endless recordings.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return None
+        file.seek(12)
+        bytes_per_s, size = 0, path.stat().st_size
+        while len(head := file.read(8)) == 8:
+            name, length = head[:4], int.from_bytes(head[4:], "little")
+            if name == b"data":
+                short = file.tell() + length > size and length < 0xFFFF_FF00
+                return Fraction(length, bytes_per_s) if short and bytes_per_s else None
+            if name == b"fmt ":
+                bytes_per_s = int.from_bytes(file.read(12)[8:], "little")
+                length -= 12
+            file.seek(length + length % 2, os.SEEK_CUR)
+    return None
 
 
 def _scan(path: Path, zero: Fraction) -> Fraction:
