@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,19 @@ def test_two_cross_validations(made, tmp_path):
     tex = latex(result)
     assert tex.startswith(r"\begin{tabular}{lcccc}") and tex.count(r"\\") == 3
     assert tex.count(r"\textbf{") >= 4
+
+
+def test_the_mark_of_a_split_is_in_every_table(made):
+    """As a run keeps it, whichever of its folders or files is named."""
+    both, seen = (open_entry(made / name) for name in ("both", "seen"))
+    assert both.mark == "clean" and "LEAK" not in markdown(compare([both, seen]))
+    for part in ("seed0/fold1", "seed0/fold1/test.csv"):
+        assert open_entry(made / "both" / part).mark == "clean"
+    mark = "LEAK (allowed): 3 people on both sides"
+    result = compare([replace(both, mark=mark), seen])
+    assert result["marks"] == {"both": mark, "seen": "clean"}
+    assert markdown(result).endswith(f"\n\nboth: {mark}\n")
+    assert rf"\small both: {mark}}} \\" in latex(result)
 
 
 def test_the_command_prints_and_writes(made, tmp_path):

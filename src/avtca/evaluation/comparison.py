@@ -1,5 +1,6 @@
 """Systems side by side on the same takes: paired tests, and a table for a paper."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ Tables = dict[int, list[Predictions]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A system's answers, by seed and fold."""
+    """A system's answers, by seed and fold; ``mark`` is the auditor's line on its split."""
 
     name: str
     tables: Tables
+    mark: str = ""
 
     @property
     def joined(self) -> list[Predictions]:
@@ -37,9 +39,9 @@ def open_entry(path: Path) -> Entry:
     """
     asked = f"compare {path}"
     if path.is_file():
-        return Entry(path.stem, {0: [Predictions.load(path)]})
+        return Entry(path.stem, {0: [Predictions.load(path)]}, _mark(path.parent))
     if (path / "test.csv").exists():
-        return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]})
+        return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, _mark(path))
     tables: Tables = {}
     for folder in sorted(path.glob("seed*"), key=lambda one: int(one.name[4:])):
         folds = sorted(folder.glob("fold*"), key=lambda one: int(one.name[4:]))
@@ -52,16 +54,30 @@ def open_entry(path: Path) -> Entry:
         raise ConfigError(
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
-    return Entry(run_name(path), tables)
+    return Entry(run_name(path), tables, _mark(path))
+
+
+def _mark(folder: Path) -> str:
+    """The auditor's line that a run kept; empty where there is none."""
+    places = {"config.json": ("data",), "last.json": ("provenance", "provenance")}
+    for name, keys in places.items():
+        try:
+            values = json.loads((folder / name).read_text("utf-8"))
+            for key in keys:
+                values = values[key]
+            return str(values["split_audit"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return ""
 
 
 def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[str, Any]:
     """Figures of each system, and for each pair the difference with its paired tests.
 
     All must have answered the same takes with the same truth; ``allow_partial`` compares on the
-    takes that all have answered. ``pairs``: first, second, metric -> value, low, high and p of
-    the speaker bootstrap; ``mcnemar``: the exact p on takes, of the first seed of each. Raises
-    :class:`ConfigError` where systems cannot be compared.
+    takes that all have answered. ``marks``: the auditor's line on each split. ``pairs``: first,
+    second, metric -> value, low, high and p of the speaker bootstrap; ``mcnemar``: the exact p on
+    takes, of the first seed of each. Raises :class:`ConfigError` where systems cannot be compared.
     """
     asked = "compare runs"
     if len(entries) < 2:
@@ -101,6 +117,7 @@ def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[st
     return {
         "takes": len(common),
         "speakers": len(set(shared[0].joined[0].speakers)),
+        "marks": {entry.name: entry.mark for entry in shared},
         "systems": {entry.name: summarise(entry.tables) for entry in shared},
         "pairs": pairs,
     }
@@ -114,7 +131,7 @@ def _within(entry: Entry, takes: set[str]) -> Entry:
         seed: [part for part in map(cut, folds) if len(part)]
         for seed, folds in entry.tables.items()
     }
-    return Entry(entry.name, tables)
+    return Entry(entry.name, tables, entry.mark)
 
 
 def _require_same_truth(entries: Sequence[Entry]) -> None:
@@ -152,6 +169,7 @@ def markdown(result: Mapping[str, Any]) -> str:
             f"| {pair['first']} - {pair['second']} | {_points(d)} | {_p(d['p'])} | "
             f"{_p(pair.get('mcnemar'))} |"
         )
+    lines += [f"\n{words}" for words in _marked(result)]
     return "\n".join(lines) + "\n"
 
 
@@ -175,8 +193,19 @@ def latex(result: Mapping[str, Any]) -> str:
                 shown = rf"\textbf{{{shown}}}"
             cells.append(shown if low != low else rf"{shown} {{\small [{low:.1f}, {high:.1f}]}}")
         lines.append(" & ".join([_escaped(system), *cells]) + r" \\")
+    wide = len(names) + 1
+    lines += [
+        rf"\multicolumn{{{wide}}}{{l}}{{\small {_escaped(words)}}} \\" for words in _marked(result)
+    ]
     lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
+
+
+def _marked(result: Mapping[str, Any]) -> list[str]:
+    """What must be said of a system's split."""
+    return [
+        f"{name}: {mark}" for name, mark in result["marks"].items() if mark not in ("", "clean")
+    ]
 
 
 def _metrics(result: Mapping[str, Any]) -> list[str]:

@@ -120,7 +120,8 @@ def page(result: Mapping[str, Any]) -> str:
         f"split {result['split'].get('folds', 'whole corpus')}. Intervals: 95 %, bootstrap over "
         "people."
     )
-    parts = [f"<p class='note bad'>{html.escape(mark)}</p>" if "LEAK" in mark else ""]
+    wrong = "LEAK" in mark or "SYNTHETIC" in mark
+    parts = [f"<p class='note bad'>{html.escape(mark)}</p>" if wrong else ""]
     rows = [
         (METRIC_NAMES[name], *_percent(metrics[name])) for name in METRIC_NAMES if name in metrics
     ]

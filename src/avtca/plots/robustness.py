@@ -80,7 +80,9 @@ def page(result: Mapping[str, Any], metric: str = "accuracy") -> str:
     takes = ", ".join(f"{name}: {n} takes" for name, n in result["takes"].items())
     marks = {split["mark"] for split in result["splits"].values()}
     leaks = "".join(
-        f"<p class='note bad'>{html.escape(mark)}</p>" for mark in sorted(marks) if "LEAK" in mark
+        f"<p class='note bad'>{html.escape(mark)}</p>"
+        for mark in sorted(marks)
+        if "LEAK" in mark or "SYNTHETIC" in mark
     )
     parts = [
         section(
