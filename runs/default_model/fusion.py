@@ -144,7 +144,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
     # Sets and the threshold of "sure": fitted on all folds but one, measured on that one.
     fold_of = np.zeros(len(takes), int)
     for number, split in enumerate(answers.folds.splits):
-        fold_of[np.isin(speakers, split.test)] = number
+        fold_of[np.isin(speakers, list(split.test))] = number
     covered, size, answered, correct = [], [], [], []
     for number in range(len(answers.folds.splits)):
         test = fold_of == number
