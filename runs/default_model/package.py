@@ -30,11 +30,12 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
-from avtca.media import open_clip
+from avtca.media import Frame, held, open_clip
 from avtca.model.avtca import AVTCA
 from avtca.model.bundle import ExpressionFeatures, export_bundle
 from avtca.model.checkpoint import load_checkpoint
 from avtca.model.expression import ExpressionNetwork
+from avtca.model.fronts import SURELY_NOT
 from avtca.model.visual_trunk import VisualTrunk
 from avtca.recognize import Recognizer, load
 from avtca.training.faces import load_ferplus
@@ -113,6 +114,11 @@ class Take(NamedTuple):
     wave: np.ndarray
     seconds: float
 
+    @property
+    def frames(self) -> list[Frame]:
+        """Steps of the pictures, without pixels."""
+        return [Frame(int(step), 0.0, np.zeros((0, 0, 3), np.uint8)) for step in self.steps]
+
 
 def read_take(
     network: ExpressionNetwork,
@@ -156,12 +162,14 @@ def names(
 ) -> str:
     """What the two networks name a take, by the package's own rules for windows."""
     features = torch.softmax(take.logits @ bridge[0].T + bridge[1], 1).numpy()
+    shown = [frame.step for frame in held(take.frames, spec.video_rate)]
+    features = features[np.searchsorted(take.steps, shown, side="right") - 1]
     windows = []
     for start in preprocess.window_start_steps(take.seconds, spec):
         first = round(start / spec.video_rate * spec.sample_rate)
         wave = take.wave[first : first + spec.window_samples]
         sound = preprocess.sound_window(wave, spec, valid=0 if way == "face" else None)
-        windows.append((*preprocess.visual_window(take.steps, features, start, spec), *sound))
+        windows.append((*preprocess.visual_window(np.array(shown), features, start, spec), *sound))
     batch = preprocess.stack(windows)
     arrays = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
     with torch.no_grad():
@@ -175,9 +183,16 @@ def fit_bridge(
     """Weight and bias of the map.
 
     "plain" changes nothing; "prior" takes out how often each emotion is in FERPlus; "shift",
-    "diagonal" and "linear" are fitted to the published softmax.
+    "diagonal" and "linear" are fitted to the published softmax, frame by frame; "moments" gives
+    each logit the mean and deviation that the published logarithms have over all frames.
     """
     n = len(FER2013)
+    if kind == "moments":
+        ours = torch.cat([take.logits for take in data])
+        theirs = torch.cat([take.published for take in data]).clamp(min=SURELY_NOT).log()
+        theirs = theirs - theirs.mean(1, keepdim=True)
+        scale = theirs.std(0) / ours.std(0)
+        return torch.diag(scale), theirs.mean(0) - ours.mean(0) * scale
     if kind == "plain":
         return torch.eye(n), torch.zeros(n)
     if kind == "prior":
@@ -250,7 +265,7 @@ def main() -> None:
     log_prior = torch.from_numpy(np.log(train.votes.mean(0)[ORDER])).float()
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
     crossed: dict[str, dict[str, float]] = {}
-    for kind in ("plain", "prior", "shift", "diagonal", "linear"):
+    for kind in ("plain", "prior", "shift", "diagonal", "linear", "moments"):
         right: dict[str, list[bool]] = {"both": [], "face": []}
         for fit_on, test_on in (halves, halves[::-1]):
             bridge = fit_bridge([known[take] for take in fit_on], kind, log_prior)

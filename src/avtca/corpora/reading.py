@@ -15,7 +15,7 @@ from avtca.corpora.clipfile import RawTake, TakeFile, empty_visual
 from avtca.corpora.media_hash import picture_hash, sound_hash
 from avtca.corpora.sources import Layout, TakeSource, sha256_file
 from avtca.errors import CorpusError, MediaError
-from avtca.media import Clip, open_clip
+from avtca.media import Clip, held, open_clip
 
 SHORT_S = 0.5
 """A file that ends this much before its header says is broken, not short."""
@@ -116,7 +116,7 @@ def _read_faces(
 
     tracker, detector = Tracker(), _detector()
     seen: list[dict[int, list[tuple[int, float, NDArray[np.uint8]]]]] = [{} for _ in spans]
-    for frame in clip.frames(spec.video_rate):
+    for frame in held(clip.frames(spec.video_rate), spec.video_rate):
         wanted = [
             k for k, span in enumerate(spans) if span.first_step <= frame.step < span.end_step
         ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, Tracker, align
 from avtca.faces.types import Colour, TrackedCrop
-from avtca.media import Clip, Frame
+from avtca.media import Clip, Frame, held
 from avtca.recognize.report import Thumbnail
 
 THUMBNAIL_PX = 96
@@ -59,7 +59,7 @@ class WindowStream:
         self.thumbnails: list[Thumbnail] = []
         self._thumb_every = 1
         self._tracker = Tracker()
-        self._frames = clip.frames(spec.video_rate) if clip.has_video else iter(())
+        self._frames = held(clip.frames(spec.video_rate), spec.video_rate)
         self._blocks = clip.sound(spec.sample_rate) if clip.has_sound else iter(())
         self._next_frame = next(self._frames, None)
         self._faces: list[TrackedCrop] = []
