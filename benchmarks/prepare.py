@@ -1,12 +1,15 @@
-"""How fast, how large, how safe: preparing corpora and feeding a training from them.
+"""How fast, how large, how safe: preparing corpora.
 
     python benchmarks/prepare.py synthetic [--takes 2880] [--kills 10]  clips in RAVDESS's shape
     python benchmarks/prepare.py ravdess                                1,440 real takes, features
-    python benchmarks/prepare.py loader                                 items a second, model beside
 
 `synthetic` makes clips of 1280 x 720 with sound (they are SYNTHETIC), prepares them at 224 px,
 and prepares them again in runs that are killed at random moments: the manifests must be equal,
-byte for byte. Results go to benchmarks/results/prepare.json, one entry for each of the three.
+byte for byte. It may be stopped at any moment; the same command goes on where it was, in the same
+`--folder` (a folder of the system's temporary one by default, removed when all is done). Cost of
+2,880 clips: 2 GB of disk, and on two idle cores about 20 minutes to make them, 20 to prepare them
+and 20 for the runs that are killed. Results go to benchmarks/results/prepare.json, one entry for
+each of the two. What a training loop is fed with is measured by benchmarks/loader.py.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,21 +29,12 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features, prepare, read_corpus
+from avtca.corpora.store import write_json
 
-SHARED = Path(os.environ.get("AVTCA_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-RESULTS = Path(__file__).parent / "results" / "prepare.json"
-FEATURES = ClipSpec(
-    window_s=3.6,
-    video_steps=36,
-    visual="features",
-    visual_features="expression7",
-    visual_dim=7,
-    sample_rate=16_000,
-    sound="logmel",
-    sound_dim=64,
-    n_fft=512,
-    hop=160,
-)
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
+RESULTS = ROOT / "benchmarks" / "results" / "prepare.json"
+CLIPSPEC = ROOT / "configs" / "ravdess_sequences" / "clipspec.json"
 
 
 def cpu_s() -> float:
@@ -48,35 +43,66 @@ def cpu_s() -> float:
     return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, both))
 
 
-def run(source: Path, out: Path, workers: int) -> None:
-    """What `avtca prepare ravdess` does, in this process and its workers."""
-    spec = ClipSpec()
-    prepare(read_corpus("ravdess", source, spec), out, spec, workers=workers)
+def peak_mb() -> int:
+    """Largest memory of this process or one of its finished children."""
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return round(max(u.ru_maxrss for u in map(resource.getrusage, both)) / 1024)
+
+
+def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
+    """What `avtca prepare ravdess` does; how far it came stands in ``note`` at any moment."""
+    spec, started, first = ClipSpec(), time.perf_counter(), None
+
+    def step(done: int, total: int) -> None:
+        nonlocal first
+        first = done if first is None else first
+        if note is not None:
+            write_json(note, {"seconds": time.perf_counter() - started, "made": done - first})
+
+    layout = read_corpus("ravdess", source, spec)
+    if not (out / "corpus.json").exists():
+        step(0, len(layout.sources))
+    prepare(layout, out, spec, workers=workers, progress=step)
+    if note is not None:
+        said = json.loads(note.read_text())
+        write_json(note, {**said, "cpu_s": cpu_s(), "peak_mb": peak_mb()})
 
 
 def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, Any]:
     from avtca.corpora.synth import synth_corpus
 
-    source = folder / f"synthetic-{takes}"
+    source, whole, broken = (folder / name for name in ("clips", "whole", "broken"))
     started = time.perf_counter()
-    synth_corpus(source, takes, min(24, takes), 0, workers=workers)
-    made_s = time.perf_counter() - started
-    whole, broken = folder / "whole", folder / "broken"
+    made = synth_corpus(source, takes, min(24, takes), 0, workers=workers)
+    print(f"SYNTHETIC clips: {made.made} made in {time.perf_counter() - started:.0f} s", flush=True)
     command = [sys.executable, __file__, "_run", str(source)]
-    started, before = time.perf_counter(), cpu_s()
-    subprocess.run([*command, str(whole), "--workers", str(workers)], check=True)
-    seconds, processor = time.perf_counter() - started, cpu_s() - before
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    rng = random.Random(0)
-    for _ in range(kills):
+    notes = folder / "sessions"
+    notes.mkdir(exist_ok=True)
+    note = notes / f"{len(list(notes.iterdir())):04d}.json"
+    subprocess.run([*command, str(whole), str(note), "--workers", str(workers)], check=True)
+    sessions = [json.loads(path.read_text()) for path in sorted(notes.iterdir())]
+    sessions = [one for one in sessions if one["made"]]
+    seconds = sum(one["seconds"] for one in sessions)
+    ended = [one for one in sessions if "cpu_s" in one]
+    print(f"prepared in {seconds:.0f} s", flush=True)
+    count = folder / "kills"
+    done = int(count.read_text()) if count.exists() else 0
+    for nth in range(done, kills):
         process = subprocess.Popen(
             [*command, str(broken), "--workers", str(workers)], start_new_session=True
         )
+        wait_s = random.Random(nth).uniform(0.05, 1.0) * max(4.0, seconds / max(1, kills))
         try:
-            process.wait(timeout=rng.uniform(0.05, 1.0) * max(4.0, seconds / max(1, kills)))
+            process.wait(timeout=wait_s)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            pass
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        there = sum(1 for _ in broken.glob("clips/*/[!.]*"))
+        print(f"killed after {wait_s:.0f} s: {there} of {takes} clips are there", flush=True)
+        count.write_text(str(nth + 1))
     subprocess.run([*command, str(broken), "--workers", str(workers)], check=True)
     names = ("manifest.parquet", "corpus.json", "failures.csv")
     same = all((whole / name).read_bytes() == (broken / name).read_bytes() for name in names)
@@ -85,11 +111,14 @@ def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, A
         "what": "SYNTHETIC clips, 1280 x 720, 30 Hz, 3 s, H.264 and AAC, to 224 px crops",
         "takes": len(corpus),
         "counts": corpus.meta["counts"],
-        "made_s": round(made_s, 1),
+        "workers": workers,
+        "sessions": len(sessions),
         "seconds": round(seconds, 1),
-        "clips_per_s": round(takes / seconds, 2),
-        "cpu_s_per_clip": round(processor / takes, 3),
-        "largest_process_mb": round(peak),
+        "clips_per_s": round(sum(one["made"] for one in sessions) / seconds, 2),
+        "cpu_s_per_clip": round(
+            sum(one["cpu_s"] for one in ended) / max(1, sum(one["made"] for one in ended)), 3
+        ),
+        "largest_process_mb": max((one["peak_mb"] for one in ended), default=None),
         "cache_mb": round(corpus.meta["bytes"] / 1e6, 1),
         "cache_kb_per_take": round(corpus.meta["bytes"] / 1e3 / takes, 1),
         "killed": kills,
@@ -98,8 +127,9 @@ def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, A
 
 
 def ravdess(folder: Path) -> dict[str, Any]:
+    spec = ClipSpec.from_dict({**ClipSpec().to_dict(), **json.loads(CLIPSPEC.read_text())})
     started, before = time.perf_counter(), cpu_s()
-    corpus = load_ravdess_features(SHARED / "corpora" / "ravdess", FEATURES, folder / "ravdess")
+    corpus = load_ravdess_features(SHARED / "corpora" / "ravdess", spec, folder / "ravdess")
     prepared = time.perf_counter() - started, cpu_s() - before
     started, before = time.perf_counter(), cpu_s()
     raws = dict(corpus.raws())
@@ -115,77 +145,38 @@ def ravdess(folder: Path) -> dict[str, Any]:
     }
 
 
-def loader(folder: Path) -> dict[str, Any]:
-    """Items a second of the training's own loader, and of a training step of the model."""
-    import torch
-    from torch.nn import functional as F
-
-    from avtca.evaluation.takes import from_corpus
-    from avtca.model import ModelConfig, build_model
-    from avtca.training.data import TrainingData, training_loader
-    from avtca.training.recipe import Augmentation
-
-    torch.set_num_threads(1)
-    corpus = load_ravdess_features(SHARED / "corpora" / "ravdess", FEATURES, folder / "ravdess")
-    takes = from_corpus(corpus)
-    out: dict[str, Any] = {"what": "RAVDESS features, batches of 32, one thread; CPU seconds"}
-    plain = {"crop_slack_s": 0.4}
-    kinds = {
-        "plain": Augmentation(**plain),
-        "spec_augment": Augmentation(**plain, time_masks=2, band_masks=2),
-        "waveform": Augmentation(**plain, waveform=0.5, gain_db=6.0),
-    }
-    batch = None
-    for name, augmentation in kinds.items():
-        batches = training_loader(TrainingData(takes, augmentation, seed=0), 32)
-        for epoch in range(2):  # the second epoch finds its windows made
-            batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-            before, items = time.process_time(), 0
-            for batch in batches:
-                items += len(batch.take)
-            out[f"{name}_epoch{epoch}_items_per_s"] = round(items / (time.process_time() - before))
-    assert batch is not None
-    for variant in ("figure", "best"):
-        model = build_model(variant, ModelConfig.for_spec(takes.spec))
-        optimiser = torch.optim.AdamW(model.parameters())
-        steps = 12
-        for step in range(steps + 2):
-            if step == 2:
-                before = time.process_time()
-            answer = model(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
-            loss = F.cross_entropy(answer.logits, batch.target)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        out[f"model_{variant}_items_per_s"] = round(32 * steps / (time.process_time() - before))
-    return out
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["synthetic", "ravdess", "loader", "_run"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["synthetic", "ravdess", "_run"])
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--takes", type=int, default=2880)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="keep what is made here")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON for the results")
     asked = parser.parse_args()
     if asked.what == "_run":
-        run(*asked.folders, workers=asked.workers)
+        run(*asked.folders[:2], asked.workers, next(iter(asked.folders[2:]), None))
         return
-    with tempfile.TemporaryDirectory() as made:
-        folder = asked.folder or Path(made)
-        if asked.what == "synthetic":
-            result = synthetic(asked.takes, asked.kills, asked.workers, folder)
-        else:
-            result = {"ravdess": ravdess, "loader": loader}[asked.what](folder)
+    name = f"avtca-prepare-{asked.what}-{asked.takes}"
+    folder = asked.folder or Path(tempfile.gettempdir()) / name
+    if asked.what == "ravdess" and asked.folder is None:
+        shutil.rmtree(folder, ignore_errors=True)  # what is there already costs no time
+    folder.mkdir(parents=True, exist_ok=True)
+    if asked.what == "synthetic":
+        result = synthetic(asked.takes, asked.kills, asked.workers, folder)
+    else:
+        result = ravdess(folder)
     result["machine"] = (
         f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f}"
     )
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**results, asked.what: result}, indent=1) + "\n")
+    results = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
+    write_json(asked.out, {**results, asked.what: result})
     print(json.dumps(result, indent=1))
+    if asked.folder is None:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

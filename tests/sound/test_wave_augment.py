@@ -12,6 +12,7 @@ from avtca.sound.augment import (
     WaveAugment,
     add_noise,
     band_limit,
+    fast_size,
     gain,
     mask_features,
     mu_law,
@@ -112,6 +113,40 @@ def test_noise_has_its_colour(
     density = [band_power(noise, f, 2 * f) / f for f in (250, 500, 1000, 2000, 4000)]
     falls = -np.diff(10 * np.log10(density))
     np.testing.assert_allclose(falls.mean(), fall_db, atol=0.5)
+
+
+def test_noise_is_the_same_at_every_level(wave: Wave) -> None:
+    """A robustness curve turns one noise up; it does not draw another for each level."""
+    for colour in ("white", "pink"):
+        loud, soft = (
+            add_noise(wave, RATE, snr, np.random.default_rng(3), colour=colour) - wave
+            for snr in (-20.0, 0.0)
+        )
+        np.testing.assert_allclose(loud, 10 * soft, atol=1e-5)
+
+
+def test_sizes_of_transforms_have_small_factors() -> None:
+    def smooth(n: int) -> bool:
+        for factor in (2, 3, 5):
+            while n % factor == 0:
+                n //= factor
+        return n == 1
+
+    for n in (*range(1, 400), 12_347, 57_600, 57_613):
+        size = fast_size(n)
+        assert size >= n and smooth(size) and not any(smooth(k) for k in range(n, size))
+
+
+def test_a_length_with_large_prime_factors_is_treated_like_others(wave: Wave) -> None:
+    """12,347 is a prime: the transform is longer, silence fills it, and the end rings out."""
+    n = 12_347
+    cut, whole = (band_limit(w, RATE, low_hz=300, high_hz=3000) for w in (wave[:n], wave))
+    inside = slice(1500, n - 1500)
+    assert np.abs(cut[inside] - whole[inside]).max() < 0.01 * np.abs(whole[inside]).max()
+    one, other = (reverberate(w, RATE, 0.2, np.random.default_rng(1)) for w in (wave[:n], wave))
+    np.testing.assert_allclose(one, other[:n], atol=1e-6)
+    noise = add_noise(wave[:n], RATE, 0, np.random.default_rng(1), colour="brown") - wave[:n]
+    assert band_power(noise, 20, 200) > 5 * band_power(noise, 200, 8000)
 
 
 def test_silence_stays_silence(rng: np.random.Generator) -> None:

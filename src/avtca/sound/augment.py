@@ -3,10 +3,13 @@
 Waveforms are float32 ``(n,)`` mono. Every function returns a new float32 array and leaves its
 argument alone; all but :func:`speed` keep the length, and none moves the sound in time but
 :func:`speed` and :func:`shift`. Nothing is clipped to -1..1. Chance comes only from the
-``numpy.random.Generator`` given.
+``numpy.random.Generator`` given. Everything is computed in single precision, and transforms have
+sizes that are quick (:func:`fast_size`), so that a training loop is kept fed
+(``benchmarks/loader.py``).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -59,19 +62,49 @@ def add_noise(
     no signal to measure against and comes back unchanged.
     """
     n = len(wave)
-    power = float(np.mean(np.square(wave, dtype=np.float64))) if n else 0.0
+    wave = wave.astype(np.float32)
+    power = float(np.dot(wave, wave)) / n if n else 0.0
     if power == 0:
-        return wave.astype(np.float32)
-    noise = rng.standard_normal(n)
-    if colour != "white":
-        hz = np.fft.rfftfreq(n, 1 / rate)
-        shape = np.where(hz >= NOISE_FROM_HZ, np.maximum(hz, NOISE_FROM_HZ) ** TILT[colour], 0.0)
-        noise = np.fft.irfft(np.fft.rfft(noise) * shape, n)
-    level = float(np.mean(noise**2))
+        return wave
+    if colour == "white":
+        noise = rng.standard_normal(n, np.float32)
+    else:
+        size = fast_size(n)
+        tilt = _tilt(size, rate, colour)
+        spectrum = rng.standard_normal(2 * len(tilt), np.float32).view(np.complex64)
+        noise = np.asarray(np.fft.irfft(spectrum * tilt, size)[:n], np.float32)
+    level = float(np.dot(noise, noise)) / n
     if level == 0:  # shorter than a period of the lowest frequency
-        return wave.astype(np.float32)
-    noise *= np.sqrt(power / 10 ** (snr_db / 10) / level)
-    return np.asarray(wave + noise, np.float32)
+        return wave
+    wave += noise * np.float32(np.sqrt(power / 10 ** (snr_db / 10) / level))
+    return wave
+
+
+@lru_cache(maxsize=64)
+def _tilt(size: int, rate: float, colour: Colour) -> Float:
+    """Amplitude of each frequency of a real transform of ``size``, read-only."""
+    hz = np.fft.rfftfreq(size, 1 / rate)
+    out = np.where(hz >= NOISE_FROM_HZ, np.maximum(hz, NOISE_FROM_HZ) ** TILT[colour], 0.0)
+    out = out.astype(np.float32)
+    out.flags.writeable = False
+    return out
+
+
+@lru_cache(maxsize=4096)
+def fast_size(n: int) -> int:
+    """The smallest number from ``n`` up whose only prime factors are 2, 3 and 5.
+
+    A transform of a size with a large prime factor takes up to twenty times as long.
+    """
+    best = 1 << max(0, n - 1).bit_length()
+    fives = 1
+    while fives < best:
+        odd = fives
+        while odd < best:
+            best = min(best, odd << (-(-n // odd) - 1).bit_length())
+            odd *= 3
+        fives *= 5
+    return best
 
 
 def room_response(
@@ -84,10 +117,12 @@ def room_response(
     """
     if rt60_s <= 0:
         raise ValueError(f"reverberation time must be positive, found {rt60_s} s")
-    time = np.arange(1, max(2, round(rt60_s * rate))) / rate
-    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
-    tail *= np.sqrt(10 ** (-direct_to_reverb_db / 10) / np.sum(tail**2))
-    return np.concatenate([[1.0], tail]).astype(np.float32)
+    samples = np.arange(max(2, round(rt60_s * rate)), dtype=np.float32)
+    out: Float = np.exp(samples * np.float32(-3 * np.log(10) / (rt60_s * rate)), dtype=np.float32)
+    out[1:] *= rng.standard_normal(len(out) - 1, np.float32)
+    tail = out[1:]
+    tail *= np.float32(np.sqrt(10 ** (-direct_to_reverb_db / 10) / np.dot(tail, tail)))
+    return out
 
 
 def reverberate(
@@ -99,12 +134,13 @@ def reverberate(
     direct_to_reverb_db: float = 0.0,
 ) -> Float:
     """The sound in a room of :func:`room_response`; what rings on past the end is cut."""
-    if not len(wave):
-        return wave.astype(np.float32)
+    n, wave = len(wave), wave.astype(np.float32)
+    if not n:
+        return wave
     response = room_response(rate, rt60_s, rng, direct_to_reverb_db=direct_to_reverb_db)
-    size = 1 << (len(wave) + len(response) - 2).bit_length()
+    size = fast_size(n + len(response) - 1)
     wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(response, size), size)
-    return wet[: len(wave)].astype(np.float32)
+    return np.asarray(wet[:n].copy(), np.float32)
 
 
 def band_limit(
@@ -113,21 +149,29 @@ def band_limit(
     """Only the frequencies between ``low_hz`` and ``high_hz``, without delay.
 
     The filter is 1 inside the band and 0 beyond a raised-cosine edge that is a tenth of the
-    corner frequency wide.
+    corner frequency wide. Silence is taken to surround the waveform.
     """
-    if not len(wave):
-        return wave.astype(np.float32)
-    hz = np.fft.rfftfreq(len(wave), 1 / rate)
-    keep = np.ones(len(hz))
+    n, wave = len(wave), wave.astype(np.float32)
+    if not n:
+        return wave
+    size = fast_size(n)
+    hz = np.fft.rfftfreq(size, 1 / rate)
+    keep = np.ones(len(hz), np.float32)
     if low_hz > 0:
-        keep *= _rise((hz - low_hz * (1 - EDGE)) / (low_hz * EDGE))
+        a, b = np.searchsorted(hz, (low_hz * (1 - EDGE), low_hz))
+        keep[:a] = 0
+        keep[a:b] *= _rise((hz[a:b] - low_hz * (1 - EDGE)) / (low_hz * EDGE))
     if high_hz is not None:
-        keep *= _rise((high_hz * (1 + EDGE) - hz) / (high_hz * EDGE))
-    return np.fft.irfft(np.fft.rfft(wave) * keep, len(wave)).astype(np.float32)
+        a, b = np.searchsorted(hz, (high_hz, high_hz * (1 + EDGE)))
+        keep[b:] = 0
+        keep[a:b] *= _rise((high_hz * (1 + EDGE) - hz[a:b]) / (high_hz * EDGE))
+    out = np.fft.irfft(np.fft.rfft(wave, size) * keep, size)
+    return np.asarray(out[:n].copy(), np.float32)
 
 
-def _rise(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(x, 0, 1)))
+def _rise(x: NDArray[np.floating[Any]]) -> Float:
+    """Half a cosine from 0 to 1 for ``x`` in 0..1."""
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * x), np.float32)
 
 
 def mu_law(wave: Float, bits: int = 8) -> Float:
@@ -137,12 +181,13 @@ def mu_law(wave: Float, bits: int = 8) -> Float:
     """
     if not 2 <= bits <= 16:
         raise ValueError(f"mu-law takes 2 to 16 bits, found {bits}")
-    mu = 2**bits - 1
-    steps = 2 ** (bits - 1) - 1
-    x = np.clip(wave.astype(np.float64), -1, 1)
-    pressed = np.sign(x) * np.log1p(mu * np.abs(x)) / np.log1p(mu)
-    pressed = np.round(pressed * steps) / steps
-    return np.asarray(np.sign(pressed) * np.expm1(np.abs(pressed) * np.log1p(mu)) / mu, np.float32)
+    mu, steps = 2**bits - 1, 2 ** (bits - 1) - 1
+    levels = np.expm1(np.arange(steps + 1) / steps * np.log1p(mu)) / mu
+    x = np.clip(wave.astype(np.float32), -1, 1)
+    place = np.log(1 + np.abs(x) * np.float32(mu)) * np.float32(steps / np.log1p(mu))
+    index = (place + np.float32(0.5)).astype(np.int32)
+    out: Float = np.copysign(levels.astype(np.float32).take(index, mode="clip"), x)
+    return out
 
 
 def telephone(wave: Float, rate: float, *, bits: int = 8) -> Float:

@@ -30,13 +30,14 @@ from avtca.training.finetune_clips import Progress, find_clips, read_clips
 from avtca.training.finetune_start import Start, load_start, with_labels
 from avtca.training.fit import fit, new_network
 from avtca.training.recipe import Augmentation, ModalityDropout, Optimiser, Recipe
-from avtca.training.run import start_from
+from avtca.training.start import start_from
 
 BATCH = 16
-STEPS = 300
+STEPS = 500
 """Optimiser steps that the number of epochs aims at, within :data:`EPOCHS`."""
-EPOCHS = (5, 40)
+EPOCHS = (5, 60)
 LEARNING_RATE = 3e-4
+TUNED = " fine-tuned"
 TEMPERATURES = (0.5, 5.0)
 """A few validation clips, all right, would ask for a temperature near 0."""
 
@@ -121,11 +122,11 @@ def recipe_for(clips: int, *, pixels: bool, epochs: int | None, learning_rate: f
         modality_dropout=ModalityDropout(form="whole", sound=0.15, visual=0.15),
         augmentation=Augmentation(
             crop_slack_s=0.4,
-            gain_db=6.0,
+            speed=0.1,
             time_masks=2,
             band_masks=2,
             step_dropout=0.1,
-            visual_noise=0.0 if pixels else 0.03,
+            posterior_bias=0.0 if pixels else 0.3,
             pixels=pixels,
         ),
         optimiser=Optimiser(
@@ -171,7 +172,7 @@ def _final(
     train = takes.at(row for row, name in enumerate(unit) if name not in held)
     network = new_network(model.variant, takes.spec, **model.sizes)
     if model.start is not None:
-        start_from(network, model.start)
+        start_from(network, takes.spec.labels, model.start)
     origin = {k: v for k, v in material.provenance.items() if not k.startswith("folds")}
     done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
     network, card = load_checkpoint(kept_weights(out))
@@ -197,7 +198,7 @@ def _final(
 
 def _export(start: Start, network: AVTCA, card: Card, out: Path, result: dict[str, Any]) -> None:
     """The bundle with the start's face network, ``result.json`` and the model card."""
-    name = f"{start.name.partition(' (')[0]} fine-tuned"
+    name = f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"
     before = start.card.provenance
     terms = str(before.get("terms", "not recorded; ask for those of its training data"))
     provenance = {

@@ -18,7 +18,6 @@ what a person feels, thinks or intends.
 LEAKS = """\
 > **LEAK.** People are not kept apart: every figure below is of people the network was trained on.
 > It says nothing about anybody else. Name the speakers of the clips and fine-tune again.
-
 """
 FEW = 10
 """People below which an interval is said to be rough."""
@@ -29,7 +28,7 @@ def model_card(name: str, result: Mapping[str, Any], terms: str) -> str:
     return "\n".join(
         [
             f"# Model card: {name}\n",
-            LEAKS if result["speakers"] is None else "",
+            *([LEAKS] if result["speakers"] is None else []),
             f"An AVT-CA network adapted to own clips by `avtca finetune`. Start: {result['start']}."
             " Use: `avtca predict --model FOLDER clip.mp4`.\n",
             _data(result),
@@ -50,7 +49,9 @@ def _data(result: Mapping[str, Any]) -> str:
     counts = zip(after["labels"], after["per_class"]["support"], strict=True)
 
     def size(side: Mapping[str, int]) -> str:
-        return f"{side['clips']} clips" + (f" of {side['speakers']} speakers" if people else "")
+        n = side["speakers"]
+        of = f" of {n} speaker{'' if n == 1 else 's'}" if people else ""
+        return f"{side['clips']} clips{of}"
 
     whole = size({"clips": result["clips"], "speakers": people or 0})
     out = [f"- {whole}: {', '.join(f'{label} {n:.0f}' for label, n in counts)}"]

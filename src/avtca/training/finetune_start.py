@@ -105,7 +105,7 @@ def _of_checkpoint(path: Path) -> Start:
     face_file = None
     if card.clip_spec.visual == "features":
         face_file = PACKAGED / read_bundle().card["files"]["face"]
-    return Start(f"{card.variant} ({path})", network, card, engine, face_file)
+    return Start(f"{card.variant} ({path.name})", network, card, engine, face_file)
 
 
 def with_labels(start: Start, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:

@@ -1,0 +1,143 @@
+"""Is a training kept fed? Items a second of its own loader, and of a training step beside it.
+
+    python benchmarks/loader.py [--takes 480] [--spec SPEC.json] [--out FILE]
+
+RAVDESS's sound and face sequences, batches of 32 from `avtca.training.data`, one thread;
+processor seconds, so that other work on the machine counts little. The first epoch makes windows,
+the second finds those made that do not change. Then what each step of the waveform's augmentation
+costs by itself, on a window of the usual length and on one whose length is a prime. Cost: two
+minutes.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import load_ravdess_features
+from avtca.corpora.store import write_json
+from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.evaluation.windows import Batch
+from avtca.model import ModelConfig, build_model
+from avtca.sound import augment, features
+from avtca.training.data import TrainingData, training_loader
+from avtca.training.recipe import Augmentation
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
+MASKS = {"time_masks": 2, "band_masks": 2}
+WAVEFORM = {"waveform": 0.5, "gain_db": 6.0}
+KINDS = {
+    "plain": {},
+    "spec_augment": MASKS,
+    "speed": {"speed": 0.1},
+    "waveform": WAVEFORM,
+    "waveform_speed_spec_augment": {**WAVEFORM, **MASKS, "speed": 0.1},
+}
+
+
+def fed(takes: TakeSet, change: dict[str, Any]) -> tuple[list[int], Batch]:
+    """Items a second of the first and of the second epoch, and a batch."""
+    data = TrainingData(takes, Augmentation(crop_slack_s=0.4, **change), seed=0)
+    batches = training_loader(data, 32)
+    out, batch = [], None
+    for epoch in range(2):
+        batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        before, items = time.process_time(), 0
+        for batch in batches:
+            items += len(batch.take)
+        out.append(round(items / (time.process_time() - before)))
+    assert batch is not None
+    return out, batch
+
+
+def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12) -> int:
+    """Items a second of a training step."""
+    model = build_model(variant, ModelConfig.for_spec(spec))
+    optimiser = torch.optim.AdamW(model.parameters())
+    before = 0.0
+    for step in range(steps + 2):
+        if step == 2:
+            before = time.process_time()
+        answer = model(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+        loss = F.cross_entropy(answer.logits, batch.target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return round(32 * steps / (time.process_time() - before))
+
+
+def milliseconds(work: Callable[[], Any], *, times: int = 40) -> float:
+    """Processor time of one call."""
+    work()
+    before = time.process_time()
+    for _ in range(times):
+        work()
+    return round((time.process_time() - before) / times * 1e3, 2)
+
+
+def parts(spec: ClipSpec, n: int) -> dict[str, float]:
+    """Milliseconds of each step on ``n`` samples."""
+    rng, rate = np.random.default_rng(0), spec.sample_rate
+    wave = (0.1 * rng.standard_normal(n)).astype(np.float32)
+    work: dict[str, Callable[[], Any]] = {
+        "room": lambda: augment.reverberate(wave, rate, rng.uniform(0.1, 0.8), rng),
+        "white_noise": lambda: augment.add_noise(wave, rate, 10, rng),
+        "pink_noise": lambda: augment.add_noise(wave, rate, 10, rng, colour="pink"),
+        "band_limit": lambda: augment.band_limit(wave, rate, high_hz=3000),
+        "mu_law": lambda: augment.mu_law(wave, 8),
+        "speed": lambda: augment.speed(wave, 1.1),
+        "gain": lambda: augment.gain(wave, 3),
+        "chain": lambda: augment.WaveAugment(chance=0.5)(wave, rate, rng),
+        "sound_features": lambda: features(wave, spec),
+    }
+    return {name: milliseconds(one) for name, one in work.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--takes", type=int, default=480)
+    parser.add_argument(
+        "--spec", type=Path, default=ROOT / "configs/ravdess_sequences/clipspec.json"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/loader.json")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    spec = ClipSpec.from_dict({**ClipSpec().to_dict(), **json.loads(asked.spec.read_text())})
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = load_ravdess_features(SHARED / "corpora" / "ravdess", spec, Path(folder) / "r")
+        takes = from_corpus(corpus)
+    every = max(1, len(takes) // asked.takes)
+    takes = takes.at(np.arange(0, len(takes), every)[: asked.takes])
+    items: dict[str, list[int]] = {}
+    for name, change in KINDS.items():
+        items[name], batch = fed(replace(takes, kept={}), change)
+        print(name, items[name], flush=True)
+    models = {name: eaten(name, takes.spec, batch) for name in ("figure", "best")}
+    result = {
+        "what": "RAVDESS features, batches of 32, one thread; items a second of processor time",
+        "spec": {name: getattr(spec, name) for name in ("sound_dim", "n_fft", "hop", "window_s")},
+        "takes": len(takes),
+        "loader_items_per_s": items,
+        "training_step_items_per_s": models,
+        "milliseconds": parts(spec, spec.window_samples),
+        "milliseconds_of_a_prime_length": parts(spec, 57_593),
+        "machine": f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f}",
+    }
+    write_json(asked.out, result)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
