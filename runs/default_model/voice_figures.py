@@ -53,7 +53,7 @@ def answers(
     place = {name: at for at, name in enumerate(takes.names)}
     probs = np.zeros((len(takes), len(takes.spec.labels)))
     for number, test_people in enumerate(splits):
-        sizes = {k: v for k, v in card["config"].items() if k in KEPT}
+        sizes = {k: v for k, v in card["config"].items() if k != "n_labels"}
         network = new_network(card["variant"], takes.spec, **sizes)
         start_from(network, takes.spec.labels, voice)
         train = takes.of(everyone - set(test_people))
@@ -63,10 +63,6 @@ def answers(
         probs[[place[name] for name in test.names]] = p
         print(f"{out.name} {number}: {(p.argmax(1) == test.labels).mean():.3f}", flush=True)
     return probs
-
-
-KEPT = ("dropout", "probabilities", "sound_front", "sound_norm", "sound_widths", "visual_widths")
-"""Sizes of the pretrained network that its data do not fix."""
 
 
 def figures(takes: TakeSet, probs: np.ndarray) -> dict[str, object]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avtca.model.avtca import AVTCA
+from avtca.model.streams import Stream, zero_masked
 from avtca.model.variants import build_model
 from avtca.preprocess import ModelInput
 
@@ -34,3 +35,12 @@ def tensors(batch: ModelInput) -> tuple[Tensor, ...]:
     """In the order of the network's arguments."""
     parts = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
     return tuple(torch.from_numpy(part) for part in parts)
+
+
+def stream(b: int, t: int, d: int, *, real: list[int] | None = None, seed: int = 0) -> Stream:
+    draw = torch.Generator().manual_seed(seed)
+    mask = torch.ones(b, t, dtype=torch.bool)
+    for row, n in enumerate(real or []):
+        mask[row, n:] = False
+    tokens = zero_masked(torch.randn(b, t, d, generator=draw), mask)
+    return Stream(tokens, mask, (torch.arange(t) + 0.5) / t)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 
 Array = np.ndarray
 EPS = 1e-5
@@ -117,3 +118,7 @@ def attention(
         mixed.append(w @ v[:, :, part])
         maps.append(w)
     return np.concatenate(mixed, axis=2), np.stack(maps, axis=1)
+
+
+def same(ours: torch.Tensor, theirs: np.ndarray, tolerance: float = 2e-5) -> None:
+    np.testing.assert_allclose(ours.detach().numpy(), theirs, atol=tolerance, rtol=1e-4)

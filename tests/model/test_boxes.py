@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from networks import stir
+from networks import stir, stream
 from numpy_boxes import (
     attention,
     batch_norm,
@@ -14,6 +14,7 @@ from numpy_boxes import (
     linear,
     max_pool2d,
     relu,
+    same,
     sigmoid,
     softmax,
     under,
@@ -23,14 +24,13 @@ from numpy_boxes import (
 from avtca.model import head
 from avtca.model.attention import MultiHeadAttention
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
-from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures
 from avtca.model.inverted_residual import InvertedResidualUnit, inverted_residual_stage
 from avtca.model.local_features import LocalFeatureExtractor
 from avtca.model.pooling import AttentivePool, MaxPool, MeanPool
 from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SharedSelfAttention, align_to
 from avtca.model.streams import MaskedBatchNorm, Stream, masked_softmax, zero_masked
-from avtca.model.temporal_conv import SpectralConv, TemporalConv
+from avtca.model.temporal_conv import TemporalConv
 from avtca.model.transformer_block import (
     IntermediateAttention,
     LateTransformer,
@@ -39,19 +39,6 @@ from avtca.model.transformer_block import (
 )
 from avtca.model.visual_attention import ChannelSpatialAttention
 from avtca.model.visual_trunk import VisualTrunk
-
-
-def stream(b: int, t: int, d: int, *, real: list[int] | None = None, seed: int = 0) -> Stream:
-    draw = torch.Generator().manual_seed(seed)
-    mask = torch.ones(b, t, dtype=torch.bool)
-    for row, n in enumerate(real or []):
-        mask[row, n:] = False
-    tokens = zero_masked(torch.randn(b, t, d, generator=draw), mask)
-    return Stream(tokens, mask, (torch.arange(t) + 0.5) / t)
-
-
-def same(ours: torch.Tensor, theirs: np.ndarray, tolerance: float = 2e-5) -> None:
-    np.testing.assert_allclose(ours.detach().numpy(), theirs, atol=tolerance, rtol=1e-4)
 
 
 def test_temporal_conv_same_and_halved() -> None:
@@ -81,32 +68,6 @@ def test_temporal_conv_as_released() -> None:
     assert out.mask.tolist() == [[True] * 6, [True] * 3 + [False] * 3]
     assert not out.tokens[1, 3:].any()
     np.testing.assert_allclose(out.times, (np.arange(6) + 2) / 9, atol=1e-6)
-
-
-def test_spectral_conv() -> None:
-    box = stir(SpectralConv(20, 5, width=2))
-    x = stream(1, 7, 20)
-    out = box(x)
-    w = weights(box)
-
-    def conv(y: np.ndarray, name: str, padding: int = 1) -> np.ndarray:
-        y = conv2d(y, w[f"{name}.conv.weight"], padding=padding)
-        return relu(batch_norm(y, w, f"{name}.norm"))
-
-    def pool(y: np.ndarray, over_time: int = 2) -> np.ndarray:
-        h, t = y.shape[2:]
-        y = np.pad(y, ((0, 0), (0, 0), (0, h % 2), (0, t % over_time)))
-        h, t = y.shape[2] // 2, y.shape[3] // over_time
-        return y.reshape(1, y.shape[1], h, 2, t, over_time).max((3, 5))
-
-    y = x.tokens.double().numpy().swapaxes(1, 2)[:, None]
-    y = pool(conv(y, "stem", padding=2)[:, :, ::2])
-    for pair, over_time in (("first", 2), ("second", 1)):
-        y = conv(y, f"{pair}.0")
-        y = pool(y + conv(y, f"{pair}.1"), over_time)
-    y = y.reshape(1, -1, y.shape[3])
-    y = relu(batch_norm(conv1d(y, w["flatten.weight"]), w, "norm_out"))
-    same(out.tokens, y.swapaxes(1, 2))
 
 
 def test_batch_norm_learns_from_real_steps_alone() -> None:
@@ -355,31 +316,6 @@ def test_heads() -> None:
     same(out[1], np.log(from_a)[1])
     same(own["visual"][0], linear(nv, weights(box), "visual")[0])
     assert not own["visual"][1].any() and out.isfinite().all()
-
-
-def test_fronts() -> None:
-    box = stir(VisualFeatures(3, 4))
-    x = torch.randn(2, 5, 3)
-    mask = torch.tensor([[True] * 5, [True, False, True, False, False]])
-    w = weights(box)
-    out = box(x, mask)
-    scaled = batch_norm(x.double().numpy().swapaxes(1, 2), w, "norm").swapaxes(1, 2)
-    same(out.tokens, np.where(mask.numpy()[..., None], linear(scaled, w, "project"), 0))
-    np.testing.assert_allclose(out.times, [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
-
-    sound = SoundFeatures(3, norm="none")(x.swapaxes(1, 2), mask)
-    torch.testing.assert_close(sound.tokens, zero_masked(x, mask))
-    np.testing.assert_allclose(sound.times, [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
-    box = stir(SoundFeatures(3))
-    scaled = batch_norm(x.double().numpy().swapaxes(1, 2), weights(box), "norm").swapaxes(1, 2)
-    same(box(x.swapaxes(1, 2), mask).tokens, np.where(mask.numpy()[..., None], scaled, 0))
-
-    empty = Absent(4)(x)
-    assert not empty.mask.any() and empty.tokens.shape == (2, 1, 4)
-    with pytest.raises(ValueError, match="7 features"):
-        SoundFeatures(7)(x.swapaxes(1, 2))
-    with pytest.raises(ValueError, match="bool"):
-        SoundFeatures(3)(x.swapaxes(1, 2), mask.float())
 
 
 def test_time_encoding() -> None:

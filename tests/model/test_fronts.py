@@ -1,13 +1,15 @@
-"""Options of the fronts: logarithms of probabilities, level instead of loudness, 2-D sound."""
+"""What stands before the streams: features, and their options; sound over time and frequency."""
 
 import numpy as np
 import pytest
 import torch
+from networks import stir, stream
+from numpy_boxes import batch_norm, conv1d, conv2d, linear, relu, same, weights
 
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig
-from avtca.model.fronts import SoundFeatures, VisualFeatures
-from avtca.model.streams import Stream
+from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures
+from avtca.model.streams import Stream, zero_masked
 from avtca.model.temporal_conv import SpectralConv
 
 
@@ -69,3 +71,54 @@ def test_spectral_convolutions_see_real_steps_alone() -> None:
     assert not whole.tokens[1, 5:].any()
     short = box(Stream(x[1:2, :17], mask[1:2, :17], times[:17]))
     torch.testing.assert_close(short.tokens[0], whole.tokens[1, :5])
+
+
+def test_fronts() -> None:
+    box = stir(VisualFeatures(3, 4))
+    x = torch.randn(2, 5, 3)
+    mask = torch.tensor([[True] * 5, [True, False, True, False, False]])
+    w = weights(box)
+    out = box(x, mask)
+    scaled = batch_norm(x.double().numpy().swapaxes(1, 2), w, "norm").swapaxes(1, 2)
+    same(out.tokens, np.where(mask.numpy()[..., None], linear(scaled, w, "project"), 0))
+    np.testing.assert_allclose(out.times, [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
+
+    sound = SoundFeatures(3, norm="none")(x.swapaxes(1, 2), mask)
+    torch.testing.assert_close(sound.tokens, zero_masked(x, mask))
+    np.testing.assert_allclose(sound.times, [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
+    box = stir(SoundFeatures(3))
+    scaled = batch_norm(x.double().numpy().swapaxes(1, 2), weights(box), "norm").swapaxes(1, 2)
+    same(box(x.swapaxes(1, 2), mask).tokens, np.where(mask.numpy()[..., None], scaled, 0))
+
+    empty = Absent(4)(x)
+    assert not empty.mask.any() and empty.tokens.shape == (2, 1, 4)
+    with pytest.raises(ValueError, match="7 features"):
+        SoundFeatures(7)(x.swapaxes(1, 2))
+    with pytest.raises(ValueError, match="bool"):
+        SoundFeatures(3)(x.swapaxes(1, 2), mask.float())
+
+
+def test_spectral_conv() -> None:
+    box = stir(SpectralConv(20, 5, width=2))
+    x = stream(1, 7, 20)
+    out = box(x)
+    w = weights(box)
+
+    def conv(y: np.ndarray, name: str, padding: int = 1) -> np.ndarray:
+        y = conv2d(y, w[f"{name}.conv.weight"], padding=padding)
+        return relu(batch_norm(y, w, f"{name}.norm"))
+
+    def pool(y: np.ndarray, over_time: int = 2) -> np.ndarray:
+        h, t = y.shape[2:]
+        y = np.pad(y, ((0, 0), (0, 0), (0, h % 2), (0, t % over_time)))
+        h, t = y.shape[2] // 2, y.shape[3] // over_time
+        return y.reshape(1, y.shape[1], h, 2, t, over_time).max((3, 5))
+
+    y = x.tokens.double().numpy().swapaxes(1, 2)[:, None]
+    y = pool(conv(y, "stem", padding=2)[:, :, ::2])
+    for pair, over_time in (("first", 2), ("second", 1)):
+        y = conv(y, f"{pair}.0")
+        y = pool(y + conv(y, f"{pair}.1"), over_time)
+    y = y.reshape(1, -1, y.shape[3])
+    y = relu(batch_norm(conv1d(y, w["flatten.weight"]), w, "norm_out"))
+    same(out.tokens, y.swapaxes(1, 2))

@@ -14,6 +14,8 @@ from avtca.errors import CorpusError
 from avtca.labels import to_seven
 
 Float = NDArray[np.float32]
+Key = tuple[str, str, int, float]
+"""Of a window: modality, take, first step and speed."""
 
 INFO = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
 """Columns of a manifest that a report may group by."""
@@ -46,10 +48,8 @@ class TakeSet:
     info: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     standard: Mapping[str, "Standard"] | None = None
     """What each speaker's features are standardised with, see :func:`standardised`."""
-    kept: dict[tuple[str, str, int, float], tuple[Any, Any]] = field(
-        default_factory=dict, repr=False
-    )
-    """Windows already made, by modality, name, start and speed; subsets share it."""
+    kept: dict[Key, tuple[Any, Any]] = field(default_factory=dict, repr=False)
+    """Windows already made; subsets share it."""
 
     def __post_init__(self) -> None:
         n, k = len(self.names), len(self.spec.labels)

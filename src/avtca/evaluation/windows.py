@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from avtca.corpora.clipfile import RawTake
 from avtca.evaluation.speed import vary_speed
-from avtca.evaluation.takes import Standard, TakeSet, with_standard
+from avtca.evaluation.takes import Key, Standard, TakeSet, with_standard
 from avtca.preprocess import (
     Window,
     sound_series_window,
@@ -25,7 +25,6 @@ from avtca.preprocess import (
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
-Key = tuple[str, str, int, float]
 KEPT_BYTES = 4e9
 """Memory that windows may fill, about."""
 
@@ -51,6 +50,7 @@ class Windows:
 
     def __init__(self, takes: TakeSet) -> None:
         self.takes, self.spec, self._kept = takes, takes.spec, takes.kept
+        self._varied: tuple[tuple[int, float], RawTake] | None = None
 
     def _keep(self, key: Key, made: tuple[Float, Bool]) -> None:
         if len(self._kept) * made[0].nbytes < KEPT_BYTES:
@@ -62,9 +62,13 @@ class Windows:
         return raw.wave[start : start + self.spec.window_samples]
 
     def raw(self, index: int, speed: float = 1.0) -> RawTake:
-        """The take, played ``speed`` times as fast."""
-        raw = self.takes.raws[index]
-        return raw if speed == 1 else vary_speed(raw, speed, self.spec)
+        """The take, played ``speed`` times as fast; the last one is kept for its other modality."""
+        if speed == 1:
+            return self.takes.raws[index]
+        if self._varied is None or self._varied[0] != (index, speed):
+            varied = vary_speed(self.takes.raws[index], speed, self.spec)
+            self._varied = (index, speed), varied
+        return self._varied[1]
 
     def visual(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
         """Video steps of one window and their mask."""

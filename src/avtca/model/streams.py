@@ -115,7 +115,7 @@ class _Normalise(torch.autograd.Function):
         shape = [1, -1, *[1] * (scaled.ndim - 2)]
         given = gradients[0] * real
         own = torch.stack((given.sum(axes), (given * scaled).sum(axes)))
-        level, slope = context.total(own.clone()) / count
+        level, slope = context.total(own) / count
         passed = given.addcmul_(scaled, -slope.view(shape)).sub_(level.view(shape))
         passed.mul_((weight * inverse).view(shape)).mul_(real)
         return passed, None, own[1], own[0], None, None

@@ -105,19 +105,22 @@ def read_clips(
     labels = _require_labels(set(manifest["label"]), source)
     takes = from_corpus(corpus, labels, memory=False).named(manifest["take"])
     if start.face_file is not None:
-        takes = _with_features(takes, start, corpus, step("faces"))
+        takes = _with_features(takes, start, start.face_file, corpus, step("faces"))
     if not named:
         takes = replace(takes, speakers=[NOBODY] * len(takes))
     return Clips(takes, corpus, summary, named, tuple(notes))
 
 
 def _with_features(
-    takes: TakeSet, start: Start, corpus: PreparedCorpus, progress: Callable[[int, int], None]
+    takes: TakeSet,
+    start: Start,
+    face_file: Path,
+    corpus: PreparedCorpus,
+    progress: Callable[[int, int], None],
 ) -> TakeSet:
     """The takes with the face network's vectors in place of crops, in memory."""
-    assert start.face_file is not None
     spec = start.card.clip_spec
-    trunk = EngineFace(start.engine, start.face_file)
+    trunk = EngineFace(start.engine, face_file)
     features = cache_trunk_features(corpus, trunk, progress=progress)
     raws = [
         replace(corpus.raw(name), visual=features[name].reshape(-1, spec.visual_dim))
