@@ -30,11 +30,17 @@ from avtca.training.run import load_material
 CONFIGS = Path(__file__).parents[1] / "configs" / "ravdess_sequences"
 PROTOCOLS = {
     "luna_5fold": [],
-    "luna_5fold_standardised": ["data.standardise=speaker"],
+    "luna_5fold_standardised": [
+        "data.standardise=speaker",
+        "model.sizes.probabilities=0",
+        "model.sizes.sound_norm=none",
+    ],
     "6fold": ["data.folds=ravdess_6fold"],
     "paper_random_80_20": ["data.folds=paper_random_80_20", "data.allow_leak=true"],
 }
-"""Changes of the configuration; the order is that of the runs."""
+"""Changes of the configuration; the order is that of the runs. Standardised features are
+no probabilities any more and need no other norm: how loud a voice is beside itself is worth
+knowing."""
 SINGLE = ("audio_only", "video_only")
 FUSIONS = (
     "mean_posterior",
@@ -55,11 +61,17 @@ PRETRAINED = "best"
 """The row that starts from the pretrained voice."""
 CONFIG_OF = {"best_scratch": "best"}
 """Rows that have no configuration of their own name."""
+LONG = ("mean_posterior", "concatenation", "figure")
+"""Rows that are trained as long as `best` is, too."""
 WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best_scratch", "best")
-ROWS = {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)} | {
-    f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS
-}
+ROWS = (
+    {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)}
+    | {f"{name}_long": (name, "expression7") for name in LONG}
+    | {f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS}
+)
 """Row -> what is trained, visual features."""
+TAKE_FEATURES = ["model.sizes.take_features=35"]
+"""Of `best`, whose late fusion has an expert for them: action units are of a whole take."""
 DIMS = {"expression7": 7, "expression7+action_units35": 42}
 
 
@@ -80,6 +92,8 @@ class Cell:
     def experiment(self, work: Path, changes: list[str], voice: Path | None = None) -> Experiment:
         name, features = ROWS[self.row]
         corpus = work / "prepared" / features
+        long = ["train.epochs=48"] if self.row.endswith("_long") else []
+        own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
         start = [f"model.start={voice}"] if name == PRETRAINED and voice is not None else []
         return load_experiment(
             CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",
@@ -87,6 +101,8 @@ class Cell:
                 f"data.corpus={corpus}",
                 f"seeds=[{self.seed}]",
                 f"name={self.row}",
+                *long,
+                *own,
                 *start,
                 *PROTOCOLS[self.protocol],
                 *changes,

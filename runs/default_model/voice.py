@@ -29,14 +29,21 @@ SPEECH = (*SEVEN, "boredom")
 FOLDERS = {"nemo": "nemo", "emodb": "emodb"}
 SPEC = Path(__file__).with_name("clipspec.json")
 RECIPE = Recipe(
-    epochs=20,
+    epochs=40,
     batch=32,
     label_smoothing=0.1,
     auxiliary=1.0,
     ema=0.99,
     metric="none",
     augmentation=Augmentation(
-        crop=True, crop_slack_s=0.3, speed=0.15, time_masks=2, band_masks=2, mixup=0.2
+        crop=True,
+        crop_slack_s=0.3,
+        speed=0.15,
+        channel_db=4.0,
+        background=0.5,
+        time_masks=2,
+        band_masks=2,
+        mixup=0.2,
     ),
     optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.05, warmup_epochs=1, clip_norm=1.0),
 )

@@ -21,7 +21,8 @@ from numpy_boxes import (
     weights,
 )
 
-from avtca.model import head
+from avtca.errors import ConfigError
+from avtca.model import ModelConfig, build_model, head
 from avtca.model.attention import MultiHeadAttention
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
 from avtca.model.inverted_residual import InvertedResidualUnit, inverted_residual_stage
@@ -301,10 +302,11 @@ def test_heads() -> None:
 
     late = stir(head.Late(4, 2))
     late.joint.load_state_dict(box.state_dict())
-    own = {"sound": torch.randn(3, 2), "visual": torch.randn(3, 2)}
+    own = {name: torch.randn(3, 2) for name in ("sound", "visual", "take")}
     logs = {k: np.log(softmax(x.double().numpy())) for k, x in own.items()}
     has = present.numpy()
-    expected = gated + logs["sound"] * has[:, :1] + logs["visual"] * has[:, 1:]
+    seen = (logs["visual"] + logs["take"]) * has[:, 1:]
+    expected = gated + logs["sound"] * has[:, :1] + seen
     same(late(a, v, present, own), expected)
 
     box = stir(head.MeanPosterior(4, 2))
@@ -316,6 +318,22 @@ def test_heads() -> None:
     same(out[1], np.log(from_a)[1])
     same(own["visual"][0], linear(nv, weights(box), "visual")[0])
     assert not own["visual"][1].any() and out.isfinite().all()
+
+
+def test_the_expert_of_whole_takes() -> None:
+    box = stir(head.TakeExpert(3, 2))
+    visual, mask = torch.randn(2, 4, 5), torch.tensor([[True, False, True, True], [False] * 4])
+    w, a = weights(box), visual.double().numpy()
+    mean = a[0, [0, 2, 3], 2:].mean(0)
+    deviation = np.sqrt(w["norm.running_var"] + box.norm.eps)
+    scaled = (mean - w["norm.running_mean"]) / deviation * w["norm.weight"] + w["norm.bias"]
+    out = box(torch.where(mask[..., None], visual, torch.nan), mask)["take"]
+    same(out[0], linear(scaled, w, "linear"))
+    assert not out[1].any()
+    with pytest.raises(ConfigError, match="late fusion"):
+        build_model("figure", visual="features", visual_dim=9, take_features=3)
+    with pytest.raises(ConfigError, match="7 are probabilities"):
+        ModelConfig(visual="features", visual_dim=9, probabilities=7, take_features=3)
 
 
 def test_time_encoding() -> None:

@@ -213,6 +213,7 @@ def test_sizes_survive_json() -> None:
         ("best", {"positions": False, "dropout": 0.5}),
         ("best", {"pooling": "max", "fusion": "gated"}),
         ("best", {"fusion": "sum", "auxiliary": False}),
+        ("best", {"take_features": 2}),
         ("best", {"fusion": "concatenation", "heads": 1}),
         ("best", {"sound_front": "conv1d", "mlp_ratio": 1.0}),
         ("figure", {"residual": True, "positions": True, "pooling": "attentive"}),

@@ -21,6 +21,7 @@ from avtca.sound.augment import (
     shift,
     speed,
     telephone,
+    vary_channel,
 )
 
 RATE = 16_000
@@ -258,6 +259,35 @@ def test_feature_masks_fall_on_real_frames(rng: np.random.Generator) -> None:
         out = mask_features(values, rng, real=real, band_masks=0, time_masks=1, time_width=500)
         assert 1 <= (out != values).any(axis=0).sum() <= 15
     np.testing.assert_array_equal(mask_features(values, rng, real=np.zeros(200, bool)), values)
+
+
+def test_another_channel_is_one_smooth_curve(rng: np.random.Generator) -> None:
+    values = rng.uniform(-60, 0, (64, 50)).astype(np.float32)
+    before = values.copy()
+    curves = [vary_channel(values, rng, channel_db=4.0, noise=0.0) - values for _ in range(200)]
+    for curve in curves:
+        np.testing.assert_allclose(curve, np.repeat(curve[:, :1], 50, 1), atol=1e-4)
+        assert np.abs(np.diff(curve[:, 0])).max() < np.ptp(curve[:, 0]) / 4
+    assert np.std([curve[:, 0] for curve in curves]) == pytest.approx(4.0, rel=0.15)
+    np.testing.assert_array_equal(values, before)
+    np.testing.assert_array_equal(vary_channel(values, rng, channel_db=0.0, noise=0.0), values)
+
+
+def test_background_fills_what_is_below_it(rng: np.random.Generator) -> None:
+    """Powers add: what is far above it stays, silence becomes it, nothing gets quieter."""
+    values = np.full((64, 50), -100.0, np.float32)
+    values[20] = 0.0
+    for _ in range(50):
+        out = vary_channel(values, rng, channel_db=0.0, noise=1.0)
+        added = 10 ** (out / 10) - 10 ** (values.astype(np.float64) / 10)
+        floor = 10 * np.log10(added[:, 0])
+        assert -50 - 25 <= np.median(floor) <= -15 + 25
+        np.testing.assert_allclose(added, np.repeat(added[:, :1], 50, 1), rtol=1e-3)
+        assert (out >= values).all()
+    fired = [
+        np.any(vary_channel(values, rng, channel_db=0, noise=0.3) != values) for _ in range(200)
+    ]
+    assert np.mean(fired) == pytest.approx(0.3, abs=0.1)
 
 
 def test_chain_fires_as_often_as_it_says(wave: Wave) -> None:

@@ -73,6 +73,8 @@ def test_items_are_a_function_of_seed_epoch_and_take_alone():
         ({"speed": 0.2}, 2),
         ({"waveform": 0.9}, 2),
         ({"gain_db": 6.0}, 2),
+        ({"channel_db": 3.0}, 2),
+        ({"background": 0.9}, 2),
         ({"time_masks": 2}, 2),
         ({"band_masks": 2}, 2),
         ({"step_dropout": 0.3}, 1),
@@ -96,10 +98,12 @@ def test_every_augmentation_fires(change, field):
         ({"pixels": True}, "'pixels' varies face crops"),
         ({"crop": True}, "'crop' could never fire"),
         ({"posterior_bias": 0.5}, "'posterior_bias' varies expression7"),
+        ({"channel_db": 3.0}, "'channel_db' and 'background' vary mel bands"),
     ],
 )
 def test_augmentation_that_could_never_fire_is_refused(change, words):
-    takes = make_takes(spec=replace(SPEC, window_s=2.0, video_steps=20))
+    spec = replace(SPEC, window_s=2.0, video_steps=20, sound="mfcc")
+    takes = make_takes(spec=spec)
     with pytest.raises(ConfigError, match=words):
         check_augmentation(Augmentation(**{"crop": False, **change}), takes)
 

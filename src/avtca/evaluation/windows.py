@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake
 from avtca.evaluation.speed import vary_speed
 from avtca.evaluation.takes import Key, Standard, TakeSet, with_standard
+from avtca.model.fronts import SURELY_NOT
 from avtca.preprocess import (
     Window,
     sound_series_window,
@@ -25,6 +27,8 @@ from avtca.preprocess import (
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+POSTERIORS, N_POSTERIORS = "expression7", 7
+"""Visual features that begin with probabilities of seven expressions, and how many they are."""
 KEPT_BYTES = 4e9
 """Memory that windows may fill, about."""
 
@@ -94,7 +98,8 @@ class Windows:
         values, mask = visual_window(raw.steps, raw.visual, start_step, self.spec)
         if self.takes.standard is not None and self.spec.visual == "features":
             mean, deviation = self.takes.standard[speaker].visual
-            values = np.where(mask[:, None], (values - mean) / deviation, np.float32(0))
+            centred = (spread_evenly(values, self.spec) - mean) / deviation
+            values = np.where(mask[:, None], centred, np.float32(0))
         return values, mask
 
     def sound_of(self, raw: RawTake, start_step: int, speaker: str) -> tuple[Float, Bool]:
@@ -118,7 +123,8 @@ def standardised(takes: TakeSet) -> TakeSet:
     """Each speaker's features brought to zero mean and unit deviation over their own takes.
 
     All takes of the speaker count, their labels do not: this is a protocol of its own, for
-    settings in which unlabelled takes of the person exist beforehand.
+    settings in which unlabelled takes of the person exist beforehand. Posteriors of expressions
+    count by their logarithms (:func:`spread_evenly`).
     """
     plain = Windows(takes)
     sums: dict[str, list[NDArray[np.float64]]] = {}
@@ -127,7 +133,12 @@ def standardised(takes: TakeSet) -> TakeSet:
             visual, seen = plain.visual(index, start)
             sound, heard = plain.sound(index, start)
             columns = sound[:, heard].astype(np.float64)
-            rows = visual[seen].reshape(int(seen.sum()), -1).astype(np.float64).T
+            rows = (
+                spread_evenly(visual[seen], takes.spec)
+                .reshape(int(seen.sum()), -1)
+                .astype(np.float64)
+                .T
+            )
             if takes.spec.visual != "features":
                 rows = np.zeros((1, 1))
             parts = [_moments(columns), _moments(rows)]
@@ -141,6 +152,18 @@ def standardised(takes: TakeSet) -> TakeSet:
         a_mean, a_deviation = _mean_deviation(sound_sums)
         standard[speaker] = Standard((a_mean[:, None], a_deviation[:, None]), (mean, deviation))
     return with_standard(takes, standard)
+
+
+def spread_evenly(visual: Float, spec: ClipSpec) -> Float:
+    """Visual features ``(t_v, ...)`` with posteriors of expressions as logarithms.
+
+    Most posteriors are near 0 or 1, where a mean and a deviation say little of them.
+    """
+    if not spec.visual_features.startswith(POSTERIORS):
+        return visual
+    out = visual.copy()
+    out[:, :N_POSTERIORS] = np.log(np.maximum(visual[:, :N_POSTERIORS], SURELY_NOT))
+    return out
 
 
 def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:

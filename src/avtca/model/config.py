@@ -28,6 +28,10 @@ class ModelConfig:
     probabilities: int = 0
     """How many of the visual features, the first ones, are probabilities: the network then sees
     their logarithms too (features only)."""
+    take_features: int = 0
+    """How many of the visual features, the last ones, say the same at every step of a take (its
+    mean action units): an expert of their own reads them, the sequence goes on without them
+    (features only, with late fusion)."""
     channels: int = 3
     """3 for RGB crops, 1 for luma (pixels only)."""
     trunk: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +91,14 @@ class ModelConfig:
                 asked,
                 f"{self.probabilities} probabilities among {self.visual_dim} visual features",
                 "give as many as there are, or 0",
+            )
+        left = self.visual_dim - self.take_features
+        if self.take_features and (self.take_features < 0 or left < max(1, self.probabilities)):
+            raise ConfigError(
+                asked,
+                f"{self.take_features} features of whole takes among {self.visual_dim} visual "
+                f"features, of which {self.probabilities} are probabilities",
+                "give fewer, or 0",
             )
         if self.n_labels < 1 or self.sound_dim < 1 or self.channels not in (1, 3):
             raise ConfigError(

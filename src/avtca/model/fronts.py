@@ -11,7 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from avtca.model.streams import MaskedBatchNorm, Stream, zero_masked
+from avtca.model.streams import MaskedBatchNorm, Stream, given_mask, zero_masked
 from avtca.model.visual_trunk import VisualTrunk
 
 SURELY_NOT = 1e-3
@@ -40,7 +40,7 @@ class VisualPixels(nn.Module):
         if visual.ndim != 5:
             raise ValueError(f"pixels are (b, t_v, c, h, w), found shape {tuple(visual.shape)}")
         b, t = visual.shape[:2]
-        mask = _given(mask, visual)
+        mask = given_mask(mask, visual)
         frames = rearrange(visual, "b t c h w -> (b t) c h w")
         real = mask.reshape(-1)
         if self.training and 1 < int(real.sum()) < len(frames):
@@ -57,20 +57,24 @@ class VisualFeatures(nn.Module):
 
     ``(b, t_v, f) -> (b, t_v, d)``: a batch norm for each feature, since their scales differ,
     and a linear map. The first ``probabilities`` of the features are probabilities: their
-    logarithms stand beside them, since what is unlikely says as much as what is likely.
+    logarithms stand beside them, since what is unlikely says as much as what is likely. The last
+    ``take_features`` are left to :class:`~avtca.model.head.TakeExpert`.
     """
 
-    def __init__(self, visual_dim: int, width: int, *, probabilities: int = 0) -> None:
+    def __init__(
+        self, visual_dim: int, width: int, *, probabilities: int = 0, take_features: int = 0
+    ) -> None:
         super().__init__()
         self.visual_dim, self.width, self.probabilities = visual_dim, width, probabilities
-        self.norm = MaskedBatchNorm(visual_dim + probabilities)
-        self.project = nn.Linear(visual_dim + probabilities, width)
+        self.read = visual_dim - take_features
+        self.norm = MaskedBatchNorm(self.read + probabilities)
+        self.project = nn.Linear(self.read + probabilities, width)
 
     def forward(self, visual: Tensor, mask: Tensor | None = None) -> Stream:
         """In place of steps 1 to 3. ``ValueError`` for vectors of another length."""
         _expect(visual, self.visual_dim, axis=2, name="visual features (b, t_v, f)")
-        mask = _given(mask, visual)
-        features = zero_masked(visual, mask)
+        mask = given_mask(mask, visual)
+        features = zero_masked(visual[..., : self.read], mask)
         if self.probabilities:
             logs = features[..., : self.probabilities].clamp(min=SURELY_NOT).log()
             features = zero_masked(torch.cat((features, logs), dim=2), mask)
@@ -100,7 +104,7 @@ class SoundFeatures(nn.Module):
         """Figure, audio column, input. ``ValueError`` for another number of features."""
         _expect(sound, self.sound_dim, axis=1, name="sound (b, f, t_a)")
         tokens = rearrange(sound, "b f t -> b t f")
-        mask = _given(mask, tokens)
+        mask = given_mask(mask, tokens)
         tokens = zero_masked(tokens, mask)
         if self.by_level:
             tokens = zero_masked(levelled(tokens, mask), mask)
@@ -142,15 +146,6 @@ def step_times(visual: Tensor) -> Tensor:
     """Middles of the video steps as fractions of the window: ``(t_v,)``."""
     steps = visual.shape[1]
     return (torch.arange(steps, device=visual.device, dtype=visual.dtype) + 0.5) / steps
-
-
-def _given(mask: Tensor | None, x: Tensor) -> Tensor:
-    """The mask, or all True for ``x (b, t, ...)``."""
-    if mask is None:
-        return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-    if mask.dtype != torch.bool:
-        raise ValueError(f"a mask is bool, True = real; found {mask.dtype}")
-    return mask
 
 
 def _expect(x: Tensor, size: int, *, axis: int, name: str) -> None:

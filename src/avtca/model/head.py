@@ -7,10 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from avtca.model.pooling import AttentivePool
-from avtca.model.streams import Stream, masked_softmax
+from avtca.model.streams import (
+    MaskedBatchNorm,
+    Stream,
+    given_mask,
+    masked_softmax,
+    zero_masked,
+)
 
 Own = dict[str, Tensor]
-"""Logits of each modality on its own, by "sound" and "visual"; empty in most variants."""
+"""Logits of each modality on its own, by "sound", "visual" and "take"; empty in most variants."""
+OF = {"sound": 0, "visual": 1, "take": 1}
+"""Which of the two modalities each of them needs, a column of ``present``."""
+LEFT_OUT, TAKE_DROPOUT = 1 / 3, 0.4
+"""Of :class:`TakeExpert` while training: share of takes without it, dropout of its features."""
 
 
 class Sum(nn.Module):
@@ -55,7 +65,7 @@ class Gated(nn.Module):
 
 
 class Late(nn.Module):
-    """The gated logits plus each present modality's own log-posterior: a product of experts."""
+    """The gated logits plus the own log-posteriors of what is present: a product of experts."""
 
     def __init__(self, d: int, n_labels: int) -> None:
         super().__init__()
@@ -63,9 +73,11 @@ class Late(nn.Module):
 
     def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
         """Needs ``own`` of :class:`AuxiliaryHeads`."""
-        posteriors = torch.stack((own["sound"], own["visual"]), dim=1).log_softmax(dim=2)
         out: Tensor = self.joint(sound, visual, present, own)
-        return out + (posteriors * present[..., None]).sum(dim=1)
+        for name, logits in own.items():
+            column = OF[name]
+            out = out + logits.log_softmax(dim=1) * present[:, column : column + 1]
+        return out
 
 
 class MeanPosterior(nn.Module):
@@ -132,5 +144,39 @@ class NoAuxiliaryHeads(nn.Module):
     """Most variants have none."""
 
     def forward(self, sound: Stream, visual: Stream) -> Own:
+        """Nothing."""
+        return {}
+
+
+class TakeExpert(nn.Module):
+    """Logits from what is said of a whole take: batch norm, dropout, linear.
+
+    An option of ``best``. It reads the last ``n_features`` of ``visual (b, t_v, f)``, their mean
+    over real steps. While training it is left out of every third take, so that the others learn
+    to do without: zeros, which say nothing in a product of experts.
+    """
+
+    def __init__(self, n_features: int, n_labels: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.norm = MaskedBatchNorm(n_features)
+        self.dropout, self.linear = nn.Dropout(TAKE_DROPOUT), nn.Linear(n_features, n_labels)
+
+    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Own:
+        """``{"take": (b, n_labels)}``, zeros where no step is real."""
+        mask = given_mask(mask, visual)
+        features = zero_masked(visual[..., -self.n_features :], mask)
+        present = mask.any(dim=1, keepdim=True)
+        mean = features.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        scaled = self.norm(mean[..., None], present)[..., 0]
+        if self.training:
+            present = present & (torch.rand_like(scaled[:, :1]) >= LEFT_OUT)
+        return {"take": self.linear(self.dropout(scaled)) * present}
+
+
+class NoTakeExpert(nn.Module):
+    """Most networks have none."""
+
+    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Own:
         """Nothing."""
         return {}

@@ -38,6 +38,15 @@ def zero_masked(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(shaped, x, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
+def given_mask(mask: Tensor | None, x: Tensor) -> Tensor:
+    """The mask, or all True for ``x (b, t, ...)``."""
+    if mask is None:
+        return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    if mask.dtype != torch.bool:
+        raise ValueError(f"a mask is bool, True = real; found {mask.dtype}")
+    return mask
+
+
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis; masked places get zero, and all of them where none is real."""
     lowest = torch.finfo(scores.dtype).min

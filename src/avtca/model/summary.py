@@ -48,6 +48,7 @@ SOURCES: dict[type[nn.Module], str] = {
     SpectralConv: "ours, for step 1: convolution over time and frequency",
     TimeEncoding: "ours: sinusoids of each token's time",
     head.AuxiliaryHeads: "ours: each modality on its own",
+    head.TakeExpert: "ours: what is said of a whole take, an expert of its own",
     head.Sum: "figure, step 9: sum, fully connected",
     head.Concatenation: "released code, for step 9: concatenation, fully connected",
     head.Gated: "ours, for step 9: gated sum, fully connected",
@@ -68,7 +69,7 @@ _PLACES = {
     "stages": "figure, step 3: inverted residual block",
     "project": "EfficientFace: conv 1x1",
 }
-_SILENT = (nn.Identity, nn.Dropout, PassThrough, Absent, head.NoAuxiliaryHeads)
+_SILENT = (nn.Identity, nn.Dropout, PassThrough, Absent, head.NoAuxiliaryHeads, head.NoTakeExpert)
 
 
 @dataclass(frozen=True)

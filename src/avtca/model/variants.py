@@ -206,6 +206,7 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
         visual_before=temporal_convs(visual_front.width, v_before, bias=old) if sees else nothing,
         sound_before=sound_before,
         auxiliary=_auxiliary(choice, config, (d_a, d_v), d),
+        take_expert=_take_expert(config),
         visual_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
         sound_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
         transformer=_intermediate(choice, config, d_a, d_v),
@@ -229,6 +230,12 @@ def _auxiliary(choice: Variant, config: ModelConfig, before: tuple[int, int], d:
     return head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
 
 
+def _take_expert(config: ModelConfig) -> nn.Module:
+    if not config.take_features:
+        return head.NoTakeExpert()
+    return head.TakeExpert(config.take_features, config.n_labels)
+
+
 def _check(name: str, choice: Variant, config: ModelConfig) -> None:
     asked = f"build the network {name!r}"
     _, d_v = 0, config.visual_widths[len(config.visual_widths) // 2 - 1]
@@ -247,6 +254,12 @@ def _check(name: str, choice: Variant, config: ModelConfig) -> None:
         raise ConfigError(asked, "auxiliary heads on a single branch", "leave auxiliary out")
     if choice.fusion == "late" and not choice.auxiliary:
         raise ConfigError(asked, "late fusion without auxiliary heads", "give auxiliary=True")
+    if config.take_features and choice.fusion != "late":
+        raise ConfigError(
+            asked,
+            f"{config.take_features} features of whole takes without late fusion",
+            "give take_features=0",
+        )
 
 
 def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
@@ -257,7 +270,10 @@ def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 def _visual_front(choice: Variant, config: ModelConfig) -> VisualPixels | VisualFeatures:
     if config.visual == "features":
         return VisualFeatures(
-            config.visual_dim, config.visual_widths[0], probabilities=config.probabilities
+            config.visual_dim,
+            config.visual_widths[0],
+            probabilities=config.probabilities,
+            take_features=config.take_features,
         )
     sizes = {**choice.trunk, **config.trunk, "channels": config.channels}
     if "units" in sizes:

@@ -24,6 +24,10 @@ NOISE_FROM_HZ = 20.0
 """Pink and brown noise start here: below is nothing that one hears."""
 TILT = {"white": 0.0, "pink": -0.5, "brown": -1.0}
 """Exponent of frequency in the amplitude spectrum: 0, -3 and -6 dB an octave."""
+DB = np.float32(np.log(10) / 10)
+"""Natural logarithm of the power ratio of one decibel."""
+BACKGROUND_DB = 6.0
+"""Deviation of a background's own curve over the mel bands."""
 EDGE = 0.1
 """Width of a band edge, as a share of its frequency."""
 
@@ -228,6 +232,32 @@ def mask_features(
         start, stop = _stretch(len(out), band_width, rng)
         out[start:stop, span] = mean[start:stop]
     return out
+
+
+def vary_channel(
+    decibels: Float, rng: np.random.Generator, *, channel_db: float, noise: float
+) -> Float:
+    """Another microphone, distance and background, on mel bands ``(f, t_a)`` in dB.
+
+    A smooth curve over the bands is added, the same at all frames: four cosines, together with a
+    deviation of ``channel_db``. With probability ``noise`` a steady background is added in power,
+    15 to 50 dB under the loudest value, with a smooth curve of its own. It costs a hundredth of
+    :class:`WaveAugment`, and knows no rooms, codecs or noise that changes.
+    """
+    out = decibels + _smooth(len(decibels), channel_db, rng)[:, None]
+    if rng.random() < noise and out.size:
+        level = out.max() - rng.uniform(15.0, 50.0)
+        background = level + _smooth(len(out), BACKGROUND_DB, rng)
+        out = np.logaddexp(out * DB, background[:, None] * DB) / DB
+    return np.asarray(out, np.float32)
+
+
+def _smooth(size: int, deviation: float, rng: np.random.Generator) -> Float:
+    """A random curve ``(size,)`` of four cosines, the slower the stronger."""
+    waves = np.arange(1, 5)[:, None]
+    shares = rng.standard_normal(4) / waves[:, 0]
+    curve = shares @ np.cos(np.pi * waves * np.linspace(0, 1, size))
+    return np.asarray(deviation * curve / np.sqrt((0.5 / waves**2).sum()), np.float32)
 
 
 def _stretch(length: int, width: int, rng: np.random.Generator) -> tuple[int, int]:

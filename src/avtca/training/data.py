@@ -16,16 +16,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from avtca.corpora.clipfile import RawTake
 from avtca.errors import ConfigError
 from avtca.evaluation.takes import TakeSet
-from avtca.evaluation.windows import Batch, Windows, make_batch, same
+from avtca.evaluation.windows import N_POSTERIORS, POSTERIORS, Batch, Windows, make_batch, same
 from avtca.preprocess import Window, window_start_steps
-from avtca.sound.augment import WaveAugment, mask_features
+from avtca.sound.augment import WaveAugment, mask_features, vary_channel
 from avtca.training.augment import CropAugment, vary_posteriors
 from avtca.training.recipe import Augmentation
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
-POSTERIORS, N_POSTERIORS = "expression7", 7
-"""Visual features that begin with probabilities of seven expressions, and how many they are."""
 SPEEDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Speeds in shares of ``Augmentation.speed``: few, so that windows made once can be kept."""
 
@@ -48,6 +46,12 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
             asked,
             "'waveform' and 'gain_db' vary a waveform, the corpus ships sound features",
             "set augmentation.waveform and augmentation.gain_db to 0",
+        )
+    if (augmentation.channel_db or augmentation.background) and spec.sound != "logmel":
+        raise ConfigError(
+            asked,
+            f"'channel_db' and 'background' vary mel bands, the ClipSpec's sound is {spec.sound}",
+            "set augmentation.channel_db and augmentation.background to 0",
         )
     if augmentation.visual_noise and spec.visual != "features":
         raise ConfigError(
@@ -101,6 +105,9 @@ class TrainingData(Dataset[Any]):
             sound, sound_mask = self.windows.sound_of(raw, start, takes.speakers[index])
         else:
             sound, sound_mask = self.windows.sound(index, start, factor)
+        if a.channel_db or a.background:
+            varied = vary_channel(sound, rng, channel_db=a.channel_db, noise=a.background)
+            sound = np.where(sound_mask, varied, sound)
         sound = self._mask_bars(sound, sound_mask, rng)
         visual, visual_mask = self._vary_visual(visual, visual_mask, rng)
         return visual, visual_mask, sound, sound_mask

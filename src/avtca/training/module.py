@@ -14,6 +14,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.predict import run_network
 from avtca.evaluation.windows import Batch, mean_by_take
 from avtca.model.avtca import AVTCA
+from avtca.model.head import OF
 from avtca.training.objective import Objective, drop_modalities, mix_takes
 from avtca.training.recipe import Recipe
 from avtca.training.schedule import make_optimiser, rate_factor
@@ -73,9 +74,9 @@ class Training(lightning.LightningModule):
         output = run_network(self.network, batch)
         loss: Tensor = self.objective(output.logits, batch.target).mean()
         if self.recipe.auxiliary:
-            present = {"sound": batch.sound_mask.any(1), "visual": batch.visual_mask.any(1)}
+            present = torch.stack((batch.sound_mask.any(1), batch.visual_mask.any(1)), dim=1)
             for name, logits in output.auxiliary.items():
-                own = self.objective(logits, batch.target) * present[name]
+                own = self.objective(logits, batch.target) * present[:, OF[name]]
                 loss = loss + self.recipe.auxiliary * own.mean()
         self._losses.append(loss.detach())
         return loss

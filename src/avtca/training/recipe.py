@@ -47,6 +47,10 @@ class Augmentation(Section):
     """Chance of each of room, noise, band limit and codec on the waveform (``WaveAugment``)."""
     gain_db: float = Field(default=0.0, ge=0)
     """Loudness of the waveform, uniform in +- this many dB."""
+    channel_db: float = Field(default=0.0, ge=0)
+    """Deviation of a smooth curve over mel bands, as of another microphone (log-mel only)."""
+    background: float = Field(default=0.0, ge=0, le=1)
+    """Chance of a steady background 15 to 50 dB under the loudest mel band (log-mel only)."""
     time_masks: int = Field(default=0, ge=0)
     time_mask_s: float = Field(default=0.25, gt=0)
     """SpecAugment: bars over time, each up to this long."""
