@@ -37,7 +37,7 @@ from avtca.training.start import start_from
 
 VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7}
 RECIPE = Recipe(
-    epochs=24,
+    epochs=40,
     batch=32,
     label_smoothing=0.05,
     auxiliary=0.5,
@@ -48,6 +48,8 @@ RECIPE = Recipe(
         crop=True,
         crop_slack_s=0.4,
         speed=0.15,
+        channel_db=4.0,
+        background=0.5,
         time_masks=2,
         band_masks=2,
         step_dropout=0.1,

@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ravdess", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=40)
     args = parser.parse_args()
     folds = load_folds("ravdess_luna_5fold")
     takes = faceless(from_corpus(PreparedCorpus.open(args.ravdess), RAVDESS, memory=True))

@@ -166,6 +166,28 @@ def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_pa
         assert not batch.sound.transpose(1, 2)[~batch.sound_mask].any()
 
 
+def test_posteriors_are_standardised_by_their_logarithms():
+    spec = replace(SPEC, visual_features="expression7", visual_dim=8, window_s=2.0, video_steps=20)
+    rng = np.random.default_rng(0)
+    raws, takes = [], make_takes(8)
+    for raw in takes.raws:
+        posteriors = rng.dirichlet(np.full(7, 0.2), len(raw.steps))
+        other = rng.standard_normal((len(raw.steps), 1)) + 5
+        raws.append(replace(raw, visual=np.hstack([posteriors, other]).astype(np.float32)))
+    takes = replace(takes, spec=spec, raws=raws)
+    out = standardised(takes)
+    mine = [i for i, speaker in enumerate(takes.speakers) if speaker == "s1"]
+    rows = np.concatenate([raws[i].visual for i in mine]).astype(np.float64)
+    rows[:, :7] = np.log(np.maximum(rows[:, :7], 1e-3))
+    mean, deviation = out.standard["s1"].visual
+    np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(deviation, rows.std(0), rtol=1e-3)
+    (batch,) = evaluation_loader(EvaluationData(out.at([mine[0]])))
+    seen = batch.visual[0][batch.visual_mask[0]].numpy()
+    expected = (rows[: len(seen)] - rows.mean(0)) / rows.std(0)
+    np.testing.assert_allclose(seen, expected[: len(seen)], atol=1e-3)
+
+
 def test_subsets_share_what_was_computed():
     takes = make_takes(6)
     list(evaluation_loader(EvaluationData(takes)))
