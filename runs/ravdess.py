@@ -34,13 +34,15 @@ PROTOCOLS = {
         "data.standardise=speaker",
         "model.sizes.probabilities=0",
         "model.sizes.sound_norm=none",
+        "train.augmentation.channel_db=0",
+        "train.augmentation.background=0",
     ],
     "6fold": ["data.folds=ravdess_6fold"],
     "paper_random_80_20": ["data.folds=paper_random_80_20", "data.allow_leak=true"],
 }
 """Changes of the configuration; the order is that of the runs. Standardised features are
-no probabilities any more and need no other norm: how loud a voice is beside itself is worth
-knowing."""
+no probabilities and no decibels any more and need no other norm: how loud a voice is beside itself
+is worth knowing."""
 SINGLE = ("audio_only", "video_only")
 FUSIONS = (
     "mean_posterior",

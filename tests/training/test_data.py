@@ -98,7 +98,10 @@ def test_every_augmentation_fires(change, field):
         ({"pixels": True}, "'pixels' varies face crops"),
         ({"crop": True}, "'crop' could never fire"),
         ({"posterior_bias": 0.5}, "'posterior_bias' varies expression7"),
-        ({"channel_db": 3.0}, "'channel_db' and 'background' vary mel bands"),
+        (
+            {"channel_db": 3.0},
+            "'channel_db' and 'background' vary mel bands in dB, the takes' sound is mfcc",
+        ),
     ],
 )
 def test_augmentation_that_could_never_fire_is_refused(change, words):

@@ -47,10 +47,12 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
             "'waveform' and 'gain_db' vary a waveform, the corpus ships sound features",
             "set augmentation.waveform and augmentation.gain_db to 0",
         )
-    if (augmentation.channel_db or augmentation.background) and spec.sound != "logmel":
+    by_band = augmentation.channel_db or augmentation.background
+    if by_band and (spec.sound != "logmel" or takes.standard is not None):
+        found = spec.sound if takes.standard is None else "standardised"
         raise ConfigError(
             asked,
-            f"'channel_db' and 'background' vary mel bands, the ClipSpec's sound is {spec.sound}",
+            f"'channel_db' and 'background' vary mel bands in dB, the takes' sound is {found}",
             "set augmentation.channel_db and augmentation.background to 0",
         )
     if augmentation.visual_noise and spec.visual != "features":
