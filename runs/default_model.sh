@@ -12,7 +12,7 @@ python=.venv/bin/python
 [ -f "$work/face/face.json" ] ||
     $python runs/default_model/faces.py "$shared/corpora/ferplus/ferplus.npz" "$work/face"
 $python runs/default_model/voice.py "$shared/corpora" "$work/speech"
-$python runs/default_model/voice.py "$shared/corpora" "$work/speech" --without emodb
+$python runs/default_model/voice.py "$shared/corpora" "$work/speech" --for emodb
 [ -f "$work/speech/voice_figures.json" ] ||
     $python runs/default_model/voice_figures.py "$work/ravdess" "$work/speech"
 [ -f "$work/fusion/figures.json" ] ||
