@@ -45,6 +45,7 @@ COMMANDS = {
     "ferplus_test": "runs/default_model/faces.py",
     "ravdess_sound": "runs/default_model/voice_figures.py",
     "emodb_loso": "runs/default_model/voice_figures.py",
+    "voice_unheard": "runs/default_model/voice_figures.py",
     "ravdess_pair": "runs/default_model/fusion.py",
     "ece": "runs/default_model/fusion.py",
     "actor01": "runs/default_model/package.py",
@@ -311,6 +312,7 @@ def main() -> None:
         "ferplus_test_pictures": len(test.images),
         "ravdess_sound": voice["ravdess_sound"],
         "emodb_loso": voice["emodb_loso"],
+        "voice_unheard": voice["unheard"],
         "ravdess_pair": figures["luna_5fold"],
         "actor01": {
             "takes": len(takes),

@@ -9,7 +9,9 @@ Cost: about half an hour on one core.
 RAVDESS, 8 emotions, Luna-Jimenez's five folds, from the voice pretrained on nEMO and EMO-DB;
 EMO-DB, 7 emotions, each speaker left out in turn, from the voice pretrained on nEMO and RAVDESS.
 Faces are taken out of the takes. A fixed number of epochs on all people but the test people;
-nothing is chosen by anybody's figures. Writes WORK/voice_figures.json. Resumable.
+nothing is chosen by anybody's figures. And what a voice is worth in a language and a studio that it
+never heard: the two pretrained voices as they are, the one on RAVDESS's English, the other on
+EMO-DB's German (without boredom, which nobody told it). Writes WORK/voice_figures.json. Resumable.
 """
 
 import argparse
@@ -19,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from voice import RECIPE, faceless
+from voice import RECIPE, SPEECH, faceless
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation import intervals
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.takes import TakeSet, from_corpus
-from avtca.labels import EMODB, RAVDESS
+from avtca.labels import EMODB, RAVDESS, SEVEN
+from avtca.model import load_checkpoint
 from avtca.training.fit import fit, new_network, torch_threads
 from avtca.training.start import start_from
 
@@ -52,6 +55,14 @@ def answers(
     return probs
 
 
+def unheard(corpus: PreparedCorpus, voice: Path) -> dict[str, object]:
+    """A pretrained voice on a corpus of which it heard nothing."""
+    network, _ = load_checkpoint(voice)
+    takes = faceless(from_corpus(corpus, SPEECH, memory=True))
+    takes = takes.at(np.flatnonzero(takes.labels < len(SEVEN)))
+    return figures(takes, predict_takes(network, takes))
+
+
 def figures(takes: TakeSet, probs: np.ndarray) -> dict[str, object]:
     found = intervals.intervals(probs, takes.labels, np.array(takes.speakers))
     return {name: interval.to_list() for name, interval in found.items()}
@@ -76,6 +87,10 @@ def main() -> None:
     voice = args.work / "voice_for_emodb" / "last"
     probs = answers(takes, splits, voice, args.work / "figures" / "emodb", args.epochs)
     out["emodb_loso"] = figures(takes, probs)
+    out["unheard"] = {
+        "english": unheard(PreparedCorpus.open(args.ravdess), args.work / "voice" / "last"),
+        "german": unheard(german, voice),
+    }
     path = args.work / "voice_figures.json"
     path.write_text(json.dumps(out, indent=1))
     print(path.read_text())
