@@ -6,7 +6,8 @@ FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voi
 The join: the fusion network learned from the softmax of another face network, so ours is brought
 to its scale by a linear map of the seven logits, fitted on moments of actor 01's pictures for which
 both are known. Ways to do it are compared by fitting on one half of the takes and testing on the
-other. Writes the bundle into OUT and figures into benchmarks/results/default_model.json.
+other; the one with the largest sum of both and face alone is used, since either has to do. Writes
+the bundle into OUT and figures into benchmarks/results/default_model.json.
 """
 
 import argparse
@@ -276,7 +277,7 @@ def main() -> None:
                     marks.append(named == label_of(take))
         crossed[kind] = {way: float(np.mean(marks)) for way, marks in right.items()}
         print(kind, crossed[kind], flush=True)
-    best = max(crossed, key=lambda kind: crossed[kind]["both"])
+    best = max(crossed, key=lambda kind: sum(crossed[kind].values()))
 
     def bundle(folder: Path, fit_on: list[str]) -> Recognizer:
         weight, bias = fit_bridge([known[take] for take in fit_on], best, log_prior)
