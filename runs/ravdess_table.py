@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from ravdess import FUSIONS, PROTOCOLS, ROWS, SAME
+from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME
 
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.intervals import mcnemar
@@ -83,6 +83,8 @@ def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]
         pairs += [(fusion, other) for other in ("audio_only", "video_only", "mean_posterior")]
     pairs += [(ours, other) for ours in ("best", "best_scratch") for other in FUSIONS]
     pairs += [("concatenation", "mean_posterior"), ("figure", "concatenation")]
+    pairs += [("best", f"{name}_long") for name in LONG] + [("best+action_units", "best")]
+    pairs += [("figure_long", f"{name}_long") for name in LONG]
     every = {**references, **rows}
     for ours in ("best", "best+action_units", "audio_only"):
         pairs += [(ours, other) for other in references]
