@@ -94,7 +94,10 @@ class Cell:
     def experiment(self, work: Path, changes: list[str], voice: Path | None = None) -> Experiment:
         name, features = ROWS[self.row]
         corpus = work / "prepared" / features
-        long = ["train.epochs=48"] if self.row.endswith("_long") else []
+        long = []
+        if self.row.endswith("_long"):
+            best = load_experiment(CONFIGS / "variants" / f"{PRETRAINED}.yaml")
+            long = [f"train.epochs={best.train.epochs}"]
         own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
         start = [f"model.start={voice}"] if name == PRETRAINED and voice is not None else []
         return load_experiment(

@@ -133,14 +133,9 @@ def standardised(takes: TakeSet) -> TakeSet:
             visual, seen = plain.visual(index, start)
             sound, heard = plain.sound(index, start)
             columns = sound[:, heard].astype(np.float64)
-            rows = (
-                spread_evenly(visual[seen], takes.spec)
-                .reshape(int(seen.sum()), -1)
-                .astype(np.float64)
-                .T
-            )
-            if takes.spec.visual != "features":
-                rows = np.zeros((1, 1))
+            rows = np.zeros((1, 1))  # face crops are not standardised
+            if takes.spec.visual == "features":
+                rows = spread_evenly(visual[seen], takes.spec).astype(np.float64).T
             parts = [_moments(columns), _moments(rows)]
             if speaker in sums:
                 sums[speaker] = [a + b for a, b in zip(sums[speaker], parts, strict=True)]
