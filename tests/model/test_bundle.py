@@ -6,26 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.bundle import export_bundle
 from avtca.preprocess import ModelInput
 from avtca.recognize.engines import PACKAGED, OnnxEngine, read_bundle
-
-SPEC = ClipSpec(
-    window_s=0.8,
-    video_steps=8,
-    visual="features",
-    visual_features="expression7",
-    visual_dim=7,
-    sample_rate=16_000,
-    sound="logmel",
-    sound_dim=16,
-    n_fft=512,
-    hop=320,
-    labels=("happy", "neutral", "sad"),
-)
+from small_spec import SPEC
 
 
 @pytest.fixture(scope="module")

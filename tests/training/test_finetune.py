@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 import avtca
 from avtca.cli import build_app
-from avtca.clipspec import ClipSpec
 from avtca.corpora.synth import synth_clip
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
 from avtca.evaluation.predict import predict_takes
@@ -24,20 +23,8 @@ from avtca.training.finetune import finetune, recipe_for
 from avtca.training.finetune_clips import NOBODY, find_clips, read_clips
 from avtca.training.finetune_protocol import deal, folds_of
 from avtca.training.finetune_start import load_start, with_labels
+from small_spec import SPEC
 
-SPEC = ClipSpec(
-    window_s=0.8,
-    video_steps=8,
-    visual="features",
-    visual_features="expression7",
-    visual_dim=7,
-    sample_rate=16_000,
-    sound="logmel",
-    sound_dim=16,
-    n_fft=512,
-    hop=320,
-    labels=("happy", "neutral", "sad"),
-)
 PIXELS = replace(SPEC, visual="pixels", crop_px=32, colour="grey", visual_features="", visual_dim=0)
 SMALL = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8)}
 LABELS = ("happy", "sad", "surprise")
