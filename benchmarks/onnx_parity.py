@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from real_takes import FEATURES, feature_takes, pixel_takes, pixels
+from real_takes import FEATURES, PITCH, feature_takes, pixel_takes, pixels
 
-from avtca.clipspec import ClipSpec
 from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.avtca import AVTCA
 from avtca.model.export import INPUTS, export_onnx, export_program
@@ -48,8 +47,9 @@ def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
 
 def parity(variant: str, ravdess: Path, *, visual: str = "features") -> dict[str, Any]:
     """Largest difference of ``torch.export``'s and onnxruntime's logits from eager ones."""
-    spec: ClipSpec = pixels(64, 4) if visual == "pixels" else FEATURES
-    batch, _ = pixel_takes(ravdess, 2, spec) if visual == "pixels" else feature_takes(ravdess, 4)
+    spec = {"pixels": pixels(64, 4), "features": FEATURES, "features, pitch": PITCH}[visual]
+    taken = pixel_takes(ravdess, 2, spec) if visual == "pixels" else feature_takes(ravdess, 4, spec)
+    batch, _ = taken
     x = tuple(
         torch.from_numpy(part)
         for part in (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
@@ -101,7 +101,9 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for variant in given.variants:
-        for visual in ("features", "pixels"):
+        for visual in ("features", "pixels", "features, pitch"):
+            if visual == "features, pitch" and variant != "best":
+                continue
             if visual == "features" and variant.startswith("no_"):
                 continue
             if visual == "pixels" and variant not in PIXELS:

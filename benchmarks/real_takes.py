@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ FEATURES = ClipSpec(
     labels=RAVDESS,
 )
 """Sound as log-mel, faces as series of seven probabilities."""
+PITCH = replace(FEATURES, sound="logmel+pitch", sound_dim=66, n_fft=1024, hop=320)
+"""What `best` of the RAVDESS table and the packaged model hear."""
 
 
 def pixels(crop_px: int = 64, video_steps: int = 4) -> ClipSpec:
@@ -32,7 +35,9 @@ def pixels(crop_px: int = 64, video_steps: int = 4) -> ClipSpec:
     return ClipSpec(crop_px=crop_px, video_steps=video_steps, labels=RAVDESS)
 
 
-def feature_takes(ravdess: Path, n: int) -> tuple[ModelInput, np.ndarray]:
+def feature_takes(
+    ravdess: Path, n: int, spec: ClipSpec = FEATURES
+) -> tuple[ModelInput, np.ndarray]:
     """The first ``n`` takes, emotion after emotion, each of another actor; codes ``(n,)``."""
     windows, codes = [], []
     sequences = np.load(ravdess / "face_sequences.npz")
@@ -40,11 +45,11 @@ def feature_takes(ravdess: Path, n: int) -> tuple[ModelInput, np.ndarray]:
         code, actor = index % 8, 1 + index % 24
         take = f"01-01-{code + 1:02}-01-{1 + index // 8 % 2:02}-01-{actor:02}"
         times = (sequences[f"{take}/frames"] - 1) / 29.97
-        steps = (times * FEATURES.video_rate).astype(np.int64)
+        steps = (times * spec.video_rate).astype(np.int64)
         windows.append(
             (
-                *visual_window(steps, sequences[f"{take}/p"], 0, FEATURES),
-                *sound_window(_wave(ravdess, take, FEATURES), FEATURES),
+                *visual_window(steps, sequences[f"{take}/p"], 0, spec),
+                *sound_window(_wave(ravdess, take, spec), spec),
             )
         )
         codes.append(code)

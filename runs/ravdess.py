@@ -34,8 +34,6 @@ PROTOCOLS = {
         "data.standardise=speaker",
         "model.sizes.probabilities=0",
         "model.sizes.sound_norm=none",
-        "train.augmentation.channel_db=0",
-        "train.augmentation.background=0",
     ],
     "6fold": ["data.folds=ravdess_6fold"],
     "paper_random_80_20": ["data.folds=paper_random_80_20", "data.allow_leak=true"],

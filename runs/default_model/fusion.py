@@ -38,7 +38,7 @@ from avtca.training.fit import FitResult, fit, new_network, torch_threads
 from avtca.training.recipe import Augmentation, ModalityDropout, Optimiser, Recipe
 from avtca.training.start import start_from
 
-VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7}
+VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7, "sound_stride": 2}
 RECIPE = Recipe(
     epochs=40,
     batch=32,
@@ -52,9 +52,9 @@ RECIPE = Recipe(
         crop_slack_s=0.4,
         speed=0.15,
         channel_db=4.0,
-        background=0.5,
-        time_masks=2,
-        band_masks=2,
+        background=0.25,
+        time_masks=0,
+        band_masks=0,
         step_dropout=0.1,
         posterior_bias=0.5,
     ),

@@ -7,7 +7,8 @@ Cost: twenty minutes on one core.
 
 nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
 emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
-with the picture missing, so that all that a sound passes through is trained. Writes
+with the picture missing and without the voice's expert, whose statistics do not carry from one
+corpus to another, so that all else that a sound passes through is trained. Writes
 WORK/voice/last.safetensors and .json, which `model.start` takes. `--for emodb`, for a test on
 EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb.
 """
@@ -33,6 +34,8 @@ SPEECH = (*SEVEN, "boredom")
 CORPORA = {"ravdess": ("nemo", "emodb"), "emodb": ("nemo", "ravdess")}
 """What the voice is trained on that is to be used on a corpus."""
 SPEC = Path(__file__).with_name("clipspec.json")
+BANDS = {"sound": "logmel", "sound_dim": 64, "hop": 640}
+"""Sound as the convolutions see it: no pitch, every second frame."""
 RECIPE = Recipe(
     epochs=40,
     batch=32,
@@ -56,7 +59,7 @@ RECIPE = Recipe(
 
 def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
     """Takes of several speech corpora as one set, prepared where they are not yet."""
-    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
+    spec = ClipSpec(**{**json.loads(SPEC.read_text()), **BANDS, "labels": ()})
     sets = []
     for name in names:
         out = work / "prepared" / name

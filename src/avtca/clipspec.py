@@ -15,9 +15,11 @@ from avtca.errors import ClipSpecMismatch
 CHOICES = {
     "visual": ("pixels", "features"),
     "colour": ("rgb", "grey"),
-    "sound": ("mfcc", "logmel", "features"),
+    "sound": ("mfcc", "logmel", "logmel+pitch", "features"),
 }
 """The words that fields of :class:`ClipSpec` take."""
+PITCH_ROWS = 2
+"""Rows of "logmel+pitch" that are no mel bands, the last ones: pitch and voicing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +47,10 @@ class ClipSpec:
     """Length of the feature vector (features only)."""
     sample_rate: int = 22_050
     """Hz of the mono waveform."""
-    sound: Literal["mfcc", "logmel", "features"] = "mfcc"
+    sound: Literal["mfcc", "logmel", "logmel+pitch", "features"] = "mfcc"
     """Sound features; "features" for sequences a corpus ships (COVAREP)."""
     sound_dim: int = 10
-    """MFCCs, mel bands, or length of the feature vector."""
+    """MFCCs, mel bands (and pitch and voicing, two more), or length of the feature vector."""
     n_fft: int = 2048
     """Samples of a Hann analysis window."""
     hop: int = 512
@@ -70,6 +72,11 @@ class ClipSpec:
                 raise ValueError(f"ClipSpec.{name} must be positive, found {getattr(self, name)}")
         if self.visual == "features" and (not self.visual_features or self.visual_dim <= 0):
             raise ValueError("ClipSpec with visual='features' needs visual_features and visual_dim")
+        if self.sound == "logmel+pitch" and self.sound_dim <= PITCH_ROWS:
+            raise ValueError(
+                f"ClipSpec.sound_dim counts mel bands and {PITCH_ROWS} rows of pitch, found "
+                f"{self.sound_dim}"
+            )
         if self.visual == "pixels" and self.crop_px <= 0:
             raise ValueError(f"ClipSpec.crop_px must be positive, found {self.crop_px}")
 
@@ -87,6 +94,12 @@ class ClipSpec:
     def window_samples(self) -> int:
         """Samples of the waveform in a window."""
         return round(self.window_s * self.sample_rate)
+
+    @property
+    def bands(self) -> int:
+        """Mel bands of a sound frame, its first features; 0 where the sound is no log-mel."""
+        rest = {"logmel": 0, "logmel+pitch": PITCH_ROWS}
+        return self.sound_dim - rest[self.sound] if self.sound in rest else 0
 
     @property
     def sound_steps(self) -> int:

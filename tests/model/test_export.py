@@ -27,6 +27,10 @@ def test_a_network_with_its_attention_maps(ravdess: Path) -> None:
     check(parity("it1", ravdess))
 
 
+def test_a_network_with_an_expert_for_the_voice(ravdess: Path) -> None:
+    check(parity("best", ravdess, visual="features, pitch"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "visual"), CASES)
 def test_every_network(variant: str, visual: str, ravdess: Path) -> None:

@@ -86,7 +86,7 @@ def test_published_size_of_efficientface() -> None:
 
 def test_sources_name_boxes_that_exist() -> None:
     used = {row.kind for variant in VARIANTS for row in boxes_of(variant)}
-    optional = {"Gated", "SpectralConv", "TakeExpert", "VisualFeatures"}
+    optional = {"Gated", "SpectralConv", "TakeExpert", "VisualFeatures", "VoiceExpert"}
     assert {kind.__name__ for kind in SOURCES} == (used - {"Sequential"}) | optional
 
 

@@ -214,6 +214,8 @@ def test_sizes_survive_json() -> None:
         ("best", {"pooling": "max", "fusion": "gated"}),
         ("best", {"fusion": "sum", "auxiliary": False}),
         ("best", {"take_features": 2}),
+        ("best", {"pitch": True, "sound_stride": 2}),
+        ("best", {"pitch": True, "sound_norm": "none"}),
         ("best", {"fusion": "concatenation", "heads": 1}),
         ("best", {"sound_front": "conv1d", "mlp_ratio": 1.0}),
         ("figure", {"residual": True, "positions": True, "pooling": "attentive"}),

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from avtca.clipspec import PITCH_ROWS
+
 
 def model(
     variant: Annotated[
@@ -21,6 +23,9 @@ def model(
     logmel: Annotated[
         int, typer.Option(help="Log-mel bands at 16 kHz and 10 ms, instead of 10 MFCCs.", min=0)
     ] = 0,
+    pitch: Annotated[
+        bool, typer.Option("--pitch", help="Pitch and voicing beside the log-mel bands.")
+    ] = False,
     labels: Annotated[int, typer.Option(help="Number of emotions.", min=1)] = 8,
 ) -> None:
     """List the networks, or the boxes of one: shapes, parameters, multiply-adds, sources."""
@@ -40,7 +45,7 @@ def model(
         video_steps=video_steps,
         labels=tuple(f"label{i}" for i in range(labels)),
         **_visual(visual_dim, crop_px, grey),
-        **_sound(logmel),
+        **_sound(logmel, pitch),
     )
     if variant is None:
         names = [name for name in VARIANTS if not (visual_dim and name.startswith("no_"))]
@@ -84,12 +89,12 @@ def _visual(visual_dim: int, crop_px: int, grey: bool) -> dict[str, Any]:
     return {"crop_px": crop_px, "colour": "grey" if grey else "rgb"}
 
 
-def _sound(logmel: int) -> dict[str, Any]:
+def _sound(logmel: int, pitch: bool) -> dict[str, Any]:
     if not logmel:
         return {}
     return {
-        "sound": "logmel",
-        "sound_dim": logmel,
+        "sound": "logmel+pitch" if pitch else "logmel",
+        "sound_dim": logmel + (PITCH_ROWS if pitch else 0),
         "sample_rate": 16_000,
         "n_fft": 400,
         "hop": 160,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from avtca.clipspec import ClipSpec
+from avtca.clipspec import PITCH_ROWS, ClipSpec
 from avtca.errors import ConfigError
 
 FORMAT_VERSION = 1
@@ -39,6 +39,11 @@ class ModelConfig:
     variant's (pixels only)."""
     sound_dim: int = 10
     """MFCCs, mel bands or features of a sound step."""
+    pitch: bool = False
+    """Whether the last two of them are pitch and voicing: an expert of their own reads all of
+    them, the convolutions go on without these two (with late fusion)."""
+    sound_stride: int = 1
+    """Of how many sound frames the convolutions see one."""
     visual_widths: tuple[int, ...] = (64, 64, 128, 128)
     """Convolutions over time of the video branch: the first half before the transformer blocks,
     the second half after them."""
@@ -100,6 +105,12 @@ class ModelConfig:
                 f"features, of which {self.probabilities} are probabilities",
                 "give fewer, or 0",
             )
+        if self.sound_stride < 1 or (self.pitch and self.sound_dim <= PITCH_ROWS):
+            raise ConfigError(
+                asked,
+                f"sound_stride {self.sound_stride}, sound_dim {self.sound_dim}",
+                f"give a positive stride, and bands beside the {PITCH_ROWS} rows of pitch",
+            )
         if self.n_labels < 1 or self.sound_dim < 1 or self.channels not in (1, 3):
             raise ConfigError(
                 asked,
@@ -116,13 +127,14 @@ class ModelConfig:
             "visual_dim": spec.visual_dim if spec.visual == "features" else 0,
             "channels": spec.channels if spec.visual == "pixels" else 3,
             "sound_dim": spec.sound_dim,
+            "pitch": spec.sound == "logmel+pitch",
         }
         return cls(**{**fixed, **sizes})
 
     def misfits(self, spec: ClipSpec) -> list[str]:
         """One line for each size in which ``spec`` and this network differ."""
         fitting = ModelConfig.for_spec(spec)
-        names = ["n_labels", "visual", "sound_dim"]
+        names = ["n_labels", "visual", "sound_dim", "pitch"]
         names.append("visual_dim" if self.visual == "features" else "channels")
         return [
             f"{name}: network {getattr(self, name)}, ClipSpec {getattr(fitting, name)}"

@@ -89,31 +89,38 @@ class SoundFeatures(nn.Module):
     ``norm="bands"`` puts a batch norm on each feature: decibels and MFCCs are far from zero,
     which is what masked steps count as. ``"level"`` (log-mel in dB) takes each window's mean
     level away, so that loudness and distance to the microphone do not matter, and follows
-    nothing that is 80 dB under its loudest band. The released code has ``"none"``.
+    nothing that is 80 dB under its loudest band. The released code has ``"none"``. The last
+    ``left`` features are left to :class:`~avtca.model.voice_expert.VoiceExpert`; one frame of
+    ``stride`` is kept.
     """
 
     def __init__(
-        self, sound_dim: int, *, norm: Literal["bands", "level", "none"] = "bands"
+        self,
+        sound_dim: int,
+        *,
+        norm: Literal["bands", "level", "none"] = "bands",
+        left: int = 0,
+        stride: int = 1,
     ) -> None:
         super().__init__()
-        self.sound_dim = self.width = sound_dim
+        self.sound_dim, self.width, self.stride = sound_dim, sound_dim - left, stride
         self.by_level = norm == "level"
-        self.norm = MaskedBatchNorm(sound_dim) if norm == "bands" else None
+        self.norm = MaskedBatchNorm(self.width) if norm == "bands" else None
 
     def forward(self, sound: Tensor, mask: Tensor | None = None) -> Stream:
         """Figure, audio column, input. ``ValueError`` for another number of features."""
         _expect(sound, self.sound_dim, axis=1, name="sound (b, f, t_a)")
         tokens = rearrange(sound, "b f t -> b t f")
-        mask = given_mask(mask, tokens)
-        tokens = zero_masked(tokens, mask)
+        mask = given_mask(mask, tokens)[:, :: self.stride]
+        steps = tokens.shape[1]
+        tokens = zero_masked(tokens[:, :: self.stride, : self.width], mask)
         if self.by_level:
             tokens = zero_masked(levelled(tokens, mask), mask)
         if self.norm is not None:
             scaled = self.norm(rearrange(tokens, "b t f -> b f t"), mask)
             tokens = zero_masked(rearrange(scaled, "b f t -> b t f"), mask)
-        steps = tokens.shape[1]
         times = torch.arange(steps, device=sound.device, dtype=sound.dtype) / max(1, steps - 1)
-        return Stream(tokens, mask, times)
+        return Stream(tokens, mask, times[:: self.stride])
 
 
 def levelled(tokens: Tensor, mask: Tensor) -> Tensor:

@@ -16,11 +16,11 @@ from avtca.model.streams import (
 )
 
 Own = dict[str, Tensor]
-"""Logits of each modality on its own, by "sound", "visual" and "take"; empty in most variants."""
-OF = {"sound": 0, "visual": 1, "take": 1}
+"""Logits of each modality on its own, by the names in :data:`OF`; empty in most variants."""
+OF = {"sound": 0, "visual": 1, "voice": 0, "take": 1}
 """Which of the two modalities each of them needs, a column of ``present``."""
-LEFT_OUT, TAKE_DROPOUT = 1 / 3, 0.4
-"""Of :class:`TakeExpert` while training: share of takes without it, dropout of its features."""
+LEFT_OUT, EXPERT_DROPOUT = 1 / 3, 0.4
+"""Of :class:`Expert` while training: share of takes without it, dropout of its features."""
 
 
 class Sum(nn.Module):
@@ -148,30 +148,44 @@ class NoAuxiliaryHeads(nn.Module):
         return {}
 
 
-class TakeExpert(nn.Module):
-    """Logits from what is said of a whole take: batch norm, dropout, linear.
+class Expert(nn.Module):
+    """Logits from numbers about a whole window: batch norm, dropout, linear.
 
-    An option of ``best``. It reads the last ``n_features`` of ``visual (b, t_v, f)``, their mean
-    over real steps. While training it is left out of every third take, so that the others learn
-    to do without: zeros, which say nothing in a product of experts.
+    While training it is left out of every third take, so that the others learn to do without:
+    zeros, which say nothing in a product of experts.
     """
 
     def __init__(self, n_features: int, n_labels: int) -> None:
         super().__init__()
-        self.n_features = n_features
         self.norm = MaskedBatchNorm(n_features)
-        self.dropout, self.linear = nn.Dropout(TAKE_DROPOUT), nn.Linear(n_features, n_labels)
+        self.dropout, self.linear = nn.Dropout(EXPERT_DROPOUT), nn.Linear(n_features, n_labels)
 
-    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Own:
+    def forward(self, features: Tensor, present: Tensor) -> Tensor:
+        """``(b, n_features)``, bool ``(b, 1)`` -> ``(b, n_labels)``, zeros where not present."""
+        scaled = self.norm(features[..., None], present)[..., 0]
+        if self.training:
+            present = present & (torch.rand_like(scaled[:, :1]) >= LEFT_OUT)
+        out: Tensor = self.linear(self.dropout(scaled)) * present
+        return out
+
+
+class TakeExpert(Expert):
+    """An :class:`Expert` of what is said of a whole take.
+
+    An option of ``best``. It reads the last ``n_features`` of ``visual (b, t_v, f)``, their mean
+    over real steps.
+    """
+
+    def __init__(self, n_features: int, n_labels: int) -> None:
+        super().__init__(n_features, n_labels)
+        self.n_features = n_features
+
+    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Own:  # type: ignore[override]
         """``{"take": (b, n_labels)}``, zeros where no step is real."""
         mask = given_mask(mask, visual)
         features = zero_masked(visual[..., -self.n_features :], mask)
-        present = mask.any(dim=1, keepdim=True)
         mean = features.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-        scaled = self.norm(mean[..., None], present)[..., 0]
-        if self.training:
-            present = present & (torch.rand_like(scaled[:, :1]) >= LEFT_OUT)
-        return {"take": self.linear(self.dropout(scaled)) * present}
+        return {"take": super().forward(mean, mask.any(dim=1, keepdim=True))}
 
 
 class NoTakeExpert(nn.Module):

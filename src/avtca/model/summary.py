@@ -30,6 +30,7 @@ from avtca.model.transformer_block import (
 )
 from avtca.model.variants import build_model
 from avtca.model.visual_attention import ChannelSpatialAttention
+from avtca.model.voice_expert import NoVoiceExpert, VoiceExpert
 
 PAPER_SIZES = ClipSpec(labels=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "?"))
 """The released input: 15 RGB crops of 224 px and 10 MFCCs over 3.6 s, eight emotions."""
@@ -49,6 +50,7 @@ SOURCES: dict[type[nn.Module], str] = {
     TimeEncoding: "ours: sinusoids of each token's time",
     head.AuxiliaryHeads: "ours: each modality on its own",
     head.TakeExpert: "ours: what is said of a whole take, an expert of its own",
+    VoiceExpert: "ours: statistics of pitch, loudness and spectrum, an expert of its own",
     head.Sum: "figure, step 9: sum, fully connected",
     head.Concatenation: "released code, for step 9: concatenation, fully connected",
     head.Gated: "ours, for step 9: gated sum, fully connected",
@@ -69,7 +71,15 @@ _PLACES = {
     "stages": "figure, step 3: inverted residual block",
     "project": "EfficientFace: conv 1x1",
 }
-_SILENT = (nn.Identity, nn.Dropout, PassThrough, Absent, head.NoAuxiliaryHeads, head.NoTakeExpert)
+_SILENT = (
+    nn.Identity,
+    nn.Dropout,
+    PassThrough,
+    Absent,
+    head.NoAuxiliaryHeads,
+    head.NoTakeExpert,
+    NoVoiceExpert,
+)
 
 
 @dataclass(frozen=True)

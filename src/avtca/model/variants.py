@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from avtca.clipspec import PITCH_ROWS
 from avtca.errors import ConfigError
 from avtca.model import head, pooling
 from avtca.model.avtca import AVTCA, Boxes
@@ -27,6 +28,7 @@ from avtca.model.transformer_block import (
     TransformerBlocks,
 )
 from avtca.model.visual_trunk import VisualTrunk
+from avtca.model.voice_expert import NoVoiceExpert, VoiceExpert
 
 RELEASED_TRUNK = {"units": (4, 8, 4), "attention_after": "stage2", "local_kind": "depthwise"}
 """EfficientFace, as the released code has it."""
@@ -190,15 +192,15 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
     padding: Literal["same", "valid"] = "valid" if old else "same"
     pool: Literal["slide", "halve"] = "slide" if old else "halve"
     visual_front = _visual_front(choice, config) if sees else Absent(d)
-    sound_front = SoundFeatures(config.sound_dim, norm=choice.sound_norm) if hears else Absent(d)
+    sound_front = _sound_front(choice, config) if hears else Absent(d)
     nothing = nn.Identity()
     if not hears:
         sound_before: nn.Module = nothing
     elif choice.sound_front == "conv2d":
-        sound_before = SpectralConv(config.sound_dim, d_a)
+        sound_before = SpectralConv(sound_front.width, d_a)
     else:
         sound_before = temporal_convs(
-            config.sound_dim, a_before, padding=padding, pool=pool, bias=old
+            sound_front.width, a_before, padding=padding, pool=pool, bias=old
         )
     return Boxes(
         visual_front=visual_front,
@@ -206,6 +208,7 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
         visual_before=temporal_convs(visual_front.width, v_before, bias=old) if sees else nothing,
         sound_before=sound_before,
         auxiliary=_auxiliary(choice, config, (d_a, d_v), d),
+        voice_expert=_voice_expert(choice, config),
         take_expert=_take_expert(config),
         visual_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
         sound_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
@@ -228,6 +231,13 @@ def _auxiliary(choice: Variant, config: ModelConfig, before: tuple[int, int], d:
         return head.NoAuxiliaryHeads()
     d_a, d_v = before if choice.intermediate != "none" else (d, d)
     return head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
+
+
+def _voice_expert(choice: Variant, config: ModelConfig) -> nn.Module:
+    if not config.pitch:
+        return NoVoiceExpert()
+    by_level = choice.sound_norm == "level"
+    return VoiceExpert(config.sound_dim, config.n_labels, by_level=by_level)
 
 
 def _take_expert(config: ModelConfig) -> nn.Module:
@@ -260,11 +270,20 @@ def _check(name: str, choice: Variant, config: ModelConfig) -> None:
             f"{config.take_features} features of whole takes without late fusion",
             "give take_features=0",
         )
+    if config.pitch and choice.fusion != "late":
+        raise ConfigError(asked, "pitch without late fusion", "give sound='logmel'")
 
 
 def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     middle = len(widths) // 2
     return widths[:middle], widths[middle:]
+
+
+def _sound_front(choice: Variant, config: ModelConfig) -> SoundFeatures:
+    left = PITCH_ROWS if config.pitch else 0
+    return SoundFeatures(
+        config.sound_dim, norm=choice.sound_norm, left=left, stride=config.sound_stride
+    )
 
 
 def _visual_front(choice: Variant, config: ModelConfig) -> VisualPixels | VisualFeatures:

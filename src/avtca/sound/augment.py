@@ -210,13 +210,15 @@ def mask_features(
     band_masks: int = 2,
     band_width: int = 8,
     real: NDArray[np.bool_] | None = None,
+    bands: int | None = None,
 ) -> Float:
     """SpecAugment (Park et al. 2019) without time warping, on features ``(f, t_a)``.
 
     Each mask covers 1 to ``time_width`` frames (``band_width`` bands) with the band's own mean
     over the real frames, so that a mask says nothing and is not a loud zero. A mask covers at
     most half of the frames (bands). Masks of time fall on the real frames only: ``real (t_a,)``
-    is True from the start to the end of the sound; padded frames stay as they are.
+    is True from the start to the end of the sound; padded frames stay as they are. Only the
+    first ``bands`` features are bands, where given; masks of bands leave the others alone.
     """
     out = features.astype(np.float32)
     length = out.shape[1] if real is None else int(np.count_nonzero(real))
@@ -229,7 +231,7 @@ def mask_features(
         start, stop = _stretch(length, time_width, rng)
         out[:, first + start : first + stop] = mean
     for _ in range(band_masks):
-        start, stop = _stretch(len(out), band_width, rng)
+        start, stop = _stretch(len(out) if bands is None else bands, band_width, rng)
         out[start:stop, span] = mean[start:stop]
     return out
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError, MediaError
+from avtca.sound.pitch import pitch
 
 MFCC_MELS = 128
 """Mel bands under the cepstrum."""
@@ -46,6 +47,9 @@ def features(wave: Float, spec: ClipSpec) -> Float:
     There is no clipping under the loudest band, so a frame's values depend only on the
     ``n_fft`` samples around it.
 
+    ``spec.sound == "logmel+pitch"``: the same bands, and two rows after them, see
+    :func:`avtca.sound.pitch.pitch`.
+
     A waveform shorter than ``n_fft`` works: zeros surround it. Where ``n_fft`` is small for the
     number of bands, the lowest filters fall between two Fourier bins and read -100 dB, as in
     librosa. Raises :class:`~avtca.errors.ConfigError` for ``sound="features"`` (such sequences
@@ -63,8 +67,11 @@ def features(wave: Float, spec: ClipSpec) -> Float:
         bands = _mel_decibels(wave, spec, MFCC_MELS)
         bands = np.maximum(bands, bands.max() - MFCC_TOP_DB)
         return np.asarray(_dct(spec.sound_dim, MFCC_MELS) @ bands, np.float32)
-    if spec.sound == "logmel":
-        return _mel_decibels(wave, spec, spec.sound_dim).astype(np.float32)
+    if spec.bands:
+        mels: Float = _mel_decibels(wave, spec, spec.bands).astype(np.float32)
+        if spec.sound == "logmel":
+            return mels
+        return np.concatenate((mels, pitch(wave, spec.sample_rate, spec.n_fft, spec.hop)))
     raise ConfigError(
         "compute sound features from a waveform",
         f"ClipSpec.sound is {spec.sound!r}, sequences that a corpus ships",

@@ -48,7 +48,7 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
             "set augmentation.waveform and augmentation.gain_db to 0",
         )
     by_band = augmentation.channel_db or augmentation.background
-    if by_band and (spec.sound != "logmel" or takes.standard is not None):
+    if by_band and (not spec.bands or takes.standard is not None):
         found = spec.sound if takes.standard is None else "standardised"
         raise ConfigError(
             asked,
@@ -108,8 +108,9 @@ class TrainingData(Dataset[Any]):
         else:
             sound, sound_mask = self.windows.sound(index, start, factor)
         if a.channel_db or a.background:
-            varied = vary_channel(sound, rng, channel_db=a.channel_db, noise=a.background)
-            sound = np.where(sound_mask, varied, sound)
+            n = self.windows.spec.bands
+            varied = vary_channel(sound[:n], rng, channel_db=a.channel_db, noise=a.background)
+            sound = np.concatenate((np.where(sound_mask, varied, sound[:n]), sound[n:]))
         sound = self._mask_bars(sound, sound_mask, rng)
         visual, visual_mask = self._vary_visual(visual, visual_mask, rng)
         return visual, visual_mask, sound, sound_mask
@@ -142,7 +143,8 @@ class TrainingData(Dataset[Any]):
             time_masks=a.time_masks,
             time_width=max(1, round(a.time_mask_s * spec.sample_rate / spec.hop)),
             band_masks=a.band_masks,
-            band_width=max(1, round(a.band_mask_share * spec.sound_dim)),
+            band_width=max(1, round(a.band_mask_share * (spec.bands or spec.sound_dim))),
+            bands=spec.bands or None,
             real=mask,
         )
 

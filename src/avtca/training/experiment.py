@@ -54,7 +54,7 @@ class Clip(Section):
     visual_features: str | None = None
     visual_dim: int | None = None
     sample_rate: int | None = None
-    sound: Literal["mfcc", "logmel", "features"] | None = None
+    sound: Literal["mfcc", "logmel", "logmel+pitch", "features"] | None = None
     sound_dim: int | None = None
     n_fft: int | None = None
     hop: int | None = None

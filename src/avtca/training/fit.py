@@ -50,7 +50,7 @@ def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) ->
     A level is one of decibels: where the sound is no log-mel, a variant that would take it away
     has a batch norm for each feature instead.
     """
-    if spec.sound != "logmel" and variant_named(variant).sound_norm == "level":
+    if not spec.bands and variant_named(variant).sound_norm == "level":
         sizes = {"sound_norm": "bands", **sizes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
