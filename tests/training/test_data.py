@@ -92,6 +92,16 @@ def test_every_augmentation_fires(change, field):
     assert [x.shape for x in plain.draw(0, 0)] == [x.shape for x in varied.draw(0, 0)]
 
 
+@pytest.mark.parametrize("change", [{"channel_db": 3.0}, {"background": 1.0}, {"band_masks": 2}])
+def test_what_varies_bands_leaves_pitch_alone(change):
+    spec = replace(SPEC, sound="logmel+pitch", sound_dim=SPEC.sound_dim + 2)
+    takes = make_takes(4, spec=spec)
+    varied = TrainingData(takes, Augmentation(**{"crop": False, **change}), 0).draw(0, 0)[2]
+    plain = TrainingData(takes, PLAIN, 0).draw(0, 0)[2]
+    assert not np.array_equal(varied[:-2], plain[:-2])
+    np.testing.assert_array_equal(varied[-2:], plain[-2:])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

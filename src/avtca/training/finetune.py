@@ -108,8 +108,19 @@ def finetune(
     return result
 
 
-def recipe_for(clips: int, *, pixels: bool, epochs: int | None, learning_rate: float) -> Recipe:
-    """How a network is adapted to about so many training clips; validation chooses the epoch."""
+def recipe_for(
+    clips: int,
+    *,
+    pixels: bool,
+    epochs: int | None,
+    learning_rate: float,
+    pitch: bool = False,
+) -> Recipe:
+    """How a network is adapted to about so many training clips; validation chooses the epoch.
+
+    Where sound has ``pitch``, an expert reads a voice's statistics, which masks would spoil.
+    """
+    masks = 0 if pitch else 2
     if epochs is None:
         least, most = EPOCHS
         epochs = min(most, max(least, -(-STEPS // max(1, clips // BATCH))))
@@ -123,8 +134,8 @@ def recipe_for(clips: int, *, pixels: bool, epochs: int | None, learning_rate: f
         augmentation=Augmentation(
             crop_slack_s=0.4,
             speed=0.1,
-            time_masks=2,
-            band_masks=2,
+            time_masks=masks,
+            band_masks=masks,
             step_dropout=0.1,
             posterior_bias=0.0 if pixels else 0.3,
             pixels=pixels,
@@ -149,6 +160,7 @@ def _experiment(
         pixels=train.spec.visual == "pixels",
         epochs=epochs,
         learning_rate=learning_rate,
+        pitch=train.spec.sound == "logmel+pitch",
     )
     if not len(validation):
         recipe = recipe.model_copy(update={"metric": "none"})
