@@ -48,8 +48,8 @@ def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
 def parity(variant: str, ravdess: Path, *, visual: str = "features") -> dict[str, Any]:
     """Largest difference of ``torch.export``'s and onnxruntime's logits from eager ones."""
     spec = {"pixels": pixels(64, 4), "features": FEATURES, "features, pitch": PITCH}[visual]
-    taken = pixel_takes(ravdess, 2, spec) if visual == "pixels" else feature_takes(ravdess, 4, spec)
-    batch, _ = taken
+    takes, n = (pixel_takes, 2) if visual == "pixels" else (feature_takes, 4)
+    batch, _ = takes(ravdess, n, spec)
     x = tuple(
         torch.from_numpy(part)
         for part in (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)

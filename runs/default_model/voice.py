@@ -7,8 +7,8 @@ Cost: twenty minutes on one core.
 
 nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
 emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
-with the picture missing and without the voice's expert, whose statistics do not carry from one
-corpus to another, so that all else that a sound passes through is trained. Writes
+with the picture missing and without pitch: all that a sound passes through is trained but the
+voice's expert, which begins fresh in each corpus. Writes
 WORK/voice/last.safetensors and .json, which `model.start` takes. `--for emodb`, for a test on
 EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb.
 """

@@ -72,7 +72,7 @@ class ClipSpec:
                 raise ValueError(f"ClipSpec.{name} must be positive, found {getattr(self, name)}")
         if self.visual == "features" and (not self.visual_features or self.visual_dim <= 0):
             raise ValueError("ClipSpec with visual='features' needs visual_features and visual_dim")
-        if self.sound == "logmel+pitch" and self.sound_dim <= PITCH_ROWS:
+        if self.pitch and self.sound_dim <= PITCH_ROWS:
             raise ValueError(
                 f"ClipSpec.sound_dim counts mel bands and {PITCH_ROWS} rows of pitch, found "
                 f"{self.sound_dim}"
@@ -98,8 +98,14 @@ class ClipSpec:
     @property
     def bands(self) -> int:
         """Mel bands of a sound frame, its first features; 0 where the sound is no log-mel."""
-        rest = {"logmel": 0, "logmel+pitch": PITCH_ROWS}
-        return self.sound_dim - rest[self.sound] if self.sound in rest else 0
+        if self.pitch:
+            return self.sound_dim - PITCH_ROWS
+        return self.sound_dim if self.sound == "logmel" else 0
+
+    @property
+    def pitch(self) -> bool:
+        """Whether pitch and voicing stand after the mel bands."""
+        return self.sound == "logmel+pitch"
 
     @property
     def sound_steps(self) -> int:

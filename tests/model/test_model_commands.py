@@ -32,6 +32,19 @@ def run(command: object, *args: str) -> str:
     return result.output
 
 
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        (("best", "--pitch"), "--pitch without --logmel"),
+        (("--logmel", "64", "--pitch"), "--pitch without a network's name"),
+    ],
+)
+def test_pitch_needs_bands_and_a_network_that_hears_it(args: tuple[str, ...], found: str) -> None:
+    with pytest.raises(ConfigError, match=found):
+        run(model, *args)
+    assert "VoiceExpert" in run(model, "best", "--logmel", "64", "--pitch")
+
+
 def test_the_list_of_networks() -> None:
     lines = run(model, "--visual-dim", "7", "--logmel", "64", "--labels", "7").splitlines()
     readable = [name for name in VARIANTS if not name.startswith("no_")]

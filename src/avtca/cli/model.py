@@ -41,6 +41,12 @@ def model(
         raise ConfigError(
             f"size a network for {crop_px} px crops", "not a multiple of 32", "give one"
         )
+    if pitch and not (logmel and variant):
+        raise ConfigError(
+            "size a network that hears pitch",
+            "--pitch without " + ("a network's name" if logmel else "--logmel"),
+            "name a network with late fusion and its bands, for instance: best --logmel 64 --pitch",
+        )
     spec = ClipSpec(
         video_steps=video_steps,
         labels=tuple(f"label{i}" for i in range(labels)),

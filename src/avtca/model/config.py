@@ -127,7 +127,7 @@ class ModelConfig:
             "visual_dim": spec.visual_dim if spec.visual == "features" else 0,
             "channels": spec.channels if spec.visual == "pixels" else 3,
             "sound_dim": spec.sound_dim,
-            "pitch": spec.sound == "logmel+pitch",
+            "pitch": spec.pitch,
         }
         return cls(**{**fixed, **sizes})
 

@@ -69,7 +69,7 @@ def features(wave: Float, spec: ClipSpec) -> Float:
         return np.asarray(_dct(spec.sound_dim, MFCC_MELS) @ bands, np.float32)
     if spec.bands:
         mels: Float = _mel_decibels(wave, spec, spec.bands).astype(np.float32)
-        if spec.sound == "logmel":
+        if not spec.pitch:
             return mels
         return np.concatenate((mels, pitch(wave, spec.sample_rate, spec.n_fft, spec.hop)))
     raise ConfigError(

@@ -160,7 +160,7 @@ def _experiment(
         pixels=train.spec.visual == "pixels",
         epochs=epochs,
         learning_rate=learning_rate,
-        pitch=train.spec.sound == "logmel+pitch",
+        pitch=train.spec.pitch,
     )
     if not len(validation):
         recipe = recipe.model_copy(update={"metric": "none"})
