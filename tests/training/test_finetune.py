@@ -234,8 +234,6 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
     assert leak.unit == "take" and "people it was trained on" in leak.warning
     few, many = (recipe_for(n, pixels=False, epochs=None, learning_rate=1e-3) for n in (40, 9000))
     assert few.epochs == 60 and many.epochs == 5
-    heard = recipe_for(40, pixels=False, epochs=None, learning_rate=1e-3, pitch=True)
-    assert few.augmentation.band_masks and not heard.augmentation.band_masks
 
 
 def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):

@@ -114,13 +114,11 @@ def recipe_for(
     pixels: bool,
     epochs: int | None,
     learning_rate: float,
-    pitch: bool = False,
 ) -> Recipe:
     """How a network is adapted to about so many training clips; validation chooses the epoch.
 
-    Where sound has ``pitch``, an expert reads a voice's statistics, which masks would spoil.
+    Without masks of time and bands: on a small corpus they cost more than they give.
     """
-    masks = 0 if pitch else 2
     if epochs is None:
         least, most = EPOCHS
         epochs = min(most, max(least, -(-STEPS // max(1, clips // BATCH))))
@@ -134,8 +132,6 @@ def recipe_for(
         augmentation=Augmentation(
             crop_slack_s=0.4,
             speed=0.1,
-            time_masks=masks,
-            band_masks=masks,
             step_dropout=0.1,
             posterior_bias=0.0 if pixels else 0.3,
             pixels=pixels,
@@ -160,7 +156,6 @@ def _experiment(
         pixels=train.spec.visual == "pixels",
         epochs=epochs,
         learning_rate=learning_rate,
-        pitch=train.spec.pitch,
     )
     if not len(validation):
         recipe = recipe.model_copy(update={"metric": "none"})

@@ -1,0 +1,78 @@
+"""Purpose: try a change of a row of the RAVDESS table on validation people.
+
+Cost: as a row of the table (runs/ravdess.py) with as many epochs.
+
+    python runs/ravdess_trials.py WORK best --voice VOICE --set train.epochs=24 \
+        model.sizes.fusion=gated
+
+For each of Luna-Jimenez's folds: the training people only, the configuration's epochs, the last
+weights; accuracy on the fold's validation people, of both streams and of each with the other taken
+away. Test people are neither trained on nor looked at. WORK/prepared is made by `runs/ravdess.py`.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from ravdess import ROWS, SINGLE, Cell
+
+from avtca.evaluation.predict import window_logits
+from avtca.evaluation.takes import TakeSet
+from avtca.evaluation.windows import Batch
+from avtca.training.fit import fit, new_network, torch_threads
+from avtca.training.run import load_material
+from avtca.training.start import start_from
+
+WAYS = {"both": (), "sound": ("visual",), "face": ("sound",)}
+"""What is looked at -> modalities taken away."""
+
+
+def accuracy(network: torch.nn.Module, takes: TakeSet, away: tuple[str, ...]) -> float:
+    """Share of the takes named right with some modalities taken away."""
+
+    def change(batch: Batch) -> Batch:
+        masks = {f"{name}_mask": torch.zeros_like(getattr(batch, f"{name}_mask")) for name in away}
+        return batch._replace(**masks)
+
+    found = window_logits(network, takes, change=change).probabilities(1.0)
+    return float((found.argmax(1) == takes.labels).mean())
+
+
+def said(ways: Iterable[str], percent: Iterable[float]) -> str:
+    return "  ".join(f"{way} {value:.1f}" for way, value in zip(ways, percent, strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("row", choices=list(ROWS))
+    parser.add_argument("--voice", type=Path, help="[default: WORK/speech/voice/last]")
+    parser.add_argument("--folds", nargs="+", type=int, default=list(range(5)))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
+    args = parser.parse_args()
+    torch_threads(1)
+    cell = Cell("luna_5fold", args.row, args.seed)
+    voice = args.voice or args.work / "speech" / "voice" / "last"
+    experiment = cell.experiment(args.work, ["train.metric=none", *args.set], voice)
+    material = load_material(experiment)
+    ways = {"both": ()} if args.row.split("+")[0] in SINGLE else WAYS
+    rows = []
+    for fold in args.folds:
+        train, validation = (material.side(fold, side) for side in ("train", "validation"))
+        model = experiment.model
+        network = new_network(model.variant, train.spec, seed=args.seed, **model.sizes)
+        if model.start is not None:
+            start_from(network, train.spec.labels, model.start)
+        with tempfile.TemporaryDirectory() as out:
+            result = fit(network, experiment.train, train, None, out=Path(out))
+        rows.append([100 * accuracy(result.network, validation, away) for away in ways.values()])
+        print(f"fold {fold}", said(ways, rows[-1]), flush=True)
+    print("mean", said(ways, list(np.mean(rows, axis=0))), *args.set, flush=True)
+
+
+if __name__ == "__main__":
+    main()
