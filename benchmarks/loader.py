@@ -4,9 +4,11 @@
 
 RAVDESS's sound and face sequences, batches of 32 from `avtca.training.data`, one thread;
 processor seconds, so that other work on the machine counts little. The first epoch makes windows,
-the second finds those made that do not change. Then what each step of the waveform's augmentation
-costs by itself, on a window of the usual length and on one whose length is a prime. Cost: two
-minutes.
+the second finds those made that do not change. Then two networks with the windows and the recipe of
+their own configuration over eight epochs: `best` hears pitch, whose windows cost more to make, but
+a take has only a few of them (its speeds and crops). Then what each step of the waveform's
+augmentation costs by itself, on a window of the usual length and on one whose length is a prime.
+Cost: three minutes.
 """
 
 import argparse
@@ -25,17 +27,21 @@ import torch
 from torch.nn import functional as F
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import load_ravdess_features
+from avtca.corpora import PreparedCorpus, load_ravdess_features
 from avtca.corpora.store import write_json
 from avtca.evaluation.takes import TakeSet, from_corpus
 from avtca.evaluation.windows import Batch
 from avtca.model import ModelConfig, build_model
 from avtca.sound import augment, features
 from avtca.training.data import TrainingData, training_loader
+from avtca.training.experiment import load_experiment
+from avtca.training.fit import torch_threads
 from avtca.training.recipe import Augmentation
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
+CONFIGS = ROOT / "configs" / "ravdess_sequences"
+EPOCHS = 8
 MASKS = {"time_masks": 2, "band_masks": 2}
 WAVEFORM = {"waveform": 0.5, "gain_db": 6.0}
 KINDS = {
@@ -47,12 +53,12 @@ KINDS = {
 }
 
 
-def fed(takes: TakeSet, change: dict[str, Any]) -> tuple[list[int], Batch]:
-    """Items a second of the first and of the second epoch, and a batch."""
-    data = TrainingData(takes, Augmentation(crop_slack_s=0.4, **change), seed=0)
+def fed(takes: TakeSet, augmentation: Augmentation, epochs: int = 2) -> tuple[list[int], Batch]:
+    """Items a second of each epoch, and a batch."""
+    data = TrainingData(takes, augmentation, seed=0)
     batches = training_loader(data, 32)
     out, batch = [], None
-    for epoch in range(2):
+    for epoch in range(epochs):
         batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         before, items = time.process_time(), 0
         for batch in batches:
@@ -62,9 +68,9 @@ def fed(takes: TakeSet, change: dict[str, Any]) -> tuple[list[int], Batch]:
     return out, batch
 
 
-def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12) -> int:
+def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **sizes: Any) -> int:
     """Items a second of a training step."""
-    model = build_model(variant, ModelConfig.for_spec(spec))
+    model = build_model(variant, ModelConfig.for_spec(spec, **sizes))
     optimiser = torch.optim.AdamW(model.parameters())
     before = 0.0
     for step in range(steps + 2):
@@ -76,6 +82,25 @@ def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12) -> int
         loss.backward()
         optimiser.step()
     return round(32 * steps / (time.process_time() - before))
+
+
+def as_trained(corpus: PreparedCorpus, name: str, takes: int) -> dict[str, Any]:
+    """A network of the RAVDESS table with its own windows, recipe and sizes."""
+    experiment = load_experiment(CONFIGS / "variants" / f"{name}.yaml")
+    some = every_nth(from_corpus(corpus.view(experiment.clip.over(corpus.spec))), takes)
+    items, batch = fed(some, experiment.train.augmentation, EPOCHS)
+    model = experiment.model
+    return {
+        "sound": some.spec.sound,
+        "loader_items_per_s": items,
+        "training_step_items_per_s": eaten(model.variant, some.spec, batch, **model.sizes),
+    }
+
+
+def every_nth(takes: TakeSet, n: int) -> TakeSet:
+    """So many of the takes, of all people, with no window made yet."""
+    every = max(1, len(takes) // n)
+    return replace(takes.at(np.arange(0, len(takes), every)[:n]), kept={})
 
 
 def milliseconds(work: Callable[[], Any], *, times: int = 40) -> float:
@@ -113,24 +138,28 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/loader.json")
     asked = parser.parse_args()
-    torch.set_num_threads(1)
+    torch_threads(1)
     spec = ClipSpec.from_dict({**ClipSpec().to_dict(), **json.loads(asked.spec.read_text())})
     with tempfile.TemporaryDirectory() as folder:
         corpus = load_ravdess_features(SHARED / "corpora" / "ravdess", spec, Path(folder) / "r")
-        takes = from_corpus(corpus)
-    every = max(1, len(takes) // asked.takes)
-    takes = takes.at(np.arange(0, len(takes), every)[: asked.takes])
-    items: dict[str, list[int]] = {}
-    for name, change in KINDS.items():
-        items[name], batch = fed(replace(takes, kept={}), change)
-        print(name, items[name], flush=True)
-    models = {name: eaten(name, takes.spec, batch) for name in ("figure", "best")}
+        takes = every_nth(from_corpus(corpus), asked.takes)
+        items: dict[str, list[int]] = {}
+        for name, change in KINDS.items():
+            augmentation = Augmentation(crop_slack_s=0.4, **change)
+            items[name], batch = fed(replace(takes, kept={}), augmentation)
+            print(name, items[name], flush=True)
+        models = {name: eaten(name, takes.spec, batch) for name in ("figure", "best")}
+        trained = {}
+        for name in models:
+            trained[name] = as_trained(corpus, name, asked.takes)
+            print(name, trained[name], flush=True)
     result = {
         "what": "RAVDESS features, batches of 32, one thread; items a second of processor time",
         "spec": {name: getattr(spec, name) for name in ("sound_dim", "n_fft", "hop", "window_s")},
         "takes": len(takes),
         "loader_items_per_s": items,
         "training_step_items_per_s": models,
+        "as_trained": trained,
         "milliseconds": parts(spec, spec.window_samples),
         "milliseconds_of_a_prime_length": parts(spec, 57_593),
         "machine": f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f}",

@@ -11,9 +11,11 @@ the published systems stand beside, compared take by take.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME
 
@@ -39,6 +41,8 @@ NAMES = {
     "6fold": "6 folds",
     "paper_random_80_20": "random 80/20 (people on both sides)",
 }
+AVERAGED = {f"{row}_averaged": row for row in ("best", "best+action_units")}
+"""Rows made here: one system of the networks of three seeds or more, their probabilities' mean."""
 Tables = dict[int, list[Predictions]]
 
 
@@ -64,6 +68,17 @@ def line(tables: Tables) -> dict[str, Any]:
     }
 
 
+def averaged(tables: Tables) -> Tables:
+    """The mean of all seeds' probabilities as the answers of one system."""
+    seeds = [[fold.ordered() for fold in folds] for folds in tables.values()]
+    return {
+        0: [
+            replace(same[0], probs=np.mean([one.probs for one in same], axis=0))
+            for same in zip(*seeds, strict=True)
+        ]
+    }
+
+
 def joined(tables: Tables) -> list[Predictions]:
     return [Predictions.joined(folds) for folds in tables.values()]
 
@@ -86,7 +101,8 @@ def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]
     pairs += [("best", f"{name}_long") for name in LONG] + [("best+action_units", "best")]
     pairs += [("figure_long", f"{name}_long") for name in LONG]
     every = {**references, **rows}
-    for ours in ("best", "best+action_units", "audio_only"):
+    pairs += list(AVERAGED.items())
+    for ours in ("best", "best+action_units", "audio_only", *AVERAGED):
         pairs += [(ours, other) for other in references]
     out = []
     for a, b in dict.fromkeys(pairs):
@@ -157,6 +173,10 @@ def main() -> None:
         for row in ROWS
         if (tables := tables_of(args.work, protocol, row))
     }
+    for name, row in AVERAGED.items():
+        for protocol in PROTOCOLS:
+            if len(tables := cells.get((protocol, row), {})) >= 3:
+                cells[protocol, name] = averaged(tables)
     references = {
         name: {0: [Predictions.load(path)]}
         for name in REFERENCES
@@ -169,7 +189,7 @@ def main() -> None:
         if other in rows:
             rows[name] = {**rows[other], "same_as": other}
     result = {
-        "rows": {row: rows[row] for row in (*ROWS, *SAME) if row in rows},
+        "rows": {row: rows[row] for row in (*ROWS, *AVERAGED, *SAME) if row in rows},
         "references": {name: line(tables) for name, tables in references.items()},
         "differences": compared(cells, references),
     }

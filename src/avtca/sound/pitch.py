@@ -18,6 +18,9 @@ REFERENCE_HZ = 200.0
 OCTAVE_COST = 0.02
 """What a lag twice as long has to resemble more."""
 
+BLOCK = 16
+"""Frames transformed at once: what they need fits the processor's cache."""
+
 Float = NDArray[np.float32]
 
 
@@ -34,10 +37,14 @@ def pitch(wave: Float, sample_rate: int, n: int, hop: int) -> Float:
     padded = np.pad(wave.astype(np.float32, copy=False), (left, n - left))
     frames = np.lib.stride_tricks.sliding_window_view(padded, n)[::hop][: 1 + len(wave) // hop]
     taper, taper_alike = _taper(n)
-    centred = (frames - frames.mean(axis=1, keepdims=True)) * taper
-    spectrum = np.fft.rfft(centred, 2 * n, axis=1)
-    alike = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, 2 * n, axis=1)[:, : longest + 2]
-    alike = alike / (alike[:, :1] + np.float32(1e-9)) / taper_alike[: longest + 2]
+    alike = np.empty((len(frames), longest + 2), np.float32)
+    for at in range(0, len(frames), BLOCK):
+        some = frames[at : at + BLOCK]
+        spectrum = np.fft.rfft((some - some.mean(axis=1, keepdims=True)) * taper, 2 * n, axis=1)
+        power = spectrum.real**2 + spectrum.imag**2
+        alike[at : at + BLOCK] = np.fft.irfft(power, 2 * n, axis=1)[:, : longest + 2]
+    alike /= alike[:, :1] + np.float32(1e-9)
+    alike /= taper_alike[: longest + 2]
     lags = np.arange(shortest, longest + 1)
     cost = OCTAVE_COST * np.log2(lags / shortest)
     best = shortest + (alike[:, shortest : longest + 1] - cost).argmax(axis=1)

@@ -66,7 +66,9 @@ def features(wave: Float, spec: ClipSpec) -> Float:
             )
         bands = _mel_decibels(wave, spec, MFCC_MELS)
         bands = np.maximum(bands, bands.max() - MFCC_TOP_DB)
-        return np.asarray(_dct(spec.sound_dim, MFCC_MELS) @ bands, np.float32)
+        # Not `@`, which threads would share; see _bands.
+        cepstrum = np.einsum("km,mt->kt", _dct(spec.sound_dim, MFCC_MELS), bands)
+        return np.asarray(cepstrum, np.float32)
     if spec.bands:
         mels: Float = _mel_decibels(wave, spec, spec.bands).astype(np.float32)
         if not spec.pitch:
@@ -104,12 +106,13 @@ def _mel_decibels(wave: Float, spec: ClipSpec, n_mels: int) -> Double:
     padded = np.pad(wave.astype(np.float64), (left, spec.n_fft - left))
     frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop]
     frames = frames[: 1 + len(wave) // spec.hop]
-    filters, taper = mel_filters(spec.sample_rate, spec.n_fft, n_mels), _hann(spec.n_fft)
-    mels = np.empty((n_mels, len(frames)))
+    filters = _bands(spec.sample_rate, spec.n_fft, n_mels)
+    mels, taper = np.empty((n_mels, len(frames))), _hann(spec.n_fft)
     for at in range(0, len(frames), BLOCK):
         spectrum = np.fft.rfft(frames[at : at + BLOCK] * taper, axis=-1)
         power = spectrum.real**2 + spectrum.imag**2
-        mels[:, at : at + BLOCK] = filters @ power.T
+        for row, (first, weights) in enumerate(filters):
+            mels[row, at : at + BLOCK] = power[:, first : first + len(weights)] @ weights
     return np.asarray(10 * np.log10(np.maximum(mels, POWER_FLOOR)))
 
 
@@ -130,6 +133,22 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Double:
     low, middle, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
     return _frozen(np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low))
+
+
+@lru_cache(maxsize=16)
+def _bands(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[int, Double]]:
+    """First bin and weights of each filter, where it is not zero.
+
+    One product with all filters would be split between threads, which wait for each other twenty
+    times as long as the work takes where another process has a core; these are too small for that.
+    """
+    filters = mel_filters(sample_rate, n_fft, n_mels)
+    bins = [np.flatnonzero(row) for row in filters]
+    first = [int(some[0]) if len(some) else 0 for some in bins]
+    return [
+        (a, _frozen(row[a : a + len(some)]))
+        for a, row, some in zip(first, filters, bins, strict=True)
+    ]
 
 
 def _hz_to_mel(hz: float) -> float:

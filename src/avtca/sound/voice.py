@@ -66,7 +66,9 @@ def _band_level_db(wave: NDArray[np.float32], rate: float) -> NDArray[np.float64
     for start in range(0, n, BLOCK):
         rows = centres[start : start + BLOCK, None] + np.arange(size)
         spectrum = np.fft.rfft(padded[rows] * window, axis=-1)
-        out[start : start + BLOCK] = (spectrum.real**2 + spectrum.imag**2) @ weight
+        power = spectrum.real**2 + spectrum.imag**2
+        # Not `@`, which threads would share: they wait for each other where a core is busy.
+        out[start : start + BLOCK] = np.einsum("tf,f->t", power, weight)
     return 10 * np.log10(np.maximum(out, 1e-12))
 
 
