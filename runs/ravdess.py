@@ -53,14 +53,21 @@ FUSIONS = (
     "figure",
     "released",
     "best_scratch",
+    "best_no_attention",
     "best",
 )
 SAME = {"it4_ct4": "figure"}
 """Rows of the paper's Table V that are another row's network; they are not trained twice."""
 PRETRAINED = "best"
 """The row that starts from the pretrained voice."""
-CONFIG_OF = {"best_scratch": "best"}
+CONFIG_OF = {"best_scratch": "best", "best_no_attention": "best"}
 """Rows that have no configuration of their own name."""
+NO_ATTENTION = [
+    "model.variant=concatenation",
+    *("model.sizes.fusion=late", "model.sizes.auxiliary=true", "model.sizes.pooling=attentive"),
+    *("model.sizes.positions=true", "model.sizes.sound_norm=level"),
+]
+"""Makes of `best` the same network without self and cross attention."""
 LONG = ("mean_posterior", "concatenation", "figure")
 """Rows that are trained as long as `best` is, too."""
 WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best_scratch", "best")
@@ -97,7 +104,8 @@ class Cell:
             best = load_experiment(CONFIGS / "variants" / f"{PRETRAINED}.yaml")
             long = [f"train.epochs={best.train.epochs}"]
         own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
-        start = [f"model.start={voice}"] if name == PRETRAINED and voice is not None else []
+        pretrained = name in (PRETRAINED, "best_no_attention") and voice is not None
+        start = [f"model.start={voice}"] if pretrained else []
         return load_experiment(
             CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",
             [
@@ -106,6 +114,7 @@ class Cell:
                 f"name={self.row}",
                 *long,
                 *own,
+                *(NO_ATTENTION if name == "best_no_attention" else []),
                 *start,
                 *PROTOCOLS[self.protocol],
                 *changes,

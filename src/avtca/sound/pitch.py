@@ -37,12 +37,13 @@ def pitch(wave: Float, sample_rate: int, n: int, hop: int) -> Float:
     padded = np.pad(wave.astype(np.float32, copy=False), (left, n - left))
     frames = np.lib.stride_tricks.sliding_window_view(padded, n)[::hop][: 1 + len(wave) // hop]
     taper, taper_alike = _taper(n)
+    size = _fast_size(n + longest + 2)  # no lag that is read wraps around
     alike = np.empty((len(frames), longest + 2), np.float32)
     for at in range(0, len(frames), BLOCK):
         some = frames[at : at + BLOCK]
-        spectrum = np.fft.rfft((some - some.mean(axis=1, keepdims=True)) * taper, 2 * n, axis=1)
+        spectrum = np.fft.rfft((some - some.mean(axis=1, keepdims=True)) * taper, size, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
-        alike[at : at + BLOCK] = np.fft.irfft(power, 2 * n, axis=1)[:, : longest + 2]
+        alike[at : at + BLOCK] = np.fft.irfft(power, size, axis=1)[:, : longest + 2]
     alike /= alike[:, :1] + np.float32(1e-9)
     alike /= taper_alike[: longest + 2]
     lags = np.arange(shortest, longest + 1)
@@ -54,6 +55,15 @@ def pitch(wave: Float, sample_rate: int, n: int, hop: int) -> Float:
     peak = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1), 0)
     octaves = np.log2(sample_rate / (best + np.clip(peak, -0.5, 0.5)) / REFERENCE_HZ)
     return np.stack((_median(octaves), np.clip(at, 0, 1))).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _fast_size(least: int) -> int:
+    """The next length of a Fourier transform without prime factors above 5."""
+    size = least
+    while pow(30, size.bit_length(), size):  # some prime factor of size is not one of 30's
+        size += 1
+    return size
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
