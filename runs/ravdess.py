@@ -58,8 +58,8 @@ FUSIONS = (
 )
 SAME = {"it4_ct4": "figure"}
 """Rows of the paper's Table V that are another row's network; they are not trained twice."""
-PRETRAINED = "best"
-"""The row that starts from the pretrained voice."""
+PRETRAINED = ("best", "best_no_attention")
+"""Rows that start from the pretrained voice."""
 CONFIG_OF = {"best_scratch": "best", "best_no_attention": "best"}
 """Rows that have no configuration of their own name."""
 NO_ATTENTION = [
@@ -101,11 +101,10 @@ class Cell:
         corpus = work / "prepared" / features
         long = []
         if self.row.endswith("_long"):
-            best = load_experiment(CONFIGS / "variants" / f"{PRETRAINED}.yaml")
+            best = load_experiment(CONFIGS / "variants" / "best.yaml")
             long = [f"train.epochs={best.train.epochs}"]
         own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
-        pretrained = name in (PRETRAINED, "best_no_attention") and voice is not None
-        start = [f"model.start={voice}"] if pretrained else []
+        start = [f"model.start={voice}"] if name in PRETRAINED and voice is not None else []
         return load_experiment(
             CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",
             [

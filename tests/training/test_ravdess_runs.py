@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avtca.clipspec import ClipSpec
 from avtca.evaluation.predictions import Predictions
+from avtca.labels import RAVDESS
+from avtca.model import ModelConfig, build_model
 
 RUNS = Path(__file__).parents[2] / "runs"
 sys.path.insert(0, str(RUNS))
@@ -24,15 +27,30 @@ def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
     voice = tmp_path / "voice"
     experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"], voice)
     name, features = ravdess.ROWS[row]
-    variant = ravdess.CONFIG_OF.get(name, name)
+    variant = "concatenation" if name == "best_no_attention" else ravdess.CONFIG_OF.get(name, name)
     assert experiment.model.variant == variant
-    assert experiment.model.start == (voice if name == "best" else None)
+    assert experiment.model.start == (voice if name in ("best", "best_no_attention") else None)
     assert experiment.data.corpus == tmp_path / "prepared" / features
     assert experiment.seeds == (2,) and experiment.train.epochs == 3
     assert experiment.data.allow_leak == ("random" in protocol)
     assert (experiment.data.standardise == "speaker") == protocol.endswith("standardised")
     alone = variant.endswith("_only")
     assert (experiment.train.modality_dropout.form == "none") == alone
+
+
+def test_best_without_attention_is_best_but_for_its_attention(tmp_path):
+    given = {"visual": "features", "visual_features": "expression7", "visual_dim": 7}
+    spec = ClipSpec(**given, labels=RAVDESS)
+    shapes = []
+    for row in ("best", "best_no_attention"):
+        experiment = ravdess.Cell("luna_5fold", row, 0).experiment(tmp_path, [])
+        config = ModelConfig.for_spec(experiment.clip.over(spec), **experiment.model.sizes)
+        weights = build_model(experiment.model.variant, config).state_dict()
+        shapes.append({name: weight.shape for name, weight in weights.items()})
+    whole, without = shapes
+    assert without.items() < whole.items()
+    gone = {name.split(".")[0] for name in whole.keys() - without.keys()}
+    assert gone == {"self_attention", "cross_attention"}
 
 
 def test_a_cell_belongs_to_one_living_process(tmp_path):
@@ -62,6 +80,21 @@ def write_cell(work, protocol, row, seed, skill):
     cell = work / "cells" / protocol / row / f"seed{seed}.json"
     cell.parent.mkdir(parents=True, exist_ok=True)
     cell.write_text("{}")
+
+
+def test_seeds_averaged_are_one_system(tmp_path):
+    for seed in (3, 0, 1):
+        write_cell(tmp_path, "luna_5fold", "best", seed, 1.0)
+    tables = ravdess_table.tables_of(tmp_path, "luna_5fold", "best")
+    (folds,) = ravdess_table.averaged(tables).values()
+    assert [len(fold) for fold in folds] == [80, 80]
+    for number, fold in enumerate(folds):
+        seeds = [table[number] for table in tables.values()]
+        every = [dict(zip(one.takes, one.probs, strict=True)) for one in seeds]
+        for name, probs in zip(fold.takes, fold.probs, strict=True):
+            np.testing.assert_allclose(probs, sum(one[name] for one in every) / 3)
+    alone = [np.mean([fold.right.mean() for fold in t]) for t in tables.values()]
+    assert np.mean([fold.right.mean() for fold in folds]) > max(alone)
 
 
 def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
