@@ -5,9 +5,9 @@
 RAVDESS's sound and face sequences, batches of 32 from `avtca.training.data`, one thread;
 processor seconds, so that other work on the machine counts little. The first epoch makes windows,
 the second finds those made that do not change. Then two networks with the windows and the recipe of
-their own configuration over eight epochs: `best` hears pitch, whose windows cost more to make, but
-a take has only a few of them (its speeds and crops). Then what each step of the waveform's
-augmentation costs by itself, on a window of the usual length and on one whose length is a prime.
+their own configuration over eight epochs: `best` hears pitch, whose windows cost more to make; each
+is made once, and a take has some dozens (its speeds and crops). Then what each step of the
+waveform's augmentation costs by itself, on a window of the usual length and of a prime length.
 Cost: three minutes.
 """
 

@@ -62,12 +62,15 @@ PRETRAINED = ("best", "best_no_attention")
 """Rows that start from the pretrained voice."""
 CONFIG_OF = {"best_scratch": "best", "best_no_attention": "best"}
 """Rows that have no configuration of their own name."""
-NO_ATTENTION = [
-    "model.variant=concatenation",
-    *("model.sizes.fusion=late", "model.sizes.auxiliary=true", "model.sizes.pooling=attentive"),
-    *("model.sizes.positions=true", "model.sizes.sound_norm=level"),
-]
-"""Makes of `best` the same network without self and cross attention."""
+CHANGES = {
+    "best_no_attention": (
+        "model.variant=concatenation",
+        *("model.sizes.fusion=late", "model.sizes.auxiliary=true"),
+        *("model.sizes.pooling=attentive", "model.sizes.positions=true"),
+        "model.sizes.sound_norm=level",
+    )
+}
+"""What a row changes in its configuration; here all of `best` but self and cross attention."""
 LONG = ("mean_posterior", "concatenation", "figure")
 """Rows that are trained as long as `best` is, too."""
 WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best_scratch", "best")
@@ -113,7 +116,7 @@ class Cell:
                 f"name={self.row}",
                 *long,
                 *own,
-                *(NO_ATTENTION if name == "best_no_attention" else []),
+                *CHANGES.get(name, ()),
                 *start,
                 *PROTOCOLS[self.protocol],
                 *changes,

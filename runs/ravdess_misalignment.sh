@@ -3,7 +3,7 @@
 # networks of runs/ravdess.py beside the simple baselines: does attention between the streams buy
 # anything? Without --condition, `avtca robustness` does every other damage too.
 # Command: sh runs/ravdess_misalignment.sh WORK OUT
-# Cost: about two minutes a network on one core.
+# Cost: about half a minute a network on one core.
 set -eu
 work=$1
 out=$2

@@ -19,25 +19,20 @@ import numpy as np
 import torch
 from ravdess import ROWS, SINGLE, Cell
 
-from avtca.evaluation.predict import window_logits
+from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet
-from avtca.evaluation.windows import Batch
 from avtca.training.fit import fit, new_network, torch_threads
 from avtca.training.run import load_material
 from avtca.training.start import start_from
 
-WAYS = {"both": (), "sound": ("visual",), "face": ("sound",)}
-"""What is looked at -> modalities taken away."""
+AWAY = {"both": "", "sound": "visual", "face": "sound"}
+"""What is looked at -> the modality taken away."""
 
 
-def accuracy(network: torch.nn.Module, takes: TakeSet, away: tuple[str, ...]) -> float:
-    """Share of the takes named right with some modalities taken away."""
-
-    def change(batch: Batch) -> Batch:
-        masks = {f"{name}_mask": torch.zeros_like(getattr(batch, f"{name}_mask")) for name in away}
-        return batch._replace(**masks)
-
-    found = window_logits(network, takes, change=change).probabilities(1.0)
+def accuracy(network: torch.nn.Module, takes: TakeSet, away: str) -> float:
+    """Share of the takes named right with a modality taken away, or with none."""
+    found = predict_takes(network, without(takes, away) if away else takes)
     return float((found.argmax(1) == takes.labels).mean())
 
 
@@ -59,7 +54,7 @@ def main() -> None:
     voice = args.voice or args.work / "speech" / "voice" / "last"
     experiment = cell.experiment(args.work, ["train.metric=none", *args.set], voice)
     material = load_material(experiment)
-    ways = {"both": ()} if args.row.split("+")[0] in SINGLE else WAYS
+    ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
     rows = []
     for fold in args.folds:
         train, validation = (material.side(fold, side) for side in ("train", "validation"))

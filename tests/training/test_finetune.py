@@ -234,6 +234,7 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
     assert leak.unit == "take" and "people it was trained on" in leak.warning
     few, many = (recipe_for(n, pixels=False, epochs=None, learning_rate=1e-3) for n in (40, 9000))
     assert few.epochs == 60 and many.epochs == 5
+    assert not few.augmentation.time_masks and not few.augmentation.band_masks
 
 
 def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):

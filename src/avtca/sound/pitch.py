@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.sound.augment import fast_size
+
 LOWEST_HZ, HIGHEST_HZ = 60.0, 600.0
 """Voices that are looked for."""
 REFERENCE_HZ = 200.0
@@ -37,7 +39,7 @@ def pitch(wave: Float, sample_rate: int, n: int, hop: int) -> Float:
     padded = np.pad(wave.astype(np.float32, copy=False), (left, n - left))
     frames = np.lib.stride_tricks.sliding_window_view(padded, n)[::hop][: 1 + len(wave) // hop]
     taper, taper_alike = _taper(n)
-    size = _fast_size(n + longest + 2)  # no lag that is read wraps around
+    size = fast_size(n + longest + 2)  # no lag that is read wraps around
     alike = np.empty((len(frames), longest + 2), np.float32)
     for at in range(0, len(frames), BLOCK):
         some = frames[at : at + BLOCK]
@@ -55,15 +57,6 @@ def pitch(wave: Float, sample_rate: int, n: int, hop: int) -> Float:
     peak = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1), 0)
     octaves = np.log2(sample_rate / (best + np.clip(peak, -0.5, 0.5)) / REFERENCE_HZ)
     return np.stack((_median(octaves), np.clip(at, 0, 1))).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _fast_size(least: int) -> int:
-    """The next length of a Fourier transform without prime factors above 5."""
-    size = least
-    while pow(30, size.bit_length(), size):  # some prime factor of size is not one of 30's
-        size += 1
-    return size
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -145,10 +145,7 @@ def _bands(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[int, Double]
     filters = mel_filters(sample_rate, n_fft, n_mels)
     bins = [np.flatnonzero(row) for row in filters]
     first = [int(some[0]) if len(some) else 0 for some in bins]
-    return [
-        (a, _frozen(row[a : a + len(some)]))
-        for a, row, some in zip(first, filters, bins, strict=True)
-    ]
+    return [(a, row[a : a + len(some)]) for a, row, some in zip(first, filters, bins, strict=True)]
 
 
 def _hz_to_mel(hz: float) -> float:
