@@ -9,5 +9,5 @@ work=$1
 out=$2
 of() { echo "$work/runs/luna_5fold/$1/of_seed0"; }
 avtca robustness "$(of mean_posterior_long)" "$(of concatenation_long)" "$(of figure_long)" \
-  "$(of best_no_attention)" "$(of best)" "$work/prepared/expression7" \
+  "$(of best_attention)" "$(of best)" "$work/prepared/expression7" \
   --condition shift --condition modality --out "$out"

@@ -30,8 +30,8 @@ from avtca.corpora.clipfile import RawTake
 from avtca.evaluation import calibration, intervals, metrics
 from avtca.evaluation.conformal import abstention_curve, fit_conformal, set_coverage
 from avtca.evaluation.predict import window_logits
+from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
-from avtca.evaluation.windows import Batch
 from avtca.labels import SEVEN
 from avtca.sound.augment import WaveAugment
 from avtca.training.fit import FitResult, fit, new_network, torch_threads
@@ -53,8 +53,6 @@ RECIPE = Recipe(
         speed=0.15,
         channel_db=4.0,
         background=0.25,
-        time_masks=0,
-        band_masks=0,
         step_dropout=0.1,
         posterior_bias=0.5,
     ),
@@ -68,16 +66,6 @@ SURE_ACCURACY = 0.85
 """Accuracy that answers above the recognizer's threshold have on people never seen."""
 
 
-def without(modality: str) -> object:
-    """A change of a batch that takes one modality away."""
-
-    def change(batch: Batch) -> Batch:
-        mask = f"{modality}_mask"
-        return batch._replace(**{mask: torch.zeros_like(getattr(batch, mask))})
-
-    return change
-
-
 def degraded(takes: TakeSet) -> TakeSet:
     """The takes after rooms, noise, band limits and codecs, the same for every network."""
     vary = WaveAugment(chance=DEGRADED, gain_db=None)
@@ -89,7 +77,13 @@ def degraded(takes: TakeSet) -> TakeSet:
     return replace(takes, raws=[heard(row) for row in range(len(takes))], kept={})
 
 
-WAYS = {"both": None, "face": without("sound"), "voice": without("visual")}
+AWAY = {"both": "", "face": "sound", "voice": "visual"}
+"""What is looked at -> the modality taken away."""
+
+
+def left(takes: TakeSet, way: str) -> TakeSet:
+    """The takes as one of :data:`AWAY` looks at them."""
+    return without(takes, AWAY[way]) if AWAY[way] else takes
 
 
 def train(takes: TakeSet, people: Sequence[str], voice: Path, out: Path) -> FitResult:
@@ -104,11 +98,11 @@ class Answers:
 
     def __init__(self, takes: TakeSet) -> None:
         self.takes, self.folds = takes, load_folds("ravdess_luna_5fold")
-        self.found: dict[str, list[tuple[TakeSet, object]]] = {way: [] for way in WAYS}
+        self.found: dict[str, list[tuple[TakeSet, object]]] = {way: [] for way in AWAY}
 
     def add(self, network: torch.nn.Module, test: TakeSet) -> None:
-        for way, change in WAYS.items():
-            self.found[way].append((test, window_logits(network, test, change=change)))
+        for way in AWAY:
+            self.found[way].append((test, window_logits(network, left(test, way))))
 
     def temperature(self, way: str, *, left_out: int = -1, actor: str = "") -> float:
         """Fitted on the test people of every fold but one, and without one actor."""
@@ -128,7 +122,7 @@ class Answers:
         labels, people = self.takes.labels, np.array(self.takes.speakers)
         return {
             way: intervals.intervals(self.probabilities(way), labels, people)["accuracy"].to_list()
-            for way in WAYS
+            for way in AWAY
         }
 
     def probabilities(self, way: str) -> np.ndarray:
@@ -145,7 +139,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
     """Intervals over actors, calibration, conformal sets, abstention, groups."""
     takes = answers.takes
     speakers, labels = np.array(takes.speakers), takes.labels
-    probs = {way: answers.probabilities(way) for way in WAYS}
+    probs = {way: answers.probabilities(way) for way in AWAY}
     out: dict[str, object] = {
         way: {
             name: interval.to_list()
@@ -228,13 +222,13 @@ def main() -> None:
             "held_out_actor_face_sequences": {
                 way: float(
                     (
-                        window_logits(result.network, held, change=change)
+                        window_logits(result.network, left(held, way))
                         .probabilities(temperature)
                         .argmax(1)
                         == held.labels
                     ).mean()
                 )
-                for way, change in WAYS.items()
+                for way in AWAY
             },
         },
     }

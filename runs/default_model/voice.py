@@ -16,14 +16,13 @@ EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb.
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, prepare, read_corpus
-from avtca.corpora.clipfile import RawTake, empty_visual
+from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
 from avtca.labels import SEVEN
 from avtca.training.fit import fit, new_network, torch_threads
@@ -49,8 +48,6 @@ RECIPE = Recipe(
         speed=0.15,
         channel_db=4.0,
         background=0.5,
-        time_masks=2,
-        band_masks=2,
         mixup=0.2,
     ),
     optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.05, warmup_epochs=1, clip_norm=1.0),
@@ -64,19 +61,9 @@ def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
     for name in names:
         out = work / "prepared" / name
         prepare(read_corpus(name, shared / name, spec), out, spec)
-        sets.append(faceless(from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)))
+        takes = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
+        sets.append(without(takes, "visual"))
     return joined(sets)
-
-
-def faceless(takes: TakeSet) -> TakeSet:
-    """The takes with nothing to see."""
-    none = np.zeros(0, np.int64)
-
-    def sound_of(raw: RawTake) -> RawTake:
-        return replace(raw, steps=none, visual=empty_visual(takes.spec))
-
-    raws = [sound_of(takes.raws[row]) for row in range(len(takes))]
-    return replace(takes, raws=raws, kept={})
 
 
 def joined(sets: list[TakeSet]) -> TakeSet:

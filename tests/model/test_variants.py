@@ -209,15 +209,14 @@ def test_sizes_survive_json() -> None:
 @pytest.mark.parametrize(
     ("variant", "options"),
     [
-        ("best", {"residual": False}),
-        ("best", {"positions": False, "dropout": 0.5}),
+        ("best", {"late": "self_cross", "residual": True, "heads": 2}),
+        ("best", {"late": "self_cross", "positions": True, "dropout": 0.5}),
         ("best", {"pooling": "max", "fusion": "gated"}),
         ("best", {"fusion": "sum", "auxiliary": False}),
         ("best", {"take_features": 2}),
         ("best", {"pitch": True, "sound_stride": 2}),
         ("best", {"pitch": True, "sound_norm": "none"}),
-        ("best", {"fusion": "concatenation", "heads": 1}),
-        ("best", {"sound_front": "conv1d", "mlp_ratio": 1.0}),
+        ("best", {"late": "transformer", "fusion": "concatenation", "mlp_ratio": 1.0}),
         ("figure", {"residual": True, "positions": True, "pooling": "attentive"}),
         ("figure", {"visual_widths": (6, 8, 10, 16), "sound_widths": (12, 16), "heads": 2}),
         ("released", {"auxiliary": True, "fusion": "late", "pooling": "max"}),

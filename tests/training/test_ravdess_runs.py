@@ -27,9 +27,9 @@ def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
     voice = tmp_path / "voice"
     experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"], voice)
     name, features = ravdess.ROWS[row]
-    variant = "concatenation" if name == "best_no_attention" else ravdess.CONFIG_OF.get(name, name)
+    variant = ravdess.CONFIG_OF.get(name, name)
     assert experiment.model.variant == variant
-    assert experiment.model.start == (voice if name in ("best", "best_no_attention") else None)
+    assert experiment.model.start == (voice if name in ("best", "best_attention") else None)
     assert experiment.data.corpus == tmp_path / "prepared" / features
     assert experiment.seeds == (2,) and experiment.train.epochs == 3
     assert experiment.data.allow_leak == ("random" in protocol)
@@ -38,11 +38,11 @@ def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
     assert (experiment.train.modality_dropout.form == "none") == alone
 
 
-def test_best_without_attention_is_best_but_for_its_attention(tmp_path):
+def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
     given = {"visual": "features", "visual_features": "expression7", "visual_dim": 7}
     spec = ClipSpec(**given, labels=RAVDESS)
     shapes = []
-    for row in ("best", "best_no_attention"):
+    for row in ("best_attention", "best"):
         experiment = ravdess.Cell("luna_5fold", row, 0).experiment(tmp_path, [])
         config = ModelConfig.for_spec(experiment.clip.over(spec), **experiment.model.sizes)
         weights = build_model(experiment.model.variant, config).state_dict()
@@ -50,7 +50,8 @@ def test_best_without_attention_is_best_but_for_its_attention(tmp_path):
     whole, without = shapes
     assert without.items() < whole.items()
     gone = {name.split(".")[0] for name in whole.keys() - without.keys()}
-    assert gone == {"self_attention", "cross_attention"}
+    steps = {"self_attention", "cross_attention"}
+    assert gone == steps | {"sound_positions", "visual_positions"}
 
 
 def test_a_cell_belongs_to_one_living_process(tmp_path):

@@ -1,6 +1,5 @@
 """A network's answers on takes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +52,11 @@ def window_logits(
     *,
     binary: bool = False,
     hop_s: float | None = None,
-    change: Callable[[Batch], Batch] | None = None,
     data: EvaluationData | None = None,
 ) -> WindowLogits:
     """The network's logits on every window of the takes, in evaluation mode.
 
-    ``change`` may degrade each batch before the network sees it; ``data`` replaces the windows.
+    ``data`` replaces the windows.
     """
     data = EvaluationData(takes, hop_s) if data is None else data
     was_training = network.training
@@ -66,8 +64,7 @@ def window_logits(
     device = next(network.parameters()).device
     logits, rows = [], []
     for batch in evaluation_loader(data):
-        seen = batch if change is None else change(batch)
-        moved = Batch(*(part.to(device) for part in seen))
+        moved = Batch(*(part.to(device) for part in batch))
         logits.append(run_network(network, moved).logits.double().cpu().numpy())
         rows.append(batch.take.numpy())
     network.train(was_training)

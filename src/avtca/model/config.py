@@ -53,6 +53,9 @@ class ModelConfig:
     """Hidden width of the transformer block's MLP over its width."""
     dropout: float = 0.0
     """On the output of attention and on pooled vectors."""
+    late: Literal["self_cross", "shared_self", "transformer", "none"] | None = None
+    """What stands between the convolutions and the pooling: steps 6 and 7 of the figure, the
+    released code's one shared self attention, the parent's late transformer, or nothing."""
     heads: int | None = None
     """Attention heads."""
     residual: bool | None = None

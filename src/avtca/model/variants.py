@@ -129,12 +129,9 @@ VARIANTS: dict[str, Variant] = {
         _BASELINE, summary="mean of two classifiers' posteriors", fusion="mean_posterior"
     ),
     "best": replace(
-        _FIGURE,
-        summary="steps 6 and 7 + residuals, time encoding, attentive pooling, late fusion",
+        _BASELINE,
+        summary="pooled features + attentive pooling, an expert for each stream, late fusion",
         source="ours",
-        intermediate="none",
-        residual=True,
-        positions=True,
         pooling="attentive",
         fusion="late",
         auxiliary=True,
@@ -144,6 +141,7 @@ VARIANTS: dict[str, Variant] = {
 """Variants by name."""
 
 _OPTIONS = (
+    "late",
     "heads",
     "residual",
     "positions",
