@@ -64,9 +64,8 @@ CONFIG_OF = {"best_scratch": "best", "best_attention": "best"}
 """Rows that have no configuration of their own name."""
 CHANGES = {
     "best_attention": (
-        "model.sizes.late=self_cross",
-        "model.sizes.residual=true",
-        "model.sizes.positions=true",
+        *("model.sizes.late=self_cross", "model.sizes.residual=true", "model.sizes.positions=true"),
+        *("model.sizes.pooling=attentive", "model.sizes.fusion=late"),
     )
 }
 """What a row changes in its configuration: here steps 6 and 7 of the figure, with what they were
@@ -81,7 +80,7 @@ ROWS = (
 )
 """Row -> what is trained, visual features."""
 TAKE_FEATURES = ["model.sizes.take_features=35"]
-"""Of `best`, whose late fusion has an expert for them: action units are of a whole take."""
+"""Of `best`, which has an expert for them: action units are of a whole take."""
 DIMS = {"expression7": 7, "expression7+action_units35": 42}
 
 

@@ -300,14 +300,17 @@ def test_heads() -> None:
     gated = linear(gates[:, :1] * na + gates[:, 1:] * nv, weights(box), "linear")
     same(box(a, v, present, {}), gated)
 
-    late = stir(head.Late(4, 2))
+    late = stir(head.Late(4, 2, sound_trust=0.25))
     late.joint.load_state_dict(box.state_dict())
     own = {name: torch.randn(3, 2) for name in ("sound", "visual", "take")}
     logs = {k: np.log(softmax(x.double().numpy())) for k, x in own.items()}
     has = present.numpy()
     seen = (logs["visual"] + logs["take"]) * has[:, 1:]
-    expected = gated + logs["sound"] * has[:, :1] + seen
-    same(late(a, v, present, own), expected)
+    expected = 0.25 * logs["sound"] * has[:, :1] + seen
+    same(late(a, v, present, own), gated + expected)
+    same(head.Product(0.25)(a, v, present, own), expected)
+    with pytest.raises(ConfigError, match="sound_trust 2"):
+        ModelConfig(sound_trust=2.0)
 
     box = stir(head.MeanPosterior(4, 2))
     own = {}
@@ -330,7 +333,7 @@ def test_the_expert_of_whole_takes() -> None:
     out = box(torch.where(mask[..., None], visual, torch.nan), mask)["take"]
     same(out[0], linear(scaled, w, "linear"))
     assert not out[1].any()
-    with pytest.raises(ConfigError, match="late fusion"):
+    with pytest.raises(ConfigError, match="without a product of experts"):
         build_model("figure", visual="features", visual_dim=9, take_features=3)
     with pytest.raises(ConfigError, match="7 are probabilities"):
         ModelConfig(visual="features", visual_dim=9, probabilities=7, take_features=3)

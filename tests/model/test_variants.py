@@ -209,9 +209,9 @@ def test_sizes_survive_json() -> None:
 @pytest.mark.parametrize(
     ("variant", "options"),
     [
-        ("best", {"late": "self_cross", "residual": True, "heads": 2}),
-        ("best", {"late": "self_cross", "positions": True, "dropout": 0.5}),
-        ("best", {"pooling": "max", "fusion": "gated"}),
+        ("best", {"late": "self_cross", "residual": True, "heads": 2, "fusion": "late"}),
+        ("best", {"late": "self_cross", "positions": True, "dropout": 0.5, "fusion": "sum"}),
+        ("best", {"pooling": "attentive", "fusion": "gated"}),
         ("best", {"fusion": "sum", "auxiliary": False}),
         ("best", {"take_features": 2}),
         ("best", {"pitch": True, "sound_stride": 2}),

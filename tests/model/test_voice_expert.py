@@ -105,7 +105,7 @@ def test_convolutions_do_not_see_pitch_and_pitch_needs_late_fusion():
     out = network(torch.randn(1, 9, 4).expand(2, 9, 4), sound, None, masks)
     assert torch.equal(out.sound_tokens[0], out.sound_tokens[1])
     assert not torch.allclose(out.auxiliary["voice"][0], out.auxiliary["voice"][1])
-    with pytest.raises(ConfigError, match="pitch without late fusion"):
+    with pytest.raises(ConfigError, match="pitch without a product of experts"):
         build_model("figure", ModelConfig(**sizes, pitch=True))
 
 

@@ -50,8 +50,8 @@ def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
     whole, without = shapes
     assert without.items() < whole.items()
     gone = {name.split(".")[0] for name in whole.keys() - without.keys()}
-    steps = {"self_attention", "cross_attention"}
-    assert gone == steps | {"sound_positions", "visual_positions"}
+    places = {f"{stream}_{box}" for stream in ("sound", "visual") for box in ("pool", "positions")}
+    assert gone == places | {"self_attention", "cross_attention", "head"}
 
 
 def test_a_cell_belongs_to_one_living_process(tmp_path):

@@ -31,7 +31,7 @@ class ModelConfig:
     take_features: int = 0
     """How many of the visual features, the last ones, say the same at every step of a take (its
     mean action units): an expert of their own reads them, the sequence goes on without them
-    (features only, with late fusion)."""
+    (features only, with fusion "late" or "product")."""
     channels: int = 3
     """3 for RGB crops, 1 for luma (pixels only)."""
     trunk: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class ModelConfig:
     """MFCCs, mel bands or features of a sound step."""
     pitch: bool = False
     """Whether the last two of them are pitch and voicing: an expert of their own reads all of
-    them, the convolutions go on without these two (with late fusion)."""
+    them, the convolutions go on without these two (with fusion "late" or "product")."""
     sound_stride: int = 1
     """Of how many sound frames the convolutions see one."""
     visual_widths: tuple[int, ...] = (64, 64, 128, 128)
@@ -65,9 +65,12 @@ class ModelConfig:
     """Sinusoids of each token's time are added before the first attention."""
     pooling: Literal["max", "mean", "attentive"] | None = None
     """How tokens become one vector."""
-    fusion: Literal["sum", "concatenation", "gated", "late"] | None = None
-    """How two vectors become logits; "late" adds the auxiliary heads' log-posteriors to the
-    gated ones and needs ``auxiliary``."""
+    fusion: Literal["sum", "concatenation", "gated", "late", "product"] | None = None
+    """How two vectors become logits. "product" adds up the auxiliary heads' log-posteriors instead,
+    "late" those and the gated logits; both need ``auxiliary``."""
+    sound_trust: float = 1.0
+    """Exponent of the experts that hear (fusion "late" and "product"). Less than one where the
+    voices at use are of other languages and studios than those of the training."""
     auxiliary: bool | None = None
     """Heads on each stream alone, before the streams meet."""
     sound_front: Literal["conv1d", "conv2d"] | None = None
@@ -108,6 +111,8 @@ class ModelConfig:
                 f"features, of which {self.probabilities} are probabilities",
                 "give fewer, or 0",
             )
+        if not 0 <= self.sound_trust <= 1:
+            raise ConfigError(asked, f"sound_trust {self.sound_trust}", "give 0 to 1")
         if self.sound_stride < 1 or (self.pitch and self.sound_dim <= PITCH_ROWS):
             raise ConfigError(
                 asked,

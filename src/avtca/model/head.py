@@ -64,20 +64,37 @@ class Gated(nn.Module):
         return out
 
 
-class Late(nn.Module):
-    """The gated logits plus the own log-posteriors of what is present: a product of experts."""
+class Product(nn.Module):
+    """A product of experts (Hinton 2002): the own log-posteriors of what is present, added up.
 
-    def __init__(self, d: int, n_labels: int) -> None:
+    No parameters; the two vectors are left aside. Needs ``own`` of :class:`AuxiliaryHeads`.
+    ``sound_trust`` is the exponent of the experts that hear.
+    """
+
+    def __init__(self, sound_trust: float = 1.0) -> None:
         super().__init__()
+        self.trust = (sound_trust, 1.0)
+
+    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+        """``own``: ``(b, n_labels)`` each -> ``(b, n_labels)``; zeros where nothing is present."""
+        votes = []
+        for name, logits in own.items():
+            column = OF[name]
+            votes.append(self.trust[column] * logits.log_softmax(dim=1) * present[:, column, None])
+        return torch.stack(votes).sum(dim=0)
+
+
+class Late(Product):
+    """The same with the gated logits of the two vectors as one more factor."""
+
+    def __init__(self, d: int, n_labels: int, sound_trust: float = 1.0) -> None:
+        super().__init__(sound_trust)
         self.joint = Gated(d, n_labels)
 
     def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
-        """Needs ``own`` of :class:`AuxiliaryHeads`."""
-        out: Tensor = self.joint(sound, visual, present, own)
-        for name, logits in own.items():
-            column = OF[name]
-            out = out + logits.log_softmax(dim=1) * present[:, column : column + 1]
-        return out
+        """``(b, d)`` twice and ``own`` -> ``(b, n_labels)``."""
+        joint: Tensor = self.joint(sound, visual, present, own)
+        return joint + super().forward(sound, visual, present, own)
 
 
 class MeanPosterior(nn.Module):

@@ -55,6 +55,7 @@ SOURCES: dict[type[nn.Module], str] = {
     head.Concatenation: "released code, for step 9: concatenation, fully connected",
     head.Gated: "ours, for step 9: gated sum, fully connected",
     head.Late: "ours, for step 9: gated sum plus each modality's log-posterior",
+    head.Product: "ours, for step 9: product of the experts",
     head.MeanPosterior: "baseline, for step 9: mean of two posteriors",
     head.SoundOnly: "baseline: fully connected",
     head.VisualOnly: "baseline: fully connected",

@@ -56,7 +56,7 @@ class Variant:
     residual: bool = False
     positions: bool = False
     pooling: Literal["max", "mean", "attentive"] = "max"
-    fusion: Literal["sum", "concatenation", "gated", "late", "mean_posterior"] = "sum"
+    fusion: Literal["sum", "concatenation", "gated", "late", "product", "mean_posterior"] = "sum"
     auxiliary: bool = False
     sound_front: Literal["conv1d", "conv2d"] = "conv1d"
     sound_norm: Literal["bands", "level", "none"] = "bands"
@@ -130,10 +130,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "best": replace(
         _BASELINE,
-        summary="pooled features + attentive pooling, an expert for each stream, late fusion",
+        summary="an expert for each stream, product of the experts",
         source="ours",
-        pooling="attentive",
-        fusion="late",
+        fusion="product",
         auxiliary=True,
         sound_norm="level",
     ),
@@ -260,16 +259,18 @@ def _check(name: str, choice: Variant, config: ModelConfig) -> None:
         )
     if choice.auxiliary and choice.streams != "both":
         raise ConfigError(asked, "auxiliary heads on a single branch", "leave auxiliary out")
-    if choice.fusion == "late" and not choice.auxiliary:
-        raise ConfigError(asked, "late fusion without auxiliary heads", "give auxiliary=True")
-    if config.take_features and choice.fusion != "late":
+    experts = choice.fusion in ("late", "product")
+    if experts and not choice.auxiliary:
+        found = f"fusion {choice.fusion!r} without auxiliary heads"
+        raise ConfigError(asked, found, "give auxiliary=True")
+    if config.take_features and not experts:
         raise ConfigError(
             asked,
-            f"{config.take_features} features of whole takes without late fusion",
+            f"{config.take_features} features of whole takes without a product of experts",
             "give take_features=0",
         )
-    if config.pitch and choice.fusion != "late":
-        raise ConfigError(asked, "pitch without late fusion", "give sound='logmel'")
+    if config.pitch and not experts:
+        raise ConfigError(asked, "pitch without a product of experts", "give sound='logmel'")
 
 
 def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
@@ -351,11 +352,14 @@ def _head(choice: Variant, config: ModelConfig, d: int) -> nn.Module:
         "sum": head.Sum,
         "concatenation": head.Concatenation,
         "gated": head.Gated,
-        "late": head.Late,
         "mean_posterior": head.MeanPosterior,
     }
     if choice.streams == "sound":
         return head.SoundOnly(d, config.n_labels)
     if choice.streams == "visual":
         return head.VisualOnly(d, config.n_labels)
+    if choice.fusion == "product":
+        return head.Product(config.sound_trust)
+    if choice.fusion == "late":
+        return head.Late(d, config.n_labels, config.sound_trust)
     return kinds[choice.fusion](d, config.n_labels)
