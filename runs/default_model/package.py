@@ -14,6 +14,7 @@ import argparse
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import torch
+from fusion import at_use
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
@@ -244,7 +246,9 @@ def main() -> None:
 
     network = face_network(args.face_dir)
     card_face = json.loads((args.face_dir / "face.json").read_text())
-    fusion, card = load_checkpoint(args.fusion_dir / "packaged" / "last")
+    trained, card = load_checkpoint(args.fusion_dir / "packaged" / "last")
+    fusion = at_use(trained)
+    card = replace(card, config=fusion.config)
     figures = json.loads((args.fusion_dir / "figures.json").read_text())
     voice = json.loads(args.voice_figures.read_text())
     card.calibration["temperature"] = figures["packaged"]["temperature"]
