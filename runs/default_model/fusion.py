@@ -95,11 +95,6 @@ def at_use(network: AVTCA, trust: float = SOUND_TRUST) -> AVTCA:
     return out.eval()
 
 
-def left(takes: TakeSet, way: str) -> TakeSet:
-    """The takes as one of :data:`AWAY` looks at them."""
-    return without(takes, AWAY[way]) if AWAY[way] else takes
-
-
 def train(
     takes: TakeSet, people: Sequence[str], voice: Path, out: Path, recipe: Recipe = RECIPE
 ) -> FitResult:
@@ -117,8 +112,8 @@ class Answers:
         self.found: dict[str, list[tuple[TakeSet, object]]] = {way: [] for way in AWAY}
 
     def add(self, network: torch.nn.Module, test: TakeSet) -> None:
-        for way in AWAY:
-            self.found[way].append((test, window_logits(network, left(test, way))))
+        for way, away in AWAY.items():
+            self.found[way].append((test, window_logits(network, without(test, away))))
 
     def temperature(self, way: str, *, left_out: int = -1, actor: str = "") -> float:
         """Fitted on the test people of every fold but one, and without one actor."""
@@ -239,11 +234,13 @@ def main() -> None:
             "held_out_actor_face_sequences": {
                 way: float(
                     (
-                        window_logits(network, left(held, way)).probabilities(temperature).argmax(1)
+                        window_logits(network, without(held, away))
+                        .probabilities(temperature)
+                        .argmax(1)
                         == held.labels
                     ).mean()
                 )
-                for way in AWAY
+                for way, away in AWAY.items()
             },
         },
     }

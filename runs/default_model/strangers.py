@@ -13,17 +13,16 @@ not looked at.
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fusion import RECIPE, at_use, left, train
-from voice import SPEC
+from fusion import AWAY, RECIPE, at_use, train
+from voice import german
 
-from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
 from avtca.labels import SEVEN
 from avtca.training.fit import torch_threads
@@ -53,9 +52,7 @@ def main() -> None:
     args = parser.parse_args()
     torch_threads(1)
     takes = from_corpus(PreparedCorpus.open(args.prepared), SEVEN)
-    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
-    german = PreparedCorpus.open(args.work / "prepared" / "emodb").view(spec)
-    voices = from_corpus(german, SEVEN, memory=True)
+    voices = from_corpus(german(args.work), SEVEN, memory=True)
     recipe = RECIPE.model_copy(update={"epochs": 24})
     for fold in args.folds:
         split = load_folds("ravdess_luna_5fold").splits[fold]
@@ -65,10 +62,10 @@ def main() -> None:
         own = takes.of(split.validation)
         asked = {"own": own, "strangers": with_voices(own, voices, fold)}
         for trust in TRUSTS:
-            line = []
+            used, line = at_use(network, trust), []
             for name, kind in asked.items():
                 for way in ("both", "face") if trust == 1 else ("both",):
-                    p = predict_takes(at_use(network, trust), left(kind, way))
+                    p = predict_takes(used, without(kind, AWAY[way]))
                     right, likely = p.argmax(1) == kind.labels, p[np.arange(len(p)), kind.labels]
                     nll = -np.log(likely.clip(1e-9)).mean()
                     line.append(f"{name}, {way} {100 * right.mean():.1f} ({nll:.3f})")

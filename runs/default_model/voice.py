@@ -66,6 +66,12 @@ def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
     return joined(sets)
 
 
+def german(work: Path) -> PreparedCorpus:
+    """EMO-DB, prepared above, as the whole network hears it: with pitch, every frame."""
+    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
+    return PreparedCorpus.open(work / "prepared" / "emodb").view(spec)
+
+
 def joined(sets: list[TakeSet]) -> TakeSet:
     """Takes of several sets with the same spec; people of another corpus are other people."""
     first = sets[0]

@@ -22,9 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from fusion import SIZES, VARIANT
-from voice import RECIPE, SPEC, SPEECH
+from voice import RECIPE, SPEECH, german
 
-from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation import intervals
 from avtca.evaluation.predict import predict_takes
@@ -80,9 +79,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     args = parser.parse_args()
     out: dict[str, object] = {"epochs": args.epochs}
-    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
-    german = PreparedCorpus.open(args.work / "prepared" / "emodb").view(spec)
-    takes = without(from_corpus(german, tuple(EMODB.values()), memory=True), "visual")
+    speech = german(args.work)
+    takes = without(from_corpus(speech, tuple(EMODB.values()), memory=True), "visual")
     splits = [(speaker,) for speaker in sorted(set(takes.speakers))]
     voice = args.work / "voice_for_emodb" / "last"
     probs = answers(takes, splits, voice, args.work / "figures" / "emodb", args.epochs)
@@ -96,7 +94,7 @@ def main() -> None:
     out["ravdess_sound"] = figures(takes, probs)
     out["unheard"] = {
         "english": unheard(PreparedCorpus.open(args.ravdess), args.work / "voice" / "last"),
-        "german": unheard(german, args.work / "voice_for_emodb" / "last"),
+        "german": unheard(speech, args.work / "voice_for_emodb" / "last"),
     }
     path = args.work / "voice_figures.json"
     path.write_text(json.dumps(out, indent=1))

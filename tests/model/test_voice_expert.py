@@ -95,7 +95,7 @@ def test_logits_are_zero_without_sound_and_left_out_of_some_takes_while_training
     assert silent.sum() == 1 and silent[-1]
 
 
-def test_convolutions_do_not_see_pitch_and_pitch_needs_late_fusion():
+def test_convolutions_do_not_see_pitch_and_pitch_needs_experts():
     sizes = {"visual": "features", "visual_dim": 4, "sound_dim": BANDS + 2}
     network = build_model("best", ModelConfig(**sizes, pitch=True, sound_stride=2)).eval()
     window, mask = drawn()

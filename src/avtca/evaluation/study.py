@@ -78,7 +78,9 @@ class Changed:
 
 
 def without(takes: TakeSet, modality: str) -> TakeSet:
-    """The takes without their "sound" or their "visual" stream."""
+    """The takes without their "sound" or their "visual" stream; as they are for ""."""
+    if not modality:
+        return takes
 
     def change(raw: RawTake, index: int) -> RawTake:
         if modality == "visual":
