@@ -3,7 +3,7 @@
     python runs/default_model/package.py FACE_DIR FUSION_DIR VOICE_FIGURES.json SHARED OUT
 
 FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voice_figures.py made.
-The join: the fusion network learned from the softmax of another face network, so ours is brought
+The join: the fusion networks learned from the softmax of another face network, so ours is brought
 to its scale by a linear map of the seven logits, fitted on moments of actor 01's pictures for which
 both are known. Ways to do it are compared by fitting on one half of the takes and testing on the
 other; the one with the largest sum of both and face alone is used, since either has to do. Writes
@@ -23,7 +23,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import torch
-from fusion import at_use
+from fusion import SEEDS, at_use
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
@@ -34,11 +34,11 @@ from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
 from avtca.media import Frame, held, open_clip
-from avtca.model.avtca import AVTCA
 from avtca.model.bundle import ExpressionFeatures, export_bundle
 from avtca.model.checkpoint import load_checkpoint
 from avtca.model.expression import ExpressionNetwork
 from avtca.model.fronts import SURELY_NOT
+from avtca.model.together import Together
 from avtca.model.visual_trunk import VisualTrunk
 from avtca.recognize import Recognizer, load
 from avtca.training.faces import load_ferplus
@@ -162,7 +162,11 @@ def read_take(
 
 
 def names(
-    fusion: AVTCA, spec: ClipSpec, take: Take, bridge: tuple[torch.Tensor, torch.Tensor], way: str
+    fusion: Together,
+    spec: ClipSpec,
+    take: Take,
+    bridge: tuple[torch.Tensor, torch.Tensor],
+    way: str,
 ) -> str:
     """What the two networks name a take, by the package's own rules for windows."""
     features = torch.softmax(take.logits @ bridge[0].T + bridge[1], 1).numpy()
@@ -246,9 +250,10 @@ def main() -> None:
 
     network = face_network(args.face_dir)
     card_face = json.loads((args.face_dir / "face.json").read_text())
-    trained, card = load_checkpoint(args.fusion_dir / "packaged" / "last")
-    fusion = at_use(trained)
-    card = replace(card, config=fusion.config)
+    folders = [args.fusion_dir / "packaged" / f"seed{seed}" for seed in SEEDS]
+    trained, cards = zip(*(load_checkpoint(folder / "last") for folder in folders), strict=True)
+    fusion, learned = at_use(trained), cards[0].clip_spec
+    card = replace(cards[0], clip_spec=replace(learned, labels=SEVEN))
     figures = json.loads((args.fusion_dir / "figures.json").read_text())
     voice = json.loads(args.voice_figures.read_text())
     card.calibration["temperature"] = figures["packaged"]["temperature"]
@@ -286,8 +291,11 @@ def main() -> None:
     def bundle(folder: Path, fit_on: list[str]) -> Recognizer:
         weight, bias = fit_bridge([known[take] for take in fit_on], best, log_prior)
         face = ExpressionFeatures(network, weight=weight, bias=bias).eval()
-        extra = {"bridge": {"kind": best, "compared": crossed}}
-        export_bundle(folder, name="avtca-7", fusion=fusion, card=card, face=face, extra=extra)
+        extra = {"networks": len(SEEDS), "bridge": {"kind": best, "compared": crossed}}
+        start = fusion.networks[0], learned
+        export_bundle(
+            folder, name="avtca-7", fusion=fusion, card=card, start=start, face=face, extra=extra
+        )
         return load(folder, threads=1)
 
     whole: dict[str, list[bool]] = {way: [] for way in clips}

@@ -1,11 +1,11 @@
 """Purpose: how far to trust a voice of a language and a studio that the network never heard.
 
-Cost: about four minutes a fold on one core.
+Cost: about ten minutes a fold on one core.
 
     python runs/default_model/voice.py ../shared/corpora WORK --for emodb
     python runs/default_model/strangers.py PREPARED_RAVDESS WORK [--folds 0 1]
 
-The fusion network of fusion.py from the voice that heard nEMO and RAVDESS, trained on a fold's
+The networks of fusion.py from the voice that heard nEMO and RAVDESS, trained on a fold's
 training people. Asked for the fold's validation people, as they are; and for the same faces, each
 with an EMO-DB voice of the same emotion in place of its own sound (no surprise there). Prints
 accuracy and mean negative log-likelihood for each trust in the experts that hear. Test people are
@@ -24,7 +24,7 @@ from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
-from avtca.labels import SEVEN
+from avtca.labels import RAVDESS, SEVEN
 from avtca.training.fit import torch_threads
 
 TRUSTS = (1.0, 0.75, 0.5, 0.25)
@@ -51,18 +51,19 @@ def main() -> None:
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1])
     args = parser.parse_args()
     torch_threads(1)
-    takes = from_corpus(PreparedCorpus.open(args.prepared), SEVEN)
+    corpus = PreparedCorpus.open(args.prepared)
+    learned, takes = from_corpus(corpus, RAVDESS), from_corpus(corpus, SEVEN)
     voices = from_corpus(german(args.work), SEVEN, memory=True)
     recipe = RECIPE.model_copy(update={"epochs": 24})
     for fold in args.folds:
         split = load_folds("ravdess_luna_5fold").splits[fold]
         out = args.work / "strangers" / f"fold{fold}"
         voice = args.work / "voice_for_emodb" / "last"
-        network = train(takes, split.train, voice, out, recipe).network
+        networks = train(learned, split.train, voice, out, recipe)
         own = takes.of(split.validation)
         asked = {"own": own, "strangers": with_voices(own, voices, fold)}
         for trust in TRUSTS:
-            used, line = at_use(network, trust), []
+            used, line = at_use(networks, trust), []
             for name, kind in asked.items():
                 for way in ("both", "face") if trust == 1 else ("both",):
                     p = predict_takes(used, without(kind, AWAY[way]))

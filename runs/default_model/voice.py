@@ -10,7 +10,9 @@ emotions), every clip of them: nobody in them is in RAVDESS. The network is the 
 with the picture missing and without pitch: all that a sound passes through is trained but the
 voice's expert, which begins fresh in each corpus. Writes
 WORK/voice/last.safetensors and .json, which `model.start` takes. `--for emodb`, for a test on
-EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb.
+EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb. `--standardise`, for
+networks that read features standardised on each speaker's own takes, does the same with these and
+writes WORK/voice_standardised.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, prepare, read_corpus
 from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.evaluation.windows import standardised
 from avtca.labels import SEVEN
 from avtca.training.fit import fit, new_network, torch_threads
 from avtca.training.recipe import Augmentation, Optimiser, Recipe
@@ -92,6 +95,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--for", dest="use", choices=list(CORPORA), default="ravdess")
+    parser.add_argument("--standardise", action="store_true")
     parser.add_argument("--sizes", type=json.loads, default={})
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--seed", type=int, default=0)
@@ -99,10 +103,18 @@ def main() -> None:
     torch_threads(1)
     corpora = CORPORA[args.use]
     takes = speech_takes(args.shared, args.work, corpora)
-    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim, **args.sizes}
+    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim}
+    if args.standardise:
+        takes, sizes = standardised(takes), {"dropout": 0.2, "sound_norm": "none"}
+    sizes |= args.sizes
     network = new_network("best", takes.spec, seed=args.seed, **sizes)
-    recipe = RECIPE.model_copy(update={"epochs": args.epochs, "seed": args.seed})
-    out = args.work / ("voice" if args.use == "ravdess" else f"voice_for_{args.use}")
+    changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
+    if args.standardise:  # of bands that are no decibels any more
+        off = {"channel_db": 0.0, "background": 0.0}
+        changes["augmentation"] = RECIPE.augmentation.model_copy(update=off)
+    recipe = RECIPE.model_copy(update=changes)
+    name = "voice" if args.use == "ravdess" else f"voice_for_{args.use}"
+    out = args.work / (f"{name}_standardised" if args.standardise else name)
     result = fit(
         network,
         recipe,

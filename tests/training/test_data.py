@@ -227,3 +227,31 @@ def test_labels_are_mapped_and_what_has_no_place_is_marked():
     out, whole = mapped_targets(targets, source, ("happy", "neutral"))
     np.testing.assert_array_equal(out, [[0, 1], [0, 1], [0, 0], [1, 0]])
     np.testing.assert_array_equal(whole, [True, True, False, True])
+
+
+def test_pitch_is_standardised_by_its_voiced_frames():
+    """A speaker's own height is zero, whatever stands where nobody speaks."""
+    sizes = {"sound_dim": 18, "n_fft": 1024, "window_s": 1.0, "video_steps": 10}
+    takes = made_voices(replace(SPEC, sound="logmel+pitch", **sizes), (100.0, 200.0))
+    out = standardised(takes)
+    for speaker, octaves in (("low", -1.0), ("high", 0.0)):
+        (batch,) = evaluation_loader(EvaluationData(takes.of([speaker])))
+        assert batch.sound[0, -2].mean() > octaves + 0.05, "noise draws the plain mean up"
+        mean, deviation = out.standard[speaker].sound
+        assert abs(mean[-2, 0] - octaves) < 0.02 and deviation[-2, 0] < 0.05
+        assert abs(mean[-1, 0] - batch.sound[0, -1, :100].mean()) < 0.02
+
+
+def made_voices(spec, heights_hz):
+    """One take a speaker: half a second of a tone with overtones, then soft noise."""
+    time_s = np.arange(spec.sample_rate) / spec.sample_rate
+    noise = 0.01 * np.random.default_rng(0).standard_normal(len(time_s))
+    takes = make_takes(2)
+    raws = []
+    for raw, height in zip(takes.raws, heights_hz, strict=True):
+        tone = sum(np.sin(2 * np.pi * k * height * time_s) / k for k in range(1, 9))
+        wave = np.where(time_s < 0.5, 0.2 * tone, 0) + noise
+        raws.append(replace(raw, wave=wave.astype(np.float32), duration_s=1.0))
+    return replace(
+        takes, spec=spec, raws=raws, speakers=["low", "high"], durations=[1.0, 1.0], kept={}
+    )

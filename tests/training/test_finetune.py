@@ -21,7 +21,7 @@ from avtca.preprocess import window_start_steps
 from avtca.recognize.engines import read_bundle
 from avtca.training.finetune import finetune, recipe_for
 from avtca.training.finetune_clips import NOBODY, find_clips, read_clips
-from avtca.training.finetune_protocol import deal, folds_of
+from avtca.training.finetune_protocol import answers_before, deal, folds_of, label_parts
 from avtca.training.finetune_start import load_start, with_labels
 from small_spec import SPEC
 
@@ -285,3 +285,25 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
         with pytest.raises(kind, match=text):
             finetune(checkpoint, source, out, epochs=2)
     assert not new.exists()
+
+
+def test_a_start_that_knows_calm_is_judged_on_neutral_by_both(done, tiny, clips):
+    """What a start says of calm is neutral where no clip is labelled calm."""
+    out, *_ = done
+    plain = load_start(tiny)
+    takes = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").takes
+    takes = replace(takes, spec=replace(takes.spec, labels=("happy", "neutral", "surprise")))
+    fine = ("calm", "happy", "neutral", "sad")
+    network = small("best", replace(SPEC, labels=fine))
+    card = replace(plain.card, clip_spec=replace(SPEC, labels=fine))
+    start = replace(plain, network=network, card=card)
+    assert label_parts(start, takes.spec.labels)["gone"] == ["sad"]
+    whole, limited = answers_before(start, takes)
+    p = predict_takes(network, takes.named(whole.takes))
+    assert whole.labels == ("happy", "neutral", "sad")
+    expected = np.stack((p[:, 1], p[:, 0] + p[:, 2], p[:, 3]), 1)
+    np.testing.assert_allclose(whole.probs, expected, atol=1e-6)
+    share = expected[:, 1] / (expected[:, 0] + expected[:, 1])
+    np.testing.assert_allclose(limited.probs[:, 1], share, atol=1e-6)
+    calm = replace(takes, spec=replace(takes.spec, labels=("calm", "neutral", "surprise")))
+    assert answers_before(start, calm)[0].labels == fine

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from avtca.clipspec import ClipSpec
+from avtca.clipspec import PITCH_ROWS, ClipSpec
 from avtca.corpora.clipfile import RawTake
 from avtca.evaluation.speed import vary_speed
 from avtca.evaluation.takes import Key, Standard, TakeSet, with_standard
@@ -124,7 +124,8 @@ def standardised(takes: TakeSet) -> TakeSet:
 
     All takes of the speaker count, their labels do not: this is a protocol of its own, for
     settings in which unlabelled takes of the person exist beforehand. Posteriors of expressions
-    count by their logarithms (:func:`spread_evenly`).
+    count by their logarithms (:func:`spread_evenly`); pitch by its voiced frames, since it is
+    noise in all others.
     """
     plain = Windows(takes)
     sums: dict[str, list[NDArray[np.float64]]] = {}
@@ -136,7 +137,10 @@ def standardised(takes: TakeSet) -> TakeSet:
             rows = np.zeros((1, 1))  # face crops are not standardised
             if takes.spec.visual == "features":
                 rows = spread_evenly(visual[seen], takes.spec).astype(np.float64).T
-            parts = [_moments(columns), _moments(rows)]
+            real = np.ones(columns.shape, bool)
+            if takes.spec.pitch:
+                real[-PITCH_ROWS] = _voiced(columns)
+            parts = [_moments(columns, real), _moments(rows)]
             if speaker in sums:
                 sums[speaker] = [a + b for a, b in zip(sums[speaker], parts, strict=True)]
             else:
@@ -161,10 +165,21 @@ def spread_evenly(visual: Float, spec: ClipSpec) -> Float:
     return out
 
 
-def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count, sum and sum of squares of each row of ``(f, n)``: ``(3, f)``."""
-    count = np.full(len(values), values.shape[1], np.float64)
-    return np.stack([count, values.sum(1), np.square(values).sum(1)])
+def _voiced(columns: NDArray[np.float64]) -> Bool:
+    """Frames of ``(f, n)`` whose pitch is one, by the rule of the network's ``VoiceExpert``: louder
+    than the window's mean, and more voiced than the mean of those.
+    """
+    energy, voicing = columns[:-PITCH_ROWS].mean(0), columns[-1]
+    loud = energy > energy.mean()
+    least = voicing[loud].mean() if loud.any() else 1
+    return np.asarray(loud & (voicing > least))
+
+
+def _moments(values: NDArray[np.float64], real: Bool | None = None) -> NDArray[np.float64]:
+    """Count, sum and sum of squares of each row of ``(f, n)``, where ``real``: ``(3, f)``."""
+    real = np.ones(values.shape, bool) if real is None else real
+    counted = np.where(real, values, 0)
+    return np.stack([real.sum(1), counted.sum(1), np.square(counted).sum(1)])
 
 
 def _mean_deviation(sums: NDArray[np.float64]) -> tuple[Float, Float]:

@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from avtca.clipspec import ClipSpec
 from avtca.labels import FER2013, FERPLUS, order_map
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
 from avtca.model.export import export_onnx, quiet
 from avtca.model.expression import ExpressionNetwork
+from avtca.model.together import Together
 
 BUNDLE_FORMAT = 1
 """Version of the folder's format; ``recognize.engines`` reads the same."""
@@ -61,8 +63,9 @@ def export_bundle(
     folder: Path,
     *,
     name: str,
-    fusion: AVTCA,
+    fusion: AVTCA | Together,
     card: Card,
+    start: tuple[AVTCA, ClipSpec] | None = None,
     face: ExpressionFeatures | Path | None = None,
     face_px: int = 48,
     extra: dict[str, Any] | None = None,
@@ -72,9 +75,14 @@ def export_bundle(
     ``fusion.onnx`` and, where a face network is given, ``face.onnx`` (a path is another bundle's,
     which is copied) are what runs: the JSON names their hash. ``fusion.safetensors`` and
     ``fusion.json`` hold the fusion network's weights for ``avtca finetune``; nobody else reads
-    them, and the JSON names the hash of the former apart. Each file is moved into place when
-    complete, the JSON last.
+    them, and the JSON names the hash of the former apart. ``start`` is that network with its
+    ClipSpec where several run together, one of them; its labels may be finer than the card's. Each
+    file is moved into place when complete, the JSON last. ``ValueError`` where it is missing.
     """
+    if start is None:
+        if isinstance(fusion, Together):
+            raise ValueError("several networks together: name the one that training starts from")
+        start = fusion, card.clip_spec
     folder.mkdir(parents=True, exist_ok=True)
     files = {"fusion": "fusion.onnx"}
     export_onnx(fusion.eval(), card.clip_spec, folder / files["fusion"])
@@ -86,8 +94,7 @@ def export_bundle(
             _export_face(face.eval(), folder / files["face"], face_px)
     saved = save_checkpoint(
         folder / CHECKPOINT,
-        fusion,
-        card.clip_spec,
+        *start,
         calibration=card.calibration,
         provenance=card.provenance,
         metrics=card.metrics,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from avtca.clipspec import ClipSpec
 from avtca.model.avtca import AVTCA
+from avtca.model.together import Together
 
 INPUTS = ("visual", "sound", "visual_mask", "sound_mask")
 """Names of the ONNX inputs, in the order of :meth:`AVTCA.forward`."""
@@ -24,14 +25,17 @@ INPUTS = ("visual", "sound", "visual_mask", "sound_mask")
 class _Answers(nn.Module):
     """Tensors instead of a :class:`~avtca.model.avtca.ModelOutput`."""
 
-    def __init__(self, model: AVTCA, maps: tuple[str, ...]) -> None:
+    def __init__(self, model: AVTCA | Together, maps: tuple[str, ...]) -> None:
         super().__init__()
         self.model, self.maps = model, maps
 
     def forward(
         self, visual: Tensor, sound: Tensor, visual_mask: Tensor, sound_mask: Tensor
     ) -> tuple[Tensor, ...]:
-        out = self.model(visual, sound, visual_mask, sound_mask, return_attention=bool(self.maps))
+        given = (visual, sound, visual_mask, sound_mask)
+        if not self.maps:
+            return (self.model(*given).logits,)
+        out = self.model(*given, return_attention=True)
         return out.logits, *(out.attention[name].weights for name in self.maps)
 
 
@@ -47,7 +51,7 @@ def example_inputs(clip_spec: ClipSpec, *, batch: int = 2) -> tuple[Tensor, ...]
 
 
 def export_program(
-    model: AVTCA, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
+    model: AVTCA | Together, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
 ) -> torch.export.ExportedProgram:
     """The network through ``torch.export``: any batch, the lengths of ``clip_spec``.
 
@@ -65,7 +69,7 @@ def export_program(
 
 
 def export_onnx(
-    model: AVTCA, clip_spec: ClipSpec, path: str | Path, *, maps: tuple[str, ...] = ()
+    model: AVTCA | Together, clip_spec: ClipSpec, path: str | Path, *, maps: tuple[str, ...] = ()
 ) -> None:
     """Write the network as one ONNX file, moved into place when complete.
 

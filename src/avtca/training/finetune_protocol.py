@@ -14,6 +14,7 @@ from avtca.evaluation.material import Material
 from avtca.evaluation.predict import window_logits
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet, mapped_targets
+from avtca.labels import to_seven
 from avtca.training.finetune_clips import LEAK, Clips
 from avtca.training.finetune_start import Start
 
@@ -78,6 +79,13 @@ def material_of(clips: Clips, folds: Folds, *, allow_leak: bool) -> Material:
     return Material(takes, folds, rows, report.mark, provenance)
 
 
+def said(start: Start, labels: Sequence[str]) -> tuple[str, ...]:
+    """The start's labels, without those that no clip has and that count for another of the seven:
+    calm, where nothing is labelled so, is neutral.
+    """
+    return tuple(name for name in start.labels if name in labels or to_seven(name) in (name, None))
+
+
 def label_parts(start: Start, labels: Sequence[str]) -> dict[str, list[str]]:
     """The labels that the start names too ("kept"), the "new" ones, and those of the start that
     no clip has ("gone").
@@ -85,7 +93,7 @@ def label_parts(start: Start, labels: Sequence[str]) -> dict[str, list[str]]:
     return {
         "kept": [one for one in labels if one in start.labels],
         "new": [one for one in labels if one not in start.labels],
-        "gone": [one for one in start.labels if one not in labels],
+        "gone": [one for one in said(start, labels) if one not in labels],
     }
 
 
@@ -118,19 +126,21 @@ def answers_before(start: Start, takes: TakeSet) -> tuple[Predictions, Predictio
     the takes' labels alone. ``None`` where it names none of them.
     """
     labels = takes.spec.labels
-    rows = [row for row, at in enumerate(takes.labels) if labels[at] in start.labels]
+    names = said(start, labels)
+    rows = [row for row, at in enumerate(takes.labels) if labels[at] in names]
     if not rows:
         return None
     known = takes.at(rows)
     temperature = float(start.card.calibration.get("temperature", 1.0))
-    probs = window_logits(start.network, known).probabilities(temperature)
+    found = window_logits(start.network, known).probabilities(temperature)
+    probs = mapped_targets(found.astype(np.float32), start.labels, names)[0].astype(np.float64)
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
-        if label in start.labels:
-            limited[:, column] = probs[:, start.labels.index(label)]
+        if label in names:
+            limited[:, column] = probs[:, names.index(label)]
     limited /= limited.sum(1, keepdims=True)
-    truth, _ = mapped_targets(known.targets, labels, start.labels)
-    own = replace(known, spec=replace(known.spec, labels=start.labels), targets=truth)
+    truth, _ = mapped_targets(known.targets, labels, names)
+    own = replace(known, spec=replace(known.spec, labels=names), targets=truth)
     return Predictions.of(own, probs), Predictions.of(known, limited)
 
 

@@ -82,7 +82,8 @@ def _of_bundle(folder: Path, text: str) -> Start:
             f"{folder} holds no weights that can be trained",
             "export the model again with this avtca, or name a checkpoint of avtca train",
         )
-    network, card = load_checkpoint(folder / named["name"], clip_spec=bundle.spec)
+    network, card = load_checkpoint(folder / named["name"])
+    card.clip_spec.require(bundle.spec, asked=asked, ignore=("labels",))
     if card.weights_sha256 != named["sha256"]:
         raise CheckpointError(
             asked,
