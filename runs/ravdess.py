@@ -8,7 +8,8 @@ one seed.
 Stop it at any time, and start it in several shells at once: each cell (a row of the table under
 a protocol with a seed) is a folder that is claimed by one process, goes on where it was, and is
 a JSON in WORK/cells at its end. `best` starts from the voice that runs/default_model/voice.py made
-(--voice), `best_scratch` from nothing. `runs/ravdess_table.py` makes the table from whatever is
+(--voice; on standardised takes from the one that it made with --standardise, beside it),
+`best_scratch` from nothing. `runs/ravdess_table.py` makes the table from whatever is
 there.
 """
 
@@ -106,6 +107,8 @@ class Cell:
             best = load_experiment(CONFIGS / "variants" / "best.yaml")
             long = [f"train.epochs={best.train.epochs}"]
         own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
+        if voice is not None and self.protocol.endswith("standardised"):
+            voice = voice.parent.with_name(f"{voice.parent.name}_standardised") / voice.name
         start = [f"model.start={voice}"] if name in PRETRAINED and voice is not None else []
         return load_experiment(
             CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",

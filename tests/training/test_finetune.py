@@ -17,8 +17,10 @@ from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.predictions import Predictions
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
+from avtca.model.bundle import export_bundle
+from avtca.model.together import Together
 from avtca.preprocess import window_start_steps
-from avtca.recognize.engines import read_bundle
+from avtca.recognize.engines import PACKAGED, read_bundle
 from avtca.training.finetune import finetune, recipe_for
 from avtca.training.finetune_clips import NOBODY, find_clips, read_clips
 from avtca.training.finetune_protocol import answers_before, deal, folds_of, label_parts
@@ -287,23 +289,33 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
     assert not new.exists()
 
 
-def test_a_start_that_knows_calm_is_judged_on_neutral_by_both(done, tiny, clips):
-    """What a start says of calm is neutral where no clip is labelled calm."""
+def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
+    """Two networks together, whose calm counts for neutral; one of them is adapted."""
     out, *_ = done
     plain = load_start(tiny)
     takes = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").takes
     takes = replace(takes, spec=replace(takes.spec, labels=("happy", "neutral", "surprise")))
-    fine = ("calm", "happy", "neutral", "sad")
-    network = small("best", replace(SPEC, labels=fine))
-    card = replace(plain.card, clip_spec=replace(SPEC, labels=fine))
-    start = replace(plain, network=network, card=card)
-    assert label_parts(start, takes.spec.labels)["gone"] == ["sad"]
+    fine = replace(SPEC, labels=("calm", "happy", "neutral", "sad"))
+    networks = [small("best", fine), small("concatenation", fine)]
+    sums = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    export_bundle(
+        tmp_path,
+        name="two",
+        fusion=Together(networks, sums).eval(),
+        card=replace(plain.card, calibration={"temperature": 2.0}),
+        start=(networks[0], fine),
+        face=PACKAGED / "face.onnx",
+    )
+    start = load_start(str(tmp_path))
+    assert start.labels == fine.labels and start.says == SPEC.labels
+    parts = label_parts(start, ("calm", "happy", "surprise"))
+    assert parts == {"kept": ["calm", "happy"], "new": ["surprise"], "gone": ["neutral", "sad"]}
     whole, limited = answers_before(start, takes)
-    p = predict_takes(network, takes.named(whole.takes))
-    assert whole.labels == ("happy", "neutral", "sad")
-    expected = np.stack((p[:, 1], p[:, 0] + p[:, 2], p[:, 3]), 1)
-    np.testing.assert_allclose(whole.probs, expected, atol=1e-6)
+    assert whole.labels == SPEC.labels and set(whole.takes) < set(takes.names)
+    together = Together(networks, sums).eval()
+    known = takes.named(whole.takes)
+    expected = predict_takes(together, known, temperature=2.0)
+    np.testing.assert_allclose(whole.probs, expected, atol=1e-4)
     share = expected[:, 1] / (expected[:, 0] + expected[:, 1])
-    np.testing.assert_allclose(limited.probs[:, 1], share, atol=1e-6)
-    calm = replace(takes, spec=replace(takes.spec, labels=("calm", "neutral", "surprise")))
-    assert answers_before(start, calm)[0].labels == fine
+    np.testing.assert_allclose(limited.probs[:, 1], share, atol=1e-4)
+    assert not limited.probs[:, 2].any()

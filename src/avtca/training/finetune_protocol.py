@@ -11,10 +11,11 @@ from avtca.corpora.audit import audit
 from avtca.corpora.protocols import Folds, Split, cyclic
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.material import Material
-from avtca.evaluation.predict import window_logits
+from avtca.evaluation.predict import WindowLogits
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet, mapped_targets
-from avtca.labels import to_seven
+from avtca.evaluation.windows import EvaluationData, evaluation_loader
+from avtca.preprocess import ModelInput
 from avtca.training.finetune_clips import LEAK, Clips
 from avtca.training.finetune_start import Start
 
@@ -79,21 +80,14 @@ def material_of(clips: Clips, folds: Folds, *, allow_leak: bool) -> Material:
     return Material(takes, folds, rows, report.mark, provenance)
 
 
-def said(start: Start, labels: Sequence[str]) -> tuple[str, ...]:
-    """The start's labels, without those that no clip has and that count for another of the seven:
-    calm, where nothing is labelled so, is neutral.
-    """
-    return tuple(name for name in start.labels if name in labels or to_seven(name) in (name, None))
-
-
 def label_parts(start: Start, labels: Sequence[str]) -> dict[str, list[str]]:
-    """The labels that the start names too ("kept"), the "new" ones, and those of the start that
-    no clip has ("gone").
+    """The labels that the start names too ("kept"), the "new" ones, and those that the start says
+    at use and no clip has ("gone").
     """
     return {
         "kept": [one for one in labels if one in start.labels],
         "new": [one for one in labels if one not in start.labels],
-        "gone": [one for one in said(start, labels) if one not in labels],
+        "gone": [one for one in start.says if one not in labels],
     }
 
 
@@ -122,18 +116,15 @@ def lonely_labels(clips: Clips) -> list[str]:
 
 
 def answers_before(start: Start, takes: TakeSet) -> tuple[Predictions, Predictions] | None:
-    """The start as it is, on the takes whose label it names: among all of its labels, and among
-    the takes' labels alone. ``None`` where it names none of them.
+    """The start as it is at use, on the takes whose label it says: among all of its labels, and
+    among the takes' labels alone. ``None`` where it says none of them.
     """
-    labels = takes.spec.labels
-    names = said(start, labels)
+    labels, names = takes.spec.labels, start.says
     rows = [row for row, at in enumerate(takes.labels) if labels[at] in names]
     if not rows:
         return None
     known = takes.at(rows)
-    temperature = float(start.card.calibration.get("temperature", 1.0))
-    found = window_logits(start.network, known).probabilities(temperature)
-    probs = mapped_targets(found.astype(np.float32), start.labels, names)[0].astype(np.float64)
+    probs = window_logits_at_use(start, known).probabilities(start.engine.temperature)
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
         if label in names:
@@ -142,6 +133,16 @@ def answers_before(start: Start, takes: TakeSet) -> tuple[Predictions, Predictio
     truth, _ = mapped_targets(known.targets, labels, names)
     own = replace(known, spec=replace(known.spec, labels=names), targets=truth)
     return Predictions.of(own, probs), Predictions.of(known, limited)
+
+
+def window_logits_at_use(start: Start, takes: TakeSet) -> WindowLogits:
+    """Of what recognises: several networks where the start is a model of several."""
+    logits, rows = [], []
+    for batch in evaluation_loader(EvaluationData(takes)):
+        parts = (batch.visual, batch.visual_mask, batch.sound, batch.sound_mask)
+        logits.append(start.engine.logits(ModelInput(*(part.numpy() for part in parts))))
+        rows.append(batch.take.numpy())
+    return WindowLogits(np.concatenate(logits).astype(float), np.concatenate(rows), len(takes))
 
 
 def compared(start: Start, takes: TakeSet, after: Predictions) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def compared(start: Start, takes: TakeSet, after: Predictions) -> dict[str, Any]
     out["before"] = summarise({0: [whole]})
     if len(same) < len(after):
         out["after_known"] = summarise({0: [same]})
-    if len(label_parts(start, takes.spec.labels)["kept"]) > 1:
+    if len(set(start.says) & set(takes.spec.labels)) > 1:
         out["before_limited"] = summarise({0: [limited]})
         out["change"] = {name: difference([same], [limited], name) for name in METRICS}
     return out

@@ -32,8 +32,13 @@ class Start:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What it names now."""
+        """What the network names now."""
         return self.card.labels
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What the model says at use; may be fewer labels, summed."""
+        return self.engine.spec.labels
 
     @property
     def clips_spec(self) -> ClipSpec:
