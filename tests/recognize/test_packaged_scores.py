@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import avtca
+from avtca.recognize.engines import PACKAGED
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "default_model.json"
 
@@ -19,3 +20,8 @@ def test_the_six_clips_have_their_recorded_scores(corpora):
         print(name, "acted", label, "recognised", report.top, round(report.confidence, 3))
         assert report.top == top
         assert report.confidence == pytest.approx(confidence, abs=0.02)
+
+
+def test_the_packaged_files_hold_no_paths_of_who_made_them():
+    for path in PACKAGED.glob("*.onnx"):
+        assert b".py" not in path.read_bytes(), path

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from avtca.labels import FER2013, FERPLUS, order_map
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
-from avtca.model.export import export_onnx, quiet
+from avtca.model.export import export_onnx, quiet, save_program
 from avtca.model.expression import ExpressionNetwork
 from avtca.model.together import Together
 
@@ -135,14 +134,11 @@ def _copy(source: Path, path: Path) -> None:
 
 def _export_face(face: ExpressionFeatures, path: Path, px: int) -> None:
     batch = torch.export.Dim("batch", min=1, max=65536)
-    with quiet(), tempfile.TemporaryDirectory(dir=path.parent) as temp:
+    with quiet():
         program = torch.export.export(
             face, (torch.rand(2, 1, px, px),), dynamic_shapes=({0: batch},)
         )
         made = torch.onnx.export(
             program, input_names=["crops"], output_names=["features"], dynamo=True, verbose=False
         )
-        if made is None:
-            raise RuntimeError("torch.onnx.export returned nothing")
-        made.save(Path(temp) / path.name)
-        (Path(temp) / path.name).replace(path)
+    save_program(made, path)

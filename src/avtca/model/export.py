@@ -83,8 +83,20 @@ def export_onnx(
         made = torch.onnx.export(
             program, input_names=list(INPUTS), output_names=names, dynamo=True, verbose=False
         )
+    save_program(made, path)
+
+
+def save_program(made: torch.onnx.ONNXProgram | None, path: Path) -> None:
+    """Write what the exporter made, moved into place when complete.
+
+    Without its notes on each node: they hold stack traces, with the paths of who exported it.
+    """
     if made is None:
         raise RuntimeError("torch.onnx.export returned nothing")
+    for node in made.model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
