@@ -83,7 +83,9 @@ def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
     np.testing.assert_allclose(
         engine.logits(batch), together(*tensors(batch)).logits.numpy(), atol=1e-4
     )
-    assert b".py" not in (tmp_path / "x" / "fusion.onnx").read_bytes(), "the exporter's paths"
+    assert b'.py", line' not in (tmp_path / "x" / "fusion.onnx").read_bytes(), (
+        "the exporter's paths"
+    )
     network, saved = load_checkpoint(tmp_path / "x" / "fusion")
     assert saved.labels == FINE
     for name, value in several[0].state_dict().items():
