@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Purpose: make the packaged model from data. Cost: about two hours on two cores. Resumable: run it
+# Purpose: make the packaged model from data. Cost: about three hours on two cores. Resumable: run it
 # again and it goes on where it was.
 #   runs/default_model.sh [SHARED] [WORK]
 set -euo pipefail
