@@ -109,7 +109,7 @@ def trusting(network: AVTCA, trust: float) -> AVTCA:
 def train(
     takes: TakeSet, people: Sequence[str], voice: Path, out: Path, recipe: Recipe = RECIPE
 ) -> list[AVTCA]:
-    """A network for each seed, from the voice's weights; ``takes`` have RAVDESS's labels."""
+    """A network for each seed, from the voice's weights."""
     networks = []
     for seed in SEEDS:
         network = new_network(VARIANT, takes.spec, seed=seed, **SIZES)

@@ -57,6 +57,10 @@ RECIPE = Recipe(
 )
 
 
+ONE_STUDIO = RECIPE.augmentation.model_copy(update={"channel_db": 0.0, "background": 0.0})
+"""Without other microphones and backgrounds."""
+
+
 def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
     """Takes of several speech corpora as one set, prepared where they are not yet."""
     spec = ClipSpec(**{**json.loads(SPEC.read_text()), **BANDS, "labels": ()})
@@ -109,9 +113,8 @@ def main() -> None:
     sizes |= args.sizes
     network = new_network("best", takes.spec, seed=args.seed, **sizes)
     changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
-    if args.standardise:  # of bands that are no decibels any more
-        off = {"channel_db": 0.0, "background": 0.0}
-        changes["augmentation"] = RECIPE.augmentation.model_copy(update=off)
+    if args.standardise:  # bands are no decibels any more
+        changes["augmentation"] = ONE_STUDIO
     recipe = RECIPE.model_copy(update=changes)
     name = "voice" if args.use == "ravdess" else f"voice_for_{args.use}"
     out = args.work / (f"{name}_standardised" if args.standardise else name)

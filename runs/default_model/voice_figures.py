@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fusion import SEEDS, SIZES, VARIANT
-from voice import RECIPE, SPEECH, german
+from fusion import SEEDS, train
+from voice import ONE_STUDIO, RECIPE, SPEECH, german
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation import intervals
@@ -33,8 +33,7 @@ from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
 from avtca.labels import EMODB, RAVDESS, SEVEN
 from avtca.model import load_checkpoint
-from avtca.training.fit import fit, new_network, torch_threads
-from avtca.training.start import start_from
+from avtca.training.fit import torch_threads
 
 
 def answers(
@@ -42,21 +41,17 @@ def answers(
 ) -> list[np.ndarray]:
     """For each seed, probabilities of each take from the network that never heard its speaker."""
     # Both sides are of one studio: other microphones are not what these figures ask for.
-    off = {"channel_db": 0.0, "background": 0.0}
-    plain = RECIPE.augmentation.model_copy(update=off)
-    recipe = RECIPE.model_copy(update={"epochs": epochs, "ema": 0.98, "augmentation": plain})
+    recipe = RECIPE.model_copy(update={"epochs": epochs, "ema": 0.98, "augmentation": ONE_STUDIO})
     everyone = set(takes.speakers)
     place = {name: at for at, name in enumerate(takes.names)}
     probs = [np.zeros((len(takes), len(takes.spec.labels))) for _ in SEEDS]
     for number, test_people in enumerate(splits):
-        train, test = takes.of(everyone - set(test_people)), takes.of(test_people)
+        test = takes.of(test_people)
         rows = [place[name] for name in test.names]
-        for found, seed in zip(probs, SEEDS, strict=True):
-            network = new_network(VARIANT, takes.spec, seed=seed, **SIZES)
-            start_from(network, takes.spec.labels, voice)
-            seeded, folder = recipe.model_copy(update={"seed": seed}), out / f"fold{number}"
-            result = fit(network, seeded, train, None, out=folder / f"seed{seed}")
-            found[rows] = predict_takes(result.network, test)
+        people = sorted(everyone - set(test_people))
+        networks = train(takes, people, voice, out / f"fold{number}", recipe)
+        for found, network in zip(probs, networks, strict=True):
+            found[rows] = predict_takes(network, test)
         shown = [round(float((p[rows].argmax(1) == test.labels).mean()), 3) for p in probs]
         print(f"{out.name} {number}: {shown}", flush=True)
     return probs

@@ -1,5 +1,6 @@
 """A network's answers on takes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,13 +63,23 @@ def window_logits(
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    logits, rows = [], []
-    for batch in evaluation_loader(data):
+
+    def answer(batch: Batch) -> Float:
         moved = Batch(*(part.to(device) for part in batch))
-        logits.append(run_network(network, moved).logits.double().cpu().numpy())
-        rows.append(batch.take.numpy())
+        return np.asarray(run_network(network, moved).logits.double().cpu())
+
+    found = answered_windows(answer, data, len(takes), binary=binary)
     network.train(was_training)
-    return WindowLogits(np.concatenate(logits), np.concatenate(rows), len(takes), binary)
+    return found
+
+
+def answered_windows(
+    answer: Callable[[Batch], Float], data: EvaluationData, n: int, *, binary: bool = False
+) -> WindowLogits:
+    """What ``answer`` gives for the windows, ``(b, k)`` a batch, of ``n`` takes."""
+    batches = [(answer(batch), batch.take.numpy()) for batch in evaluation_loader(data)]
+    logits, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
+    return WindowLogits(logits, rows, n, binary)
 
 
 def predict_takes(

@@ -17,6 +17,7 @@ from avtca.corpora.clipfile import RawTake
 from avtca.evaluation.speed import vary_speed
 from avtca.evaluation.takes import Key, Standard, TakeSet, with_standard
 from avtca.model.fronts import SURELY_NOT
+from avtca.model.voice_expert import loud_and_voiced
 from avtca.preprocess import (
     Window,
     sound_series_window,
@@ -166,13 +167,11 @@ def spread_evenly(visual: Float, spec: ClipSpec) -> Float:
 
 
 def _voiced(columns: NDArray[np.float64]) -> Bool:
-    """Frames of ``(f, n)`` whose pitch is one, by the rule of the network's ``VoiceExpert``: louder
-    than the window's mean, and more voiced than the mean of those.
-    """
-    energy, voicing = columns[:-PITCH_ROWS].mean(0), columns[-1]
-    loud = energy > energy.mean()
-    least = voicing[loud].mean() if loud.any() else 1
-    return np.asarray(loud & (voicing > least))
+    """Frames of ``(f, n)`` whose pitch is one, as the network's ``VoiceExpert`` tells them."""
+    bands = torch.from_numpy(columns[:-PITCH_ROWS]).mean(dim=0)
+    voicing = torch.from_numpy(columns[-1:])
+    _, voiced = loud_and_voiced(bands[None], voicing, torch.ones_like(voicing, dtype=torch.bool))
+    return np.asarray(voiced[0])
 
 
 def _moments(values: NDArray[np.float64], real: Bool | None = None) -> NDArray[np.float64]:

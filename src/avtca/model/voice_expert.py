@@ -54,8 +54,7 @@ class VoiceExpert(nn.Module):
         if self.by_level:
             bands = levelled(bands, mask)
         energy = bands.mean(dim=2)
-        loud = mask & (energy > _mean(energy, mask)[:, None])
-        voiced = loud & (voicing > _mean(voicing, loud)[:, None])
+        loud, voiced = loud_and_voiced(energy, voicing, mask)
         pairs = nn.functional.avg_pool1d(bands, 2, ceil_mode=True)
         spectrum = _moments(torch.cat((pairs, bands @ self.cepstrum.T), dim=2), loud)
         height = _mean(octaves, voiced)[:, None]
@@ -95,6 +94,15 @@ class NoVoiceExpert(nn.Module):
     def forward(self, sound: Tensor, mask: Tensor | None = None) -> Own:
         """Nothing."""
         return {}
+
+
+def loud_and_voiced(energy: Tensor, voicing: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames above a window's mean level, and those of them more voiced than their mean.
+
+    All ``(b, t)``.
+    """
+    loud = mask & (energy > _mean(energy, mask)[:, None])
+    return loud, loud & (voicing > _mean(voicing, loud)[:, None])
 
 
 def _parts(loud: Tensor) -> list[Tensor]:

@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avtca.corpora.audit import audit
 from avtca.corpora.protocols import Folds, Split, cyclic
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.material import Material
-from avtca.evaluation.predict import WindowLogits
+from avtca.evaluation.predict import WindowLogits, answered_windows
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet, mapped_targets
-from avtca.evaluation.windows import EvaluationData, evaluation_loader
+from avtca.evaluation.windows import Batch, EvaluationData
 from avtca.preprocess import ModelInput
 from avtca.training.finetune_clips import LEAK, Clips
 from avtca.training.finetune_start import Start
@@ -137,12 +138,12 @@ def answers_before(start: Start, takes: TakeSet) -> tuple[Predictions, Predictio
 
 def window_logits_at_use(start: Start, takes: TakeSet) -> WindowLogits:
     """Of what recognises: several networks where the start is a model of several."""
-    logits, rows = [], []
-    for batch in evaluation_loader(EvaluationData(takes)):
+
+    def answer(batch: Batch) -> NDArray[np.float64]:
         parts = (batch.visual, batch.visual_mask, batch.sound, batch.sound_mask)
-        logits.append(start.engine.logits(ModelInput(*(part.numpy() for part in parts))))
-        rows.append(batch.take.numpy())
-    return WindowLogits(np.concatenate(logits).astype(float), np.concatenate(rows), len(takes))
+        return start.engine.logits(ModelInput(*(part.numpy() for part in parts))).astype(np.float64)
+
+    return answered_windows(answer, EvaluationData(takes), len(takes))
 
 
 def compared(start: Start, takes: TakeSet, after: Predictions) -> dict[str, Any]:
