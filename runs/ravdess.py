@@ -10,10 +10,12 @@ a protocol with a seed) is a folder that is claimed by one process, goes on wher
 a JSON in WORK/cells at its end. `best` starts from the voice that runs/default_model/voice.py made
 (--voice; on standardised takes from the one that it made with --standardise, beside it),
 `best_scratch` from nothing. `runs/ravdess_table.py` makes the table from whatever is
-there.
+there, and keeps the answers beside it: a cell that is kept, of the same recipe, is not trained
+again.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import time
@@ -22,13 +24,17 @@ from pathlib import Path
 
 from avtca.corpora import load_ravdess_features
 from avtca.evaluation.material import Material
-from avtca.evaluation.predictions import write_atomic
+from avtca.files import write_atomic
 from avtca.training.cv import cross_validate
 from avtca.training.experiment import Experiment, load_experiment
 from avtca.training.fit import torch_threads
+from avtca.training.record import commit
 from avtca.training.run import load_material
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "ravdess_sequences"
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs" / "ravdess_sequences"
+KEPT = ROOT / "benchmarks" / "results" / "ravdess"
+"""Answers of finished cells, PROTOCOL/ROW/seedN.csv.gz, and what made them, cells.json."""
 PROTOCOLS = {
     "luna_5fold": [],
     "luna_5fold_standardised": [
@@ -126,6 +132,21 @@ class Cell:
         )
 
 
+def recipe_of(experiment: Experiment) -> str:
+    """Twelve digits of all that was asked for, wherever it lies on the disk."""
+    told = experiment.model_dump(mode="json", exclude_defaults=True)
+    told["data"].pop("corpus", None)
+    if experiment.model.start is not None:
+        told["model"]["start"] = Path(experiment.model.start).parent.name
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def kept_cells(kept: Path = KEPT) -> dict[str, dict[str, object]]:
+    """Name of a cell -> its recipe, commit, seconds, sizes of its folds."""
+    index = kept / "cells.json"
+    return json.loads(index.read_text()) if index.exists() else {}
+
+
 class Materials:
     """Takes and folds of a protocol; the last one stays in memory, windows and all."""
 
@@ -202,11 +223,13 @@ def main() -> None:
         for protocol in args.protocols
         for row in args.rows
     ]
+    voice = args.voice or args.work / "speech" / "voice" / "last"
+    kept = kept_cells()
     if args.list:
         for cell in cells:
             done = args.work / "cells" / f"{cell.name}.json"
-            seconds = json.loads(done.read_text())["seconds"] if done.exists() else None
-            print(cell.name, "to do" if seconds is None else f"{seconds} s")
+            one = json.loads(done.read_text()) if done.exists() else kept.get(cell.name)
+            print(cell.name, "to do" if one is None else f"{one['seconds']} s")
         return
     torch_threads(args.threads)
     started = time.monotonic()
@@ -220,12 +243,12 @@ def main() -> None:
     for cell in cells:
         done = args.work / "cells" / f"{cell.name}.json"
         folder = args.work / "runs" / cell.protocol / cell.row / f"of_seed{cell.seed}"
-        if done.exists() or not claim(folder):
+        experiment = cell.experiment(args.work, args.set, voice)
+        recipe = recipe_of(experiment)
+        if done.exists() or kept.get(cell.name, {}).get("recipe") == recipe or not claim(folder):
             continue
         prepare(args.corpus, args.work, ROWS[cell.row][1])
         print(cell.name, flush=True)
-        voice = args.voice or args.work / "speech" / "voice" / "last"
-        experiment = cell.experiment(args.work, args.set, voice)
         begun = time.monotonic()
         try:
             result = cross_validate(experiment, materials.of(experiment), folder, before=before)
@@ -240,6 +263,8 @@ def main() -> None:
             "protocol": cell.protocol,
             "seed": cell.seed,
             "seconds": round(time.monotonic() - begun),
+            "recipe": recipe,
+            "commit": commit(),
             "changes": args.set,
         }
         done.parent.mkdir(parents=True, exist_ok=True)

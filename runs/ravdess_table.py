@@ -4,24 +4,28 @@ Cost: a minute.
 
     python runs/ravdess_table.py WORK benchmarks/results
 
-Writes ravdess.json (row -> protocol -> metric -> [mean over seeds, low, high], "seeds"),
-ravdess.md and ravdess.png. With WORK/references (runs/ravdess_references.py) the regressions and
+Keeps the answers of WORK's cells in ravdess/, on every take, so that a table goes on where another
+machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json
+(row -> protocol -> metric -> [mean over seeds, low, high], "seeds"), ravdess.md and ravdess.png.
+With WORK/references (runs/ravdess_references.py) the regressions and
 the published systems stand beside, compared take by take.
 """
 
 import argparse
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME
+from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME, kept_cells
 
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.intervals import mcnemar
-from avtca.evaluation.predictions import Predictions, write_atomic
+from avtca.evaluation.predictions import Predictions
+from avtca.files import write_atomic
 
 METRICS = ("accuracy", "uar", "weighted_f1")
 MAIN = "luna_5fold"
@@ -46,14 +50,32 @@ AVERAGED = {f"{row}_averaged": row for row in ("best", "best+action_units")}
 Tables = dict[int, list[Predictions]]
 
 
-def tables_of(work: Path, protocol: str, row: str) -> Tables:
-    """Answers of the finished seeds, by fold."""
+def keep(work: Path, kept: Path) -> None:
+    """Copy the answers of finished cells, rounded to four digits, and say what made them."""
+    index = kept_cells(kept)
+    for done in sorted((work / "cells").glob("*/*/seed*.json")):
+        name = str(done.relative_to(work / "cells").with_suffix(""))
+        told = json.loads(done.read_text())
+        folder = work / "runs" / done.parent.relative_to(work / "cells") / f"of_{done.stem}"
+        found = sorted((folder / done.stem).glob("fold*"), key=lambda path: int(path.name[4:]))
+        folds = [Predictions.load(fold / "test.csv") for fold in found]
+        (kept / name).parent.mkdir(parents=True, exist_ok=True)
+        Predictions.joined(folds).save(kept / f"{name}.csv.gz", digits=4)
+        made = {key: told[key] for key in ("recipe", "commit", "seconds", "changes")}
+        index[name] = {**made, "folds": [len(fold) for fold in folds]}
+    write_atomic(kept / "cells.json", json.dumps(index, indent=1, sort_keys=True))
+
+
+def tables_of(kept: Path, protocol: str, row: str) -> Tables:
+    """Answers of the seeds that are kept, by fold."""
     out: Tables = {}
-    for done in sorted((work / "cells" / protocol / row).glob("seed*.json")):
-        seed = int(done.stem[4:])
-        folder = work / "runs" / protocol / row / f"of_seed{seed}" / f"seed{seed}"
-        folds = sorted(folder.glob("fold*"), key=lambda path: int(path.name[4:]))
-        out[seed] = [Predictions.load(fold / "test.csv") for fold in folds]
+    for name, made in sorted(kept_cells(kept).items()):
+        if name.startswith(f"{protocol}/{row}/seed"):
+            every = Predictions.load(kept / f"{name}.csv.gz")
+            ends = np.cumsum([0, *made["folds"]])
+            out[int(name.rpartition("seed")[2])] = [
+                every.at(np.arange(first, end)) for first, end in pairwise(ends)
+            ]
     return out
 
 
@@ -167,11 +189,14 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
+    kept = args.out / "ravdess"
+    kept.mkdir(parents=True, exist_ok=True)
+    keep(args.work, kept)
     cells = {
         (protocol, row): tables
         for protocol in PROTOCOLS
         for row in ROWS
-        if (tables := tables_of(args.work, protocol, row))
+        if (tables := tables_of(kept, protocol, row))
     }
     for name, row in AVERAGED.items():
         for protocol in PROTOCOLS:
@@ -193,7 +218,6 @@ def main() -> None:
         "references": {name: line(tables) for name, tables in references.items()},
         "differences": compared(cells, references),
     }
-    args.out.mkdir(parents=True, exist_ok=True)
     # The layout that readers of benchmarks/results expect: rows at the top, the rest beside.
     flat = {
         **result["rows"],

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "avtca"
-BASE = {"errors", "labels", "clipspec"}
+BASE = {"errors", "files", "labels", "clipspec"}
 MAY_IMPORT = {
     "errors": set(),
+    "files": set(),
     "labels": set(),
     "clipspec": {"errors"},
     "media": BASE,

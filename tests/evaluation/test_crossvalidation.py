@@ -89,11 +89,12 @@ def test_rows_may_come_in_any_order():
     assert shuffled.ordered().takes == table.takes
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
 @pytest.mark.parametrize("binary", [False, True])
-def test_tables_survive_a_file(tmp_path, binary):
+def test_tables_survive_a_file(tmp_path, binary, name):
     table = answers(binary=binary)
-    table.save(tmp_path / "x.csv")
-    back = Predictions.load(tmp_path / "x.csv")
+    table.save(tmp_path / name)
+    back = Predictions.load(tmp_path / name)
     assert (back.labels, back.takes, back.speakers, back.binary) == (
         table.labels,
         table.takes,

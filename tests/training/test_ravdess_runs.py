@@ -82,13 +82,18 @@ def write_cell(work, protocol, row, seed, skill):
         table.save(folder / "test.csv")
     cell = work / "cells" / protocol / row / f"seed{seed}.json"
     cell.parent.mkdir(parents=True, exist_ok=True)
-    cell.write_text("{}")
+    made = {"recipe": f"{row}", "commit": "", "seconds": 1, "changes": []}
+    cell.write_text(json.dumps(made))
 
 
 def test_seeds_averaged_are_one_system(tmp_path):
     for seed in (3, 0, 1):
         write_cell(tmp_path, "luna_5fold", "best", seed, 1.0)
-    tables = ravdess_table.tables_of(tmp_path, "luna_5fold", "best")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    ravdess_table.keep(tmp_path, kept)
+    tables = ravdess_table.tables_of(kept, "luna_5fold", "best")
+    assert list(tables) == [0, 1, 3]
     (folds,) = ravdess_table.averaged(tables).values()
     assert [len(fold) for fold in folds] == [80, 80]
     for number, fold in enumerate(folds):
@@ -120,3 +125,26 @@ def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
     text = (out / "ravdess.md").read_text()
     assert "| figure |" in text and "people on both sides" in text
     assert (out / "ravdess.png").stat().st_size > 5000
+    # Another machine, where nothing was trained, makes the same table and goes on with it.
+    first = (out / "ravdess.json").read_text()
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "empty"), str(out)])
+    ravdess_table.main()
+    assert (out / "ravdess.json").read_text() == first
+    write_cell(tmp_path / "other", "luna_5fold", "figure", 2, 3.0)
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "other"), str(out)])
+    ravdess_table.main()
+    assert len(json.loads((out / "ravdess.json").read_text())["figure"]["luna_5fold"]["seeds"]) == 3
+
+
+def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
+    def digits(work, *changes, row="best", voice="voice"):
+        cell = ravdess.Cell("luna_5fold", row, 0)
+        return ravdess.recipe_of(cell.experiment(work, list(changes), work / voice / "last"))
+
+    assert digits(tmp_path / "a") == digits(tmp_path / "b")
+    others = [
+        digits(tmp_path, "train.epochs=7"),
+        digits(tmp_path, voice="another"),
+        digits(tmp_path, row="best_scratch"),
+    ]
+    assert len({digits(tmp_path), *others}) == 4

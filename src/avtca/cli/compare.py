@@ -32,7 +32,7 @@ def compare(
     require_torch("avtca compare")
     from avtca.evaluation.comparison import compare as run_all
     from avtca.evaluation.comparison import latex, markdown, open_entry
-    from avtca.evaluation.predictions import write_atomic
+    from avtca.files import write_atomic
 
     result = run_all([open_entry(path) for path in run], allow_partial=common)
     text = markdown(result)

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from avtca import cli
-from avtca.cli.predict import read_one, table, write_file, write_report
+from avtca.cli.predict import read_one, table, write_report
+from avtca.files import write_atomic
 from avtca.labels import CREMAD
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def demo(
         label = labelled[clip.name]
         entries.append(write_report(report, out, taken=len(entries) + 1, label=label))
     text = page(entries, title="avtca demo", lead=lead)
-    write_file(out / "report.html", text.encode())
+    write_atomic(out / "report.html", text)
     console = Console(highlight=False, width=max(100, cli.err.width))
     console.print(table([entry.report for entry in entries], labelled))
     console.print(f"\n{lead}\nOpen {out / 'report.html'} to see faces and scores over time.")

@@ -54,7 +54,7 @@ def evaluate(
 
 def write(folder: Path, name: str, text: str, html: str) -> None:
     """A JSON and an HTML file. Raises :class:`ConfigError` where the folder cannot be written."""
-    from avtca.evaluation.predictions import write_atomic
+    from avtca.files import write_atomic
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from avtca import cli
 from avtca.errors import AvtcaError, ConfigError
+from avtca.files import write_atomic
 
 if TYPE_CHECKING:
     from avtca.plots.page import Entry
@@ -100,7 +101,7 @@ def predict(
     if out is not None:
         from avtca.plots.page import page
 
-        write_file(out / "report.html", page(entries, failures).encode())
+        write_atomic(out / "report.html", page(entries, failures))
         cli.err.print(f"page: {out / 'report.html'}", markup=False)
     _print(format, reports, failures)
     if failures:
@@ -155,17 +156,10 @@ def write_report(report: "Report", out: Path, *, taken: int, label: str | None =
     stem = f"{taken:03d}_{Path(report.file).stem}"
     entry = Entry(report, png_bytes(report.plot()), label)
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
-    write_file(out / f"{stem}.json", text.encode())
-    write_file(out / f"{stem}.csv", report.to_csv().encode())
-    write_file(out / f"{stem}.png", entry.png)
+    write_atomic(out / f"{stem}.json", text)
+    write_atomic(out / f"{stem}.csv", report.to_csv())
+    write_atomic(out / f"{stem}.png", entry.png)
     return entry
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write beside, then move into place."""
-    beside = path.with_name(f".{path.name}")
-    beside.write_bytes(data)
-    beside.replace(path)
 
 
 def _make_folder(out: Path) -> None:

@@ -6,7 +6,6 @@ The file is safetensors, so nothing in it can run: face crops as JPEGs (or PNGs)
 
 import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import CorpusError
+from avtca.files import write_atomic
 
 JPEG_QUALITY = 85
 """Of the face crops; the mean error is 1.6 of 255 on a real face of 224 px."""
@@ -137,17 +137,6 @@ def write_take(path: Path, take: TakeFile, spec: ClipSpec, *, lossless: bool = F
         tensors["flac"] = np.frombuffer(encode_flac(raw.wave, spec.sample_rate), np.uint8)
     row = json.dumps({**take.row, "duration_s": raw.duration_s}, sort_keys=True)
     write_atomic(path, save(tensors, metadata={"row": row}))
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside, then rename: the file is there whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def read_row(path: Path) -> dict[str, Any] | None:

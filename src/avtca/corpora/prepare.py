@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.clipfile import read_row, write_atomic, write_take
+from avtca.corpora.clipfile import read_row, write_take
 from avtca.corpora.pool import run_jobs
 from avtca.corpora.sources import FORMAT, Layout, TakeSource, clip_path, recipe
 from avtca.corpora.store import read_head, to_csv, to_parquet, write_json
 from avtca.errors import AvtcaError, CorpusError
+from avtca.files import write_atomic
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Progress = Callable[[int, int], None]

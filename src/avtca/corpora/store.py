@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avtca.corpora.clipfile import write_atomic
 from avtca.corpora.sources import FORMAT
 from avtca.errors import CorpusError
+from avtca.files import write_atomic
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -20,10 +20,10 @@ import av
 import numpy as np
 from PIL import Image
 
-from avtca.corpora.clipfile import write_atomic
 from avtca.corpora.synth_film import film, person
 from avtca.corpora.synth_voice import RATE, Speech, speak
 from avtca.errors import CorpusError
+from avtca.files import write_atomic
 from avtca.labels import RAVDESS, canonical
 
 TITLE = "synthetic"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.corpora.clipfile import write_atomic
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.corpora.store import write_json
 from avtca.errors import CorpusError
+from avtca.files import write_atomic
 
 if TYPE_CHECKING:
     from torch import nn

@@ -39,7 +39,9 @@ def open_entry(path: Path) -> Entry:
     """
     asked = f"compare {path}"
     if path.is_file():
-        return Entry(path.stem, {0: [Predictions.load(path)]}, _mark(path.parent))
+        return Entry(
+            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, _mark(path.parent)
+        )
     if (path / "test.csv").exists():
         return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, _mark(path))
     tables: Tables = {}

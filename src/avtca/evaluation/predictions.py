@@ -1,8 +1,9 @@
 """Answers of a system on takes, as a table that every report and comparison reads."""
 
 import csv
+import gzip
 import io
-import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from avtca.errors import ConfigError
 from avtca.evaluation.takes import TakeSet
+from avtca.files import write_atomic
 
 Float = NDArray[np.float64]
 
@@ -91,8 +93,11 @@ class Predictions:
             first.binary,
         )
 
-    def save(self, path: Path) -> None:
-        """CSV: take, speaker, ``true:<label>`` ..., ``p:<label>`` ... ("any:" for binary)."""
+    def save(self, path: Path, *, digits: int = 6) -> None:
+        """CSV: take, speaker, ``true:<label>`` ..., ``p:<label>`` ... ("any:" for binary).
+
+        Numbers with so many significant digits; compressed where the name ends in ``.gz``.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         kind = "any" if self.binary else "true"
@@ -101,17 +106,19 @@ class Predictions:
         for take, speaker, truth, probs in zip(
             self.takes, self.speakers, self.targets, self.probs, strict=True
         ):
-            numbers = [f"{value:.6g}" for value in (*truth, *probs)]
+            numbers = [f"{value:.{digits}g}" for value in (*truth, *probs)]
             writer.writerow([take, speaker, *numbers])
-        write_atomic(path, text.getvalue())
+        data = text.getvalue().encode()
+        write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
         """Inverse of :meth:`save`. Raises :class:`ConfigError` for another kind of file."""
         asked = f"read predictions {path}"
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                head, *rows = list(csv.reader(file))
+            data = path.read_bytes()
+            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+            head, *rows = list(csv.reader(io.StringIO(text, newline="")))
             k = (len(head) - 2) // 2
             kind = head[2].partition(":")[0]
             labels = tuple(name.partition(":")[2] for name in head[2 : 2 + k])
@@ -121,7 +128,7 @@ class Predictions:
             numbers = np.array([[float(cell) for cell in row[2:]] for row in rows])
             if numbers.shape[1] != 2 * k:
                 raise ValueError("a row is too short")
-        except (OSError, ValueError, IndexError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, IndexError) as error:
             raise ConfigError(asked, str(error), "give a run's folder or its test.csv") from error
         return cls(
             labels,
@@ -131,10 +138,3 @@ class Predictions:
             numbers[:, k:],
             kind == "any",
         )
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write beside, then move into place."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -7,7 +7,8 @@ from typing import Any
 
 from avtca.evaluation.crossvalidation import summarise
 from avtca.evaluation.material import Material
-from avtca.evaluation.predictions import Predictions, write_atomic
+from avtca.evaluation.predictions import Predictions
+from avtca.files import write_atomic
 from avtca.training.experiment import Experiment
 from avtca.training.run import run_fold, write_config
 

@@ -17,8 +17,9 @@ import numpy as np
 from avtca.errors import ConfigError
 from avtca.evaluation.material import Material
 from avtca.evaluation.predict import window_logits
-from avtca.evaluation.predictions import Predictions, write_atomic
+from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.systems import fitted, kept_weights
+from avtca.files import write_atomic
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.bundle import export_bundle

@@ -15,9 +15,9 @@ from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
-from avtca.evaluation.predictions import write_atomic
 from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import EvaluationData, evaluation_loader
+from avtca.files import write_atomic
 from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.variants import variant_named

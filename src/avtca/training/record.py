@@ -14,8 +14,8 @@ import lightning
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from avtca.clipspec import ClipSpec
-from avtca.evaluation.predictions import write_atomic
 from avtca.evaluation.takes import TakeSet
+from avtca.files import write_atomic
 from avtca.model import save_checkpoint
 from avtca.training.module import Training
 from avtca.training.recipe import Recipe

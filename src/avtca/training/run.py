@@ -11,8 +11,9 @@ from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError
 from avtca.evaluation.material import Material, open_material
 from avtca.evaluation.predict import predict_takes
-from avtca.evaluation.predictions import Predictions, write_atomic
+from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet
+from avtca.files import write_atomic
 from avtca.training.distributed import process_rank
 from avtca.training.experiment import Experiment
 from avtca.training.fit import FitResult, fit, new_network
