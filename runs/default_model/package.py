@@ -2,7 +2,8 @@
 
     python runs/default_model/package.py FACE_DIR FUSION_DIR VOICE_FIGURES.json SHARED OUT
 
-FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voice_figures.py made.
+FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voice_figures.py made;
+FACE_DIR may be a packaged model, whose face network then stays.
 The join: the fusion networks learned from the softmax of another face network, so ours is brought
 to its scale by a linear map of the seven logits, fitted on moments of actor 01's pictures for which
 both are known. Ways to do it are compared by fitting on one half of the takes and testing on the
@@ -18,12 +19,13 @@ from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 import torch
 from fusion import SEEDS, at_use
+from packaged_face import packaged_face
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
@@ -64,13 +66,15 @@ def label_of(take: str) -> str:
     return str(to_seven(RAVDESS[int(take.split("-")[2]) - 1]))
 
 
-def face_network(folder: Path) -> ExpressionNetwork:
-    """What faces.py wrote."""
+def face_network(folder: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
+    """What faces.py wrote, or a packaged model's, and its card."""
+    if not (folder / "face.json").exists():
+        return packaged_face(folder)
     card = json.loads((folder / "face.json").read_text())
     trunk = VisualTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
     network = ExpressionNetwork(trunk, n_labels=len(FERPLUS))
     network.load_state_dict(load_file(folder / "face.safetensors"))
-    return network.eval()
+    return network.eval(), card
 
 
 def pictures(archive: Path) -> dict[str, list[bytes]]:
@@ -248,8 +252,7 @@ def main() -> None:
             seconds = open_clip(sound).duration_s
             make_clip(clips[way][take], files, sound if way == "both" else None, seconds)
 
-    network = face_network(args.face_dir)
-    card_face = json.loads((args.face_dir / "face.json").read_text())
+    network, card_face = face_network(args.face_dir)
     folders = [args.fusion_dir / "packaged" / f"seed{seed}" for seed in SEEDS]
     trained, cards = zip(*(load_checkpoint(folder / "last") for folder in folders), strict=True)
     fusion, learned = at_use(trained), cards[0].clip_spec
