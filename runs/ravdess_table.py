@@ -140,7 +140,9 @@ def markdown(result: dict[str, Any]) -> str:
     lines.append("|---|" + "---|" * (len(protocols) + 1))
     for name, row in result["rows"].items():
         cells = [shown(row[p]["accuracy"]) if p in row else "" for p in protocols]
-        seeds = max(len(row[p]["seeds"]) for p in protocols if p in row)
+        seeds: int | str = max(len(row[p]["seeds"]) for p in protocols if p in row)
+        if name in AVERAGED:
+            seeds = "all of them as one"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {seeds} |")
     for name, row in result["references"].items():
         cells = [shown(row["accuracy"]) if p == MAIN else "" for p in protocols]

@@ -88,6 +88,25 @@ def test_batch_norm_learns_from_real_steps_alone() -> None:
     torch.testing.assert_close(MaskedBatchNorm(3).train()(x, full), plain(x), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_batch_norm_with_relu_and_mask_in_one(train: bool) -> None:
+    apart, joint = (MaskedBatchNorm(3).train(train) for _ in range(2))
+    state = {name: value + 0.5 for name, value in apart.state_dict().items()}
+    for box in (apart, joint):
+        box.load_state_dict(state)
+    x, y = (torch.linspace(-3, 2, 60).sin().reshape(2, 3, 2, 5).requires_grad_() for _ in range(2))
+    mask = torch.tensor([[True, True, False, True, False], [True] * 5])
+    expected = torch.relu(apart(x, mask)) * mask[:, None, None]
+    found = joint.activated(y, mask)
+    torch.testing.assert_close(found, expected)
+    for out in (expected, found):
+        (out * torch.arange(60).reshape(2, 3, 2, 5)).sum().backward()
+    torch.testing.assert_close(y.grad, x.grad, atol=1e-4, rtol=1e-5)
+    for one, other in zip(joint.parameters(), apart.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(joint.state_dict(), apart.state_dict())
+
+
 def test_batch_norm_of_nothing_keeps_its_statistics() -> None:
     box = MaskedBatchNorm(3).train()
     out = box(torch.randn(2, 3, 5), torch.zeros(2, 5, dtype=torch.bool))

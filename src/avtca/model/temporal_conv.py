@@ -47,11 +47,15 @@ class TemporalConv(nn.Module):
         y = self.conv(rearrange(tokens, "b t d -> b d t"))
         if self.padding == "valid":
             mask, times = _all_of(mask, 3), times[1:-1]
-        y = F.relu(self.norm(y, mask))
-        y = torch.where(mask[:, None], y, torch.zeros((), dtype=y.dtype, device=y.device))
-        if self.pool != "none":
-            y, mask, times = _pool(y, mask, times, self.pool)
-        return Stream(zero_masked(rearrange(y, "b d t -> b t d"), mask), mask, times)
+        y = self.norm.activated(y, mask)
+        if self.pool == "halve":
+            y, (mask, times) = F.max_pool1d(y, 2, ceil_mode=True), _halve(mask, times)
+        y = rearrange(y, "b d t -> b t d")
+        if self.pool == "slide":
+            y = torch.maximum(y[:, 1:], y[:, :-1])
+            mask, times = _all_of(mask, 2), (times[1:] + times[:-1]) / 2
+            y = zero_masked(y, mask)
+        return Stream(y, mask, times)
 
 
 def temporal_convs(
@@ -101,8 +105,8 @@ class SpectralConv(nn.Module):
         mask, times = _halve(mask, times)
         y = self.second[0](y, mask)
         y = F.max_pool2d(y + self.second[1](y, mask), (2, 1), ceil_mode=True)
-        y = F.relu(self.norm_out(self.flatten(rearrange(y, "b c f t -> b (c f) t")), mask))
-        return Stream(zero_masked(rearrange(y, "b d t -> b t d"), mask), mask, times)
+        y = self.norm_out.activated(self.flatten(rearrange(y, "b c f t -> b (c f) t")), mask)
+        return Stream(rearrange(y, "b d t -> b t d"), mask, times)
 
 
 class _Conv2d(nn.Module):
@@ -117,15 +121,7 @@ class _Conv2d(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``mask`` is that of the output's steps."""
-        y = F.relu(self.norm(self.conv(x), mask))
-        return torch.where(mask[:, None, None], y, torch.zeros((), dtype=y.dtype, device=y.device))
-
-
-def _pool(y: Tensor, mask: Tensor, times: Tensor, pool: Pool) -> tuple[Tensor, Tensor, Tensor]:
-    """Max pool of 2 over ``y (b, d, t)``, which is not negative and zero where masked."""
-    if pool == "halve":
-        return F.max_pool1d(y, 2, ceil_mode=True), *_halve(mask, times)
-    return F.max_pool1d(y, 2, 1), _all_of(mask, 2), (times[1:] + times[:-1]) / 2
+        return self.norm.activated(self.conv(x), mask)
 
 
 def _halve(mask: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
