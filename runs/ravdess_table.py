@@ -7,8 +7,10 @@ Cost: a minute.
 Keeps the answers of WORK's cells in ravdess/, on every take, so that a table goes on where another
 machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json
 (row -> protocol -> metric -> [mean over seeds, low, high], "seeds"), ravdess.md and ravdess.png.
-With WORK/references (runs/ravdess_references.py) the regressions and
-the published systems stand beside, compared take by take.
+Lines of trainings whose answers were lost with their machine stand in ravdess/earlier.json and are
+shown, marked, until as many seeds are trained again. With WORK/references
+(runs/ravdess_references.py) the regressions and the published systems stand beside, compared take
+by take.
 """
 
 import argparse
@@ -79,6 +81,27 @@ def tables_of(kept: Path, protocol: str, row: str) -> Tables:
     return out
 
 
+def with_earlier(result: dict[str, Any], path: Path) -> None:
+    """Fill up with the lines and differences of which no answers are kept."""
+    if not path.exists():
+        return
+    earlier, rows = json.loads(path.read_text()), result["rows"]
+    lost = set()
+    for name, protocols in earlier["rows"].items():
+        for protocol, old in protocols.items():
+            new = rows.get(name, {}).get(protocol)
+            if protocol in PROTOCOLS and (new is None or len(new["seeds"]) < len(old["seeds"])):
+                rows.setdefault(name, {})[protocol] = {**old, "answers": "not kept"}
+                lost |= {name} if protocol == MAIN else set()
+    pairs = {(one["first"], one["second"]): one for one in earlier["differences"]}
+    pairs = {names: {**one, "answers": "not kept"} for names, one in pairs.items()}
+    for one in result["differences"]:
+        names = one["first"], one["second"]
+        if not lost & set(names) or names not in pairs:
+            pairs[names] = one
+    result["differences"] = list(pairs.values())
+
+
 def line(tables: Tables) -> dict[str, Any]:
     """One cell of ravdess.json."""
     found = summarise(tables)
@@ -136,10 +159,11 @@ def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]
 def markdown(result: dict[str, Any]) -> str:
     protocols = [p for p in PROTOCOLS if any(p in row for row in result["rows"].values())]
     head = "| network | " + " | ".join(NAMES[p] for p in protocols) + " | seeds |"
-    lines = ["Accuracy in %, mean over seeds [95 % interval, bootstrap over actors].", "", head]
+    said = "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors]; *: of trainings "
+    lines = [f"{said}whose answers were not kept.", "", head]
     lines.append("|---|" + "---|" * (len(protocols) + 1))
     for name, row in result["rows"].items():
-        cells = [shown(row[p]["accuracy"]) if p in row else "" for p in protocols]
+        cells = [shown(row[p]["accuracy"]) + mark(row[p]) if p in row else "" for p in protocols]
         seeds: int | str = max(len(row[p]["seeds"]) for p in protocols if p in row)
         if name in AVERAGED:
             seeds = "all of them as one"
@@ -152,10 +176,15 @@ def markdown(result: dict[str, Any]) -> str:
     for pair in result["differences"]:
         value, low, high = (100 * pair[k] for k in ("value", "low", "high"))
         lines.append(
-            f"| {pair['first']} - {pair['second']} | {value:+.1f} [{low:+.1f}, {high:+.1f}] "
+            f"| {pair['first']} - {pair['second']}{mark(pair)} "
+            f"| {value:+.1f} [{low:+.1f}, {high:+.1f}] "
             f"| {pair['p']:.4f} | {pair['mcnemar']:.1e} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def mark(found: dict[str, Any]) -> str:
+    return " *" if "answers" in found else ""
 
 
 def shown(interval: list[float]) -> str:
@@ -216,10 +245,12 @@ def main() -> None:
         if other in rows:
             rows[name] = {**rows[other], "same_as": other}
     result = {
-        "rows": {row: rows[row] for row in (*ROWS, *AVERAGED, *SAME) if row in rows},
+        "rows": rows,
         "references": {name: line(tables) for name, tables in references.items()},
         "differences": compared(cells, references),
     }
+    with_earlier(result, kept / "earlier.json")
+    result["rows"] = {name: rows[name] for name in (*ROWS, *AVERAGED, *SAME) if name in rows}
     # The layout that readers of benchmarks/results expect: rows at the top, the rest beside.
     flat = {
         **result["rows"],

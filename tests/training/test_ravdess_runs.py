@@ -136,6 +136,31 @@ def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
     assert len(json.loads((out / "ravdess.json").read_text())["figure"]["luna_5fold"]["seeds"]) == 3
 
 
+def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_path, monkeypatch):
+    write_cell(tmp_path / "work", "luna_5fold", "figure", 0, 3.0)
+    out = tmp_path / "out"
+    (out / "ravdess").mkdir(parents=True)
+
+    def line(*seeds):
+        return {
+            "luna_5fold": {name: [0.5, 0.4, 0.6] for name in ravdess_table.METRICS}
+            | {"seeds": list(seeds), "folds": [], "spread_over_folds": None}
+        }
+
+    pair = {"first": "figure", "second": "it4", "value": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}
+    rows = {"figure": line(0.5), "it4": line(0.5, 0.5, 0.5)}
+    lost = {"rows": rows, "differences": [{**pair, "mcnemar": 1.0}]}
+    (out / "ravdess" / "earlier.json").write_text(json.dumps(lost))
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "work"), str(out)])
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    assert "answers" not in found["figure"]["luna_5fold"]
+    assert found["it4"]["luna_5fold"] == rows["it4"]["luna_5fold"] | {"answers": "not kept"}
+    assert [one["answers"] for one in found["_differences"]] == ["not kept"]
+    text = (out / "ravdess.md").read_text()
+    assert "| it4 | 50.0 [40.0, 60.0] * |" in text and "figure - it4 *" in text
+
+
 def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
     def digits(work, *changes, row="best", voice="voice"):
         cell = ravdess.Cell("luna_5fold", row, 0)
