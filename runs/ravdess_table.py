@@ -24,6 +24,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME, kept_cells
 
+from avtca.evaluation.adaptation import matched, standardised
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.predictions import Predictions
@@ -49,6 +50,15 @@ NAMES = {
 }
 AVERAGED = {f"{row}_averaged": row for row in ("best", "best+action_units")}
 """Rows made here: one system of the networks of three seeds or more, their probabilities' mean."""
+ADAPTED = {
+    f"{row}_{how}": (row, how)
+    for how in ("answers_standardised", "answers_matched")
+    for row in ("best+action_units", "best+action_units_averaged")
+}
+"""Rows made here, of the protocol whose features are standardised: the answers, too, are brought to
+the other folds' level and spread, or to the corpus's label shares, over each actor's own takes
+(`avtca.evaluation.adaptation`)."""
+STANDARDISED = "luna_5fold_standardised"
 Tables = dict[int, list[Predictions]]
 
 
@@ -124,6 +134,20 @@ def averaged(tables: Tables) -> Tables:
     }
 
 
+def adapted(tables: Tables, how: str) -> Tables:
+    """Answers adapted to each speaker; what they are brought to is the other folds'."""
+    out: Tables = {}
+    for seed, folds in tables.items():
+        out[seed] = []
+        for number, fold in enumerate(folds):
+            others = Predictions.joined([*folds[:number], *folds[number + 1 :]])
+            if how == "answers_standardised":
+                out[seed].append(standardised(fold, others))
+            else:
+                out[seed].append(matched(fold, others.targets.mean(0)))
+    return out
+
+
 def joined(tables: Tables) -> list[Predictions]:
     return [Predictions.joined(folds) for folds in tables.values()]
 
@@ -165,7 +189,7 @@ def markdown(result: dict[str, Any]) -> str:
     for name, row in result["rows"].items():
         cells = [shown(row[p]["accuracy"]) + mark(row[p]) if p in row else "" for p in protocols]
         seeds: int | str = max(len(row[p]["seeds"]) for p in protocols if p in row)
-        if name in AVERAGED:
+        if "_averaged" in name:
             seeds = "all of them as one"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {seeds} |")
     for name, row in result["references"].items():
@@ -233,6 +257,9 @@ def main() -> None:
         for protocol in PROTOCOLS:
             if len(tables := cells.get((protocol, row), {})) >= 3:
                 cells[protocol, name] = averaged(tables)
+    for name, (row, how) in ADAPTED.items():
+        if (STANDARDISED, row) in cells:
+            cells[STANDARDISED, name] = adapted(cells[STANDARDISED, row], how)
     references = {
         name: {0: [Predictions.load(path)]}
         for name in REFERENCES
@@ -250,7 +277,9 @@ def main() -> None:
         "differences": compared(cells, references),
     }
     with_earlier(result, kept / "earlier.json")
-    result["rows"] = {name: rows[name] for name in (*ROWS, *AVERAGED, *SAME) if name in rows}
+    result["rows"] = {
+        name: rows[name] for name in (*ROWS, *AVERAGED, *ADAPTED, *SAME) if name in rows
+    }
     # The layout that readers of benchmarks/results expect: rows at the top, the rest beside.
     flat = {
         **result["rows"],

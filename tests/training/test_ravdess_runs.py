@@ -161,6 +161,20 @@ def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_pat
     assert "| it4 | 50.0 [40.0, 60.0] * |" in text and "figure - it4 *" in text
 
 
+def test_answers_on_standardised_takes_are_adapted_too(tmp_path, monkeypatch):
+    work, out = tmp_path / "work", tmp_path / "out"
+    for seed in range(3):
+        write_cell(work, ravdess_table.STANDARDISED, "best+action_units", seed, 1.0)
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(work), str(out)])
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    for system, seeds in (("best+action_units", 3), ("best+action_units_averaged", 1)):
+        own = found[system][ravdess_table.STANDARDISED]
+        for how in ("standardised", "matched"):
+            one = found[f"{system}_answers_{how}"][ravdess_table.STANDARDISED]
+            assert len(one["seeds"]) == seeds and one["accuracy"] != own["accuracy"]
+
+
 def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
     def digits(work, *changes, row="best", voice="voice"):
         cell = ravdess.Cell("luna_5fold", row, 0)
