@@ -7,8 +7,9 @@ one seed.
 
 Stop it at any time, and start it in several shells at once: each cell (a row of the table under
 a protocol with a seed) is a folder that is claimed by one process, goes on where it was, and is
-a JSON in WORK/cells at its end. `best` starts from the voice that runs/default_model/voice.py made
-(--voice; on standardised takes from the one that it made with --standardise, beside it),
+a JSON in WORK/cells at its end. `best` starts from the voice in runs/default_model/pretrained, or
+another that runs/default_model/voice.py made (--voice; on standardised takes from the one that it
+made with --standardise, beside it),
 `best_scratch` from nothing. `runs/ravdess_table.py` makes the table from whatever is
 there, and keeps the answers beside it: a cell that is kept, of the same recipe, is not trained
 again.
@@ -33,6 +34,7 @@ from avtca.training.run import load_material
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs" / "ravdess_sequences"
+VOICE = ROOT / "runs" / "default_model" / "pretrained" / "voice" / "last"
 KEPT = ROOT / "benchmarks" / "results" / "ravdess"
 """Answers of finished cells, PROTOCOL/ROW/seedN.csv.gz, and what made them, cells.json."""
 PROTOCOLS = {
@@ -207,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path, help="RAVDESS's audio-only form")
     parser.add_argument("work", type=Path)
-    parser.add_argument("--voice", type=Path, help="[default: WORK/speech/voice/last]")
+    parser.add_argument("--voice", type=Path, default=VOICE)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=list(PROTOCOLS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -223,7 +225,6 @@ def main() -> None:
         for protocol in args.protocols
         for row in args.rows
     ]
-    voice = args.voice or args.work / "speech" / "voice" / "last"
     kept = kept_cells()
     if args.list:
         for cell in cells:
@@ -243,7 +244,7 @@ def main() -> None:
     for cell in cells:
         done = args.work / "cells" / f"{cell.name}.json"
         folder = args.work / "runs" / cell.protocol / cell.row / f"of_seed{cell.seed}"
-        experiment = cell.experiment(args.work, args.set, voice)
+        experiment = cell.experiment(args.work, args.set, args.voice)
         recipe = recipe_of(experiment)
         if done.exists() or kept.get(cell.name, {}).get("recipe") == recipe or not claim(folder):
             continue

@@ -2,12 +2,12 @@
 
 Cost: as a row of the table (runs/ravdess.py) with as many epochs.
 
-    python runs/ravdess_trials.py WORK best --voice VOICE --set train.epochs=24 \
+    python runs/ravdess_trials.py ../shared/corpora/ravdess WORK best --set train.epochs=24 \
         model.sizes.fusion=gated
 
 For each of Luna-Jimenez's folds: the training people only, the configuration's epochs, the last
 weights; accuracy on the fold's validation people, of both streams and of each with the other taken
-away. Test people are neither trained on nor looked at. WORK/prepared is made by `runs/ravdess.py`.
+away. Test people are neither trained on nor looked at.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ravdess import ROWS, SINGLE, Cell
+from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
 
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.study import without
@@ -42,17 +42,18 @@ def said(ways: Iterable[str], percent: Iterable[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path, help="RAVDESS's audio-only form")
     parser.add_argument("work", type=Path)
     parser.add_argument("row", choices=list(ROWS))
-    parser.add_argument("--voice", type=Path, help="[default: WORK/speech/voice/last]")
+    parser.add_argument("--voice", type=Path, default=VOICE)
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
     args = parser.parse_args()
     torch_threads(1)
     cell = Cell("luna_5fold", args.row, args.seed)
-    voice = args.voice or args.work / "speech" / "voice" / "last"
-    experiment = cell.experiment(args.work, ["train.metric=none", *args.set], voice)
+    experiment = cell.experiment(args.work, ["train.metric=none", *args.set], args.voice)
+    prepare(args.corpus, args.work, ROWS[args.row][1])
     material = load_material(experiment)
     ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
     rows = []
