@@ -21,3 +21,4 @@ $python runs/default_model/voice.py "$shared/corpora" "$work/speech" --for emodb
     $python runs/default_model/fusion.py "$work/ravdess" "$work/speech/voice" "$work/fusion"
 $python runs/default_model/package.py "$face" "$work/fusion" \
     "$work/speech/voice_figures.json" "$shared" src/avtca/weights
+$python runs/fill_pages.py

@@ -39,3 +39,11 @@ def test_links_lead_somewhere(page):
 
 def test_the_readme_has_commands():
     assert len(list(calls(ROOT / "README.md"))) >= 4
+
+
+@pytest.mark.parametrize("page", ["README.md", "MODEL_CARD.md"])
+def test_tables_say_what_the_results_say(page, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "runs")
+    import fill_pages
+
+    assert fill_pages.filled(page) == (ROOT / page).read_text()

@@ -1,0 +1,139 @@
+"""Purpose: the tables of README.md and MODEL_CARD.md, from benchmarks/results.
+
+Cost: a second.
+
+    python runs/fill_pages.py
+
+Replaces the rows below each table's head. A test holds that the pages say what the results say.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+ROWS = {
+    "audio_only": "sound alone",
+    "video_only": "face alone",
+    "mean_posterior": "mean of the two posteriors",
+    "mean_posterior_long": "the same, 48 epochs",
+    "concatenation": "pooled features side by side",
+    "concatenation_long": "the same, 48 epochs",
+    "it4": "Table V's IT-4",
+    "ct4": "Table V's CT-4",
+    "figure": "the paper's figure (IT-4 + CT-4)",
+    "figure_long": "the same, 48 epochs",
+    "released": "the authors' released code",
+    "intermediate_transformer": "the parent work's best fusion",
+    "late_transformer": "the parent's late transformer",
+    "intermediate_attention": "the parent's intermediate attention",
+    "best_attention": "the next row with self and cross attention and a joint head, 48 epochs",
+    "best": "ours, 48 epochs, voice pretrained on other corpora, an expert for its statistics",
+    "best_averaged": "three seeds of it as one system",
+    "best+action_units": "the same as `best` with action units",
+    "best+action_units_averaged": "three seeds of it as one system",
+}
+REFERENCES = {
+    "regression_face_sound": "logistic regression on face + sound",
+    "wav2vec2": "published: fine-tuned XLSR, 300 M parameters, sound",
+    "fusion": "published: the same + action units",
+}
+
+
+def networks(results: dict[str, Any]) -> str:
+    """Rows of the RAVDESS table."""
+    lines = []
+    for name, words in ROWS.items():
+        found = results[name]["luna_5fold"]
+        seeds = "3 as one" if name.endswith("averaged") else len(found["seeds"])
+        leak = results[name].get("paper_random_80_20")
+        random = f"{100 * leak['accuracy'][0]:.1f}" if leak else ""
+        lines.append(f"| `{name}`, {words} | {said(found)} | {seeds} | {random} |")
+    for name, words in REFERENCES.items():
+        lines.append(f"| *{words}* | {said(results['_references'][name])} | | |")
+    return "\n".join(lines) + "\n"
+
+
+def packaged(results: dict[str, Any]) -> str:
+    """Rows of what the packaged model scores."""
+    pair, actor = results["ravdess_pair"], results["actor01"]
+    rough = {way: {"accuracy": value} for way, value in pair["degraded_sound"].items()}
+    both, alone = "face sequences + sound", "sound alone, networks of its own"
+    ways = " / ".join(f"{100 * actor[way]:.1f}" for way in ("both", "face", "voice"))
+    takes = "RAVDESS, 1,440 takes, 7 labels, Luna-Jimenez's five folds of actors"
+    whole = (
+        f"Actor 01, {actor['takes']} takes, real pictures through the whole recognizer, 7 labels"
+    )
+    stills = f"FERPlus test, {results['ferplus_test_pictures']:,} pictures, 8 labels, majority"
+    six = results["cremad_six"]
+    rows = (
+        (takes, both, percent(pair["both"])),
+        ("", "face sequences alone", percent(pair["face"])),
+        ("", "sound alone", percent(pair["voice"])),
+        (
+            "the same takes, sound through rooms, noise, band limits and codecs",
+            both,
+            percent(rough["both"]),
+        ),
+        ("", "sound alone", percent(rough["voice"])),
+        ("RAVDESS, the same folds, 8 emotions", alone, percent(results["ravdess_sound"])),
+        (
+            "EMO-DB, 7 emotions, each of 10 speakers left out in turn",
+            alone,
+            percent(results["emodb_loso"]),
+        ),
+        (whole, "both / face / voice", f"{ways} %"),
+        (stills, "face network alone", f"{100 * results['ferplus_test']:.1f} %"),
+        ("Six CREMA-D clips (those of the demo)", "both", f"{six} of 6"),
+        ("Calibration error (15 bins) on RAVDESS's folds", "both", f"{100 * results['ece']:.1f} %"),
+    )
+    return "".join(f"| {first} | {second} | {third} |\n" for first, second, third in rows)
+
+
+def said(found: dict[str, Any]) -> str:
+    value, low, high = (100 * x for x in found["accuracy"])
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def percent(found: dict[str, Any]) -> str:
+    return said(found).replace(" ", " % ", 1)
+
+
+TABLES = (
+    ("README.md", "| held out | with | figure |\n|---|---|---|\n", packaged, "default_model.json"),
+    (
+        "MODEL_CARD.md",
+        "| held out | with | figure |\n|---|---|---|\n",
+        packaged,
+        "default_model.json",
+    ),
+    (
+        "README.md",
+        "| network | accuracy | seeds | random split |\n|---|---|---|---|\n",
+        networks,
+        "ravdess.json",
+    ),
+)
+"""Page, head of the table, what makes its rows, of which results."""
+
+
+def filled(page: str) -> str:
+    """A page with its tables made anew."""
+    text = (ROOT / page).read_text()
+    for name, head, rows, results in TABLES:
+        if name == page:
+            before, _, rest = text.partition(head)
+            after = rest.partition("\n\n")[2]
+            made = rows(json.loads((RESULTS / results).read_text()))
+            text = f"{before}{head}{made}\n{after}"
+    return text
+
+
+def main() -> None:
+    for page in ("README.md", "MODEL_CARD.md"):
+        (ROOT / page).write_text(filled(page))
+
+
+if __name__ == "__main__":
+    main()
