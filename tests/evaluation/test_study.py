@@ -54,6 +54,11 @@ def test_what_a_study_says(both, result):
     assert coverage == sorted(coverage) and coverage[-1] == 1
     calibrated = both.calibrated().answers(calibrated=True)
     assert result["abstention"]["accuracy"][-1] == pytest.approx(calibrated.right.mean(), abs=1e-5)
+    takes = [len(part.test) // len(set(part.test.speakers)) for part in both.parts]
+    assert result["own_takes"]["least"] == min(takes)
+    value, low, high = result["own_takes"]["standardised"]["accuracy"]
+    assert low <= value <= high
+    assert "If all of a person's takes are known first" in page(result).replace("&#x27;", "'")
     json.dumps(result, allow_nan=False)
 
 

@@ -1,5 +1,6 @@
 """Everything that is said of a system on held-out people, in plain values for JSON."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.corpora.clipfile import RawTake
+from avtca.evaluation.adaptation import standardised
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
 from avtca.evaluation.conformal import abstention_curve, fit_conformal, set_coverage
 from avtca.evaluation.crossvalidation import listed, matrices_of, metrics_of, summarise
@@ -55,6 +57,7 @@ def study(system: System) -> dict[str, Any]:
         out["calibration"] = calibration(fitted, plain)
         out["sets"] = conformal(fitted)
         out["abstention"] = abstention(fitted)
+        out["own_takes"] = own_takes(fitted)
     return out
 
 
@@ -178,6 +181,23 @@ def abstention(system: System) -> dict[str, Any]:
         "accuracy": _numbers(curve.accuracy[picked]),
         "thresholds": thresholds,
     }
+
+
+def own_takes(system: System) -> dict[str, Any]:
+    """What is gained where all of a person's takes are there before the first answer.
+
+    Answers brought to the level and spread of the validation people's, over each person's own
+    takes and without their labels; ``least``: the fewest takes of one person. With few takes, or
+    with other shares of the emotions than the validation people's, this loses instead.
+    """
+    tables = []
+    for part in system.parts:
+        alone = replace(system, parts=(part,))
+        seen = alone.answers(calibrated=True, side="validation")
+        tables.append(standardised(alone.answers(calibrated=True), seen))
+    table = Predictions.joined(tables)
+    least = min(Counter(table.speakers).values())
+    return {"least": least, "standardised": metrics_line(table)}
 
 
 def groups(system: System, plain: Predictions) -> dict[str, dict[str, Any]]:

@@ -144,6 +144,7 @@ def page(result: Mapping[str, Any]) -> str:
     )
     parts += [_raters(result["raters"])] if result.get("raters") else []
     parts += [_calibration(result)] if "calibration" in result else []
+    parts += [_own_takes(result)] if "own_takes" in result else []
     for column, values in result["groups"].items():
         bars = [(f"{name} ({one['takes']})", one["uar"]) for name, one in values.items()]
         parts.append(section(f"By {column}", image(bars_figure(bars, "uar"), f"by {column}")))
@@ -179,6 +180,22 @@ def _calibration(result: Mapping[str, Any]) -> str:
     head = ("method", "promised", "covered", "labels in a set", "sets of one label")
     out += section("Sets that hold the label", table(head, rows))
     return out + section("Abstention", image(abstention_figure(result), "abstention"))
+
+
+def _own_takes(result: Mapping[str, Any]) -> str:
+    cases = (
+        ("each take by itself", result["metrics"]),
+        ("standardised over the person's takes", result["own_takes"]["standardised"]),
+    )
+    rows = [(name, *_percent(one["accuracy"]), *_percent(one["uar"])) for name, one in cases]
+    note = (
+        "Answers brought to the level and spread of other people's, without a label; the fewest "
+        f"takes of one person: {result['own_takes']['least']}. Assumes that everybody shows the "
+        "emotions in about the same shares."
+    )
+    head = ("answers", "accuracy, %", "interval", "UAR, %", "interval")
+    body = f"<p class=note>{note}</p>" + table(head, rows)
+    return section("If all of a person's takes are known first", body)
 
 
 def _raters(values: Mapping[str, Any]) -> str:
