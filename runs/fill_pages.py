@@ -11,6 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from avtca.evaluation.comparison import cell
+from avtca.training.finetune_card import percent
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 ROWS = {
@@ -49,16 +52,16 @@ def networks(results: dict[str, Any]) -> str:
         seeds = "3 as one" if name.endswith("averaged") else len(found["seeds"])
         leak = results[name].get("paper_random_80_20")
         random = f"{100 * leak['accuracy'][0]:.1f}" if leak else ""
-        lines.append(f"| `{name}`, {words} | {said(found)} | {seeds} | {random} |")
+        lines.append(f"| `{name}`, {words} | {cell(found['accuracy'])} | {seeds} | {random} |")
     for name, words in REFERENCES.items():
-        lines.append(f"| *{words}* | {said(results['_references'][name])} | | |")
+        lines.append(f"| *{words}* | {cell(results['_references'][name]['accuracy'])} | | |")
     return "\n".join(lines) + "\n"
 
 
 def packaged(results: dict[str, Any]) -> str:
     """Rows of what the packaged model scores."""
     pair, actor = results["ravdess_pair"], results["actor01"]
-    rough = {way: {"accuracy": value} for way, value in pair["degraded_sound"].items()}
+    rough = pair["degraded_sound"]
     both, alone = "face sequences + sound", "sound alone, networks of its own"
     ways = " / ".join(f"{100 * actor[way]:.1f}" for way in ("both", "face", "voice"))
     takes = "RAVDESS, 1,440 takes, 7 labels, Luna-Jimenez's five folds of actors"
@@ -68,20 +71,24 @@ def packaged(results: dict[str, Any]) -> str:
     stills = f"FERPlus test, {results['ferplus_test_pictures']:,} pictures, 8 labels, majority"
     six = results["cremad_six"]
     rows = (
-        (takes, both, percent(pair["both"])),
-        ("", "face sequences alone", percent(pair["face"])),
-        ("", "sound alone", percent(pair["voice"])),
+        (takes, both, percent(pair["both"]["accuracy"])),
+        ("", "face sequences alone", percent(pair["face"]["accuracy"])),
+        ("", "sound alone", percent(pair["voice"]["accuracy"])),
         (
             "the same takes, sound through rooms, noise, band limits and codecs",
             both,
             percent(rough["both"]),
         ),
         ("", "sound alone", percent(rough["voice"])),
-        ("RAVDESS, the same folds, 8 emotions", alone, percent(results["ravdess_sound"])),
+        (
+            "RAVDESS, the same folds, 8 emotions",
+            alone,
+            percent(results["ravdess_sound"]["accuracy"]),
+        ),
         (
             "EMO-DB, 7 emotions, each of 10 speakers left out in turn",
             alone,
-            percent(results["emodb_loso"]),
+            percent(results["emodb_loso"]["accuracy"]),
         ),
         (whole, "both / face / voice", f"{ways} %"),
         (stills, "face network alone", f"{100 * results['ferplus_test']:.1f} %"),
@@ -89,15 +96,6 @@ def packaged(results: dict[str, Any]) -> str:
         ("Calibration error (15 bins) on RAVDESS's folds", "both", f"{100 * results['ece']:.1f} %"),
     )
     return "".join(f"| {first} | {second} | {third} |\n" for first, second, third in rows)
-
-
-def said(found: dict[str, Any]) -> str:
-    value, low, high = (100 * x for x in found["accuracy"])
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def percent(found: dict[str, Any]) -> str:
-    return said(found).replace(" ", " % ", 1)
 
 
 TABLES = (

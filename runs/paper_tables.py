@@ -21,11 +21,12 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from avtca.evaluation.material import Material
+from ravdess import Materials
+
+from avtca.evaluation.comparison import cell
 from avtca.files import write_atomic
 from avtca.training.cv import cross_validate
 from avtca.training.experiment import load_experiment
-from avtca.training.run import load_material
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -87,15 +88,10 @@ def markdown(corpus: str, results: dict[str, dict[str, Any]]) -> str:
         cells = []
         for name in protocols:
             found = by_protocol.get(name, {}).get("accuracy")
-            cells.append("" if found is None else interval(found))
+            cells.append("" if found is None else cell(found))
         paper = told.paper.get(row)
         lines.append(f"| `{row}` | {paper or ''} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def interval(found: list[float | None]) -> str:
-    value, low, high = (None if x is None else 100 * x for x in found)
-    return f"{value:.1f}" if low is None or high is None else f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def main() -> None:
@@ -115,18 +111,16 @@ def main() -> None:
     options = (*told.prepare, *shlex.split(args.prepare))
     subprocess.run([*command, "--out", str(prepared), *options], check=True)
     results: dict[str, dict[str, Any]] = {}
-    materials: dict[str, Material] = {}
+    materials = Materials()
     for changes in ((), told.apart) if told.apart else ((),):
         for row in args.rows or rows:
             asked = [f"data.corpus={prepared}", f"name={row}", *changes, *args.set]
             experiment = load_experiment(rows[row], asked)
-            key = experiment.data.model_dump_json() + experiment.clip.model_dump_json()
-            if key not in materials:
-                materials = {key: load_material(experiment)}
-            protocol = materials[key].folds.name
+            material = materials.of(experiment)
+            protocol = material.folds.name
             print(f"{protocol}, {row}", flush=True)
             folder = args.work / "runs" / args.corpus / protocol / row
-            found = cross_validate(experiment, materials[key], folder, progress=True)
+            found = cross_validate(experiment, material, folder, progress=True)
             results.setdefault(row, {})[protocol] = found
             write_atomic(args.work / f"{args.corpus}.json", json.dumps(results, indent=1))
             write_atomic(args.work / f"{args.corpus}.md", markdown(args.corpus, results))

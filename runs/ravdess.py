@@ -149,6 +149,13 @@ def kept_cells(kept: Path = KEPT) -> dict[str, dict[str, object]]:
     return json.loads(index.read_text()) if index.exists() else {}
 
 
+def finished(done: Path, kept: dict[str, object] | None, recipe: str) -> dict[str, object] | None:
+    """What made a cell, where this machine has trained it or one of the same recipe is kept."""
+    if done.exists():
+        return json.loads(done.read_text())
+    return kept if kept and kept["recipe"] == recipe else None
+
+
 class Materials:
     """Takes and folds of a protocol; the last one stays in memory, windows and all."""
 
@@ -226,12 +233,6 @@ def main() -> None:
         for row in args.rows
     ]
     kept = kept_cells()
-    if args.list:
-        for cell in cells:
-            done = args.work / "cells" / f"{cell.name}.json"
-            one = json.loads(done.read_text()) if done.exists() else kept.get(cell.name)
-            print(cell.name, "to do" if one is None else f"{one['seconds']} s")
-        return
     torch_threads(args.threads)
     started = time.monotonic()
     materials = Materials()
@@ -246,7 +247,11 @@ def main() -> None:
         folder = args.work / "runs" / cell.protocol / cell.row / f"of_seed{cell.seed}"
         experiment = cell.experiment(args.work, args.set, args.voice)
         recipe = recipe_of(experiment)
-        if done.exists() or kept.get(cell.name, {}).get("recipe") == recipe or not claim(folder):
+        one = finished(done, kept.get(cell.name), recipe)
+        if args.list:
+            print(cell.name, "to do" if one is None else f"{one['seconds']} s")
+            continue
+        if one is not None or not claim(folder):
             continue
         prepare(args.corpus, args.work, ROWS[cell.row][1])
         print(cell.name, flush=True)

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME, kept_cells
 
 from avtca.evaluation.adaptation import matched, standardised
+from avtca.evaluation.comparison import cell
 from avtca.evaluation.crossvalidation import difference, summarise
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.predictions import Predictions
@@ -187,13 +188,13 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [f"{said}whose answers were not kept.", "", head]
     lines.append("|---|" + "---|" * (len(protocols) + 1))
     for name, row in result["rows"].items():
-        cells = [shown(row[p]["accuracy"]) + mark(row[p]) if p in row else "" for p in protocols]
+        cells = [cell(row[p]["accuracy"]) + mark(row[p]) if p in row else "" for p in protocols]
         seeds: int | str = max(len(row[p]["seeds"]) for p in protocols if p in row)
         if "_averaged" in name:
             seeds = "all of them as one"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {seeds} |")
     for name, row in result["references"].items():
-        cells = [shown(row["accuracy"]) if p == MAIN else "" for p in protocols]
+        cells = [cell(row["accuracy"]) if p == MAIN else "" for p in protocols]
         lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " | |")
     lines += ["", "Differences on the same takes, Luna-Jimenez's folds.", ""]
     lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
@@ -209,11 +210,6 @@ def markdown(result: dict[str, Any]) -> str:
 
 def mark(found: dict[str, Any]) -> str:
     return " *" if "answers" in found else ""
-
-
-def shown(interval: list[float]) -> str:
-    value, low, high = (100 * x for x in interval)
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def picture(result: dict[str, Any]) -> Figure:

@@ -25,7 +25,7 @@ import av
 import numpy as np
 import torch
 from fusion import SEEDS, at_use
-from packaged_face import packaged_face
+from packaged_face import network_of, packaged_face
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
@@ -41,7 +41,6 @@ from avtca.model.checkpoint import load_checkpoint
 from avtca.model.expression import ExpressionNetwork
 from avtca.model.fronts import SURELY_NOT
 from avtca.model.together import Together
-from avtca.model.visual_trunk import VisualTrunk
 from avtca.recognize import Recognizer, load
 from avtca.training.faces import load_ferplus
 
@@ -71,8 +70,7 @@ def face_network(folder: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
     if not (folder / "face.json").exists():
         return packaged_face(folder)
     card = json.loads((folder / "face.json").read_text())
-    trunk = VisualTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
-    network = ExpressionNetwork(trunk, n_labels=len(FERPLUS))
+    network = network_of(card)
     network.load_state_dict(load_file(folder / "face.safetensors"))
     return network.eval(), card
 

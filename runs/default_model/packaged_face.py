@@ -21,14 +21,19 @@ NOTHING = np.zeros((), np.float32)
 """What a norm adds whose convolution has a bias, in which it is then."""
 
 
+def network_of(card: dict[str, Any]) -> ExpressionNetwork:
+    """Of the sizes that faces.py wrote, with fresh weights."""
+    trunk = VisualTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
+    return ExpressionNetwork(trunk, n_labels=len(FERPLUS))
+
+
 def packaged_face(weights: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
     """The network, and what faces.py had written of it. ``weights``: a packaged model's folder.
 
     Raises ``KeyError`` for a bundle whose face network is another one.
     """
     card: dict[str, Any] = json.loads((weights / "avtca.json").read_text())["metrics"]["face"]
-    trunk = VisualTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
-    network = ExpressionNetwork(trunk, n_labels=len(FERPLUS))
+    network = network_of(card)
     graph = onnx.load(weights / "face.onnx").graph
     stored = {one.name: np.array(onnx.numpy_helper.to_array(one)) for one in graph.initializer}
     state = network.state_dict()

@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write beside (text as UTF-8), then move into place."""
+def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
+    """Write beside (text as UTF-8), then move into place; with ``sync`` once it is on the disk."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(data.encode() if isinstance(data, str) else data)
+        with beside.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Each box against a second formula, on tiny fixed weights."""
+"""Each box of the streams against a second formula, on tiny fixed weights."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,11 @@ from numpy_boxes import (
     attention,
     batch_norm,
     conv1d,
-    conv2d,
     gelu,
     layer_norm,
     linear,
-    max_pool2d,
     relu,
     same,
-    sigmoid,
     softmax,
     under,
     weights,
@@ -25,8 +22,6 @@ from avtca.errors import ConfigError
 from avtca.model import ModelConfig, build_model, head
 from avtca.model.attention import MultiHeadAttention
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
-from avtca.model.inverted_residual import InvertedResidualUnit, inverted_residual_stage
-from avtca.model.local_features import LocalFeatureExtractor
 from avtca.model.pooling import AttentivePool, MaxPool, MeanPool
 from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SharedSelfAttention, align_to
@@ -38,8 +33,6 @@ from avtca.model.transformer_block import (
     TransformerBlock,
     TransformerBlocks,
 )
-from avtca.model.visual_attention import ChannelSpatialAttention
-from avtca.model.visual_trunk import VisualTrunk
 
 
 def test_temporal_conv_same_and_halved() -> None:
@@ -375,93 +368,3 @@ def test_masked_softmax() -> None:
     out = masked_softmax(scores, mask)
     same(out[0, [0, 2]], softmax(scores[0, [0, 2]].numpy()))
     assert not out[0, [1, 3]].any() and not out[1].any()
-
-
-@pytest.mark.parametrize(("channel", "spatial"), [(1, 1), (1, 0), (0, 1), (0, 0)])
-def test_channel_and_spatial_attention(channel: bool, spatial: bool) -> None:
-    box = stir(ChannelSpatialAttention(32, channel=bool(channel), spatial=bool(spatial)))
-    x = torch.randn(2, 32, 10, 9)
-    w, a = weights(box), x.double().numpy()
-    weight = np.ones((1, 1, 1, 1))
-    if channel:
-        y = linear(a.mean((2, 3)), w, "channel.mlp.0")
-        y = linear(relu(batch_norm(y, w, "channel.mlp.1")), w, "channel.mlp.3")
-        weight = y[:, :, None, None]
-    if spatial:
-        y = conv2d(a, w["spatial.conv.0.weight"], w["spatial.conv.0.bias"])
-        for at in (3, 6):
-            y = relu(batch_norm(y, w, f"spatial.conv.{at - 2}"))
-            kernel, bias = w[f"spatial.conv.{at}.weight"], w[f"spatial.conv.{at}.bias"]
-            y = conv2d(y, kernel, bias, padding=4, dilation=4)
-        y = relu(batch_norm(y, w, "spatial.conv.7"))
-        weight = weight * conv2d(y, w["spatial.conv.9.weight"], w["spatial.conv.9.bias"])
-    same(box(x), sigmoid(weight) * a if channel or spatial else a)
-
-
-@pytest.mark.parametrize("kind", ["separable", "depthwise"])
-def test_local_features(kind: str) -> None:
-    box = stir(LocalFeatureExtractor(3, 6, stride=2, kind=kind))
-    x = torch.randn(1, 3, 8, 12)
-    w, a = weights(box), x.double().numpy()
-    rows = []
-    for i, top in enumerate((0, 4)):
-        row = []
-        for j, left in enumerate((0, 6)):
-            y, n = a[:, :, top : top + 4, left : left + 6], f"quadrants.{2 * i + j}."
-            q = under(w, n)
-            y = batch_norm(conv2d(y, q["0.weight"], stride=2, padding=1, groups=3), q, "1")
-            if kind == "depthwise":
-                y = conv2d(relu(y), q["3.weight"], padding=1, groups=6)
-                y = relu(batch_norm(y, q, "4"))
-            else:
-                y = relu(batch_norm(conv2d(y, q["2.weight"]), q, "3"))
-                y = batch_norm(conv2d(y, q["5.weight"], padding=1, groups=6), q, "6")
-                y = relu(batch_norm(conv2d(y, q["7.weight"]), q, "8"))
-            row.append(y)
-        rows.append(np.concatenate(row, axis=3))
-    same(box(x), np.concatenate(rows, axis=2))
-
-
-def unit(x: np.ndarray, w: dict[str, np.ndarray], stride: int) -> np.ndarray:
-    """One inverted residual unit."""
-    half = x.shape[1] // 2
-    kept, y = (x[:, :half], x[:, half:]) if stride == 1 else (x, x)
-    if stride == 2:
-        kept = conv2d(x, w["branch1.0.weight"], stride=2, padding=1, groups=x.shape[1])
-        kept = conv2d(batch_norm(kept, w, "branch1.1"), w["branch1.2.weight"])
-        kept = relu(batch_norm(kept, w, "branch1.3"))
-    y = relu(batch_norm(conv2d(y, w["branch2.0.weight"]), w, "branch2.1"))
-    y = conv2d(y, w["branch2.3.weight"], stride=stride, padding=1, groups=y.shape[1])
-    y = conv2d(batch_norm(y, w, "branch2.4"), w["branch2.5.weight"])
-    y = relu(batch_norm(y, w, "branch2.6"))
-    out = np.empty((len(y), 2 * y.shape[1], *y.shape[2:]))
-    out[:, 0::2], out[:, 1::2] = kept, y
-    return out
-
-
-def test_inverted_residual_units() -> None:
-    box = stir(inverted_residual_stage(3, 8, units=2))
-    x = torch.randn(2, 3, 8, 8)
-    w = weights(box)
-    y = unit(x.double().numpy(), under(w, "0."), 2)
-    same(box(x), unit(y, under(w, "1."), 1))
-    with pytest.raises(ValueError, match="even"):
-        InvertedResidualUnit(3, 7, stride=2)
-    with pytest.raises(ValueError, match="equal"):
-        InvertedResidualUnit(3, 8, stride=1)
-
-
-def test_visual_trunk_as_the_figure_draws_it() -> None:
-    box = stir(VisualTrunk(units=(1, 1), width=5, local_kind="depthwise"))
-    x = torch.rand(1, 3, 32, 32)
-    w, a = weights(box), x.double().numpy()
-    stem = relu(batch_norm(conv2d(a, w["stem.0.weight"], stride=2, padding=1), w, "stem.1"))
-    stem = max_pool2d(stem)
-    double = torch.from_numpy(stem).float()
-    y = box.attention(double) + box.local(double)
-    y = unit(y.detach().double().numpy(), under(w, "stages.0.0."), 2)
-    y = unit(y, under(w, "stages.1.0."), 2)
-    y = relu(batch_norm(conv2d(y, w["project.0.weight"]), w, "project.1"))
-    same(box(x), y.mean((2, 3)))
-    with pytest.raises(ValueError, match="multiple of 16"):
-        box(torch.rand(1, 3, 40, 40))

@@ -14,7 +14,7 @@ from avtca.files import write_atomic
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Whole or not at all."""
-    write_atomic(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomic(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_head(folder: Path, asked: str) -> dict[str, Any]:

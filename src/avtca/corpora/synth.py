@@ -243,7 +243,7 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
         if not note.exists():
             if any(not path.name.startswith(".synth.json.") for path in out.iterdir()):
                 raise CorpusError(asked, "the folder holds something else", other)
-            write_atomic(note, (json.dumps(settings, indent=2) + "\n").encode())
+            write_atomic(note, json.dumps(settings, indent=2) + "\n")
             return
         found = json.loads(note.read_text(encoding="utf-8"))
     except OSError as error:

@@ -158,7 +158,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         "|---|" + "---|" * (len(names) + 1),
     ]
     for name, one in result["systems"].items():
-        cells = [_cell(one[metric]) for metric in names]
+        cells = [cell(one[metric]) for metric in names]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(one['seeds'])} |")
     lines += [
         "",
@@ -214,7 +214,8 @@ def _metrics(result: Mapping[str, Any]) -> list[str]:
     return list(next(iter(result["systems"].values()))["spread"])
 
 
-def _cell(interval: Sequence[float | None]) -> str:
+def cell(interval: Sequence[float | None]) -> str:
+    """``61.5 [52.0, 70.1]`` in percent, or the value alone where there is no interval."""
     value, low, high = (float("nan") if x is None else 100 * x for x in interval)
     return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
 

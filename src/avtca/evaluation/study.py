@@ -126,14 +126,11 @@ def calibration(system: System, plain: Predictions) -> dict[str, Any]:
 
 def conformal(system: System) -> list[dict[str, Any]]:
     """Coverage and size of prediction sets, fitted on each part's validation people."""
-    out = []
+    out, parts = [], _of_each_part(system)
     for method in ("lac", "aps"):
         for alpha in ALPHAS:
             inside, truth = [], []
-            for part in system.parts:
-                alone = replace(system, parts=(part,))
-                seen = alone.answers(calibrated=True, side="validation")
-                asked = alone.answers(calibrated=True)
+            for seen, asked in parts:
                 sets = fit_conformal(
                     seen.probs, seen.truth, alpha=alpha, method="lac" if method == "lac" else "aps"
                 )
@@ -150,6 +147,15 @@ def conformal(system: System) -> list[dict[str, Any]]:
                 }
             )
     return out
+
+
+def _of_each_part(system: System) -> list[tuple[Predictions, Predictions]]:
+    """Calibrated answers about each part's validation people, and about its test people."""
+    alone = [replace(system, parts=(part,)) for part in system.parts]
+    return [
+        (one.answers(calibrated=True, side="validation"), one.answers(calibrated=True))
+        for one in alone
+    ]
 
 
 def abstention(system: System) -> dict[str, Any]:
@@ -190,12 +196,7 @@ def own_takes(system: System) -> dict[str, Any]:
     takes and without their labels; ``least``: the fewest takes of one person. With few takes, or
     with other shares of the emotions than the validation people's, this loses instead.
     """
-    tables = []
-    for part in system.parts:
-        alone = replace(system, parts=(part,))
-        seen = alone.answers(calibrated=True, side="validation")
-        tables.append(standardised(alone.answers(calibrated=True), seen))
-    table = Predictions.joined(tables)
+    table = Predictions.joined([standardised(asked, seen) for seen, asked in _of_each_part(system)])
     least = min(Counter(table.speakers).values())
     return {"least": least, "standardised": metrics_line(table)}
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from avtca.clipspec import ClipSpec
+from avtca.files import write_atomic
 from avtca.labels import FER2013, FERPLUS, order_map
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
@@ -117,9 +118,7 @@ def export_bundle(
     }
     if face is not None:
         out["face"] = {"crop_px": face_px, "colour": "grey", "labels": list(FER2013)}
-    beside = folder / ".avtca.json"
-    beside.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
-    beside.replace(folder / "avtca.json")
+    write_atomic(folder / "avtca.json", json.dumps(out, indent=1) + "\n")
     return out
 
 

@@ -6,7 +6,6 @@ The JSON is a :class:`~avtca.model.config.Card`. Nothing is ever unpickled here;
 
 import hashlib
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from torch import nn
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import AvtcaError, CheckpointError
+from avtca.files import write_atomic
 from avtca.model.avtca import AVTCA
 from avtca.model.config import FORMAT_VERSION, Card, ModelConfig
 from avtca.model.variants import build_model
@@ -62,8 +62,8 @@ def save_checkpoint(
         card = replace(card, calibration=calibration)
     text = json.dumps(card.to_dict(), indent=1, ensure_ascii=False) + "\n"
     weights_path.parent.mkdir(parents=True, exist_ok=True)
-    _write(weights_path, blob)
-    _write(card_path, text.encode())
+    write_atomic(weights_path, blob, sync=True)
+    write_atomic(card_path, text, sync=True)
     return card
 
 
@@ -202,15 +202,3 @@ def _load_state(model: nn.Module, state: dict[str, torch.Tensor], asked: str) ->
                 "copy both files of one save",
             )
     model.load_state_dict(state)
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
