@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.errors import ConfigError
-from avtca.evaluation.comparison import compare, latex, markdown, open_entry
+from avtca.evaluation.comparison import compare, latex, markdown, open_entries, open_entry
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.predictions import Predictions
 
@@ -43,6 +43,23 @@ def test_the_mark_of_a_split_is_in_every_table(made):
     assert rf"\small both: {mark}}} \\" in latex(result)
 
 
+def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):
+    """As benchmarks/results/ravdess keeps them; the same name is told apart by its folders."""
+    whole = open_entry(made / "both")
+    kept = tmp_path / "table" / "both"
+    kept.mkdir(parents=True)
+    for seed, table in enumerate(whole.joined):
+        table.save(kept / f"seed{seed}.csv.gz", digits=4)
+    whole.joined[0].save(kept / "seed10.csv.gz", digits=4)
+    names = (f"{made.name}/both", "table/both")
+    result = compare(open_entries([made / "both", kept]))
+    assert tuple(result["systems"]) == names
+    assert list(result["systems"]["table/both"]["seeds"]) == [*map(str, whole.tables), "10"]
+    assert result["systems"][names[0]]["seeds"]["0"] == result["systems"][names[1]]["seeds"]["0"]
+    found = open_entries([kept / "seed0.csv.gz", made / "both", made / "seen"])
+    assert [one.name for one in found] == ["seed0", "both", "seen"]
+
+
 def test_the_command_prints_and_writes(made, tmp_path):
     app = build_app()
     runs = [str(made / "both"), str(made / "seen")]
@@ -66,7 +83,7 @@ def test_what_cannot_be_compared(made, tmp_path):
     entry = open_entry(made / "both")
     with pytest.raises(ConfigError, match="only one"):
         compare([entry])
-    with pytest.raises(ConfigError, match="one name"):
+    with pytest.raises(ConfigError, match="given twice"):
         compare([entry, entry])
     with pytest.raises(ConfigError, match="no finished run"):
         open_entry(tmp_path)

@@ -13,7 +13,10 @@ from avtca.errors import ConfigError
 def compare(
     run: Annotated[
         list[Path],
-        typer.Argument(help="Folders of avtca train or cv, or test.csv files; two or more."),
+        typer.Argument(
+            help="Folders of avtca train or cv, test.csv files, or folders with one for each "
+            "seed; two or more."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")
@@ -31,10 +34,10 @@ def compare(
 
     require_torch("avtca compare")
     from avtca.evaluation.comparison import compare as run_all
-    from avtca.evaluation.comparison import latex, markdown, open_entry
+    from avtca.evaluation.comparison import latex, markdown, open_entries
     from avtca.files import write_atomic
 
-    result = run_all([open_entry(path) for path in run], allow_partial=common)
+    result = run_all(open_entries(run), allow_partial=common)
     text = markdown(result)
     typer.echo(text, nl=False)
     if out is None:

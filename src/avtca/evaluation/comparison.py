@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,24 @@ class Entry:
         return [Predictions.joined(folds) for folds in self.tables.values()]
 
 
+def open_entries(paths: Sequence[Path]) -> list[Entry]:
+    """One entry a path; what would have one name is called by as much of its path as it takes.
+
+    Raises :class:`ConfigError` as :func:`open_entry` does.
+    """
+    entries = [open_entry(path) for path in paths]
+    names = [entry.name for entry in entries]
+    alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
+    for length in range(2, max(map(len, alike.values()), default=0) + 1):
+        tails = {n: "/".join(parts[-length:]) for n, parts in alike.items()}
+        if len(set(tails.values())) == len(tails):
+            return [replace(one, name=tails.get(n, one.name)) for n, one in enumerate(entries)]
+    return entries
+
+
 def open_entry(path: Path) -> Entry:
-    """Answers of a run's folder, of a cross-validation's, or of a CSV of predictions.
+    """Answers of a run's folder, of a cross-validation's, of a CSV of predictions, or of a folder
+    of those for each seed (seed0.csv, seed1.csv.gz).
 
     Raises :class:`ConfigError` where there are none, or seeds or folds are missing.
     """
@@ -44,19 +60,28 @@ def open_entry(path: Path) -> Entry:
         )
     if (path / "test.csv").exists():
         return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, _mark(path))
+    kept = {
+        _seed(one): [Predictions.load(one)] for one in sorted(path.glob("seed*.csv*"), key=_seed)
+    }
+    if kept:
+        return Entry(path.resolve().name, kept, _mark(path))
     tables: Tables = {}
-    for folder in sorted(path.glob("seed*"), key=lambda one: int(one.name[4:])):
+    for folder in sorted(path.glob("seed*"), key=_seed):
         folds = sorted(folder.glob("fold*"), key=lambda one: int(one.name[4:]))
         missing = [one.name for one in folds if not (one / "test.csv").exists()]
         if missing:
             found = f"{folder.name}/{missing[0]} is not finished"
             raise ConfigError(asked, found, "run avtca cv to its end")
-        tables[int(folder.name[4:])] = [Predictions.load(one / "test.csv") for one in folds]
+        tables[_seed(folder)] = [Predictions.load(one / "test.csv") for one in folds]
     if not tables or len({len(folds) for folds in tables.values()}) != 1:
         raise ConfigError(
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
     return Entry(run_name(path), tables, _mark(path))
+
+
+def _seed(path: Path) -> int:
+    return int(path.name.partition(".")[0][len("seed") :])
 
 
 def _mark(folder: Path) -> str:
@@ -85,7 +110,7 @@ def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[st
     if len(entries) < 2:
         raise ConfigError(asked, "only one was given", "name two or more")
     if len({entry.name for entry in entries}) != len(entries):
-        raise ConfigError(asked, "two have one name", "rename a folder")
+        raise ConfigError(asked, "one was given twice", "name each of them once")
     first = entries[0].joined[0]
     for entry in entries:
         if entry.joined[0].labels != first.labels or entry.joined[0].binary != first.binary:
