@@ -122,9 +122,9 @@ def _moments(x: Tensor, there: Tensor) -> Tensor:
 
 
 def _mean(x: Tensor, there: Tensor) -> Tensor:
-    """Over the frames ``there``; 0 where there is none. ``(b, t[, d]) -> (b[, d])``."""
-    count = there.sum(dim=1).clamp(min=1)
-    return zero_masked(x, there).sum(dim=1) / count.view(-1, *[1] * (x.ndim - 2))
+    """Over the frames ``there``; 0 where there is none. ``(b, t[, d]) -> (b[, d])``, finite."""
+    share = there.to(x.dtype) / there.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.einsum("bt,bt...->b...", share, x)
 
 
 def _deviation(x: Tensor, there: Tensor) -> Tensor:
