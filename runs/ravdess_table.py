@@ -32,7 +32,7 @@ from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 
 METRICS = ("accuracy", "uar", "weighted_f1")
-MAIN = "luna_5fold"
+MAIN, LEAKED = "luna_5fold", "paper_random_80_20"
 REFERENCES = {
     "regression_face": "logistic regression, face sequences",
     "regression_sound": "logistic regression, sound",
@@ -60,6 +60,7 @@ ADAPTED = {
 the other folds' level and spread, or to the corpus's label shares, over each actor's own takes
 (`avtca.evaluation.adaptation`)."""
 STANDARDISED = "luna_5fold_standardised"
+OURS, OTHERS = "#2b6cb0", "#a9b4c0"
 Tables = dict[int, list[Predictions]]
 
 
@@ -213,23 +214,32 @@ def mark(found: dict[str, Any]) -> str:
 
 
 def picture(result: dict[str, Any]) -> Figure:
-    """Accuracy on the main protocol, networks and references in order, intervals over actors."""
+    """Accuracy on the main protocol, networks and references in order, intervals over actors; and
+    what a random split says of the same network."""
     bars = [
-        (n, row[MAIN]["accuracy"], "#2b6cb0") for n, row in result["rows"].items() if MAIN in row
+        (name, row[MAIN]["accuracy"], OURS, row.get(LEAKED, {}).get("accuracy"))
+        for name, row in result["rows"].items()
+        if MAIN in row and name not in SAME
     ]
     bars += [
-        (REFERENCES[n].split(" (")[0], row["accuracy"], "#a9b4c0")
-        for n, row in result["references"].items()
+        (REFERENCES[name].split(" (")[0], row["accuracy"], OTHERS, None)
+        for name, row in result["references"].items()
     ]
     bars.sort(key=lambda bar: bar[1][0])
-    figure = Figure(figsize=(8.5, 0.34 * len(bars) + 1.2), layout="tight")
+    figure = Figure(figsize=(8.5, 0.3 * len(bars) + 0.9), layout="tight")
     axes = figure.subplots()
-    for place, (_, (value, low, high), colour) in enumerate(bars):
+    for place, (_, (value, low, high), colour, leaked) in enumerate(bars):
         axes.barh(place, 100 * value, color=colour, height=0.68)
         axes.plot([100 * low, 100 * high], [place, place], color="#1d2730", linewidth=1.2)
-        axes.text(100 * high + 0.8, place, f"{100 * value:.1f}", va="center", fontsize=9)
+        ink = "white" if colour == OURS else "#1d2730"
+        axes.text(1, place, f"{100 * value:.1f}", va="center", fontsize=9, color=ink)
+        if leaked is not None:
+            axes.plot(100 * leaked[0], place, "o", color="#c8443f", mfc="none", markersize=7)
+    axes.plot([], [], "o", color="#c8443f", mfc="none", label="random split, actors on both sides")
+    axes.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 0.99))
     axes.set_yticks(range(len(bars)), [bar[0] for bar in bars], fontsize=9)
     axes.set_xlim(0, 100)
+    axes.margins(y=0.01)
     axes.set_xlabel("RAVDESS, 8 emotions, accuracy on people never seen, % (Luna-Jimenez's folds)")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

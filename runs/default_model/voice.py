@@ -31,6 +31,7 @@ from avtca.evaluation.windows import standardised
 from avtca.labels import SEVEN
 from avtca.training.fit import fit, new_network, torch_threads
 from avtca.training.recipe import Augmentation, Optimiser, Recipe
+from avtca.training.start import start_from
 
 SEEDS = (0, 1, 2)
 """Of the packaged networks, each from the voice with its seed."""
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=json.loads, default={})
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--start", type=Path, help="begin with weights of self_supervised.py")
     args = parser.parse_args()
     torch_threads(1)
     corpora = CORPORA[args.use]
@@ -125,8 +127,11 @@ def main() -> None:
     name = "voice" if args.use == "ravdess" else f"voice_for_{args.use}"
     voice = args.work / (f"{name}_standardised" if args.standardise else name)
     for seed in args.seeds:
+        network = new_network("best", takes.spec, seed=seed, **sizes)
+        if args.start is not None:
+            start_from(network, SPEECH, args.start)
         result = fit(
-            new_network("best", takes.spec, seed=seed, **sizes),
+            network,
             RECIPE.model_copy(update={**changes, "seed": seed}),
             takes,
             out=of_seed(voice, seed),

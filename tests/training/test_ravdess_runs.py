@@ -18,6 +18,7 @@ RUNS = Path(__file__).parents[2] / "runs"
 sys.path.insert(0, str(RUNS))
 
 import ravdess  # noqa: E402
+import ravdess_misalignment  # noqa: E402
 import ravdess_table  # noqa: E402
 
 
@@ -187,3 +188,20 @@ def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
         digits(tmp_path, row="best_scratch"),
     ]
     assert len({digits(tmp_path), *others}) == 4
+
+
+def test_shifts_keep_networks_whose_checkpoints_are_gone_and_count_points_lost():
+    def study(name, *values):
+        levels = (0.0, -1.0, 1.0)
+        points = [{"level": x, "accuracy": [y]} for x, y in zip(levels, values, strict=True)]
+        return {"systems": {name: {"shift": points}}, "units": {"shift": "s"}, "takes": {name: 9}}
+
+    old = ravdess_misalignment.merged(study("figure_long", 0.75, 0.5, 0.5), study("it4", 0, 0, 0))
+    result = ravdess_misalignment.merged(old, study("it4", 0.75, 0.5, 0.625))
+    assert result["takes"] == {"figure_long": 9, "it4": 9} and result["units"] == {"shift": "s"}
+    found = ravdess_misalignment.lost(result["systems"]["it4"]["shift"])
+    assert found == [(-1.0, -25.0), (0.0, 0.0), (1.0, -12.5)]
+    short, long = ravdess_misalignment.picture(result["systems"]).axes
+    drawn = [[line.get_label() for line in axes.lines[:-1]] for axes in (short, long)]
+    assert drawn == [["it4"], ["figure_long"]]
+    assert long.lines[0].get_ydata().tolist() == [-25, 0, -25]
