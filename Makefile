@@ -28,8 +28,9 @@ lint: dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+# Two processes of one thread each: files are shared out, and no thread waits for another.
 test: lint
-	.venv/bin/pytest
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist loadfile
 
 clean:
 	rm -rf .venv $(DEMO_OUT)
