@@ -13,6 +13,7 @@ away. Test people are neither trained on nor looked at.
 import argparse
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch
 from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
 
 from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.speed import vary_speed
 from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet
 from avtca.training.fit import fit, new_network, torch_threads
@@ -30,10 +32,20 @@ AWAY = {"both": "", "sound": "visual", "face": "sound"}
 """What is looked at -> the modality taken away."""
 
 
-def accuracy(network: torch.nn.Module, takes: TakeSet, away: str) -> float:
-    """Share of the takes named right with a modality taken away, or with none."""
-    found = predict_takes(network, without(takes, away))
-    return float((found.argmax(1) == takes.labels).mean())
+def at_speed(takes: TakeSet, factor: float) -> TakeSet:
+    """The takes played so many times as fast."""
+    if factor == 1:
+        return takes
+    raws = [vary_speed(raw, factor, takes.spec) for raw in takes.raws]
+    seconds = [duration / factor for duration in takes.durations]
+    return replace(takes, raws=raws, durations=seconds, kept={})
+
+
+def accuracy(network: torch.nn.Module, played: list[TakeSet], away: str) -> float:
+    """Share of the takes named right with a modality taken away, or with none; the answers to
+    all speeds at which they are played are averaged."""
+    found = np.mean([predict_takes(network, without(takes, away)) for takes in played], axis=0)
+    return float((found.argmax(1) == played[0].labels).mean())
 
 
 def said(ways: Iterable[str], percent: Iterable[float]) -> str:
@@ -48,6 +60,7 @@ def main() -> None:
     parser.add_argument("--voice", type=Path, default=VOICE)
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--speeds", nargs="*", type=float, default=[], help="ask at these, too")
     parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
     args = parser.parse_args()
     torch_threads(1)
@@ -56,6 +69,7 @@ def main() -> None:
     prepare(args.corpus, args.work, ROWS[args.row][1])
     material = load_material(experiment)
     ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
+    names = [*ways, *(f"{way}, all speeds" for way in ways if args.speeds)]
     rows = []
     for fold in args.folds:
         train, validation = (material.side(fold, side) for side in ("train", "validation"))
@@ -65,9 +79,17 @@ def main() -> None:
             start_from(network, train.spec.labels, model.start)
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
-        rows.append([100 * accuracy(result.network, validation, away) for away in ways.values()])
-        print(f"fold {fold}", said(ways, rows[-1]), flush=True)
-    print("mean", said(ways, list(np.mean(rows, axis=0))), *args.set, flush=True)
+        played = [at_speed(validation, factor) for factor in (1.0, *args.speeds)]
+        asked = [played[:1], played] if args.speeds else [played]
+        rows.append(
+            [
+                100 * accuracy(result.network, takes, away)
+                for takes in asked
+                for away in ways.values()
+            ]
+        )
+        print(f"fold {fold}", said(names, rows[-1]), flush=True)
+    print("mean", said(names, list(np.mean(rows, axis=0))), *args.set, flush=True)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,6 @@ from avtca.training.schedule import make_optimiser, rate_factor
 
 SPAN, SHARE = 10, 0.3
 """Frames (of 40 ms) hidden in a row, and about how many of all."""
-POOLED = 8
-"""Frames in a token."""
 
 
 def hidden(mask: Tensor) -> Tensor:
@@ -50,8 +48,8 @@ def missed(network: AVTCA, decoder: nn.Module, sound: Tensor, mask: Tensor) -> T
     gone = hidden(whole.mask)
     seen = whole._replace(tokens=whole.tokens * ~gone[..., None])
     tokens = network.sound_after(network.sound_before(seen)).tokens
-    told = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", n=POOLED)[:, : gone.shape[1]]
-    return (told - whole.tokens)[gone].square().mean()
+    told = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", f=whole.tokens.shape[2])
+    return (told[:, : gone.shape[1]] - whole.tokens)[gone].square().mean()
 
 
 def main() -> None:
@@ -65,8 +63,8 @@ def main() -> None:
     takes = speech_takes(args.shared, args.work, CORPORA["ravdess"])
     sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim}
     network = new_network("best", takes.spec, **sizes).train()
-    bands, width = takes.spec.sound_dim, network.config.sound_widths[-1]
-    decoder = nn.Linear(width, POOLED * bands)
+    widths = network.config.sound_widths
+    decoder = nn.Linear(widths[-1], 2 ** len(widths) * takes.spec.sound_dim)  # each halves the time
     augmentation = Augmentation(crop=True, crop_slack_s=0.3, speed=0.15)
     loader = training_loader(TrainingData(takes, augmentation, 0), RECIPE.batch)
     learned = nn.ModuleList((network, decoder))
@@ -83,7 +81,7 @@ def main() -> None:
             nn.utils.clip_grad_norm_(learned.parameters(), RECIPE.optimiser.clip_norm)
             optimiser.step()
             schedule.step()
-            total += float(loss) / len(loader)
+            total += float(loss.detach()) / len(loader)
         print(f"epoch {epoch}: squared error {total:.4f}", flush=True)
     out = args.work / "self_supervised"
     out.mkdir(parents=True, exist_ok=True)
