@@ -26,6 +26,8 @@ from avtca.plots.robustness import LINES
 from avtca.training.fit import torch_threads
 
 CONDITIONS = ("shift", "modality")
+APART = ("mean_posterior", "concatenation", "best")
+"""Networks in which no stream looks at the other."""
 PANELS = ("16 epochs", "48 epochs")
 
 
@@ -53,7 +55,7 @@ def picture(systems: dict[str, Any]) -> Figure:
     for axes, title in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
         rows = [row for row in systems if trained(row) == title]
         for nth, row in enumerate(rows):
-            apart = row.startswith(("best", "concatenation", "mean_posterior"))
+            apart = row.removesuffix("_long") in APART
             style = {"linestyle": "-" if apart else "--", "color": LINES[nth % len(LINES)]}
             axes.plot(*zip(*lost(systems[row]["shift"]), strict=True), label=row, **style)
         axes.axhline(0, color="#a9b4c0", linewidth=0.8)
