@@ -41,11 +41,12 @@ def at_speed(takes: TakeSet, factor: float) -> TakeSet:
     return replace(takes, raws=raws, durations=seconds, kept={})
 
 
-def accuracy(network: torch.nn.Module, played: list[TakeSet], away: str) -> float:
-    """Share of the takes named right with a modality taken away, or with none; the answers to
-    all speeds at which they are played are averaged."""
-    found = np.mean([predict_takes(network, without(takes, away)) for takes in played], axis=0)
-    return float((found.argmax(1) == played[0].labels).mean())
+def accuracies(network: torch.nn.Module, played: list[TakeSet], away: str) -> list[float]:
+    """Percent of the takes named right with a modality taken away, or with none; and, where they
+    are played at more speeds, of the mean of the answers to all."""
+    found = [predict_takes(network, without(takes, away)) for takes in played]
+    asked = [found[0], np.mean(found, axis=0)][: len(found)]
+    return [100 * float((probs.argmax(1) == played[0].labels).mean()) for probs in asked]
 
 
 def said(ways: Iterable[str], percent: Iterable[float]) -> str:
@@ -69,7 +70,8 @@ def main() -> None:
     prepare(args.corpus, args.work, ROWS[args.row][1])
     material = load_material(experiment)
     ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
-    names = [*ways, *(f"{way}, all speeds" for way in ways if args.speeds)]
+    asked = ("", ", all speeds") if args.speeds else ("",)
+    names = [way + speeds for way in ways for speeds in asked]
     rows = []
     for fold in args.folds:
         train, validation = (material.side(fold, side) for side in ("train", "validation"))
@@ -80,14 +82,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
         played = [at_speed(validation, factor) for factor in (1.0, *args.speeds)]
-        asked = [played[:1], played] if args.speeds else [played]
-        rows.append(
-            [
-                100 * accuracy(result.network, takes, away)
-                for takes in asked
-                for away in ways.values()
-            ]
-        )
+        found = [accuracies(result.network, played, away) for away in ways.values()]
+        rows.append([percent for way in found for percent in way])
         print(f"fold {fold}", said(names, rows[-1]), flush=True)
     print("mean", said(names, list(np.mean(rows, axis=0))), *args.set, flush=True)
 

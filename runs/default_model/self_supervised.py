@@ -25,7 +25,7 @@ from voice import CORPORA, RECIPE, speech_takes
 
 from avtca.model import save_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.model.streams import Stream
+from avtca.model.streams import Stream, zero_masked
 from avtca.training.data import TrainingData, training_loader
 from avtca.training.fit import new_network, torch_threads
 from avtca.training.recipe import Augmentation
@@ -46,7 +46,7 @@ def missed(network: AVTCA, decoder: nn.Module, sound: Tensor, mask: Tensor) -> T
     """Mean squared error on what was hidden."""
     whole: Stream = network.sound_front(sound, mask)
     gone = hidden(whole.mask)
-    seen = whole._replace(tokens=whole.tokens * ~gone[..., None])
+    seen = whole._replace(tokens=zero_masked(whole.tokens, ~gone))
     tokens = network.sound_after(network.sound_before(seen)).tokens
     told = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", f=whole.tokens.shape[2])
     return (told[:, : gone.shape[1]] - whole.tokens)[gone].square().mean()

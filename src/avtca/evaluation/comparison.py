@@ -60,19 +60,17 @@ def open_entry(path: Path) -> Entry:
         )
     if (path / "test.csv").exists():
         return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, _mark(path))
-    kept = {
-        _seed(one): [Predictions.load(one)] for one in sorted(path.glob("seed*.csv*"), key=_seed)
-    }
-    if kept:
+    files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
+    if kept := {_number(file): [Predictions.load(file)] for file in files}:
         return Entry(path.resolve().name, kept, _mark(path))
     tables: Tables = {}
-    for folder in sorted(path.glob("seed*"), key=_seed):
-        folds = sorted(folder.glob("fold*"), key=lambda one: int(one.name[4:]))
+    for folder in sorted(path.glob("seed*"), key=_number):
+        folds = sorted(folder.glob("fold*"), key=_number)
         missing = [one.name for one in folds if not (one / "test.csv").exists()]
         if missing:
             found = f"{folder.name}/{missing[0]} is not finished"
             raise ConfigError(asked, found, "run avtca cv to its end")
-        tables[_seed(folder)] = [Predictions.load(one / "test.csv") for one in folds]
+        tables[_number(folder)] = [Predictions.load(one / "test.csv") for one in folds]
     if not tables or len({len(folds) for folds in tables.values()}) != 1:
         raise ConfigError(
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
@@ -80,8 +78,9 @@ def open_entry(path: Path) -> Entry:
     return Entry(run_name(path), tables, _mark(path))
 
 
-def _seed(path: Path) -> int:
-    return int(path.name.partition(".")[0][len("seed") :])
+def _number(path: Path) -> int:
+    """Of seed3, fold2 or seed0.csv.gz."""
+    return int(path.name.partition(".")[0][4:])
 
 
 def _mark(folder: Path) -> str:
