@@ -51,6 +51,7 @@ def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):
     for seed, table in enumerate(whole.joined):
         table.save(kept / f"seed{seed}.csv.gz", digits=4)
     whole.joined[0].save(kept / "seed10.csv.gz", digits=4)
+    (kept / "seed_notes.csv").write_text("not answers\n")
     names = (f"{made.name}/both", "table/both")
     result = compare(open_entries([made / "both", kept]))
     assert tuple(result["systems"]) == names
