@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avtca.corpora import load_ravdess_features
+from avtca.errors import AvtcaError
 from avtca.evaluation.material import Material
 from avtca.files import write_atomic
 from avtca.training.cv import cross_validate
@@ -279,4 +280,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AvtcaError as error:
+        raise SystemExit(f"error: {error}") from None

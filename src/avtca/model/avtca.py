@@ -36,9 +36,9 @@ class ModelOutput(NamedTuple):
     attention: dict[str, AttentionMap]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Boxes:
-    """The parts of the figure, each with the figure's name."""
+    """The parts of the figure, each with the figure's name; a network has them as attributes."""
 
     visual_front: nn.Module
     sound_front: nn.Module
@@ -59,29 +59,11 @@ class Boxes:
     head: nn.Module
 
 
-class AVTCA(nn.Module):
+class AVTCA(nn.Module, Boxes):
     """The figure's boxes, given, in the figure's order.
 
     ``variant`` and ``config`` are what they were built from; they travel with a checkpoint.
     """
-
-    visual_front: nn.Module
-    sound_front: nn.Module
-    visual_before: nn.Module
-    sound_before: nn.Module
-    auxiliary: nn.Module
-    voice_expert: nn.Module
-    take_expert: nn.Module
-    visual_positions: nn.Module
-    sound_positions: nn.Module
-    transformer: nn.Module
-    visual_after: nn.Module
-    sound_after: nn.Module
-    self_attention: nn.Module
-    cross_attention: nn.Module
-    visual_pool: nn.Module
-    sound_pool: nn.Module
-    head: nn.Module
 
     def __init__(self, boxes: Boxes, *, variant: str, config: ModelConfig) -> None:
         super().__init__()
