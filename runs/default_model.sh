@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Purpose: make the packaged model from data. Cost: about five hours on two cores. Resumable: run it
+# Purpose: make the packaged model from data. Cost: about six hours on one core. Resumable: run it
 # again and it goes on where it was. With FACE=src/avtca/weights the packaged face network stays, which
-# saves the longest of the trainings.
+# saves an hour and a half.
 #   runs/default_model.sh [SHARED] [WORK]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,10 +1,10 @@
 """Purpose: train the fusion network of the packaged model on RAVDESS, actors apart.
 
-Cost: about two minutes a network on one core. First the five folds of Luna-Jimenez et al. (test
+Cost: about eight minutes a network on one core. First the five folds of Luna-Jimenez et al. (test
 actors never seen), then what is packaged: all actors but 01, so that the step from face sequences
-to pictures can be measured on his. Each is three networks, which differ in the seed alone, their
-own and that of the voice they start from, and answer as one (`avtca.model.together`); they learn
-RAVDESS's eight emotions, and what they say of calm counts for neutral.
+to pictures can be measured on his. Each is three networks, which differ in the seed alone and
+answer as one (`avtca.model.together`); they learn RAVDESS's eight emotions, and what they say of
+calm counts for neutral.
 
     avtca prepare ravdess ../shared/corpora/ravdess --out PREPARED \
         --spec runs/default_model/clipspec.json
@@ -26,7 +26,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from voice import SEEDS, of_seed
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.corpora.clipfile import RawTake
@@ -65,6 +64,7 @@ RECIPE = Recipe(
     ),
     optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.05, warmup_epochs=1, clip_norm=1.0),
 )
+SEEDS = (0, 1, 2)
 CALM_IS_NEUTRAL = torch.from_numpy(mapped_targets(np.eye(8, dtype=np.float32), RAVDESS, SEVEN)[0])
 """Which of the seven each of the networks' eight labels counts for, ``(8, 7)``."""
 DEGRADED = 0.7
@@ -109,11 +109,11 @@ def trusting(network: AVTCA, trust: float) -> AVTCA:
 def train(
     takes: TakeSet, people: Sequence[str], voice: Path, out: Path, recipe: Recipe = RECIPE
 ) -> list[AVTCA]:
-    """A network for each seed, from the weights of the voice (its folder) with that seed."""
+    """A network for each seed, from the voice's weights."""
     networks = []
     for seed in SEEDS:
         network = new_network(VARIANT, takes.spec, seed=seed, **SIZES)
-        start_from(network, takes.spec.labels, of_seed(voice, seed) / "last")
+        start_from(network, takes.spec.labels, voice)
         seeded = recipe.model_copy(update={"seed": seed})
         folder = out / f"seed{seed}"
         networks.append(fit(network, seeded, takes.of(people), None, out=folder).network)
@@ -223,11 +223,12 @@ def main() -> None:
     args = parser.parse_args()
     corpus = PreparedCorpus.open(args.prepared)
     learned, takes = from_corpus(corpus, RAVDESS), from_corpus(corpus, SEVEN)
+    voice = args.voice / "last"
     answers, rough = Answers(takes), Answers(takes)
     alone = [Answers(takes) for _ in SEEDS]
     for number, split in enumerate(answers.folds.splits):
         people = (*split.train, *split.validation)
-        networks = train(learned, people, args.voice, args.out / f"fold{number}")
+        networks = train(learned, people, voice, args.out / f"fold{number}")
         together = at_use(networks)
         answers.add(together, takes.of(split.test))
         rough.add(together, degraded(takes.of(split.test)))
@@ -240,7 +241,7 @@ def main() -> None:
         }
         print(f"fold {number}: {shown}", flush=True)
     everyone = sorted(set(takes.speakers) - {HELD_OUT})
-    network = at_use(train(learned, everyone, args.voice, args.out / "packaged"))
+    network = at_use(train(learned, everyone, voice, args.out / "packaged"))
     held = takes.of({HELD_OUT})
     temperature = answers.temperature("both", actor=HELD_OUT)
     rest = np.array(takes.speakers) != HELD_OUT

@@ -24,12 +24,11 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 import torch
-from fusion import at_use
+from fusion import SEEDS, at_use
 from packaged_face import network_of, packaged_face
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
-from voice import SEEDS
 
 from avtca import preprocess
 from avtca.clipspec import ClipSpec

@@ -58,7 +58,7 @@ def main() -> None:
     for fold in args.folds:
         split = load_folds("ravdess_luna_5fold").splits[fold]
         out = args.work / "strangers" / f"fold{fold}"
-        voice = args.work / "voice_for_emodb"
+        voice = args.work / "voice_for_emodb" / "last"
         networks = train(learned, split.train, voice, out, recipe)
         own = takes.of(split.validation)
         asked = {"own": own, "strangers": with_voices(own, voices, fold)}

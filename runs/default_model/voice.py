@@ -1,6 +1,6 @@
 """Purpose: pretrain the sound branch of the packaged model on German and Polish speech.
 
-Cost: twenty minutes a seed on one core.
+Cost: twenty to twenty-five minutes on one core.
 
     python runs/default_model/voice.py ../shared/corpora WORK
     python runs/default_model/voice.py ../shared/corpora WORK --for emodb
@@ -9,11 +9,10 @@ nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten 
 emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
 with the picture missing and without pitch: all that a sound passes through is trained but the
 voice's expert, which begins fresh in each corpus. Writes
-WORK/voice/last.safetensors and .json, which `model.start` takes, and for further seeds
-WORK/voice_seed1 and so on: networks that answer as one and come from one voice are too much alike.
-`--for emodb`, for a test on EMO-DB, has RAVDESS's sound in its place and writes
-WORK/voice_for_emodb. `--standardise`, for networks that read features standardised on each
-speaker's own takes, does the same with these and writes WORK/voice_standardised. Resumable.
+WORK/voice/last.safetensors and .json, which `model.start` takes. `--for emodb`, for a test on
+EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb. `--standardise`, for
+networks that read features standardised on each speaker's own takes, does the same with these and
+writes WORK/voice_standardised. Resumable.
 """
 
 import argparse
@@ -33,8 +32,6 @@ from avtca.training.fit import fit, new_network, torch_threads
 from avtca.training.recipe import Augmentation, Optimiser, Recipe
 from avtca.training.start import start_from
 
-SEEDS = (0, 1, 2)
-"""Of the packaged networks, each from the voice with its seed."""
 SPEECH = (*SEVEN, "boredom")
 """Labels of both corpora together."""
 CORPORA = {"ravdess": ("nemo", "emodb"), "emodb": ("nemo", "ravdess")}
@@ -77,11 +74,6 @@ def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
     return joined(sets)
 
 
-def of_seed(voice: Path, seed: int) -> Path:
-    """The folder of a voice, WORK/voice, or of the same with another seed."""
-    return voice.with_name(f"{voice.name}_seed{seed}") if seed else voice
-
-
 def german(work: Path) -> PreparedCorpus:
     """EMO-DB, prepared above, as the whole network hears it: with pitch, every frame."""
     spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
@@ -111,7 +103,7 @@ def main() -> None:
     parser.add_argument("--standardise", action="store_true")
     parser.add_argument("--sizes", type=json.loads, default={})
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="begin with weights of self_supervised.py")
     args = parser.parse_args()
     torch_threads(1)
@@ -121,24 +113,23 @@ def main() -> None:
     if args.standardise:
         takes, sizes = standardised(takes), {"dropout": 0.2, "sound_norm": "none"}
     sizes |= args.sizes
-    changes: dict[str, object] = {"epochs": args.epochs}
+    network = new_network("best", takes.spec, seed=args.seed, **sizes)
+    if args.start is not None:
+        start_from(network, SPEECH, args.start)
+    changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
     if args.standardise:  # bands are no decibels any more
         changes["augmentation"] = ONE_STUDIO
+    recipe = RECIPE.model_copy(update=changes)
     name = "voice" if args.use == "ravdess" else f"voice_for_{args.use}"
-    voice = args.work / (f"{name}_standardised" if args.standardise else name)
-    for seed in args.seeds:
-        network = new_network("best", takes.spec, seed=seed, **sizes)
-        if args.start is not None:
-            start_from(network, SPEECH, args.start)
-        result = fit(
-            network,
-            RECIPE.model_copy(update={**changes, "seed": seed}),
-            takes,
-            out=of_seed(voice, seed),
-            provenance={"corpora": list(corpora)},
-        )
-        loss = result.history[-1]["train_loss"]
-        print(f"{len(takes)} clips, last training loss {loss:.3f}: {of_seed(voice, seed)}")
+    out = args.work / (f"{name}_standardised" if args.standardise else name)
+    result = fit(
+        network,
+        recipe,
+        takes,
+        out=out,
+        provenance={"corpora": list(corpora)},
+    )
+    print(f"{len(takes)} clips, last training loss {result.history[-1]['train_loss']:.3f}: {out}")
 
 
 if __name__ == "__main__":

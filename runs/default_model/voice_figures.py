@@ -10,10 +10,10 @@ RAVDESS, 8 emotions, Luna-Jimenez's five folds, from the voice pretrained on nEM
 EMO-DB, 7 emotions, each speaker left out in turn, from the voice pretrained on nEMO and RAVDESS.
 Faces are taken out of the takes. A fixed number of epochs on all people but the test people;
 nothing is chosen by anybody's figures. As in the packaged model three networks, which differ in the
-seed alone, their own and that of the voice they start from, answer as one; each one's figures stand
-beside. And what a voice is worth in a language and a studio that it never heard: the pretrained
-voices of seed 0 as they are, the one on RAVDESS's English, the other on EMO-DB's German (without
-boredom, which nobody told it). Writes WORK/voice_figures.json. Resumable.
+seed alone, answer as one; each one's figures stand beside. And what a voice is worth in a language
+and a studio that it never heard: the two pretrained voices as they are, the one on RAVDESS's
+English, the other on EMO-DB's German (without boredom, which nobody told it). Writes
+WORK/voice_figures.json. Resumable.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fusion import train
-from voice import ONE_STUDIO, RECIPE, SEEDS, SPEECH, german
+from fusion import SEEDS, train
+from voice import ONE_STUDIO, RECIPE, SPEECH, german
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation import intervals
@@ -80,14 +80,14 @@ def of_seeds(takes: TakeSet, probs: list[np.ndarray]) -> dict[str, object]:
 def of_emodb(work: Path, epochs: int) -> dict[str, object]:
     takes = without(from_corpus(german(work), tuple(EMODB.values()), memory=True), "visual")
     splits = [(speaker,) for speaker in sorted(set(takes.speakers))]
-    voice = work / "voice_for_emodb"
+    voice = work / "voice_for_emodb" / "last"
     return of_seeds(takes, answers(takes, splits, voice, work / "figures" / "emodb", epochs))
 
 
 def of_ravdess(work: Path, corpus: PreparedCorpus, epochs: int) -> dict[str, object]:
     takes = without(from_corpus(corpus, RAVDESS, memory=True), "visual")
     splits = [split.test for split in load_folds("ravdess_luna_5fold").splits]
-    voice = work / "voice"
+    voice = work / "voice" / "last"
     return of_seeds(takes, answers(takes, splits, voice, work / "figures" / "ravdess", epochs))
 
 
