@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Purpose: make the packaged model from data. Cost: about six hours on one core. Resumable: run it
+# Purpose: make the packaged model from data. Cost: about five hours on one core. Resumable: run it
 # again and it goes on where it was. With FACE=src/avtca/weights the packaged face network stays, which
 # saves an hour and a half.
 #   runs/default_model.sh [SHARED] [WORK]
