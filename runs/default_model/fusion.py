@@ -1,10 +1,10 @@
 """Purpose: train the fusion network of the packaged model on RAVDESS, actors apart.
 
-Cost: eight minutes for the first network on one core, less for the next, since windows are kept
-in memory. First the five folds of Luna-Jimenez et al. (test actors never seen), then what is packaged: all actors but 01, so that the step from face sequences
-to pictures can be measured on his. Each is three networks, which differ in the seed alone and
-answer as one (`avtca.model.together`); they learn RAVDESS's eight emotions, and what they say of
-calm counts for neutral.
+Cost: eight minutes for the first network on one core, less for the next, since windows are kept in
+memory. First the five folds of Luna-Jimenez et al. (test actors never seen), then what is packaged:
+all actors but 01, so that the step from face sequences to pictures can be measured on his. Each is
+three networks, which differ in the seed alone and answer as one (`avtca.model.together`); they
+learn RAVDESS's eight emotions, and what they say of calm counts for neutral.
 
     avtca prepare ravdess ../shared/corpora/ravdess --out PREPARED \
         --spec runs/default_model/clipspec.json

@@ -1,0 +1,165 @@
+"""Purpose: does a fusion network carry over better from the published face network to ours, when
+it also learns from sequences that ours makes of FERPlus's pictures?
+
+Cost: about five minutes a network on one core, two networks a fold.
+
+    python runs/default_model/matched_faces.py PREPARED_RAVDESS WORK/voice ../shared OUT
+
+The network of fusion.py, one seed, trained on a fold's training people: as it is, and with a second
+copy of every take, half as many epochs. The copy has the take's sound, and in place of its face
+three pictures of somebody with the same emotion (calm: neutral) from FERPlus's validation side, as
+the packaged face network sees them, one passing into the next. Their logits are brought to the
+mean and deviation that the published ones have over the training people's frames. Prints accuracy
+(both / face / voice) on the fold's validation people with their published sequences, and with
+sequences made of pictures that were kept back. Test people are not looked at; with `--packaged`
+all people but actor 01 are trained on, for `package.py`'s way of asking about his pictures.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from fusion import AWAY, HELD_OUT, RECIPE, SIZES, VARIANT, at_use
+from numpy.typing import NDArray
+from packaged_face import packaged_face
+
+from avtca.corpora import PreparedCorpus, load_folds
+from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.study import without
+from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
+from avtca.model.fronts import SURELY_NOT
+from avtca.training.faces import load_ferplus
+from avtca.training.fit import fit, new_network, torch_threads
+from avtca.training.start import start_from
+
+PICTURES = 3
+"""In a sequence."""
+EPOCHS = 24
+WEIGHTS = Path(__file__).parents[2] / "src" / "avtca" / "weights"
+Float = NDArray[np.float32]
+Faces = dict[str, Float]
+"""FERPlus's label -> centred logits of its pictures, ``(n, 7)`` in the order of FER2013."""
+
+
+def seen_faces(ferplus: Path) -> tuple[Faces, Faces]:
+    """Two halves of the validation pictures, through the packaged face network."""
+    network, _ = packaged_face(WEIGHTS)
+    _, pictures, _ = load_ferplus(ferplus)
+    crops = torch.from_numpy(pictures.images)[:, None].float() / 255
+    with torch.no_grad():
+        logits = torch.cat([network(part) for part in crops.split(256)])
+    seven = logits[:, order_map(FERPLUS, FER2013)]
+    centred = (seven - seven.mean(1, keepdim=True)).numpy()
+    by_label = {
+        name: centred[pictures.majority == at] for at, name in enumerate(FERPLUS) if name in SEVEN
+    }
+    return (
+        {name: rows[0::2] for name, rows in by_label.items()},
+        {name: rows[1::2] for name, rows in by_label.items()},
+    )
+
+
+def moments(rows: Float) -> tuple[Float, Float]:
+    return rows.mean(0), rows.std(0)
+
+
+def made_of(takes: TakeSet, faces: Faces, like: tuple[Float, Float], seed: int) -> TakeSet:
+    """The takes with pictures' sequences for faces, at the same steps."""
+    rng = np.random.default_rng(seed)
+    labels = ["neutral" if name == "calm" else name for name in takes.spec.labels]
+    sequences = []
+    for raw, label in zip(takes.raws, takes.labels, strict=True):
+        rows = faces[labels[label]]
+        drawn = rows[rng.integers(0, len(rows), PICTURES)]
+        place = np.linspace(0, PICTURES - 1, len(raw.steps))
+        columns = [np.interp(place, np.arange(PICTURES), column) for column in drawn.T]
+        sequences.append(np.stack(columns, axis=1))
+    mean, deviation = moments(np.concatenate(sequences))
+    raws = []
+    for raw, sequence in zip(takes.raws, sequences, strict=True):
+        logits = torch.from_numpy((sequence - mean) / deviation * like[1] + like[0])
+        raws.append(replace(raw, visual=torch.softmax(logits, 1).float().numpy()))
+    return replace(takes, raws=raws, kept={})
+
+
+def published_moments(takes: TakeSet) -> tuple[Float, Float]:
+    """Of the centred logarithms of all frames."""
+    logs = np.log(np.maximum(np.concatenate([raw.visual for raw in takes.raws]), SURELY_NOT))
+    return moments(logs - logs.mean(1, keepdims=True))
+
+
+def twice(takes: TakeSet, copy: TakeSet) -> TakeSet:
+    """Both; the copies have names of their own, since windows are kept by name."""
+    return replace(
+        takes,
+        names=[*takes.names, *(f"{name} pictures" for name in takes.names)],
+        speakers=[*takes.speakers, *copy.speakers],
+        durations=[*takes.durations, *copy.durations],
+        targets=np.concatenate([takes.targets, copy.targets]),
+        raws=[*takes.raws, *copy.raws],
+        info={},
+        kept={},
+    )
+
+
+def train(takes: TakeSet, voice: Path, out: Path, epochs: int) -> torch.nn.Module:
+    network = new_network(VARIANT, takes.spec, seed=0, **SIZES)
+    start_from(network, takes.spec.labels, voice / "last")
+    recipe = RECIPE.model_copy(update={"epochs": epochs})
+    return at_use([fit(network, recipe, takes, None, out=out).network])
+
+
+def said(network: torch.nn.Module, takes: TakeSet) -> str:
+    found = {}
+    for way, away in AWAY.items():
+        probs = predict_takes(network, without(takes, away))
+        found[way] = 100 * float((probs.argmax(1) == takes.labels).mean())
+    return " / ".join(f"{value:.1f}" for value in found.values())
+
+
+def compare(
+    learned: TakeSet, asked: dict[str, TakeSet], copy: TakeSet, voice: Path, out: Path
+) -> None:
+    """Train both ways, print what each says of everything asked."""
+    ways = {"as it is": (learned, EPOCHS), "pictures": (twice(learned, copy), EPOCHS // 2)}
+    for way, (takes, epochs) in ways.items():
+        network = train(takes, voice, out / way.replace(" ", "_"), epochs)
+        for name, test in asked.items():
+            print(f"{out.name}, {way}: {name} {said(network, test)}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("prepared", "voice", "shared", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--folds", nargs="*", type=int, default=[0, 1])
+    parser.add_argument("--packaged", action="store_true", help="all people but actor 01, too")
+    args = parser.parse_args(arguments)
+    torch_threads(1)
+    corpus = PreparedCorpus.open(args.prepared)
+    eight, seven = (from_corpus(corpus, labels, memory=True) for labels in (RAVDESS, SEVEN))
+    shown, kept_back = seen_faces(args.shared / "corpora" / "ferplus" / "ferplus.npz")
+    for fold in args.folds:
+        split = load_folds("ravdess_luna_5fold").splits[fold]
+        learned, validation = eight.of(split.train), seven.of(split.validation)
+        like = published_moments(learned)
+        asked = {
+            "published sequences": validation,
+            "pictures": made_of(validation, kept_back, like, 1),
+        }
+        copy = made_of(learned, shown, like, 0)
+        compare(learned, asked, copy, args.voice, args.out / f"fold{fold}")
+    if args.packaged:
+        learned = eight.of(sorted(set(eight.speakers) - {HELD_OUT}))
+        copy = made_of(learned, shown, published_moments(learned), 0)
+        held = {"actor 01, published sequences": seven.of({HELD_OUT})}
+        compare(learned, held, copy, args.voice, args.out / "packaged")
+
+
+if __name__ == "__main__":
+    torch.set_flush_denormal(True)
+    main()
