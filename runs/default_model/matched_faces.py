@@ -8,11 +8,12 @@ Cost: about five minutes a network on one core, two networks a fold.
 The network of fusion.py, one seed, trained on a fold's training people: as it is, and with a second
 copy of every take, half as many epochs. The copy has the take's sound, and in place of its face
 three pictures of somebody with the same emotion (calm: neutral) from FERPlus's validation side, as
-the packaged face network sees them, one passing into the next. Their logits are brought to the
-mean and deviation that the published ones have over the training people's frames. Prints accuracy
-(both / face / voice) on the fold's validation people with their published sequences, and with
-sequences made of pictures that were kept back. Test people are not looked at; with `--packaged`
-all people but actor 01 are trained on, for `package.py`'s way of asking about his pictures.
+the packaged face network sees them, one passing into the next. Their logits are brought to the mean
+and deviation that the published ones have over the training people's frames. Prints accuracy (both
+/ face / voice) on the fold's validation people with their published sequences, and with sequences
+made of pictures that were kept back. Test people are not looked at. With `--packaged` all people
+but actor 01 are trained on, and asked for his published sequences and, once the folds have said
+which way is the better one, for his pictures as `package.py` asks (both / face).
 """
 
 import argparse
@@ -24,14 +25,18 @@ import numpy as np
 import torch
 from fusion import AWAY, HELD_OUT, RECIPE, SIZES, VARIANT, at_use
 from numpy.typing import NDArray
+from package import fit_bridge, label_of, names, pictures, read_take
 from packaged_face import packaged_face
 
+from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
+from avtca.faces import best_detector
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.fronts import SURELY_NOT
+from avtca.model.together import Together
 from avtca.training.faces import load_ferplus
 from avtca.training.fit import fit, new_network, torch_threads
 from avtca.training.start import start_from
@@ -48,14 +53,14 @@ Faces = dict[str, Float]
 def seen_faces(ferplus: Path) -> tuple[Faces, Faces]:
     """Two halves of the validation pictures, through the packaged face network."""
     network, _ = packaged_face(WEIGHTS)
-    _, pictures, _ = load_ferplus(ferplus)
-    crops = torch.from_numpy(pictures.images)[:, None].float() / 255
+    _, stills, _ = load_ferplus(ferplus)
+    crops = torch.from_numpy(stills.images)[:, None].float() / 255
     with torch.no_grad():
         logits = torch.cat([network(part) for part in crops.split(256)])
     seven = logits[:, order_map(FERPLUS, FER2013)]
     centred = (seven - seven.mean(1, keepdim=True)).numpy()
     by_label = {
-        name: centred[pictures.majority == at] for at, name in enumerate(FERPLUS) if name in SEVEN
+        name: centred[stills.majority == at] for at, name in enumerate(FERPLUS) if name in SEVEN
     }
     return (
         {name: rows[0::2] for name, rows in by_label.items()},
@@ -106,7 +111,7 @@ def twice(takes: TakeSet, copy: TakeSet) -> TakeSet:
     )
 
 
-def train(takes: TakeSet, voice: Path, out: Path, epochs: int) -> torch.nn.Module:
+def train(takes: TakeSet, voice: Path, out: Path, epochs: int) -> Together:
     network = new_network(VARIANT, takes.spec, seed=0, **SIZES)
     start_from(network, takes.spec.labels, voice / "last")
     recipe = RECIPE.model_copy(update={"epochs": epochs})
@@ -121,15 +126,43 @@ def said(network: torch.nn.Module, takes: TakeSet) -> str:
     return " / ".join(f"{value:.1f}" for value in found.values())
 
 
+def of_pictures(network: Together, shared: Path, spec: ClipSpec) -> str:
+    """Actor 01's pictures, the join fitted on one half of his takes and tested on the other."""
+    ravdess, (face, _) = shared / "corpora" / "ravdess", packaged_face(WEIGHTS)
+    detector = best_detector()
+    with np.load(ravdess / "face_sequences.npz") as series:
+        known = {
+            take: read_take(
+                face,
+                detector,
+                files,
+                (series[f"{take}/frames"], series[f"{take}/p"]),
+                ravdess / "audio" / f"03{take[2:]}.flac",
+                spec,
+            )
+            for take, files in pictures(ravdess / "actor01_faces.zip").items()
+        }
+    halves = [sorted(known)[0::2], sorted(known)[1::2]]
+    right = {"both": 0, "face": 0}
+    for fit_on, test_on in (halves, halves[::-1]):
+        bridge = fit_bridge([known[take] for take in fit_on], "moments", torch.zeros(len(FER2013)))
+        for way in right:
+            named = [names(network, spec, known[take], bridge, way) for take in test_on]
+            right[way] += sum(a == label_of(b) for a, b in zip(named, test_on, strict=True))
+    return f"{right['both']} / {right['face']} of {len(known)}"
+
+
 def compare(
     learned: TakeSet, asked: dict[str, TakeSet], copy: TakeSet, voice: Path, out: Path
-) -> None:
+) -> dict[str, Together]:
     """Train both ways, print what each says of everything asked."""
+    networks = {}
     ways = {"as it is": (learned, EPOCHS), "pictures": (twice(learned, copy), EPOCHS // 2)}
     for way, (takes, epochs) in ways.items():
-        network = train(takes, voice, out / way.replace(" ", "_"), epochs)
+        networks[way] = network = train(takes, voice, out / way.replace(" ", "_"), epochs)
         for name, test in asked.items():
             print(f"{out.name}, {way}: {name} {said(network, test)}", flush=True)
+    return networks
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -157,7 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         learned = eight.of(sorted(set(eight.speakers) - {HELD_OUT}))
         copy = made_of(learned, shown, published_moments(learned), 0)
         held = {"actor 01, published sequences": seven.of({HELD_OUT})}
-        compare(learned, held, copy, args.voice, args.out / "packaged")
+        spec = seven.spec
+        for way, network in compare(learned, held, copy, args.voice, args.out / "packaged").items():
+            print(f"packaged, {way}: actor 01, pictures {of_pictures(network, args.shared, spec)}")
 
 
 if __name__ == "__main__":
