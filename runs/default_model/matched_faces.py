@@ -1,7 +1,8 @@
 """Purpose: does a fusion network carry over better from the published face network to ours, when
 it also learns from sequences that ours makes of FERPlus's pictures?
 
-Cost: about five minutes a network on one core, two networks a fold.
+Cost: five minutes for the first network on one core, up to ten for one that learns from pictures;
+two networks a fold.
 
     python runs/default_model/matched_faces.py PREPARED_RAVDESS WORK/voice ../shared OUT
 
