@@ -18,7 +18,6 @@ which way is the better one, for his pictures as `package.py` asks (both / face)
 """
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ import numpy as np
 import torch
 from fusion import AWAY, HELD_OUT, RECIPE, SIZES, VARIANT, at_use
 from numpy.typing import NDArray
-from package import fit_bridge, label_of, names, pictures, read_take
+from package import fit_bridge, label_of, names, read_takes
 from packaged_face import packaged_face
 
 from avtca.clipspec import ClipSpec
@@ -34,7 +33,6 @@ from avtca.corpora import PreparedCorpus, load_folds
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet, from_corpus
-from avtca.faces import best_detector
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.fronts import SURELY_NOT
 from avtca.model.together import Together
@@ -129,20 +127,8 @@ def said(network: torch.nn.Module, takes: TakeSet) -> str:
 
 def of_pictures(network: Together, shared: Path, spec: ClipSpec) -> str:
     """Actor 01's pictures, the join fitted on one half of his takes and tested on the other."""
-    ravdess, (face, _) = shared / "corpora" / "ravdess", packaged_face(WEIGHTS)
-    detector = best_detector()
-    with np.load(ravdess / "face_sequences.npz") as series:
-        known = {
-            take: read_take(
-                face,
-                detector,
-                files,
-                (series[f"{take}/frames"], series[f"{take}/p"]),
-                ravdess / "audio" / f"03{take[2:]}.flac",
-                spec,
-            )
-            for take, files in pictures(ravdess / "actor01_faces.zip").items()
-        }
+    face, _ = packaged_face(WEIGHTS)
+    known = read_takes(face, shared / "corpora" / "ravdess", spec)
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
     right = {"both": 0, "face": 0}
     for fit_on, test_on in (halves, halves[::-1]):
@@ -166,13 +152,13 @@ def compare(
     return networks
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("prepared", "voice", "shared", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--folds", nargs="*", type=int, default=[0, 1])
     parser.add_argument("--packaged", action="store_true", help="all people but actor 01, too")
-    args = parser.parse_args(arguments)
+    args = parser.parse_args()
     torch_threads(1)
     corpus = PreparedCorpus.open(args.prepared)
     eight, seven = (from_corpus(corpus, labels, memory=True) for labels in (RAVDESS, SEVEN))

@@ -58,6 +58,13 @@ COMMANDS = {
 }
 """What made each figure."""
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "default_model.json"
+ACTOR_01 = "actor01_faces.zip"
+"""His pictures, in the corpus's folder."""
+
+
+def sound_of(ravdess: Path, take: str) -> Path:
+    """A take's sound: the audio-only file of the same name."""
+    return ravdess / "audio" / f"03{take[2:]}.flac"
 
 
 def label_of(take: str) -> str:
@@ -163,6 +170,23 @@ def read_take(
     )
 
 
+def read_takes(network: ExpressionNetwork, ravdess: Path, spec: ClipSpec) -> dict[str, Take]:
+    """All of actor 01's takes of which there are pictures."""
+    detector = best_detector()
+    with np.load(ravdess / "face_sequences.npz") as series:
+        return {
+            take: read_take(
+                network,
+                detector,
+                files,
+                (series[f"{take}/frames"], series[f"{take}/p"]),
+                sound_of(ravdess, take),
+                spec,
+            )
+            for take, files in pictures(ravdess / ACTOR_01).items()
+        }
+
+
 def names(
     fusion: Together,
     spec: ClipSpec,
@@ -236,14 +260,14 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
     ravdess = args.shared / "corpora" / "ravdess"
-    takes = pictures(ravdess / "actor01_faces.zip")
+    takes = pictures(ravdess / ACTOR_01)
     work = args.fusion_dir / "actor01"
     shutil.rmtree(work, ignore_errors=True)
     clips: dict[str, dict[str, Path]] = {"both": {}, "face": {}, "voice": {}}
     for way in ("both", "face"):
         (work / way).mkdir(parents=True)
     for take, files in takes.items():
-        sound = ravdess / "audio" / f"03{take[2:]}.flac"
+        sound = sound_of(ravdess, take)
         clips["voice"][take] = sound
         for way in ("both", "face"):
             clips[way][take] = work / way / f"{take}.mkv"
@@ -260,19 +284,8 @@ def main() -> None:
     card.calibration["temperature"] = figures["packaged"]["temperature"]
     if figures["packaged"]["sure"] is not None:
         card.calibration["sure"] = figures["packaged"]["sure"]
-    spec, detector = card.clip_spec, best_detector()
-    with np.load(ravdess / "face_sequences.npz") as series:
-        known = {
-            take: read_take(
-                network,
-                detector,
-                files,
-                (series[f"{take}/frames"], series[f"{take}/p"]),
-                clips["voice"][take],
-                spec,
-            )
-            for take, files in takes.items()
-        }
+    spec = card.clip_spec
+    known = read_takes(network, ravdess, spec)
     train, _, test = load_ferplus(args.shared / "corpora" / "ferplus" / "ferplus.npz")
     log_prior = torch.from_numpy(np.log(train.votes.mean(0)[ORDER])).float()
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
