@@ -107,11 +107,16 @@ def trusting(network: AVTCA, trust: float) -> AVTCA:
 
 
 def train(
-    takes: TakeSet, people: Sequence[str], voice: Path, out: Path, recipe: Recipe = RECIPE
+    takes: TakeSet,
+    people: Sequence[str],
+    voice: Path,
+    out: Path,
+    recipe: Recipe = RECIPE,
+    seeds: Sequence[int] = SEEDS,
 ) -> list[AVTCA]:
     """A network for each seed, from the voice's weights."""
     networks = []
-    for seed in SEEDS:
+    for seed in seeds:
         network = new_network(VARIANT, takes.spec, seed=seed, **SIZES)
         start_from(network, takes.spec.labels, voice)
         seeded = recipe.model_copy(update={"seed": seed})

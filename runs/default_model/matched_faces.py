@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fusion import AWAY, HELD_OUT, RECIPE, SIZES, VARIANT, at_use
+from fusion import AWAY, HELD_OUT, RECIPE, at_use, train
 from numpy.typing import NDArray
-from package import fit_bridge, label_of, names, read_takes
+from package import Take, fit_bridge, label_of, names, read_takes
 from packaged_face import packaged_face
 
 from avtca.clipspec import ClipSpec
@@ -37,8 +37,7 @@ from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.fronts import SURELY_NOT
 from avtca.model.together import Together
 from avtca.training.faces import load_ferplus
-from avtca.training.fit import fit, new_network, torch_threads
-from avtca.training.start import start_from
+from avtca.training.fit import torch_threads
 
 PICTURES = 3
 """In a sequence."""
@@ -110,13 +109,6 @@ def twice(takes: TakeSet, copy: TakeSet) -> TakeSet:
     )
 
 
-def train(takes: TakeSet, voice: Path, out: Path, epochs: int) -> Together:
-    network = new_network(VARIANT, takes.spec, seed=0, **SIZES)
-    start_from(network, takes.spec.labels, voice / "last")
-    recipe = RECIPE.model_copy(update={"epochs": epochs})
-    return at_use([fit(network, recipe, takes, None, out=out).network])
-
-
 def said(network: torch.nn.Module, takes: TakeSet) -> str:
     found = {}
     for way, away in AWAY.items():
@@ -125,10 +117,8 @@ def said(network: torch.nn.Module, takes: TakeSet) -> str:
     return " / ".join(f"{value:.1f}" for value in found.values())
 
 
-def of_pictures(network: Together, shared: Path, spec: ClipSpec) -> str:
+def of_pictures(network: Together, known: dict[str, Take], spec: ClipSpec) -> str:
     """Actor 01's pictures, the join fitted on one half of his takes and tested on the other."""
-    face, _ = packaged_face(WEIGHTS)
-    known = read_takes(face, shared / "corpora" / "ravdess", spec)
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
     right = {"both": 0, "face": 0}
     for fit_on, test_on in (halves, halves[::-1]):
@@ -146,7 +136,10 @@ def compare(
     networks = {}
     ways = {"as it is": (learned, EPOCHS), "pictures": (twice(learned, copy), EPOCHS // 2)}
     for way, (takes, epochs) in ways.items():
-        networks[way] = network = train(takes, voice, out / way.replace(" ", "_"), epochs)
+        recipe = RECIPE.model_copy(update={"epochs": epochs})
+        people, folder = sorted(set(takes.speakers)), out / way.replace(" ", "_")
+        network = at_use(train(takes, people, voice / "last", folder, recipe, seeds=(0,)))
+        networks[way] = network
         for name, test in asked.items():
             print(f"{out.name}, {way}: {name} {said(network, test)}", flush=True)
     return networks
@@ -177,9 +170,11 @@ def main() -> None:
         learned = eight.of(sorted(set(eight.speakers) - {HELD_OUT}))
         copy = made_of(learned, shown, published_moments(learned), 0)
         held = {"actor 01, published sequences": seven.of({HELD_OUT})}
-        spec = seven.spec
-        for way, network in compare(learned, held, copy, args.voice, args.out / "packaged").items():
-            print(f"packaged, {way}: actor 01, pictures {of_pictures(network, args.shared, spec)}")
+        networks = compare(learned, held, copy, args.voice, args.out / "packaged")
+        face, _ = packaged_face(WEIGHTS)
+        known = read_takes(face, args.shared / "corpora" / "ravdess", seven.spec)
+        for way, network in networks.items():
+            print(f"packaged, {way}: actor 01, pictures {of_pictures(network, known, seven.spec)}")
 
 
 if __name__ == "__main__":
