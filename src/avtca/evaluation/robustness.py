@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake
 from avtca.errors import ConfigError
-from avtca.evaluation.study import Changed, metrics_line
+from avtca.evaluation.study import AWAY, Changed, deprived, metrics_line
 from avtca.evaluation.systems import System
 from avtca.evaluation.takes import TakeSet
 from avtca.sound.augment import add_noise, reverberate, shift, telephone
@@ -61,11 +61,7 @@ class Condition:
 
 
 def _modality(raw: RawTake, spec: ClipSpec, level: str, rng: np.random.Generator) -> RawTake:
-    if level == "sound alone":
-        return replace(raw, steps=raw.steps[:0], visual=raw.visual[:0])
-    silent = None if raw.sound is None else raw.sound[:, :0]
-    times = None if raw.sound_times is None else raw.sound_times[:0]
-    return replace(raw, wave=raw.wave[:0], sound=silent, sound_times=times)
+    return deprived(raw, AWAY[level])
 
 
 def _noise(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
@@ -150,7 +146,7 @@ SHIFTS = (0.0, *(round(x, 1) for x in np.arange(-1, 1.01, 0.2) if abs(x) > 0.01)
 CONDITIONS: dict[str, Condition] = {
     condition.name: condition
     for condition in (
-        Condition("modality", "", ("both", "sound alone", "picture alone"), _modality),
+        Condition("modality", "", tuple(AWAY), _modality),
         Condition("noise", "dB SNR", (None, 30, 20, 15, 10, 5, 0, -5), _noise, "waveform"),
         Condition("reverberation", "s RT60", (0, 0.2, 0.4, 0.8, 1.6), _room, "waveform"),
         Condition(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from avtca.evaluation.takes import Raws, TakeSet
 ALPHAS = (0.05, 0.1, 0.2)
 """Promised error of the conformal sets."""
 GROUPS = ("sex", "age", "intensity", "race", "ethnicity", "channel")
+AWAY = {"both": "", "sound alone": "visual", "picture alone": "sound"}
+"""What is looked at -> the modality that is taken away for it."""
 AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
 """Years; the first counts, the last does not."""
 
@@ -80,27 +83,28 @@ class Changed:
         return self._last[1]
 
 
+def deprived(raw: RawTake, modality: str) -> RawTake:
+    """A take without its "sound" or its "visual" stream: no steps at all, never zeros."""
+    if modality == "visual":
+        return replace(raw, steps=raw.steps[:0], visual=raw.visual[:0])
+    silent = None if raw.sound is None else raw.sound[:, :0]
+    times = None if raw.sound_times is None else raw.sound_times[:0]
+    return replace(raw, wave=raw.wave[:0], sound=silent, sound_times=times)
+
+
 def without(takes: TakeSet, modality: str) -> TakeSet:
     """The takes without their "sound" or their "visual" stream; as they are for ""."""
     if not modality:
         return takes
-
-    def change(raw: RawTake, index: int) -> RawTake:
-        if modality == "visual":
-            return replace(raw, steps=raw.steps[:0], visual=raw.visual[:0])
-        silent = None if raw.sound is None else raw.sound[:, :0]
-        times = None if raw.sound_times is None else raw.sound_times[:0]
-        return replace(raw, wave=raw.wave[:0], sound=silent, sound_times=times)
-
-    return replace(takes, raws=Changed(takes.raws, change), kept={})
+    raws = Changed(takes.raws, lambda raw, index: deprived(raw, modality))
+    return replace(takes, raws=raws, kept={})
 
 
 def modalities(system: System) -> dict[str, dict[str, list[float | None]]]:
     """Figures with both modalities, with sound alone and with picture alone."""
     cases = {
-        "both": system.answers(),
-        "sound alone": system.answers(lambda takes: without(takes, "visual")),
-        "picture alone": system.answers(lambda takes: without(takes, "sound")),
+        name: system.answers(partial(without, modality=away) if away else None)
+        for name, away in AWAY.items()
     }
     return {name: metrics_line(table) for name, table in cases.items()}
 
