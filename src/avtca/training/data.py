@@ -125,7 +125,7 @@ class TrainingData(Dataset[Any]):
     def _with_varied_wave(self, raw: RawTake, start: int, rng: np.random.Generator) -> RawTake:
         """The take with the samples of one window varied."""
         heard = self.windows.wave(raw, start)
-        if not self.augmentation.touches_waveform or not len(heard):
+        if not len(heard):
             return raw
         spec = self.windows.spec
         wave = raw.wave.copy()
@@ -153,7 +153,7 @@ class TrainingData(Dataset[Any]):
     ) -> tuple[Float, Bool]:
         a = self.augmentation
         if a.pixels:
-            visual = CropAugment()(visual, mask, rng)
+            visual = self._vary_crops(visual, mask, rng)
         if a.posterior_bias:
             varied = vary_posteriors(visual, rng, bias=a.posterior_bias, n=N_POSTERIORS)
             visual = np.where(mask[:, None], varied, visual)
