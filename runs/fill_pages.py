@@ -42,9 +42,8 @@ REFERENCES = {
     "wav2vec2": "published: fine-tuned XLSR, 300 M parameters, sound",
     "fusion": "published: the same + action units",
 }
-
-
 BESIDE = ("6fold", "paper_random_80_20")
+"""Protocols whose figure stands beside that of Luna-Jimenez's folds."""
 
 
 def beside(found: dict[str, Any] | None) -> str:
