@@ -118,12 +118,35 @@ def test_the_core_imports_without_the_training_packages(room: str) -> None:
         for path in files_of(room)
     ]
     script = f"""
-import importlib, sys
-for name in {HEAVY}:
-    sys.modules[name] = None
+import importlib
 for name in {modules}:
     if not name.endswith("__main__"):
         importlib.import_module(name)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = without_the_training_packages(script)
     assert done.returncode == 0, done.stderr
+
+
+def test_answers_are_compared_without_the_training_packages(tmp_path: Path) -> None:
+    head = "take,speaker,true:calm,true:sad,p:calm,p:sad\n"
+    takes = [(f"{person}{label}", person, label) for person in "abcd" for label in (0, 1)]
+    for run, sure in (("one", 0.9), ("other", 0.2)):
+        rows = "".join(
+            f"{take},{person},{1 - label},{label},{1 - right},{right}\n"
+            for take, person, label in takes
+            for right in (sure if label else 1 - sure,)
+        )
+        (tmp_path / f"{run}.csv").write_text(head + rows)
+    runs = [str(tmp_path / f"{run}.csv") for run in ("one", "other")]
+    done = without_the_training_packages(
+        f"from avtca.cli import main; sys.argv = ['avtca', 'compare', *{runs}]; main()"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "one" in done.stdout and "+100.0" in done.stdout
+
+
+def without_the_training_packages(script: str) -> "subprocess.CompletedProcess[str]":
+    """A script in a fresh interpreter where those packages cannot be imported at all."""
+    blocked = f"import sys\nfor name in {HEAVY}: sys.modules[name] = None\n"
+    command = [sys.executable, "-c", blocked + script]
+    return subprocess.run(command, capture_output=True, text=True)

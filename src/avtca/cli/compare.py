@@ -30,9 +30,6 @@ def compare(
     Intervals and p of differences: bootstrap over speakers, both systems on the same draw; and
     McNemar's exact test over takes.
     """
-    from avtca.model import require_torch
-
-    require_torch("avtca compare")
     from avtca.evaluation.comparison import compare as run_all
     from avtca.evaluation.comparison import latex, markdown, open_entries
     from avtca.files import write_atomic

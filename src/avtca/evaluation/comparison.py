@@ -11,8 +11,7 @@ import numpy as np
 from avtca.errors import ConfigError
 from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
 from avtca.evaluation.intervals import mcnemar
-from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.systems import run_name
+from avtca.evaluation.predictions import Predictions, run_name
 
 Tables = dict[int, list[Predictions]]
 """For each seed, the answers on the test side of each fold."""

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,3 +139,12 @@ class Predictions:
             numbers[:, k:],
             kind == "any",
         )
+
+
+def run_name(path: Path) -> str:
+    """The configuration's name where the folder is a run's, else the path's."""
+    try:
+        config = json.loads((path / "config.json").read_text())["config"]
+        return str(config["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return path.stem if path.is_file() else path.resolve().name

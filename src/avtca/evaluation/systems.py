@@ -15,7 +15,7 @@ from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.calibration import fit_temperature
 from avtca.evaluation.material import Material, chosen_takes, open_material
 from avtca.evaluation.predict import WindowLogits, window_logits
-from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.predictions import Predictions, run_name
 from avtca.evaluation.takes import SHARES, TakeSet, mapped_targets
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
@@ -182,15 +182,6 @@ def _votes(corpus: PreparedCorpus, tests: Sequence[TakeSet]) -> dict[str, Float]
 
 def _sides(material: Material, fold: int) -> tuple[TakeSet, TakeSet]:
     return material.side(fold, "test"), material.side(fold, "validation")
-
-
-def run_name(path: Path) -> str:
-    """The configuration's name where the folder is a run's, else the path's."""
-    try:
-        config = json.loads((path / "config.json").read_text())["config"]
-        return str(config["name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return path.stem if path.is_file() else path.resolve().name
 
 
 def _checkpoints(path: Path, seed: int) -> list[Path]:
