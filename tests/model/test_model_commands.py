@@ -100,7 +100,7 @@ def test_published_size_of_efficientface() -> None:
 def test_sources_name_boxes_that_exist() -> None:
     used = {row.kind for variant in VARIANTS for row in boxes_of(variant)}
     optional = {"Gated", "Late", "SpectralConv", "TakeExpert", "TimeEncoding", "VisualFeatures"}
-    optional |= {"AttentivePool", "VoiceExpert"}
+    optional |= {"AttentivePool", "FaceExpert", "VoiceExpert"}
     assert {kind.__name__ for kind in SOURCES} == (used - {"Sequential"}) | optional
 
 

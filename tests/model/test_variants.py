@@ -214,6 +214,7 @@ def test_sizes_survive_json() -> None:
         ("best", {"pooling": "attentive", "fusion": "gated"}),
         ("best", {"fusion": "sum", "auxiliary": False}),
         ("best", {"take_features": 2, "sound_trust": 0.5}),
+        ("best", {"take_features": 2, "face_parts": 3}),
         ("best", {"pitch": True, "sound_stride": 2}),
         ("best", {"pitch": True, "sound_norm": "none"}),
         ("best", {"late": "transformer", "fusion": "concatenation", "mlp_ratio": 1.0}),

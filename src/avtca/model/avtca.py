@@ -21,8 +21,8 @@ class ModelOutput(NamedTuple):
     ``logits``: ``(b, n_labels)``. ``visual_tokens (b, t_v', d)`` and ``sound_tokens
     (b, t_a', d)``: both streams as they are pooled, zero where ``visual_mask`` and ``sound_mask``
     are False. ``auxiliary``: logits of each modality alone, by "sound" and "visual", where the
-    variant has such heads, and of the experts for statistics of the "voice" and for the "take" as
-    a whole; for the training loss, zeros where the modality is missing.
+    variant has such heads, and of the experts for statistics of the "voice" and of the "face"
+    and for the "take" as a whole; for the training loss, zeros where the modality is missing.
     ``attention``: the maps of every attention box, by "box.stream that asks"; empty unless asked
     for.
     """
@@ -46,6 +46,7 @@ class Boxes:
     sound_before: nn.Module
     auxiliary: nn.Module
     voice_expert: nn.Module
+    face_expert: nn.Module
     take_expert: nn.Module
     visual_positions: nn.Module
     sound_positions: nn.Module
@@ -104,7 +105,8 @@ class AVTCA(nn.Module, Boxes):
         v = self.visual_after(v)  # step 5
         a = self.sound_after(a)
         own = own if self.meet_early else self.auxiliary(a, v)
-        own |= self.voice_expert(sound, sound_mask) | self.take_expert(visual, visual_mask)
+        own |= self.voice_expert(sound, sound_mask)
+        own |= self.face_expert(visual, visual_mask) | self.take_expert(visual, visual_mask)
         a, v = self.self_attention(a, v, maps)  # step 6
         a, v = self.cross_attention(a, v, maps)  # step 7
 

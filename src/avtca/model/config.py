@@ -32,6 +32,10 @@ class ModelConfig:
     """How many of the visual features, the last ones, say the same at every step of a take (its
     mean action units): an expert of their own reads them, the sequence goes on without them
     (features only, with fusion "late" or "product")."""
+    face_parts: int = 0
+    """Into how many equal parts of a window an expert of its own divides the other visual features,
+    to read their means beside those of the whole; 0 for no such expert (features only, with fusion
+    "late" or "product")."""
     channels: int = 3
     """3 for RGB crops, 1 for luma (pixels only)."""
     trunk: dict[str, Any] = field(default_factory=dict)
@@ -110,6 +114,12 @@ class ModelConfig:
                 f"{self.take_features} features of whole takes among {self.visual_dim} visual "
                 f"features, of which {self.probabilities} are probabilities",
                 "give fewer, or 0",
+            )
+        if self.face_parts < 0 or (self.face_parts and self.visual != "features"):
+            raise ConfigError(
+                asked,
+                f"face_parts {self.face_parts} with visual={self.visual!r}",
+                "give 0, or a positive number with visual='features'",
             )
         if not 0 <= self.sound_trust <= 1:
             raise ConfigError(asked, f"sound_trust {self.sound_trust}", "give 0 to 1")

@@ -17,7 +17,7 @@ from avtca.model.streams import (
 
 Own = dict[str, Tensor]
 """Logits of each modality on its own, by the names in :data:`OF`; empty in most variants."""
-OF = {"sound": 0, "visual": 1, "voice": 0, "take": 1}
+OF = {"sound": 0, "visual": 1, "voice": 0, "face": 1, "take": 1}
 """Which of the two modalities each of them needs, a column of ``present``."""
 LEFT_OUT, EXPERT_DROPOUT = 1 / 3, 0.4
 """Of :class:`Expert` while training: share of takes without it, dropout of its features."""

@@ -15,6 +15,7 @@ from avtca.model.avtca import AVTCA
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttentions
 from avtca.model.export import example_inputs
+from avtca.model.face_expert import FaceExpert, NoFaceExpert
 from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures
 from avtca.model.inverted_residual import InvertedResidualUnit
 from avtca.model.local_features import LocalFeatureExtractor
@@ -50,6 +51,7 @@ SOURCES: dict[type[nn.Module], str] = {
     TimeEncoding: "ours: sinusoids of each token's time",
     head.AuxiliaryHeads: "ours: each modality on its own",
     head.TakeExpert: "ours: what is said of a whole take, an expert of its own",
+    FaceExpert: "ours: statistics of the face features, an expert of its own",
     VoiceExpert: "ours: statistics of pitch, loudness and spectrum, an expert of its own",
     head.Sum: "figure, step 9: sum, fully connected",
     head.Concatenation: "released code, for step 9: concatenation, fully connected",
@@ -80,6 +82,7 @@ _SILENT = (
     head.NoAuxiliaryHeads,
     head.NoTakeExpert,
     NoVoiceExpert,
+    NoFaceExpert,
 )
 
 

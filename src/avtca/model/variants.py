@@ -16,6 +16,7 @@ from avtca.model import head, pooling
 from avtca.model.avtca import AVTCA, Boxes
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
+from avtca.model.face_expert import FaceExpert, NoFaceExpert
 from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures, VisualPixels
 from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
@@ -206,6 +207,7 @@ def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
         sound_before=sound_before,
         auxiliary=_auxiliary(choice, config, (d_a, d_v), d),
         voice_expert=_voice_expert(choice, config),
+        face_expert=_face_expert(config),
         take_expert=_take_expert(config),
         visual_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
         sound_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
@@ -235,6 +237,17 @@ def _voice_expert(choice: Variant, config: ModelConfig) -> nn.Module:
         return NoVoiceExpert()
     by_level = choice.sound_norm == "level"
     return VoiceExpert(config.sound_dim, config.n_labels, by_level=by_level)
+
+
+def _face_expert(config: ModelConfig) -> nn.Module:
+    if not config.face_parts:
+        return NoFaceExpert()
+    return FaceExpert(
+        config.visual_dim - config.take_features,
+        config.n_labels,
+        parts=config.face_parts,
+        probabilities=config.probabilities,
+    )
 
 
 def _take_expert(config: ModelConfig) -> nn.Module:
@@ -269,6 +282,9 @@ def _check(name: str, choice: Variant, config: ModelConfig) -> None:
             f"{config.take_features} features of whole takes without a product of experts",
             "give take_features=0",
         )
+    if config.face_parts and not experts:
+        found = f"face_parts {config.face_parts} without a product of experts"
+        raise ConfigError(asked, found, "give face_parts=0")
     if config.pitch and not experts:
         raise ConfigError(asked, "pitch without a product of experts", "give sound='logmel'")
 

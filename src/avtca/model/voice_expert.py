@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from avtca.clipspec import PITCH_ROWS
 from avtca.model.fronts import levelled
 from avtca.model.head import Expert, Own
+from avtca.model.statistics import deviation, equal_parts, mean
 from avtca.model.streams import given_mask, zero_masked
 
 N_CEPSTRUM = 20
@@ -57,7 +58,7 @@ class VoiceExpert(nn.Module):
         loud, voiced = loud_and_voiced(energy, voicing, mask)
         pairs = nn.functional.avg_pool1d(bands, 2, ceil_mode=True)
         spectrum = _moments(torch.cat((pairs, bands @ self.cepstrum.T), dim=2), loud)
-        height = _mean(octaves, voiced)[:, None]
+        height = mean(octaves, voiced)[:, None]
         steps = octaves[:, 1:] - octaves[:, :-1]
         steady = voiced[:, 1:] & voiced[:, :-1] & (steps.abs() < STEADY)
         far = torch.finfo(octaves.dtype).max
@@ -65,26 +66,26 @@ class VoiceExpert(nn.Module):
         highest = octaves.masked_fill(~voiced, -far).amax(dim=1) * some
         lowest = octaves.masked_fill(~voiced, far).amin(dim=1) * some
         moves = (energy[:, 1:] - energy[:, :-1]).abs()
-        loudness = _mean(energy, loud)[:, None]
+        loudness = mean(energy, loud)[:, None]
         numbers = [
             height[:, 0],
-            _deviation(octaves, voiced),
+            deviation(octaves, voiced),
             highest,
             lowest,
-            _mean(steps.abs(), steady),
-            _mean(steps, steady),
+            mean(steps.abs(), steady),
+            mean(steps, steady),
             _share(voiced, loud),
             _share(loud, mask),
             loud.sum(dim=1) / mask.shape[1],
-            _mean(voicing, loud),
-            _deviation(voicing, loud),
-            _deviation(energy, loud),
-            _mean(moves, loud[:, 1:]),
+            mean(voicing, loud),
+            deviation(voicing, loud),
+            deviation(energy, loud),
+            mean(moves, loud[:, 1:]),
         ]
-        for part in _parts(loud):
+        for part in equal_parts(loud, PARTS):
             there = voiced & part
-            numbers.append(_mean(octaves - height, there))
-            numbers.append(_mean(energy - loudness, part & mask))
+            numbers.append(mean(octaves - height, there))
+            numbers.append(mean(energy - loudness, part & mask))
         return torch.cat((spectrum, torch.stack(numbers, dim=1)), dim=1)
 
 
@@ -101,35 +102,15 @@ def loud_and_voiced(energy: Tensor, voicing: Tensor, mask: Tensor) -> tuple[Tens
 
     All ``(b, t)``.
     """
-    loud = mask & (energy > _mean(energy, mask)[:, None])
-    return loud, loud & (voicing > _mean(voicing, loud)[:, None])
-
-
-def _parts(loud: Tensor) -> list[Tensor]:
-    """Masks of equal parts between the first and the last loud frame."""
-    place = torch.arange(loud.shape[1], device=loud.device).expand(loud.shape)
-    first = place.masked_fill(~loud, loud.shape[1]).amin(dim=1, keepdim=True)
-    length = place.masked_fill(~loud, -1).amax(dim=1, keepdim=True) + 1 - first
-    at = (place - first) * PARTS
-    return [(at >= k * length) & (at < (k + 1) * length) for k in range(PARTS)]
+    loud = mask & (energy > mean(energy, mask)[:, None])
+    return loud, loud & (voicing > mean(voicing, loud)[:, None])
 
 
 def _moments(x: Tensor, there: Tensor) -> Tensor:
     """Mean and deviation of ``x (b, t, d)`` and of its steps, in size and spread: ``(b, 4 d)``."""
     steps, moved = x[:, 1:] - x[:, :-1], there[:, 1:]
-    parts = (_mean(x, there), _deviation(x, there), _mean(steps.abs(), moved))
-    return torch.cat((*parts, _deviation(steps, moved)), dim=1)
-
-
-def _mean(x: Tensor, there: Tensor) -> Tensor:
-    """Over the frames ``there``; 0 where there is none. ``(b, t[, d]) -> (b[, d])``, finite."""
-    share = there.to(x.dtype) / there.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.einsum("bt,bt...->b...", share, x)
-
-
-def _deviation(x: Tensor, there: Tensor) -> Tensor:
-    centred = x - _mean(x, there)[:, None]
-    return (_mean(centred.square(), there) + 1e-8).sqrt()
+    parts = (mean(x, there), deviation(x, there), mean(steps.abs(), moved))
+    return torch.cat((*parts, deviation(steps, moved)), dim=1)
 
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:
