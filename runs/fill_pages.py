@@ -48,7 +48,12 @@ BESIDE = ("6fold", "paper_random_80_20")
 
 def beside(found: dict[str, Any] | None) -> str:
     """Percent right under another protocol, where it was run."""
-    return f"{100 * found['accuracy'][0]:.1f}" if found else ""
+    return f"{100 * found['accuracy'][0]:.1f}{earlier(found)}" if found else ""
+
+
+def earlier(found: dict[str, Any]) -> str:
+    """The mark of figures of an earlier recipe."""
+    return " †" if "recipe" in found else ""
 
 
 def networks(results: dict[str, Any]) -> str:
@@ -58,7 +63,8 @@ def networks(results: dict[str, Any]) -> str:
         found = results[name]["luna_5fold"]
         seeds = "3 as one" if name.endswith("averaged") else len(found["seeds"])
         others = " | ".join(beside(results[name].get(protocol)) for protocol in BESIDE)
-        lines.append(f"| `{name}`, {words} | {cell(found['accuracy'])} | {seeds} | {others} |")
+        figure = cell(found["accuracy"]) + earlier(found)
+        lines.append(f"| `{name}`, {words} | {figure} | {seeds} | {others} |")
     for name, words in REFERENCES.items():
         lines.append(f"| *{words}* | {cell(results['_references'][name]['accuracy'])} | | | |")
     return "\n".join(lines) + "\n"

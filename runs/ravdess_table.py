@@ -8,7 +8,8 @@ Keeps the answers of WORK's cells in ravdess/, on every take, so that a table go
 machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json
 (row -> protocol -> metric -> [mean over seeds, low, high], "seeds"), ravdess.md and ravdess.png.
 Lines of trainings whose answers were lost with their machine stand in ravdess/earlier.json and are
-shown, marked, until as many seeds are trained again. With WORK/references
+shown, marked, until as many seeds are trained again; so are those of which the answers of another
+recipe alone are kept. With WORK/references
 (runs/ravdess_references.py) the regressions and the published systems stand beside, compared take
 by take.
 """
@@ -16,13 +17,14 @@ by take.
 import argparse
 import json
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME, kept_cells
+from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME, VOICE, Cell, kept_cells, recipe_of
 
 from avtca.evaluation.adaptation import matched, standardised
 from avtca.evaluation.comparison import cell
@@ -61,6 +63,8 @@ the other folds' level and spread, or to the corpus's label shares, over each ac
 (`avtca.evaluation.adaptation`)."""
 STANDARDISED = "luna_5fold_standardised"
 OURS, OTHERS = "#2b6cb0", "#a9b4c0"
+OLD = {"recipe": "earlier"}
+"""Beside figures of networks that `runs/ravdess.py` would now train otherwise."""
 Tables = dict[int, list[Predictions]]
 
 
@@ -80,17 +84,21 @@ def keep(work: Path, kept: Path) -> None:
     write_atomic(kept / "cells.json", json.dumps(index, indent=1, sort_keys=True))
 
 
-def tables_of(kept: Path, protocol: str, row: str) -> Tables:
-    """Answers of the seeds that are kept, by fold."""
-    out: Tables = {}
+def tables_of(kept: Path, protocol: str, row: str) -> tuple[Tables, bool]:
+    """Answers of the seeds that are kept, by fold, and whether they are of today's recipe; those of
+    another recipe count only where there are no others."""
+    found: dict[bool, Tables] = {True: {}, False: {}}
     for name, made in sorted(kept_cells(kept).items()):
         if name.startswith(f"{protocol}/{row}/seed"):
+            seed = int(name.rpartition("seed")[2])
+            experiment = Cell(protocol, row, seed).experiment(Path(), made["changes"], VOICE)
             every = Predictions.load(kept / f"{name}.csv.gz")
             ends = np.cumsum([0, *made["folds"]])
-            out[int(name.rpartition("seed")[2])] = [
+            found[recipe_of(experiment) == made["recipe"]][seed] = [
                 every.at(np.arange(first, end)) for first, end in pairwise(ends)
             ]
-    return out
+    today = bool(found[True]) or not found[False]
+    return found[today], today
 
 
 def with_earlier(result: dict[str, Any], path: Path) -> None:
@@ -114,10 +122,11 @@ def with_earlier(result: dict[str, Any], path: Path) -> None:
     result["differences"] = list(pairs.values())
 
 
-def line(tables: Tables) -> dict[str, Any]:
+def line(tables: Tables, *, today: bool = True) -> dict[str, Any]:
     """One cell of ravdess.json."""
     found = summarise(tables)
     return {
+        **({} if today else OLD),
         **{name: found[name] for name in METRICS},
         "seeds": [one["accuracy"] for one in found["seeds"].values()],
         "spread_over_folds": found["spread"]["accuracy"],
@@ -161,7 +170,9 @@ def paired(first: Tables, second: Tables) -> dict[str, Any]:
     return {**found, "mcnemar": mcnemar(a[0].ordered().right, b[0].ordered().right)}
 
 
-def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]) -> list[Any]:
+def compared(
+    cells: dict[tuple[str, str], Tables], references: dict[str, Tables], old: set[tuple[str, str]]
+) -> list[Any]:
     """What the issue is about: fusion against single streams, and against the published."""
     rows = {row: tables for (protocol, row), tables in cells.items() if protocol == MAIN}
     pairs = []
@@ -178,7 +189,8 @@ def compared(cells: dict[tuple[str, str], Tables], references: dict[str, Tables]
     out = []
     for a, b in dict.fromkeys(pairs):
         if a != b and a in every and b in every:
-            out.append({"first": a, "second": b, **paired(every[a], every[b])})
+            told = OLD if old & {(MAIN, a), (MAIN, b)} else {}
+            out.append({"first": a, "second": b, **told, **paired(every[a], every[b])})
     return out
 
 
@@ -186,7 +198,8 @@ def markdown(result: dict[str, Any]) -> str:
     protocols = [p for p in PROTOCOLS if any(p in row for row in result["rows"].values())]
     head = "| network | " + " | ".join(NAMES[p] for p in protocols) + " | seeds |"
     said = "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors]; *: of trainings "
-    lines = [f"{said}whose answers were not kept.", "", head]
+    said += "whose answers were not kept; †: of an earlier recipe."
+    lines = [said, "", head]
     lines.append("|---|" + "---|" * (len(protocols) + 1))
     for name, row in result["rows"].items():
         cells = [cell(row[p]["accuracy"]) + mark(row[p]) if p in row else "" for p in protocols]
@@ -210,7 +223,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def mark(found: dict[str, Any]) -> str:
-    return " *" if "answers" in found else ""
+    return " *" if "answers" in found else " †" if "recipe" in found else ""
 
 
 def picture(result: dict[str, Any]) -> Figure:
@@ -253,19 +266,27 @@ def main() -> None:
     kept = args.out / "ravdess"
     kept.mkdir(parents=True, exist_ok=True)
     keep(args.work, kept)
-    cells = {
-        (protocol, row): tables
+    cells: dict[tuple[str, str], Tables] = {}
+    old: set[tuple[str, str]] = set()
+    for place in product(PROTOCOLS, ROWS):
+        tables, today = tables_of(kept, *place)
+        if tables:
+            cells[place] = tables
+            old |= set() if today else {place}
+    made = [
+        ((protocol, name), (protocol, row), averaged)
+        for name, row in AVERAGED.items()
         for protocol in PROTOCOLS
-        for row in ROWS
-        if (tables := tables_of(kept, protocol, row))
-    }
-    for name, row in AVERAGED.items():
-        for protocol in PROTOCOLS:
-            if len(tables := cells.get((protocol, row), {})) >= 3:
-                cells[protocol, name] = averaged(tables)
-    for name, (row, how) in ADAPTED.items():
-        if (STANDARDISED, row) in cells:
-            cells[STANDARDISED, name] = adapted(cells[STANDARDISED, row], how)
+        if len(cells.get((protocol, row), {})) >= 3
+    ]
+    made += [
+        ((STANDARDISED, name), (STANDARDISED, row), partial(adapted, how=how))
+        for name, (row, how) in ADAPTED.items()
+    ]
+    for place, source, make in made:
+        if source in cells:
+            cells[place] = make(cells[source])
+            old |= {place} if source in old else set()
     references = {
         name: {0: [Predictions.load(path)]}
         for name in REFERENCES
@@ -273,14 +294,15 @@ def main() -> None:
     }
     rows: dict[str, Any] = {}
     for (protocol, row), tables in cells.items():
-        rows.setdefault(row, {})[protocol] = line(tables)
+        today = (protocol, row) not in old
+        rows.setdefault(row, {})[protocol] = line(tables, today=today)
     for name, other in SAME.items():
         if other in rows:
             rows[name] = {**rows[other], "same_as": other}
     result = {
         "rows": rows,
         "references": {name: line(tables) for name, tables in references.items()},
-        "differences": compared(cells, references),
+        "differences": compared(cells, references, old),
     }
     with_earlier(result, kept / "earlier.json")
     result["rows"] = {

@@ -67,7 +67,7 @@ def test_a_cell_belongs_to_one_living_process(tmp_path):
     assert not ravdess.claim(tmp_path)
 
 
-def write_cell(work, protocol, row, seed, skill):
+def write_cell(work, protocol, row, seed, skill, recipe=None):
     rng = np.random.default_rng(seed)
     truth = np.arange(160) % 8
     for fold in range(2):
@@ -83,7 +83,9 @@ def write_cell(work, protocol, row, seed, skill):
         table.save(folder / "test.csv")
     cell = work / "cells" / protocol / row / f"seed{seed}.json"
     cell.parent.mkdir(parents=True, exist_ok=True)
-    made = {"recipe": f"{row}", "commit": "", "seconds": 1, "changes": []}
+    experiment = ravdess.Cell(protocol, row, seed).experiment(work, [], ravdess.VOICE)
+    recipe = recipe or ravdess.recipe_of(experiment)
+    made = {"recipe": recipe, "commit": "", "seconds": 1, "changes": []}
     cell.write_text(json.dumps(made))
 
 
@@ -93,8 +95,8 @@ def test_seeds_averaged_are_one_system(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
     ravdess_table.keep(tmp_path, kept)
-    tables = ravdess_table.tables_of(kept, "luna_5fold", "best")
-    assert list(tables) == [0, 1, 3]
+    tables, today = ravdess_table.tables_of(kept, "luna_5fold", "best")
+    assert list(tables) == [0, 1, 3] and today
     (folds,) = ravdess_table.averaged(tables).values()
     assert [len(fold) for fold in folds] == [80, 80]
     for number, fold in enumerate(folds):
@@ -104,6 +106,27 @@ def test_seeds_averaged_are_one_system(tmp_path):
             np.testing.assert_allclose(probs, sum(one[name] for one in every) / 3)
     alone = [np.mean([fold.right.mean() for fold in t]) for t in tables.values()]
     assert np.mean([fold.right.mean() for fold in folds]) > max(alone)
+
+
+def test_answers_of_another_recipe_stand_marked_until_the_first_of_todays(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path), str(out)])
+    for seed in (0, 1):
+        write_cell(tmp_path, "luna_5fold", "best", seed, 2.0, recipe="before")
+    write_cell(tmp_path, "luna_5fold", "audio_only", 0, 1.0)
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    cell = found["best"]["luna_5fold"]
+    assert cell["recipe"] == "earlier" and len(cell["seeds"]) == 2
+    assert "recipe" not in found["audio_only"]["luna_5fold"]
+    (pair,) = found["_differences"]
+    assert pair["second"] == "audio_only" and pair["recipe"] == "earlier"
+    text = (out / "ravdess.md").read_text()
+    assert "] † |" in text and "| best - audio_only † |" in text
+    write_cell(tmp_path, "luna_5fold", "best", 2, 2.0)
+    ravdess_table.main()
+    cell = json.loads((out / "ravdess.json").read_text())["best"]["luna_5fold"]
+    assert "recipe" not in cell and len(cell["seeds"]) == 1
 
 
 def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
