@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from onnx_parity import parity
+from onnx_parity import EXPERTS, parity
 from real_takes import FEATURES
 
 from avtca.model import VARIANTS, ModelConfig, build_model
@@ -27,8 +27,8 @@ def test_a_network_with_its_attention_maps(ravdess: Path) -> None:
     check(parity("it1", ravdess))
 
 
-def test_a_network_with_an_expert_for_the_voice(ravdess: Path) -> None:
-    check(parity("best", ravdess, visual="features, pitch"))
+def test_a_network_with_experts_for_voice_and_face(ravdess: Path) -> None:
+    check(parity("best", ravdess, visual=EXPERTS))
 
 
 @pytest.mark.slow
