@@ -272,7 +272,8 @@ def main() -> None:
         tables, today = tables_of(kept, *place)
         if tables:
             cells[place] = tables
-            old |= set() if today else {place}
+            if not today:
+                old.add(place)
     made = [
         ((protocol, name), (protocol, row), averaged)
         for name, row in AVERAGED.items()
@@ -286,7 +287,8 @@ def main() -> None:
     for place, source, make in made:
         if source in cells:
             cells[place] = make(cells[source])
-            old |= {place} if source in old else set()
+            if source in old:
+                old.add(place)
     references = {
         name: {0: [Predictions.load(path)]}
         for name in REFERENCES

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avtca.model.pooling import AttentivePool
+from avtca.model.statistics import mean
 from avtca.model.streams import (
     MaskedBatchNorm,
     Stream,
@@ -201,8 +202,7 @@ class TakeExpert(Expert):
         """``{"take": (b, n_labels)}``, zeros where no step is real."""
         mask = given_mask(mask, visual)
         features = zero_masked(visual[..., -self.n_features :], mask)
-        mean = features.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-        return {"take": super().forward(mean, mask.any(dim=1, keepdim=True))}
+        return {"take": super().forward(mean(features, mask), mask.any(dim=1, keepdim=True))}
 
 
 class NoTakeExpert(nn.Module):
