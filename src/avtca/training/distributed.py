@@ -25,20 +25,30 @@ def process_world() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def strategy() -> dict[str, Any]:
-    """Arguments of Lightning's trainer for the processes that ``torchrun`` started."""
+def strategy(device: str) -> dict[str, Any]:
+    """Arguments of Lightning's trainer for the processes that ``torchrun`` started.
+
+    NCCL where they train on graphics cards (``device`` "cuda", or "auto" with cards here), else
+    gloo.
+    """
     world = process_world()
     if world == 1:
         return {"devices": 1}
     from lightning.pytorch.strategies import DDPStrategy
 
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    backend = "nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"
     return {
         "devices": local,
         "num_nodes": world // local,
         "strategy": DDPStrategy(process_group_backend=backend, find_unused_parameters=True),
     }
+
+
+def wait_for_all() -> None:
+    """Until every process that trains together is here."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
 
 
 class SynchronisedMaskedBatchNorm(MaskedBatchNorm):

@@ -76,12 +76,14 @@ def augment_faces(crops: Tensor, generator: torch.Generator) -> Tensor:
     """What lies between aligned stills and video crops: pose, framing, light, blur, cover.
 
     ``crops``: float ``(b, 1, h, w)`` in 0..1; same shape back. Affine (flip, +-12 degrees, +-12 %
-    size, +-6 % shift), gamma and gain, blur or lower resolution, noise, an erased rectangle.
+    size, +-6 % shift), gamma and gain, blur or lower resolution, noise, an erased rectangle. The
+    generator is the processor's, wherever the crops are.
     """
     b, _, h, w = crops.shape
+    device = crops.device
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(b, *shape, generator=generator)
+        return low + (high - low) * torch.rand(b, *shape, generator=generator).to(device)
 
     angle = uniform(-0.21, 0.21)
     scale = uniform(0.88, 1.12)
@@ -103,13 +105,13 @@ def augment_faces(crops: Tensor, generator: torch.Generator) -> Tensor:
 
     crops = crops.clamp(1e-4, 1) ** torch.exp(uniform(-0.3, 0.3, 1, 1, 1))
     crops = crops * uniform(0.8, 1.2, 1, 1, 1)
-    noise = torch.randn(crops.shape, generator=generator)
+    noise = torch.randn(crops.shape, generator=generator).to(device)
     crops = crops + noise * uniform(0, 0.02, 1, 1, 1)
 
     size = uniform(0.1, 0.4, 2)
     corner = uniform(0, 1, 2) * (1 - size)
-    y = (torch.arange(h) + 0.5) / h
-    x = (torch.arange(w) + 0.5) / w
+    y = (torch.arange(h, device=device) + 0.5) / h
+    x = (torch.arange(w, device=device) + 0.5) / w
     in_y = (y > corner[:, :1]) & (y < (corner + size)[:, :1])
     in_x = (x > corner[:, 1:]) & (x < (corner + size)[:, 1:])
     hole = in_y[:, None, :, None] & in_x[:, None, None, :] & (uniform(0, 1, 1, 1, 1) < 0.25)

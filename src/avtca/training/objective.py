@@ -67,11 +67,12 @@ def drop_modalities(batch: Batch, form: ModalityDropout, generator: torch.Genera
     """The batch with modalities masked as :class:`ModalityDropout` says.
 
     ``softhard`` returns three times as many takes. Nothing that was missing comes back, and a
-    take that has only one modality keeps it.
+    take that has only one modality keeps it. The generator is the processor's, wherever the batch
+    is, so that a seed says the same on every device.
     """
-    b = len(batch.target)
+    b, device = len(batch.target), batch.target.device
     if form.form == "whole":
-        draw = torch.rand(b, generator=generator)
+        draw = torch.rand(b, generator=generator).to(device)
         no_sound = (draw < form.sound) & batch.visual_mask.any(1)
         no_visual = (draw >= 1 - form.visual) & batch.sound_mask.any(1)
         return batch._replace(
@@ -79,7 +80,7 @@ def drop_modalities(batch: Batch, form: ModalityDropout, generator: torch.Genera
             sound_mask=batch.sound_mask & ~no_sound[:, None],
         )
     if form.form == "softhard":
-        share = torch.rand(b, generator=generator)
+        share = torch.rand(b, generator=generator).to(device)
         soft = batch._replace(
             visual=batch.visual * (1 - share).view(b, *[1] * (batch.visual.ndim - 1)),
             sound=batch.sound * share.view(b, 1, 1),
@@ -98,13 +99,14 @@ def _unless_alone(mask: Tensor, other: Tensor) -> Tensor:
 def mix_takes(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
     """Mixup (Zhang et al. 2018) of takes: both modalities and the target by one share.
 
-    A step is real in the mixture where it is real in the take with the larger share.
+    A step is real in the mixture where it is real in the take with the larger share. The generator
+    is the processor's.
     """
-    b = len(batch.target)
+    b, device = len(batch.target), batch.target.device
     seed = int(torch.randint(2**31, (1,), generator=generator))
     drawn = np.random.default_rng(seed).beta(alpha, alpha, b)
-    share = torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32))
-    other = torch.randperm(b, generator=generator)
+    share = torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32)).to(device)
+    other = torch.randperm(b, generator=generator).to(device)
 
     def mixed(x: Tensor) -> Tensor:
         keep = share.view(b, *[1] * (x.ndim - 1))
