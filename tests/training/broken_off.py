@@ -1,4 +1,4 @@
-"""Run by test_fit: a training that kills itself with SIGKILL in the middle of an epoch."""
+"""Run by test_fit: a training that signals itself (SIGKILL) in the middle of an epoch."""
 
 import os
 import signal
@@ -14,7 +14,11 @@ from test_fit import run
 class Kill(Callback):
     def on_train_batch_end(self, trainer, *args):
         if trainer.global_step == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), SENT)
 
 
-run(Path(sys.argv[1]), callbacks=[Kill()])
+SENT = signal.Signals[sys.argv[3]] if len(sys.argv) > 3 else signal.SIGKILL
+try:
+    run(Path(sys.argv[1]), callbacks=[Kill()])
+except KeyboardInterrupt:
+    sys.exit(130)

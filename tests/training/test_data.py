@@ -49,6 +49,17 @@ def test_a_training_item_is_a_window_of_the_take():
     assert len(starts) > 3
 
 
+def test_the_middle_window_is_the_same_in_every_epoch():
+    takes = make_takes(24)
+    data = TrainingData(takes, Augmentation(crop="middle"), 0)
+    for index in range(24):
+        middle = window_start_steps(takes.durations[index], SPEC)[-1] // 2
+        for epoch in (0, 5):
+            visual, _, sound, _ = data.draw(epoch, index)
+            np.testing.assert_array_equal(visual, data.windows.visual(index, middle)[0])
+            np.testing.assert_array_equal(sound, data.windows.sound(index, middle)[0])
+
+
 def test_items_are_a_function_of_seed_epoch_and_take_alone():
     wild = Augmentation(
         speed=0.1, waveform=0.5, gain_db=6, time_masks=2, band_masks=2, step_dropout=0.2,

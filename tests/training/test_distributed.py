@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from made_corpus import make_corpus, make_folds
+
+from avtca.training.distributed import strategy
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
@@ -38,3 +42,41 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     a, b = (json.loads((tmp_path / name / "done.json").read_text()) for name in ("one", "two"))
     for first, second in zip(a["history"], b["history"], strict=True):
         assert second == pytest.approx(first, rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_cross_validate(tmp_path):
+    make_corpus(tmp_path, takes=24)
+    folds = make_folds(tmp_path / "folds.json")
+    config = tmp_path / "made.yaml"
+    sizes = {"visual_widths": [8, 8, 8, 8], "sound_widths": [8, 8, 8, 8]}
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "data": {"corpus": str(tmp_path / "prepared"), "folds": str(folds)},
+                "model": {"variant": "video_only", "sizes": sizes},
+                "train": {"epochs": 1, "batch": 4},
+            }
+        )
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    launch += [f"--master-port={free_port()}", "--no-python", sys.executable, "-m", "avtca"]
+    done = subprocess.run(
+        [*launch, "cv", config, "--out", tmp_path / "cv", "--no-progress", "--threads", "1"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads((tmp_path / "cv" / "result.json").read_text())
+    assert result["takes"] == 24
+    assert done.stdout.count("result:") == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "cards", "backend"),
+    [("cpu", True, "gloo"), ("auto", True, "nccl"), ("auto", False, "gloo")],
+)
+def test_the_backend_is_the_devices(monkeypatch, device, cards, backend):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards)
+    assert strategy(device)["strategy"].process_group_backend == backend

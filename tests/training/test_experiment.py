@@ -9,6 +9,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.material import RANDOM
 from avtca.model import ModelConfig, build_model
 from avtca.training.experiment import load_experiment
+from avtca.training.recipe import Augmentation, Optimiser
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(p for p in CONFIGS.rglob("*.yaml") if p.parent.name != "recipes")
@@ -32,7 +33,8 @@ def test_every_configuration_is_valid_and_says_what_it_is_for(path):
     assert experiment.data.allow_leak == ("random" in experiment.data.folds)
     spec = ClipSpec(labels=("a", "b"))
     if path.with_name("clipspec.json").exists() or "sequences" in str(path):
-        spec = ClipSpec(visual="features", visual_features="x", visual_dim=7, labels=("a", "b"))
+        dim = 7 + experiment.model.sizes.get("take_features", 0)
+        spec = ClipSpec(visual="features", visual_features="x", visual_dim=dim, labels=("a", "b"))
     network = build_model(
         experiment.model.variant, ModelConfig.for_spec(spec, **experiment.model.sizes)
     )
@@ -45,10 +47,19 @@ def test_there_is_one_for_each_variant_of_table_v():
         assert {"it1", "it4", "ct1", "ct4", "it1_ct1", "it4_ct4"} <= names
 
 
-def test_the_papers_recipe():
-    recipe = load_experiment(CONFIGS / "ravdess/paper_random_80_20.yaml").train
-    assert (recipe.optimiser.name, recipe.optimiser.learning_rate) == ("adam", 0.01)
-    assert (recipe.optimiser.weight_decay, recipe.batch, recipe.epochs) == (1e-3, 8, 128)
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("ravdess/paper_random_80_20", True), ("ravdess_sequences/paper_recipe", False)],
+)
+def test_the_papers_recipe(name, own):
+    recipe = load_experiment(CONFIGS / f"{name}.yaml").train
+    adam = Optimiser(name="adam", learning_rate=0.01, weight_decay=1e-3, schedule="constant")
+    assert recipe.optimiser == adam
+    assert (recipe.batch, recipe.epochs) == (8, 128)
+    # Nothing of ours on top of it; pixels: the flips and turns of the authors' code.
+    assert recipe.augmentation == Augmentation(crop="middle", pixels=own)
+    assert recipe.modality_dropout.form == "none"
+    assert (recipe.label_smoothing, recipe.ema, recipe.auxiliary) == (0, 0, 0)
 
 
 def test_all_errors_at_once_with_the_nearest_name(minimal):
@@ -78,6 +89,38 @@ def test_all_errors_at_once_with_the_nearest_name(minimal):
 def test_unknown_sizes(minimal):
     with pytest.raises(ConfigError, match="unknown key 'headz', did you mean 'heads'"):
         load_experiment(minimal, ["model.sizes.headz=2"])
+
+
+def test_values_of_the_wrong_kind_are_named_together(minimal):
+    changes = [
+        "model.sizes={heads: abc, visual_widths: 8, n_labels: 7}",
+        "clip.hop=0",
+        "seeds=[1, -1]",
+    ]
+    with pytest.raises(ConfigError) as found:
+        load_experiment(minimal, changes)
+    for words in (
+        "3 errors",
+        "sizes.heads 'abc'",
+        "sizes.visual_widths 8",
+        "sizes.n_labels follows from the data",
+        "clip.hop: Input should be greater than 0",
+        "seeds.1: Input should be greater than or equal to 0",
+    ):
+        assert words in str(found.value), words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["seeds=[1, 1]"], "a seed is named twice"),
+        (["train.augmentation={crop: false, crop_slack_s: 0.5}"], "this crop does not draw"),
+        (["train.augmentation.mixup=0.2", "train.batch=1"], "mixup mixes takes of a batch"),
+    ],
+)
+def test_what_could_never_have_an_effect(minimal, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        load_experiment(minimal, changes)
 
 
 def test_set_changes_a_nested_key(minimal):

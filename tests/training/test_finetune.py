@@ -281,7 +281,7 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
         (tiny, clips, done[0], ConfigError, "another epochs"),
         (str(plain), clips, new, CheckpointError, "no weights that can be trained"),
         (str(multi), clips, new, CheckpointError, "several labels at once"),
-        (str(tmp_path / "no"), clips, new, CheckpointError, "missing"),
+        (str(tmp_path / "no"), clips, new, CheckpointError, "no such file or folder"),
     ]
     for checkpoint, source, out, kind, text in cases:
         with pytest.raises(kind, match=text):

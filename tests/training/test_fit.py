@@ -123,8 +123,54 @@ def test_what_is_written_before_the_first_step(tmp_path):
 
 
 def test_another_run_in_the_folder_is_refused(unbroken):
-    with pytest.raises(ConfigError, match="another recipe"):
+    with pytest.raises(ConfigError, match=r"recipe\.epochs was 5, is 6"):
         run(unbroken.out, EVERYTHING.model_copy(update={"epochs": 6}))
+
+
+def test_a_refused_run_writes_nothing_and_may_be_corrected(tmp_path):
+    wrong = EVERYTHING.model_copy(update={"augmentation": Augmentation(pixels=True)})
+    called = []
+    with pytest.raises(ConfigError, match="'pixels' varies face crops"):
+        run(tmp_path / "new", wrong, begin=lambda: called.append(1))
+    assert not (tmp_path / "new").exists() and not called
+    right = Recipe(epochs=1, batch=8)
+    run(tmp_path / "new", right, "video_only", begin=lambda: called.append(2))
+    assert called == [2]
+
+
+@pytest.mark.parametrize(
+    ("variant", "changes", "named"),
+    [
+        ("audio_only", {"augmentation": Augmentation(visual_noise=1)}, "augmentation.visual_noise"),
+        ("video_only", {"augmentation": Augmentation(gain_db=3)}, "augmentation.gain_db"),
+        ("audio_only", {"modality_dropout": ModalityDropout(form="whole")}, "modality_dropout"),
+    ],
+)
+def test_what_one_stream_could_never_use_is_refused(tmp_path, variant, changes, named):
+    with pytest.raises(ConfigError, match=rf"{named}: it could never fire"):
+        run(tmp_path, Recipe(epochs=1, batch=8, **changes), variant)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
+def test_a_graphics_card_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match="finds no graphics card"):
+        run(tmp_path, Recipe(epochs=1, batch=8, device="cuda"), "video_only")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_so_and_goes_on(unbroken, tmp_path, sent):
+    script = Path(__file__).with_name("broken_off.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script, tmp_path, "5", sent.name],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 130, done.stderr
+    assert not (tmp_path / "done.json").exists()
+    assert run(tmp_path).history == unbroken.history
 
 
 def test_sides_prepared_differently_are_refused(tmp_path):
@@ -167,7 +213,7 @@ def test_patience_stops_early_and_stays_stopped(tmp_path):
 
 def test_variants_train_with_softhard_dropout(tmp_path):
     recipe = Recipe(epochs=1, batch=12, modality_dropout=ModalityDropout(form="softhard"))
-    for variant in ("figure", "late_transformer", "audio_only"):
+    for variant in ("figure", "late_transformer"):
         assert len(run(tmp_path / variant, recipe, variant).history) == 1
 
 

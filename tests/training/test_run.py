@@ -170,8 +170,39 @@ def test_another_corpus_in_the_same_folder_is_refused(corpus, tmp_path):
     made = experiment(corpus, seeds=[0])
     cross_validate(made, load_material(made), tmp_path)
     other = experiment(corpus, seeds=[0], data={"standardise": "speaker"})
-    with pytest.raises(ConfigError, match="begun with other data"):
+    with pytest.raises(ConfigError, match=r"data\.standardise was .none., is .speaker."):
         cross_validate(other, load_material(other), tmp_path)
+
+
+def test_another_network_in_the_same_folder_is_refused(corpus, tmp_path):
+    made = experiment(corpus, seeds=[0])
+    cross_validate(made, load_material(made), tmp_path)
+    kept = (tmp_path / "config.json").read_text()
+    other = experiment(corpus, seeds=[0], train={"epochs": 2})
+    with pytest.raises(ConfigError, match=r"config\.train\.epochs was 3, is 2"):
+        cross_validate(other, load_material(other), tmp_path)
+    assert (tmp_path / "config.json").read_text() == kept
+    more = experiment(corpus, seeds=[0, 1], name="other")
+    result = cross_validate(more, load_material(more), tmp_path)
+    assert list(result["seeds"]) == ["0", "1"]
+
+
+def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
+    made = experiment(corpus)
+    material = load_material(made)
+    run_fold(made, material, fold=1, seed=0, out=tmp_path / "a")
+    model = {**values(corpus)["model"], "start": str(tmp_path / "a/best")}
+    starting = experiment(corpus, model=model, seeds=[0])
+    with pytest.raises(LeakError, match=r"speakers of the test had a part in its weights"):
+        load_material(starting)
+    load_material(starting, folds=[1])
+    allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
+    result = cross_validate(allowed, load_material(allowed), tmp_path / "b")
+    assert "LEAK (allowed)" in result["split_audit"]
+    # and through a second start
+    model["start"] = str(tmp_path / "b/seed0/fold1/best")
+    with pytest.raises(LeakError, match="had a part in its weights"):
+        load_material(experiment(corpus, model=model, seeds=[0]), folds=[0])
 
 
 def test_a_yaml_file_makes_the_same(corpus, tmp_path):

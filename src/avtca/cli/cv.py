@@ -16,6 +16,7 @@ def cv(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the runs [default: runs/<name of the config>]")
     ] = None,
+    board: Annotated[bool, typer.Option(help="Write TensorBoard logs beside each run.")] = True,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
     threads: Annotated[
         int | None, typer.Option(help="Threads of one operation [default: PyTorch's]", min=1)
@@ -35,21 +36,29 @@ def cv(
     require_torch("avtca cv")
     experiment = load_experiment(config, set or [])
     from avtca.training.cv import cross_validate, table
+    from avtca.training.distributed import process_rank
     from avtca.training.fit import torch_threads
     from avtca.training.run import load_material
 
     if threads:
         torch_threads(threads)
     material = load_material(experiment)
-    warn(material.folds.warning, material.mark)
+    main = process_rank() == 0
+    if main:
+        warn(material.folds.warning, material.mark)
     folder = out or Path("runs") / experiment.name
     total = len(experiment.seeds) * len(material.rows)
 
     def before(seed: int, fold: int) -> None:
         nth = experiment.seeds.index(seed) * len(material.rows) + fold + 1
-        cli.err.print(f"seed {seed}, fold {fold} ({nth} of {total})", markup=False)
+        if main:
+            cli.err.print(f"seed {seed}, fold {fold} ({nth} of {total})", markup=False)
 
-    result = cross_validate(experiment, material, folder, progress=progress, before=before)
+    result = cross_validate(
+        experiment, material, folder, progress=progress and main, board=board, before=before
+    )
+    if not main:
+        return
     shown = Table(title=f"{experiment.name}: {material.folds.name}, {result['takes']} takes")
     for head in ("metric", "% [95 % over speakers]", "sd over folds", "seeds"):
         shown.add_column(head)

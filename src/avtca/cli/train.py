@@ -1,5 +1,6 @@
 """`avtca train`: one fold of a configuration."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,16 +37,16 @@ def train(
     experiment = load_experiment(config, set or [])
     from avtca.training.distributed import process_rank
     from avtca.training.fit import torch_threads
-    from avtca.training.run import load_material, run_fold, write_config
+    from avtca.training.run import load_material, require_config, run_fold, write_config
 
     if threads:
         torch_threads(threads)
     folder = out or Path("runs") / experiment.name
-    material = load_material(experiment)
+    material = load_material(experiment, folds=[experiment.data.fold])
     main = process_rank() == 0
     if main:
         warn(material.folds.warning, material.mark)
-        write_config(folder, experiment, material)
+    require_config(folder, experiment, material)
     result = run_fold(
         experiment,
         material,
@@ -54,6 +55,7 @@ def train(
         out=folder,
         progress=progress and main,
         board=board,
+        begin=partial(write_config, folder, experiment, material),
     )
     if not main:
         return

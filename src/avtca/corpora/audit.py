@@ -90,7 +90,8 @@ class AuditReport:
                 f"use the split {self.split}",
                 f"{self.mark} (fold {first.fold}, {' / '.join(first.between)}: "
                 f"{' = '.join(first.what)})",
-                "choose folds that keep people apart, or say --allow-leak and carry the mark",
+                "choose folds that keep people apart, or allow the leak (--allow-leak, or "
+                "data.allow_leak=true in a configuration) and carry the mark",
             )
 
     def to_dict(self) -> dict[str, Any]:

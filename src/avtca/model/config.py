@@ -121,6 +121,12 @@ class ModelConfig:
                 f"face_parts {self.face_parts} with visual={self.visual!r}",
                 "give 0, or a positive number with visual='features'",
             )
+        if not 0 <= self.dropout < 1 or self.mlp_ratio <= 0:
+            raise ConfigError(
+                asked,
+                f"dropout {self.dropout}, mlp_ratio {self.mlp_ratio}",
+                "give a dropout of 0 to less than 1, a positive mlp_ratio",
+            )
         if not 0 <= self.sound_trust <= 1:
             raise ConfigError(asked, f"sound_trust {self.sound_trust}", "give 0 to 1")
         if self.sound_stride < 1 or (self.pitch and self.sound_dim <= PITCH_ROWS):

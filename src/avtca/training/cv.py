@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from avtca.evaluation.crossvalidation import summarise
 from avtca.evaluation.material import Material
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
+from avtca.training.distributed import process_rank
 from avtca.training.experiment import Experiment
-from avtca.training.run import run_fold, write_config
+from avtca.training.run import require_config, run_fold, write_config
 
 
 def fold_folder(out: Path, seed: int, fold: int) -> Path:
@@ -24,24 +26,38 @@ def cross_validate(
     out: Path,
     *,
     progress: bool = False,
+    board: bool = False,
     before: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Train every fold with every seed of the experiment and summarise the test sides.
 
     What is finished is not trained again; a training that was broken off goes on where it was.
     ``before(seed, fold)`` is called ahead of each and may raise to stop. Writes ``config.json``
-    first and ``result.json`` at the end, and returns the latter's values.
+    first and ``result.json`` at the end, and returns the latter's values. Raises
+    :class:`ConfigError` for a folder that was begun with another configuration.
     """
-    write_config(out, experiment, material)
+    require_config(out, experiment, material)
+    begin = partial(write_config, out, experiment, material)
     for seed in experiment.seeds:
         for fold in range(len(material.rows)):
             if before is not None:
                 before(seed, fold)
             folder = fold_folder(out, seed, fold)
             if not (folder / "test.csv").exists():
-                run_fold(experiment, material, fold=fold, seed=seed, out=folder, progress=progress)
+                run_fold(
+                    experiment,
+                    material,
+                    fold=fold,
+                    seed=seed,
+                    out=folder,
+                    progress=progress,
+                    board=board,
+                    begin=begin,
+                )
     result = collect(out, experiment, material)
-    write_atomic(out / "result.json", json.dumps(result, indent=1))
+    if process_rank() == 0:
+        begin()
+        write_atomic(out / "result.json", json.dumps(result, indent=1))
     return result
 
 

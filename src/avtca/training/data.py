@@ -32,7 +32,7 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
     """Refuse an augmentation that could never fire on these takes (trap 3 of the field)."""
     spec = takes.spec
     asked = "train with this augmentation"
-    if augmentation.crop and augmentation.crop_slack_s * spec.video_rate < 1:
+    if augmentation.crop is True and augmentation.crop_slack_s * spec.video_rate < 1:
         longest = max(takes.durations)
         if window_start_steps(longest, spec)[-1] == 0:
             raise ConfigError(
@@ -116,9 +116,9 @@ class TrainingData(Dataset[Any]):
         return visual, visual_mask, sound, sound_mask
 
     def _start(self, rng: np.random.Generator, duration_s: float) -> int:
-        if not self.augmentation.crop:
-            return 0
-        spec = self.windows.spec
+        spec, crop = self.windows.spec, self.augmentation.crop
+        if crop is not True:
+            return window_start_steps(duration_s, spec)[-1] // 2 if crop else 0
         slack = int(self.augmentation.crop_slack_s * spec.video_rate)
         return int(rng.integers(0, max(window_start_steps(duration_s, spec)[-1], slack) + 1))
 

@@ -4,15 +4,26 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_type_hints
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
 from avtca.model.config import ModelConfig
 from avtca.training.recipe import Recipe, Section
+
+OF_THE_DATA = ("n_labels", "visual", "visual_dim", "channels", "sound_dim", "pitch")
+"""Fields of ModelConfig that :meth:`ModelConfig.for_spec` takes from the ClipSpec."""
 
 
 class Data(Section):
@@ -46,18 +57,18 @@ class Clip(Section):
     A field that the corpus was prepared without is refused by name.
     """
 
-    window_s: float | None = None
-    video_steps: int | None = None
+    window_s: float | None = Field(default=None, gt=0)
+    video_steps: int | None = Field(default=None, gt=0)
     visual: Literal["pixels", "features"] | None = None
-    crop_px: int | None = None
+    crop_px: int | None = Field(default=None, gt=0)
     colour: Literal["rgb", "grey"] | None = None
     visual_features: str | None = None
-    visual_dim: int | None = None
-    sample_rate: int | None = None
+    visual_dim: int | None = Field(default=None, gt=0)
+    sample_rate: int | None = Field(default=None, gt=0)
     sound: Literal["mfcc", "logmel", "logmel+pitch", "features"] | None = None
-    sound_dim: int | None = None
-    n_fft: int | None = None
-    hop: int | None = None
+    sound_dim: int | None = Field(default=None, gt=0)
+    n_fft: int | None = Field(default=None, gt=0)
+    hop: int | None = Field(default=None, gt=0)
 
     def over(self, spec: ClipSpec) -> ClipSpec:
         """The corpus's spec with this run's wishes."""
@@ -83,10 +94,17 @@ class Model(Section):
             variant_named(self.variant)
         except ConfigError as error:
             raise ValueError(f"{error.found}; {error.remedy}") from None
-        known = {field.name for field in fields(ModelConfig)}
-        for key in self.sizes:
-            if key not in known:
-                raise ValueError(f"sizes: {_unknown(key, known)}")
+        known = {field.name for field in fields(ModelConfig)} - set(OF_THE_DATA)
+        wrong = []
+        for key, value in self.sizes.items():
+            if key in OF_THE_DATA:
+                wrong.append(f"sizes.{key} follows from the data; leave it out")
+            elif key not in known:
+                wrong.append(f"sizes: {_unknown(key, known)}")
+            else:
+                wrong += _misfits(key, value)
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 
@@ -98,8 +116,15 @@ class Experiment(Section):
     clip: Clip = Clip()
     model: Model
     train: Recipe = Recipe()
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
     """Seeds of ``avtca cv``; ``avtca train`` uses ``train.seed``."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice")
+        return seeds
 
     @model_validator(mode="after")
     def _somebody_chooses(self) -> Self:
@@ -202,6 +227,16 @@ def _unknown(key: str, known: set[str]) -> str:
     near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
     return f"unknown key {key!r}, {hint}"
+
+
+def _misfits(key: str, value: Any) -> list[str]:
+    """What is wrong with one of the network's sizes."""
+    wanted: Any = get_type_hints(ModelConfig)[key]
+    try:
+        TypeAdapter(wanted).validate_python(value)
+    except ValidationError as error:
+        return [f"sizes.{key} {value!r}: {error.errors()[0]['msg']}"]
+    return []
 
 
 def _section(path: Sequence[str]) -> type[BaseModel]:

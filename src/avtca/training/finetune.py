@@ -25,7 +25,7 @@ from avtca.model.avtca import AVTCA
 from avtca.model.bundle import export_bundle
 from avtca.training import finetune_protocol as protocol
 from avtca.training.cv import cross_validate, fold_folder
-from avtca.training.experiment import Experiment, check_experiment
+from avtca.training.experiment import OF_THE_DATA, Experiment, check_experiment
 from avtca.training.finetune_card import model_card
 from avtca.training.finetune_clips import Progress, find_clips, read_clips
 from avtca.training.finetune_start import Start, load_start, with_labels
@@ -160,7 +160,7 @@ def _experiment(
     )
     if not len(validation):
         recipe = recipe.model_copy(update={"metric": "none"})
-    sizes = {k: v for k, v in start.card.config.to_dict().items() if k != "n_labels"}
+    sizes = {k: v for k, v in start.card.config.to_dict().items() if k not in OF_THE_DATA}
     values = {
         "name": "finetune",
         "data": {"corpus": str(work / "clips"), "folds": str(work / "folds.json")},

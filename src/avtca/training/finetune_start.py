@@ -43,15 +43,7 @@ class Start:
     @property
     def clips_spec(self) -> ClipSpec:
         """How clips are read for it: the face crops its engine wants, and its sound."""
-        return replace(
-            self.card.clip_spec,
-            visual="pixels",
-            crop_px=self.engine.crop_px,
-            colour=self.engine.colour,  # type: ignore[arg-type]
-            visual_features="",
-            visual_dim=0,
-            labels=(),
-        )
+        return self.card.clip_spec.of_media(self.engine.crop_px, self.engine.colour)
 
 
 def load_start(text: str) -> Start:

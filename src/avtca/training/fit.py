@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ from avtca.training.data import TrainingData, training_loader
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
 from avtca.training.recipe import Recipe
-from avtca.training.record import RunRecord, SaveLast, fingerprint, versions
+from avtca.training.record import RunRecord, SaveLast, fingerprint, require_same, versions
+
+VISUAL_ONLY = ("visual_noise", "posterior_bias", "pixels")
+SOUND_ONLY = ("waveform", "gain_db", "channel_db", "background", "time_masks", "band_masks")
+"""Augmentations of one stream (masked steps are not among them: they cost nothing)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def fit(
     progress: bool = False,
     board: bool = False,
     callbacks: list[Callback] | None = None,
+    begin: Callable[[], None] | None = None,
 ) -> FitResult:
     """Train ``network`` in the folder ``out`` and return it with its kept weights.
 
@@ -76,9 +81,11 @@ def fit(
     ``best.safetensors``/``.json`` and ``last.safetensors``/``.json``, and ``done.json`` at the
     end. A folder with a broken-off run of the same kind goes on where it was, to the same result;
     a finished one is returned as it is. ``validation`` chooses the epoch and nothing else; test
-    takes have no place here. Raises :class:`ConfigError` for a folder with another run in it, a
-    metric without validation takes, an augmentation that could never fire, or a loss that is
-    not finite; :class:`~avtca.errors.ClipSpecMismatch` where the sides are prepared differently.
+    takes have no place here. Once nothing is left to refuse, and before anything is written,
+    ``begin`` is called. Raises :class:`ConfigError` for a folder with another run in it, a
+    metric without validation takes, an augmentation that could never fire, a device that is not
+    there, or a loss that is not finite; :class:`~avtca.errors.ClipSpecMismatch` where the sides are
+    prepared differently; KeyboardInterrupt where it was stopped, by a signal or by hand.
     """
     network_spec_check(network, train, validation)
     if validation is None and recipe.metric != "none":
@@ -90,11 +97,12 @@ def fit(
     if not len(train):
         raise ConfigError("train", "no training takes", "check the folds and the corpus")
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     run = _run_card(network, recipe, train, validation, provenance or {})
-    _open_folder(out, run)
+    _require_same(out, run)
     if (out / "done.json").exists():
         return _finished(out, train.spec)
+    check_device(recipe.device)
+    check_streams(network, recipe)
 
     data = TrainingData(train, recipe.augmentation, recipe.seed)
     rank, world = process_rank(), process_world()
@@ -106,6 +114,12 @@ def fit(
         steps=len(loader),
         validation_targets=None if validation is None else validation.targets,
     )
+    if rank == 0:
+        if begin is not None:
+            begin()
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / "run.json").exists():
+            write_atomic(out / "run.json", json.dumps(run, indent=1, sort_keys=True))
     if world > 1:
         synchronise_norms(network)
     warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
@@ -115,7 +129,7 @@ def fit(
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs,
         accelerator=recipe.device,
-        **strategy(),
+        **strategy(recipe.device),
         logger=_loggers(out) if board else False,
         callbacks=[record, *_bars(progress), *(callbacks or []), SaveLast(out)],
         gradient_clip_val=recipe.optimiser.clip_norm or None,
@@ -126,20 +140,48 @@ def fit(
         use_distributed_sampler=False,
     )
     started = time.perf_counter()
-    trainer.fit(
-        module,
-        loader,
-        None if validation is None else evaluation_loader(EvaluationData(validation)),
-        ckpt_path=last if last.exists() else None,
-        weights_only=True,
-    )
-    if trainer.interrupted:
+    try:
+        trainer.fit(
+            module,
+            loader,
+            None if validation is None else evaluation_loader(EvaluationData(validation)),
+            ckpt_path=last if last.exists() else None,
+            weights_only=True,
+        )
+    except SystemExit:  # Lightning's answer to ctrl-C
+        raise KeyboardInterrupt from None
+    if trainer.interrupted or trainer.received_sigterm:
         raise KeyboardInterrupt
     if rank == 0:
         seconds = round(time.perf_counter() - started, 1)
         record.finish(module, seconds=seconds)
     trainer.strategy.barrier()
     return _finished(out, train.spec)
+
+
+def check_device(device: str) -> None:
+    """Refuse a graphics card that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "train on device cuda",
+            "PyTorch finds no graphics card here",
+            "set train.device to auto or cpu, or install a PyTorch with CUDA",
+        )
+
+
+def check_streams(network: AVTCA, recipe: Recipe) -> None:
+    """Refuse what could never fire since the network has one stream alone."""
+    varied, streams = recipe.augmentation, variant_named(network.variant).streams
+    missing = {"sound": VISUAL_ONLY, "visual": SOUND_ONLY}.get(streams, ())
+    idle = [f"augmentation.{name}" for name in missing if getattr(varied, name)]
+    if streams != "both" and recipe.modality_dropout.form != "none":
+        idle.append("modality_dropout")
+    if idle:
+        raise ConfigError(
+            f"train {network.variant} with {idle[0]}",
+            f"it could never fire: the network has the {streams} stream alone",
+            "set modality_dropout.form to none" if idle == ["modality_dropout"] else "set it to 0",
+        )
 
 
 def network_spec_check(network: AVTCA, train: TakeSet, validation: TakeSet | None) -> None:
@@ -174,22 +216,21 @@ def _run_card(
     }
 
 
-def _open_folder(out: Path, run: dict[str, Any]) -> None:
-    """Write ``run.json``, or check that it is of this run; versions may differ."""
+FREE = (
+    "versions",
+    "recipe.workers",
+    "provenance.experiment.name",
+    "provenance.experiment.model.start",
+    "provenance.experiment.train.workers",
+)
+"""What may differ in a run that goes on; weights to start from are known by their hash."""
+
+
+def _require_same(out: Path, run: dict[str, Any]) -> None:
+    """Where the folder holds a run, it is this one; see :func:`require_same`."""
     path = out / "run.json"
-    text = json.dumps(run, indent=1, sort_keys=True)
-    if not path.exists():
-        if process_rank() == 0:
-            write_atomic(path, text)
-        return
-    before, now = json.loads(path.read_text()), json.loads(text)
-    differ = [key for key in now if key != "versions" and before.get(key) != now[key]]
-    if differ:
-        raise ConfigError(
-            f"train in {out}",
-            f"it holds a run with another {', '.join(sorted(differ))}",
-            "choose another folder, or delete this one",
-        )
+    if path.exists():
+        require_same(out, json.loads(path.read_text()), json.loads(json.dumps(run)), free=FREE)
 
 
 def _finished(out: Path, spec: ClipSpec) -> FitResult:

@@ -79,6 +79,7 @@ class Training(lightning.LightningModule):
                 own = self.objective(logits, batch.target) * present[:, OF[name]]
                 loss = loss + self.recipe.auxiliary * own.mean()
         self._losses.append(loss.detach())
+        self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch.target))
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -120,9 +121,12 @@ class Training(lightning.LightningModule):
         return torch.stack(self._losses).mean()
 
     def on_train_epoch_end(self) -> None:
-        """Everything to the loggers."""
-        named = {f"validation_{name}": value for name, value in self.figures.items()}
-        self.log_dict({"train_loss": self.train_loss, **named}, sync_dist=True)
+        """Everything to the loggers, and what chooses the weights to the progress bar."""
+        named: dict[str, Tensor | float] = {"train_loss": self.train_loss}
+        named |= {f"validation_{name}": value for name, value in self.figures.items()}
+        for name, value in named.items():
+            shown = name == f"validation_{self.recipe.metric}"
+            self.log(name, value, prog_bar=shown, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser and its rate for each step."""

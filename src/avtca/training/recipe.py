@@ -36,8 +36,9 @@ class ModalityDropout(Section):
 class Augmentation(Section):
     """What is varied while training. 0 switches a kind off."""
 
-    crop: bool = True
-    """A random window of each take, sound and picture together (else the first one)."""
+    crop: bool | Literal["middle"] = True
+    """A random window of each take, sound and picture together; ``middle``: its middle one in every
+    epoch, as in the authors' code; false: its first one."""
     crop_slack_s: float = Field(default=0.0, ge=0)
     """How far a window may be moved even where the take is no longer than a window; what it
     then lacks at the end is masked."""
@@ -73,6 +74,12 @@ class Augmentation(Section):
     def touches_waveform(self) -> bool:
         """Whether sound features have to be made anew for each item."""
         return self.waveform > 0 or self.gain_db > 0
+
+    @model_validator(mode="after")
+    def _can_fire(self) -> Self:
+        if self.crop_slack_s and self.crop is not True:
+            raise ValueError("crop_slack_s moves a random window, which this crop does not draw")
+        return self
 
 
 class Optimiser(Section):
@@ -138,6 +145,10 @@ class Recipe(Section):
             raise ValueError(
                 f"warm-up of {optimiser.warmup_epochs:g} epochs never ends in {self.epochs}"
             )
+        if len(set(optimiser.step_epochs)) < len(optimiser.step_epochs):
+            raise ValueError("step_epochs names an epoch twice")
+        if self.augmentation.mixup and self.batch == 1:
+            raise ValueError("mixup mixes takes of a batch, and batch is 1")
         if self.patience and self.metric == "none":
             raise ValueError("patience needs a validation metric")
         if self.loss == "binary" and self.label_smoothing:

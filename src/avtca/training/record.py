@@ -6,6 +6,7 @@ import io
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from avtca.clipspec import ClipSpec
+from avtca.errors import ConfigError
 from avtca.evaluation.takes import TakeSet
 from avtca.files import write_atomic
 from avtca.model import save_checkpoint
@@ -21,6 +23,7 @@ from avtca.training.module import Training
 from avtca.training.recipe import Recipe
 
 LOWER_IS_BETTER = ("loss",)
+PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("avtca", "torch", "lightning", "numpy", "scikit-learn")
 
 
@@ -48,21 +51,55 @@ def versions() -> dict[str, str]:
     return {**out, "commit": commit()}
 
 
-def commit() -> str:
-    """The git commit this package runs from ("+" where files differ); empty outside of git."""
-    here = Path(__file__).parent
+def commit(here: Path = PACKAGE) -> str:
+    """The git commit that the package in ``here`` is of ("+" where its files differ).
+
+    Empty where no repository tracks it, as in site-packages beneath somebody else's checkout.
+    """
+
+    def git(*args: str) -> str:
+        found = subprocess.run(
+            ["git", *args], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+        return found.stdout.strip()
+
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
-        ).stdout.strip()  # fmt: skip
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "-uno", "--", "."],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
-        ).stdout.strip()  # fmt: skip
+        git("ls-files", "--error-unmatch", "__init__.py")
+        head = git("rev-parse", "--short=12", "HEAD")
+        return head + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
-    return head + ("+" if changed else "")
+
+
+def differences(before: Any, now: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> the two values, for all that differ between plain values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        out: dict[str, tuple[Any, Any]] = {}
+        for key in sorted({*before, *now}):
+            inner = f"{path}.{key}" if path else str(key)
+            out |= differences(before.get(key), now.get(key), inner)
+        return out
+    return {} if before == now else {path: (before, now)}
+
+
+def require_same(out: Path, before: Any, now: Any, *, free: Sequence[str] = ()) -> None:
+    """Raise :class:`ConfigError` where the folder was begun otherwise, naming what differs.
+
+    ``free``: dotted keys that may differ, with all that is inside them.
+    """
+    found = {
+        key: values
+        for key, values in differences(before, now).items()
+        if not any(key == one or key.startswith(f"{one}.") for one in free)
+    }
+    if found:
+        shown = [f"{key} was {old!r}, is {new!r}" for key, (old, new) in list(found.items())[:3]]
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise ConfigError(
+            f"continue in {out}",
+            f"it was begun otherwise: {'; '.join(shown)}{more}",
+            "choose another --out, or delete the folder",
+        )
 
 
 class SaveLast(Checkpoint):

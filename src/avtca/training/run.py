@@ -1,30 +1,50 @@
 """An experiment's data, and one fold of it from fresh weights to answers on test people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avtca.corpora.prepared import PreparedCorpus
-from avtca.errors import ConfigError
+from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.material import Material, open_material
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet
 from avtca.files import write_atomic
-from avtca.training.distributed import process_rank
+from avtca.model import load_checkpoint
+from avtca.training.distributed import process_rank, wait_for_all
 from avtca.training.experiment import Experiment
 from avtca.training.fit import FitResult, fit, new_network
-from avtca.training.start import start_from
+from avtca.training.record import require_same
+from avtca.training.start import people_behind, start_from
+
+FREE = (
+    "config.name",
+    "config.seeds",
+    "config.data.fold",
+    "config.data.corpus",
+    "config.model.start",
+    "config.train.seed",
+    "config.train.workers",
+)
+"""What may differ in a folder that goes on: each training's own record says the rest."""
 
 
-def load_material(experiment: Experiment, *, memory: bool | None = None) -> Material:
-    """The experiment's takes and folds; see :func:`open_material` for what is refused."""
+def load_material(
+    experiment: Experiment, *, folds: Sequence[int] | None = None, memory: bool | None = None
+) -> Material:
+    """The experiment's takes and folds; see :func:`open_material` for what is refused.
+
+    Also refused (:class:`LeakError`) are weights to start from that have seen test people of one
+    of ``folds`` (all of them by default); where leaks are allowed, the mark says so.
+    """
     data = experiment.data
     prepared = PreparedCorpus.open(data.corpus)
-    return open_material(
+    material = open_material(
         data.corpus,
         folds=data.folds,
         spec=experiment.clip.over(prepared.spec),
@@ -35,6 +55,30 @@ def load_material(experiment: Experiment, *, memory: bool | None = None) -> Mate
         allow_leak=data.allow_leak,
         memory=memory,
     )
+    start = experiment.model.start
+    return material if start is None else _started(material, start, folds, data.allow_leak)
+
+
+def _started(
+    material: Material, start: Path, folds: Sequence[int] | None, allow_leak: bool
+) -> Material:
+    """The same with a mark for test people who are behind the weights to start from."""
+    _, card = load_checkpoint(start)
+    behind = set(people_behind(card).get(material.provenance["corpus"], ()))
+    chosen = range(len(material.rows)) if folds is None else folds
+    seen = sorted(behind & {s for fold in chosen for s in material.side(fold, "test").speakers})
+    if not seen:
+        return material
+    if not allow_leak:
+        raise LeakError(
+            f"start from {start}",
+            f"{len(seen)} speakers of the test had a part in its weights, the first is {seen[0]}",
+            "start from weights that have not seen them, or set data.allow_leak=true and carry "
+            "the mark",
+        )
+    mark = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
+    marks = mark if material.mark == "clean" else f"{material.mark}; {mark}"
+    return replace(material, mark=marks, provenance={**material.provenance, "split_audit": marks})
 
 
 def run_fold(
@@ -46,10 +90,12 @@ def run_fold(
     out: Path,
     progress: bool = False,
     board: bool = False,
+    begin: Callable[[], None] | None = None,
 ) -> FitResult:
     """Train one fold with one seed in ``out`` and write ``validation.csv`` and ``test.csv``.
 
-    The test people are looked at once, with the weights that validation chose.
+    The test people are looked at once, with the weights that validation chose. ``begin``: see
+    :func:`~avtca.training.fit.fit`.
     """
     recipe = experiment.train.model_copy(update={"seed": seed})
     train, validation, test = (material.side(fold, s) for s in ("train", "validation", "test"))
@@ -76,9 +122,11 @@ def run_fold(
         provenance={**material.provenance, "fold": fold, "experiment": resolved, **taken},
         progress=progress,
         board=board,
+        begin=begin,
     )
     if process_rank() == 0:
         answer(result, out, validation=held_out, test=test, binary=recipe.loss == "binary")
+    wait_for_all()
     return result
 
 
@@ -93,18 +141,28 @@ def answer(
             Predictions.of(side, probs, binary=binary).save(path)
 
 
+def require_config(out: Path, experiment: Experiment, material: Material) -> None:
+    """Raise :class:`ConfigError` where the folder was begun with another configuration or data.
+
+    The seeds, the name and where the corpus and the start are kept may differ.
+    """
+    path = out / "config.json"
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"train in {out}", "it is a file", "choose a folder with --out")
+    if path.exists():
+        now = json.loads(_config(experiment, material))
+        require_same(out, json.loads(path.read_text()), now, free=FREE)
+
+
 def write_config(out: Path, experiment: Experiment, material: Material) -> None:
     """``config.json``: the resolved configuration and where the data come from."""
     out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "config.json", _config(experiment, material))
+
+
+def _config(experiment: Experiment, material: Material) -> str:
     values: Mapping[str, Any] = {"config": experiment.resolved(), "data": material.provenance}
-    path, text = out / "config.json", json.dumps(values, indent=1, sort_keys=True)
-    if path.exists() and json.loads(path.read_text())["data"] != json.loads(text)["data"]:
-        raise ConfigError(
-            f"continue in {out}",
-            "it was begun with other data or folds",
-            "choose another --out, or delete the folder",
-        )
-    write_atomic(path, text)
+    return json.dumps(values, indent=1, sort_keys=True)
 
 
 def with_variant(experiment: Experiment, variant: str, **sizes: Any) -> Experiment:

@@ -8,6 +8,7 @@ from typing import Any
 from avtca.errors import ConfigError
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
+from avtca.model.config import Card
 
 
 def copy_weights(
@@ -41,7 +42,8 @@ def copy_weights(
 def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
     """Copy weights from a checkpoint, in place; see :func:`copy_weights`.
 
-    Returns what was taken, for the record. Raises :class:`ConfigError` where nothing fits.
+    Returns what was taken, of which weights and whose takes are behind them, for the record.
+    Raises :class:`ConfigError` where nothing fits.
     """
     other, card = load_checkpoint(path)
     taken = copy_weights(network, labels, other, card.labels)
@@ -51,4 +53,25 @@ def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, A
             f"none of its weights fits the variant {network.variant}",
             "start from a checkpoint with the same boxes",
         )
-    return {"start": {"taken": taken, "of": len(network.state_dict())}}
+    return {
+        "start": {
+            "taken": taken,
+            "of": len(network.state_dict()),
+            "weights_sha256": card.weights_sha256,
+            "clip_spec_hash": card.clip_spec.hash,
+            "people": people_behind(card),
+        }
+    }
+
+
+def people_behind(card: Card) -> dict[str, list[str]]:
+    """Corpus -> speakers who were trained on or chose the weights, or those these started from."""
+    run = card.provenance.get("provenance", {})
+    found: dict[str, set[str]] = {}
+    for corpus, people in (run.get("start") or {}).get("people", {}).items():
+        found.setdefault(corpus, set()).update(people)
+    for side in ("train", "validation"):
+        people = (card.provenance.get(side) or {}).get("speakers", ())
+        if people and "corpus" in run:
+            found.setdefault(run["corpus"], set()).update(people)
+    return {corpus: sorted(people) for corpus, people in sorted(found.items())}
