@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from avtca.cli.synth import synth
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus
 from avtca.errors import AvtcaError, ConfigError
+
+OF_FACES = ("visual", "crop_px", "colour", "visual_features", "visual_dim", "labels")
 
 
 def run(function, *arguments: object):
@@ -100,8 +103,39 @@ def test_the_spec_comes_from_files_folders_and_options(
     ):
         with pytest.raises(ConfigError, match=found):
             read_spec(None, changes)
-    with pytest.raises(ConfigError, match="not JSON"):
-        read_spec(write_wav(tmp_path / "x.wav"), [])
+    for path, found in (
+        (write_wav(tmp_path / "x.wav"), "not JSON"),
+        (tmp_path / "nowhere", "no such file or folder"),
+        (wavs, "it holds none"),
+    ):
+        with pytest.raises(ConfigError, match=found):
+            read_spec(path, [])
+
+
+def test_the_spec_of_a_model_reads_the_faces_that_its_face_network_sees(tmp_path: Path) -> None:
+    from avtca.recognize.engines import PACKAGED, OnnxEngine, read_bundle
+
+    engine = OnnxEngine(read_bundle())
+    found = read_spec(PACKAGED, [])
+    assert (found.visual, found.crop_px, found.colour) == ("pixels", engine.crop_px, engine.colour)
+    assert found.labels == ()
+    assert not found.differences(engine.spec, ignore=OF_FACES)
+    card = json.loads((PACKAGED / "avtca.json").read_text())
+    (tmp_path / "avtca.json").write_text(json.dumps({**card, "face": {"crop_px": 48}}))
+    with pytest.raises(ConfigError, match=r"broken \(KeyError: 'colour'\)"):
+        read_spec(tmp_path, [])
+    pixels = ClipSpec(crop_px=64, colour="grey", labels=("a", "b"))
+    (tmp_path / "avtca.json").write_text(json.dumps({"clip_spec": pixels.to_dict()}))
+    assert read_spec(tmp_path, []) == replace(pixels, labels=())
+
+
+def test_default_names_the_packaged_models_spec(tmp_path: Path) -> None:
+    made = tmp_path / "clips" / "happy"
+    write_wav(made / "a.wav")
+    out = tmp_path / "out"
+    run(prepare, "folder", made.parent, "--out", out, "--spec", "default", "--workers", 0)
+    head = json.loads((out / "corpus.json").read_text())
+    assert (head["spec"]["crop_px"], head["spec"]["sound"]) == (48, "logmel+pitch")
 
 
 def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(

@@ -1,6 +1,8 @@
 """CREMA-D: the six real clips with the corpus's own tables, and what a download can lack."""
 
 import shutil
+import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 from corpora_made import write_wav
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, load_folds, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, RawTake, load_folds, prepare, read_corpus
+from avtca.corpora.cremad import not_a_sentence
+from avtca.corpora.prepare import Summary
 from avtca.errors import CorpusError
 
 SPEC = ClipSpec(crop_px=64)
@@ -110,3 +114,71 @@ def test_a_broken_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "VideoDemographics.csv").write_text("ActorID,Age\n1001,51\n")
     with pytest.raises(CorpusError, match=r"VideoDemographics.csv has no column Ethnicity"):
         read_corpus("cremad", tmp_path, SPEC)
+
+
+def write_silence(path: Path, seconds: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * round(16_000 * seconds)))
+    return path
+
+
+def prepare_all(root: Path, out: Path) -> tuple[Summary, PreparedCorpus]:
+    summary = prepare(read_corpus("cremad", root, SPEC), out, SPEC, lossless=True)
+    return summary, PreparedCorpus.open(out, SPEC)
+
+
+def test_where_the_wav_holds_nothing_the_pictures_own_sound_is_read(
+    corpora: Path, tmp_path: Path
+) -> None:
+    """No media at all, an empty file, zeros alone, no samples."""
+    root = tmp_path / "CREMA-D"
+    for code in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"):
+        clip = root / "VideoFlash" / f"1001_DFA_{code}_XX.flv"
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        clip.symlink_to(corpora / "cremad" / clip.name)
+    heard = root / "AudioWAV"
+    heard.mkdir()
+    (heard / "1001_DFA_ANG_XX.wav").write_bytes(b"no RIFF header" * 100)
+    (heard / "1001_DFA_DIS_XX.wav").touch()
+    write_silence(heard / "1001_DFA_FEA_XX.wav", 0.1)
+    write_silence(heard / "1001_DFA_HAP_XX.wav", 0)
+    write_wav(heard / "1001_DFA_NEU_XX.wav", 2.0)
+    summary, corpus = prepare_all(root, tmp_path / "out")
+    assert (summary.taken, summary.failures) == (6, ())
+    _, alone = prepare_all(root / "VideoFlash", tmp_path / "alone")
+    manifest = corpus.manifest.set_index("take")
+    for code in ("ANG", "DIS", "FEA", "HAP"):
+        take = f"1001_DFA_{code}_XX"
+        np.testing.assert_array_equal(corpus.raw(take).wave, alone.raw(take).wave)
+        assert manifest.loc[take, "sound_source"] == ""
+        assert f"{take}.wav: " in manifest.loc[take, "warnings"]
+        assert f"the sound of {take}.flv stands in" in manifest.loc[take, "warnings"]
+    kept = manifest.loc["1001_DFA_NEU_XX"]
+    assert kept["sound_source"] == "AudioWAV/1001_DFA_NEU_XX.wav"
+    assert "stands in" not in kept["warnings"] + manifest.loc["1001_DFA_SAD_XX", "warnings"]
+
+
+def test_clips_that_are_no_sentence_fail_by_name_and_reason(tmp_path: Path) -> None:
+    root = tmp_path / "CREMA-D"
+    write_wav(root / "1001_DFA_ANG_XX.wav", 2.0)
+    write_wav(root / "1064_IEO_DIS_MD.wav", 61.0)
+    write_wav(root / "1064_TIE_SAD_XX.wav", 0.1)
+    write_silence(root / "1076_MTI_SAD_XX.wav", 0.7)
+    summary, corpus = prepare_all(root, tmp_path / "out")
+    assert corpus.takes == ["1001_DFA_ANG_XX"]
+    said = {take: why for take, _, why in summary.failures}
+    assert "it lasts 61.00 s, a clip of one sentence 0.5 to 15 s" in said["1064_IEO_DIS_MD"]
+    assert "it lasts 0.10 s" in said["1064_TIE_SAD_XX"]
+    assert "neither a face nor a sound" in said["1076_MTI_SAD_XX"]
+    listed = (tmp_path / "out" / "failures.csv").read_text()
+    assert all(f"use {take}: " in listed for take in said)
+
+
+def test_a_face_or_a_sound_is_enough() -> None:
+    nothing = RawTake(np.zeros(0, np.int64), np.zeros((0, 8, 8), np.uint8), np.zeros(9), 2.0)
+    assert not_a_sentence(nothing)
+    assert not not_a_sentence(replace(nothing, wave=np.full(9, 0.01, np.float32)))
+    seen = replace(nothing, steps=np.zeros(1, np.int64), visual=np.zeros((1, 8, 8), np.uint8))
+    assert not not_a_sentence(seen)

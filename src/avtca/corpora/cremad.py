@@ -3,6 +3,12 @@
 The label is the emotion that the actor was asked for. What ten raters heard, saw, or both, is in
 the columns ``voice_*``, ``face_*`` and ``both_*`` (shares of the votes) and ``voted_*`` (the
 majority; empty where the first two are level).
+
+The owners' README names clips that are not what their names say (CheyneyComputerScience/CREMA-D,
+issue 8): ``1076_MTI_SAD_XX`` (the picture of an error, no sound in FLV and WAV),
+``1064_IEO_DIS_MD.flv`` (a minute with every emotion), ``1064_TIE_SAD_XX.flv`` (no duration) and
+``1076_MTI_NEU_XX.flv`` (a few frames, no sound; its WAV is whole). They are told by what is in
+them, see :func:`not_a_sentence`, so that a corrected file is used.
 """
 
 import csv
@@ -12,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
+from avtca.corpora.clipfile import RawTake
 from avtca.corpora.sources import (
     SOUND_SUFFIXES,
     VIDEO_SUFFIXES,
     Layout,
     TakeSource,
     is_pointer,
+    is_silent,
     require_media_spec,
     visible,
 )
@@ -31,11 +39,14 @@ RATED = {"1": "voice", "2": "face", "3": "both"}
 """First digit of a row's number in ``tabulatedVotes.csv``: what the raters were given."""
 LETTERS = dict(zip("ADFHNS", LABELS, strict=True))
 CLIPS = 7442
+SENTENCE_S = (0.5, 15.0)
+"""Seconds that a clip of one sentence may last; the corpus's last one to five."""
 
 
 def read_cremad(root: Path, spec: ClipSpec) -> Layout:
     """Every clip under a folder; pictures and sound of one name are one take.
 
+    A take's sound is its WAV's; where that cannot be read, or is silent, the picture's own.
     ``VideoDemographics.csv`` and ``tabulatedVotes.csv`` are read where they are found; without
     them the columns are empty. Raises :class:`CorpusError` where there is no clip, or a table is
     not what it should be.
@@ -66,6 +77,7 @@ def read_cremad(root: Path, spec: ClipSpec) -> Layout:
                 label=CREMAD[code],
                 picture=parts.get("picture"),
                 sound=parts.get("sound") or parts.get("picture"),
+                spare_sound=parts.get("picture"),
                 fields={
                     "sentence": sentence,
                     "intensity": LEVELS[level],
@@ -90,7 +102,18 @@ def read_cremad(root: Path, spec: ClipSpec) -> Layout:
         classes={f"voted_{rated}": LABELS for rated in seen},
         skipped=tuple(skipped),
         notes=tuple(notes),
+        unusable=not_a_sentence,
     )
+
+
+def not_a_sentence(raw: RawTake) -> str:
+    """Why what was read is no clip of one spoken sentence; empty where it is."""
+    low, high = SENTENCE_S
+    if not low <= raw.duration_s <= high:
+        return f"it lasts {raw.duration_s:.2f} s, a clip of one sentence {low:g} to {high:g} s"
+    if not len(raw.steps) and is_silent(raw.wave):
+        return "neither a face nor a sound is in it"
+    return ""
 
 
 def _takes(

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake, TakeFile, empty_visual
 from avtca.corpora.media_hash import picture_hash, sound_hash
-from avtca.corpora.sources import Layout, TakeSource, sha256_file
+from avtca.corpora.sources import Layout, TakeSource, is_silent, sha256_file
 from avtca.errors import CorpusError, MediaError
 from avtca.media import Clip, held, open_clip
 
@@ -48,8 +48,11 @@ def read_job(
 ) -> list[tuple[TakeSource, TakeFile]]:
     """Every take of one file (or pair of files), each decoded once from start to end.
 
-    Raises :class:`MediaError` or :class:`CorpusError` where it cannot be read.
+    A take whose sound was read from its ``spare_sound`` comes back as one of that sound, with a
+    warning. Raises :class:`MediaError` or :class:`CorpusError` where it cannot be read, or the
+    layout calls a take unusable.
     """
+    job, said = _with_sound(job)
     picture, sound = job[0].picture, job[0].sound
     spans = [Span.of(source, spec) for source in job]
     clips = {path: open_clip(path) for path in dict.fromkeys((picture, sound)) if path}
@@ -58,7 +61,7 @@ def read_job(
     for path, clip in clips.items():
         _require_whole(clip, picture=path == picture, sound=path == sound)
     length = max((clip.read_s for clip in clips.values()), default=0.0)
-    warnings = [text for clip in clips.values() for text in clip.warnings]
+    warnings = [*said, *(text for clip in clips.values() for text in clip.warnings)]
     digests = {path: _digest(path, path.stat().st_mtime_ns) for path in clips}
     out = []
     for source, span, (steps, crops), wave in zip(job, spans, faces, waves, strict=True):
@@ -73,8 +76,29 @@ def read_job(
                 )
             duration = min(length - start, span.duration_s or length)
         raw = _with_series(RawTake(steps, crops, wave, duration or 0.0), source, spec)
+        if layout.unusable is not None and (why := layout.unusable(raw)):
+            raise CorpusError(f"use {source.take}", why, "the others go on without it")
         out.append((source, TakeFile(raw, _row(raw, source, layout, spec, digests, warnings))))
     return out
+
+
+def _with_sound(job: Sequence[TakeSource]) -> tuple[Sequence[TakeSource], list[str]]:
+    """The job with the spare sound where the first has none, and what is to be said of that."""
+    sound, spare = job[0].sound, job[0].spare_sound
+    if sound is None or spare is None or spare == sound or not (why := _unheard(sound)):
+        return job, []
+    said = f"{sound.name}: {why}; the sound of {spare.name} stands in"
+    return [replace(source, sound=spare) for source in job], [said]
+
+
+def _unheard(path: Path) -> str:
+    """Why nothing is to be heard in a file; empty where something is, and read no further."""
+    try:
+        clip = open_clip(path)
+        silent = all(map(is_silent, clip.sound(clip.info.sample_rate or 16_000)))
+    except MediaError as error:
+        return error.found
+    return "it holds no sound" if silent else ""
 
 
 def _require_whole(clip: Clip, *, picture: bool, sound: bool) -> None:

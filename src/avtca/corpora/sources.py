@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import numpy as np
@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.errors import CorpusError
 
+if TYPE_CHECKING:
+    from avtca.corpora.clipfile import RawTake
+
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"}
 SOUND_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}
 FORMAT = 1
 """Version of the cache."""
 SYNTHETIC = "SYNTHETIC: drawn faces and computed voices; figures say nothing about people"
 """Said of takes whose corpus is "synthetic", in every summary, audit and report."""
+SILENCE = 1e-3
+"""Largest sample of a sound that holds nothing: 60 dB under full scale."""
 
 
 class Series(Protocol):
@@ -46,7 +51,8 @@ class TakeSource:
 
     ``picture`` and ``sound`` are media files (the same one where it holds both), cut to
     ``start_s .. end_s`` where those are given; ``visual_series`` and ``sound_series`` stand in
-    their place where the ClipSpec asks for features. ``fields`` are further manifest columns.
+    their place where the ClipSpec asks for features. ``spare_sound``, ``picture`` or nothing, is
+    read where ``sound`` cannot be, or is silent. ``fields`` are further manifest columns.
     """
 
     take: str
@@ -58,6 +64,7 @@ class TakeSource:
     end_s: float | None = None
     visual_series: Series | None = None
     sound_series: Series | None = None
+    spare_sound: Path | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def files(self) -> list[Path]:
@@ -75,6 +82,8 @@ class Layout:
     ("both"), several labels at once ("multi"), intensities ("value"). ``classes`` names columns
     that hold one of a few words, and these words in order. ``skipped`` says
     ``(file, why)`` for files that were not taken; ``notes`` are lines for the summary.
+    ``unusable`` says why a take that was read is none of the corpus's ("" where it is); such a
+    take fails. It is a function of a module: worker processes get it by name.
     """
 
     corpus: str
@@ -86,6 +95,7 @@ class Layout:
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    unusable: "Callable[[RawTake], str] | None" = None
 
     def relative(self, path: Path) -> str:
         """A file's name for the manifest: from the corpus's root, with forward slashes."""
@@ -127,6 +137,11 @@ def sha256_file(path: Path) -> str:
     """Of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_silent(wave: NDArray[np.float32]) -> bool:
+    """Whether a mono waveform ``(n,)``, -1..1, holds nothing; so does one of no samples."""
+    return not len(wave) or float(np.abs(wave).max()) <= SILENCE
 
 
 def visible(root: Path) -> list[Path]:
