@@ -7,7 +7,7 @@ training, validation and use prepared differently, silently).
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from avtca.errors import ClipSpecMismatch
@@ -133,6 +133,22 @@ class ClipSpec:
             raise ValueError(f"unknown ClipSpec fields: {', '.join(unknown)}")
         return cls(**values)
 
+    def of_media(self, crop_px: int, colour: str) -> "ClipSpec":
+        """The same for media whose face crops a face network turns into the visual features.
+
+        ``crop_px`` and ``colour`` ("rgb" or "grey") are what that network reads. Without labels:
+        a corpus has its own.
+        """
+        return replace(
+            self,
+            visual="pixels",
+            crop_px=crop_px,
+            colour=colour,  # type: ignore[arg-type]
+            visual_features="",
+            visual_dim=0,
+            labels=(),
+        )
+
     @property
     def hash(self) -> str:
         """Twelve hex digits that change when any field does."""
@@ -154,5 +170,6 @@ class ClipSpec:
             raise ClipSpecMismatch(
                 asked,
                 f"ClipSpec {self.hash} meets {other.hash}: {', '.join(different)}",
-                "prepare the data again with the model's ClipSpec, or use the model made for it",
+                "prepare the data again with the model's ClipSpec (--spec MODEL), or use the model "
+                "made for it",
             )

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from trained_runs import cross_validated
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
@@ -14,24 +15,22 @@ def made(tmp_path_factory):
     import torch
     from made_corpus import make_corpus, make_folds
 
-    from avtca.training.cv import cross_validate
-    from avtca.training.experiment import check_experiment
-    from avtca.training.run import load_material
-
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("evaluated")
     make_corpus(folder)
     make_folds(folder / "folds.json")
     for name, variant in (("both", "concatenation"), ("seen", "video_only")):
-        values = {
-            "name": name,
-            "data": {"corpus": str(folder / "prepared"), "folds": str(folder / "folds.json")},
-            "model": {
-                "variant": variant,
-                "sizes": {"visual_widths": [8, 8, 8, 8], "sound_widths": [8, 8, 8, 8]},
-            },
-            "train": {"epochs": 4, "batch": 8, "optimiser": {"learning_rate": 0.02}},
-        }
-        experiment = check_experiment(values, asked="test")
-        cross_validate(experiment, load_material(experiment), folder / name)
+        cross_validated(folder, name, variant=variant)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole(made):
+    """A cross-validation whose validation people were trained on like the others."""
+    return cross_validated(made, "whole", data={"validation": "train"}, epochs=2, metric="none")
+
+
+@pytest.fixture(scope="session")
+def standardised(made):
+    """A cross-validation on features standardised over each person's own takes."""
+    return cross_validated(made, "own", data={"standardise": "speaker"}, epochs=1)

@@ -26,8 +26,10 @@ def test_two_cross_validations(made, tmp_path):
     text = markdown(result)
     assert f"{100 * known[0]['accuracy'][0]:.1f} [" in text and "both - seen" in text
     tex = latex(result)
-    assert tex.startswith(r"\begin{tabular}{lcccc}") and tex.count(r"\\") == 3
-    assert tex.count(r"\textbf{") >= 4
+    figures, differences = tex.split("\n\n")
+    assert figures.startswith(r"\begin{tabular}{lcccc}") and figures.count(r"\\") == 3
+    assert figures.count(r"\textbf{") >= 4
+    assert differences.startswith(r"\begin{tabular}{lccc}") and differences.count(r"\\") == 2
 
 
 def test_the_mark_of_a_split_is_in_every_table(made):
@@ -40,7 +42,71 @@ def test_the_mark_of_a_split_is_in_every_table(made):
     result = compare([replace(both, mark=mark), seen])
     assert result["marks"] == {"both": mark, "seen": "clean"}
     assert markdown(result).endswith(f"\n\nboth: {mark}\n")
-    assert rf"\small both: {mark}}} \\" in latex(result)
+    assert latex(result).count(rf"\small both: {mark}}} \\") == 2
+
+
+STANDARDISED = "features standardised on each person's own takes"
+
+
+def test_the_mark_of_standardised_features_is_in_every_table(made, standardised, tmp_path):
+    """As a run keeps it, and beside the answers of `avtca evaluate`."""
+    for path in (standardised, standardised / "seed0/fold1", standardised / "seed0/fold1/test.csv"):
+        assert open_entry(path).mark == f"clean; {STANDARDISED}"
+    result = compare([open_entry(made / "both"), open_entry(standardised)])
+    assert markdown(result).endswith(f"\n\nown: clean; {STANDARDISED}\n")
+    assert latex(result).count(STANDARDISED) == 2
+    asked = ["evaluate", str(standardised), str(made / "prepared"), "--out", str(tmp_path)]
+    done = CliRunner().invoke(build_app(), asked)
+    assert done.exit_code == 0 and STANDARDISED in done.stderr
+    assert open_entry(tmp_path / "evaluation.csv").mark == f"clean; {STANDARDISED}"
+
+
+def test_kept_answers_have_their_mark_in_the_table_of_cells(made, tmp_path):
+    """PROTOCOL/ROW/seedN of cells.json, two folders above the answers."""
+    whole = open_entry(made / "both").joined[0]
+    leak = "LEAK (allowed): 24 people on both sides"
+    cells = {}
+    for protocol, row, told in (
+        ("random", "net", {"split_audit": leak, "standardise": "none"}),
+        ("folds_own", "net", {"split_audit": "clean", "standardise": "speaker"}),
+        ("folds", "net", {"split_audit": "clean", "standardise": "none"}),
+        ("folds", "net_long", {"split_audit": leak, "standardise": "none"}),
+        ("folds", "old", {}),
+    ):
+        (tmp_path / protocol / row).mkdir(parents=True)
+        whole.save(tmp_path / protocol / row / "seed0.csv.gz")
+        cells[f"{protocol}/{row}/seed0"] = {"recipe": "x", **told}
+    (tmp_path / "cells.json").write_text(json.dumps(cells))
+    marks = {"random/net": leak, "folds_own/net": f"clean; {STANDARDISED}", "folds/net": "clean"}
+    for name, mark in marks.items():
+        assert open_entry(tmp_path / name).mark == mark
+        assert open_entry(tmp_path / name / "seed0.csv.gz").mark == mark
+    entries = open_entries([tmp_path / "random/net", tmp_path / "folds/net"])
+    text = markdown(compare(entries))
+    assert text.endswith(f"\n\nrandom/net: {leak}\n")
+    unknown = compare(open_entries([tmp_path / "folds/net", tmp_path / "folds/old"]))
+    assert "\n\nold: nothing beside the answers says how they were split\n" in markdown(unknown)
+
+
+def test_latex_has_the_differences_of_each_pair():
+    """The numbers of the Markdown table, with signs and powers of ten as LaTeX writes them."""
+    value = {"accuracy": [0.5, 0.25, 0.75], "spread": {"accuracy": None}, "seeds": {"0": {}}}
+    pair = {"first": "a_b", "second": "c&d", "mcnemar": 2.5e-5}
+    pair["accuracy"] = {"value": -0.0123, "low": -0.03, "high": 0.01, "p": 0.25}
+    alone = {"first": "c&d", "second": "e", "mcnemar": 1.0}
+    alone["accuracy"] = {"value": 0.5, "low": None, "high": None, "p": None}
+    result = {
+        "systems": {"a_b": value, "c&d": value, "e": value},
+        "pairs": [pair, alone],
+        "marks": {"a_b": "clean", "c&d": "clean", "e": "clean"},
+    }
+    _, differences = latex(result).split("\n\n")
+    rows = differences.split("\\midrule\n")[1].split("\n\\bottomrule")[0].splitlines()
+    assert rows == [
+        r"a\_b $-$ c\&d & $-1.2 [-3.0, +1.0]$ & $0.250$ & $2.5 \cdot 10^{-5}$ \\",
+        r"c\&d $-$ e & $+50.0$ &  & $1.000$ \\",
+    ]
+    assert "| a_b - c&d | -1.2 [-3.0, +1.0] | 0.250 | 2.5e-05 |" in markdown(result)
 
 
 def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):

@@ -121,6 +121,16 @@ def test_area_rewards_knowing_when_one_is_wrong() -> None:
     assert blind == pytest.approx(1 - right.mean())
 
 
+def test_area_is_the_mean_risk_over_the_takes_answered() -> None:
+    """Each take is answered together with all that are as sure as it or surer."""
+    p, y = takes(np.random.default_rng(11), 200)
+    p = np.round(p, 2)  # ties
+    sure, wrong = p.max(1), p.argmax(1) != y
+    risks = [wrong[sure >= one].mean() for one in sure]
+    assert len(np.unique(sure)) < len(sure)
+    assert abstention_curve(p, y).area == pytest.approx(np.mean(risks))
+
+
 @pytest.mark.parametrize("wanted", [0.7, 0.8, 0.9])
 def test_threshold_for_an_accuracy_answers_most(wanted: float) -> None:
     p, y = takes(np.random.default_rng(8), 3000)

@@ -129,6 +129,15 @@ def test_curves_of_two_systems(made):
     assert text.count("<img") == 2 and "http" not in text.split("</style>")[1]
 
 
+def test_the_marks_of_all_systems_are_on_the_page(made, standardised):
+    systems = [open_system(run, made / "prepared") for run in (made / "both", standardised)]
+    leaking = replace(systems[0], mark="LEAK (allowed): 3 people on both sides")
+    text = page(robustness([leaking, systems[1]], ["modality"])).replace("&#x27;", "'")
+    assert f"<p class='note bad'>{leaking.mark}</p>" in text
+    own = "clean; features standardised on each person's own takes"
+    assert f"<p class='note warn'>{own}</p>" in text
+
+
 def test_what_cannot_be_measured(made):
     system = open_system(made / "both", made / "prepared")
     with pytest.raises(ConfigError, match="unknown condition 'fog'"):

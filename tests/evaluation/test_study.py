@@ -1,18 +1,26 @@
 import csv
 import json
+import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from trained_runs import altered, cross_validated
+from typer.testing import CliRunner
 
+from avtca.cli import build_app
 from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
+from avtca.evaluation.conformal import AbstentionCurve
+from avtca.evaluation.crossvalidation import summarise
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.study import raters, study, without
+from avtca.evaluation.study import abstention, metrics_line, raters, study, without
 from avtca.evaluation.systems import open_system
 from avtca.labels import CREMAD
 from avtca.plots.evaluation import page
+
+LABELS = ("low", "middle", "high")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +40,8 @@ def test_every_take_is_answered_by_a_network_that_never_saw_its_speaker(both):
     assert both.name == "both"
     for part in both.parts:
         assert not set(part.test.speakers) & set(part.validation.speakers)
+    for seen, asked in both.by_part():
+        assert not set(asked.speakers) & set(seen.speakers)
 
 
 def test_the_figures_are_those_of_the_cross_validation(made, both, result):
@@ -48,6 +58,7 @@ def test_what_a_study_says(both, result):
     assert set(result["modalities"]) == {"both", "sound alone", "picture alone"}
     assert result["modalities"]["both"]["accuracy"] == result["metrics"]["accuracy"]
     assert len(result["calibration"]["temperature"]) == 3
+    assert result["fitted_on"] == "validation people" and "left_out" not in result
     for one in result["sets"]:
         assert 0 < one["covered"] <= 1 and 1 <= one["mean_size"] <= 3
     coverage = result["abstention"]["coverage"]
@@ -84,6 +95,7 @@ def test_raters_beside_the_network(both, result):
     assert result["raters"]["both"]["one_rater"] == pytest.approx(own.mean(), abs=1e-6)
     assert result["raters"]["both"]["majority"] == pytest.approx((own == votes.max(1)).mean())
     assert result["raters"]["both"]["network"] == pytest.approx(plain.right.mean())
+    assert "intended" not in result  # the label is what it was trained and tested on
 
 
 def test_crema_d_raters_are_the_published_ones(corpora):
@@ -99,9 +111,151 @@ def test_crema_d_raters_are_the_published_ones(corpora):
     plain = Predictions(
         LABELS, takes, [t[:4] for t in takes], np.eye(6)[truth], np.full((len(takes), 6), 1 / 6)
     )
-    found = raters({"both": counts}, plain)["both"]
+    found = raters({"both": counts}, plain, plain.targets)["both"]
     assert found["one_rater"] == pytest.approx(0.631, abs=0.0005)
     assert found["majority"] == pytest.approx(0.722, abs=0.0005)
+
+
+@pytest.fixture(scope="module")
+def voted(made, tmp_path_factory):
+    """A system trained on votes that name another than the intended label in every third take."""
+    rng = np.random.default_rng(3)
+    intended = np.arange(48) % 3
+    most = np.where(np.arange(48) % 9 < 3, (intended + 1) % 3, intended)
+    shares = rng.dirichlet(np.ones(3), 48) * 0.3 + np.eye(3)[most] * 0.7
+    shares[47] = 0.4, 0.4, 0.2  # no most frequent vote
+    columns = {f"both_{name}": shares[:, at] for at, name in enumerate(LABELS)}
+    altered(made / "prepared", made / "voted_takes", columns=columns)
+    run = cross_validated(made, "voted", prepared="voted_takes", data={"target": "both"}, epochs=1)
+    return open_system(run, made / "voted_takes"), shares, most
+
+
+def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted):
+    """The crowd's own favourite as the truth would make its majority right every time."""
+    system, shares, most = voted
+    result, answers = study(system), system.answers().ordered()
+    assert answers.takes == [f"take{i:03d}" for i in range(48)]
+    intended, named = np.arange(48) % 3, answers.probs.argmax(1)
+    one = result["raters"]["both"]
+    assert one["takes"] == 48 and one["voted"] == 47
+    assert one["majority"] == pytest.approx(np.mean((most == intended)[:47]) * 47 / 48)
+    assert one["one_rater"] == pytest.approx(shares[np.arange(48), intended].mean())
+    assert one["network"] == pytest.approx(np.mean(named == intended))
+    assert one["network_as_voted"] == pytest.approx(np.mean((named == most)[:47]))
+    assert result["intended"]["takes"] == 48
+    assert result["intended"]["accuracy"][0] == pytest.approx(np.mean(named == intended), abs=1e-5)
+    truth = shares.argmax(1)
+    assert result["metrics"]["accuracy"][0] == pytest.approx(np.mean(named == truth), abs=1e-5)
+    text = page(result).replace("&#x27;", "'")
+    assert "truth: both" in text and "Against the corpus's own label, 48 takes" in text
+
+
+def test_takes_without_a_label_of_the_corpus_count_for_nobody():
+    plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
+    votes = {"both": np.array([[3.0, 1.0], [2.0, 2.0]])}
+    found = raters(votes, plain, np.array([[1.0, 0.0], [0.0, 0.0]]))["both"]
+    assert found["takes"] == 1 and found["one_rater"] == 0.75 and found["network"] == 1
+
+
+@pytest.fixture(scope="module")
+def several(made):
+    """A system of several labels at once, of which the last holds nowhere."""
+    held = np.eye(3)[np.arange(48) % 3].astype(np.int64)
+    held[:, 1] |= np.arange(48) % 2
+    held[:, 2] = 0
+    names = [f"multi_{name}" for name in LABELS]
+    columns = {name: held[:, at] for at, name in enumerate(names)}
+    altered(made / "prepared", made / "several_takes", targets={"multi": names}, columns=columns)
+    data = {"target": "multi"}
+    train = {"epochs": 1, "loss": "binary"}
+    run = cross_validated(made, "several", prepared="several_takes", data=data, **train)
+    return open_system(run, made / "several_takes"), held
+
+
+def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(several):
+    system, held = several
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = study(system)
+        text = page(result)
+    json.dumps(result, allow_nan=False)
+    named = system.answers().ordered().probs >= 0.5
+    metrics = result["metrics"]
+    assert metrics["accuracy"][0] == pytest.approx(np.mean(named == held), abs=1e-5)
+    recalls = [
+        [np.mean(named[held[:, j] == yes, j] == yes) for yes in (0, 1)] for j in range(2)
+    ]  # the third label never holds
+    assert metrics["uar"][0] == pytest.approx(np.mean(recalls), abs=1e-5)
+    each = result["multilabel"]["per_class"]
+    assert each["high"]["weighted_accuracy"] is None and each["low"]["support"] == 16
+    assert result["left_out"]["why"] == "they are made for one label a take, not for several"
+    assert not {"calibration", "sets", "abstention", "own_takes", "intended"} & set(result)
+    assert "weighted accuracy" in text and "not for several" in text and "nan" not in text
+    assert set(result["modalities"]) == {"both", "sound alone", "picture alone"}
+
+
+def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
+    system, _ = several
+    table = system.answers()
+    never = replace(table, targets=np.zeros_like(table.targets))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        line = metrics_line(never)
+        summary = summarise({0: [never]})
+    assert line["uar"] == [None, None, None] and line["accuracy"][0] is not None
+    assert summary["folds"]["uar"] == [None] and summary["spread"]["uar"] is None
+
+
+def test_the_command_on_takes_of_which_no_label_holds(made, several, tmp_path):
+    columns = {f"multi_{name}": 0 for name in LABELS}
+    altered(made / "several_takes", tmp_path / "none", columns=columns)
+    asked = [
+        "evaluate",
+        str(made / "several"),
+        str(tmp_path / "none"),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    run = CliRunner().invoke(build_app(), [str(part) for part in asked])
+    assert run.exit_code == 0, run.output
+    first = run.stdout.splitlines()[0]
+    assert first.startswith("accuracy") and "uar" not in first
+    assert "left out: temperature" in run.stderr and "not for several" in run.stderr
+    assert "no value" in (tmp_path / "o/evaluation.html").read_text()
+
+
+def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
+    """With the caution taken away, for takes are few here."""
+    choose = AbstentionCurve.threshold_for
+    monkeypatch.setattr(
+        AbstentionCurve,
+        "threshold_for",
+        lambda curve, wanted: choose(curve, wanted, least=1, caution=0),
+    )
+    system = both.calibrated()
+    result = abstention(system)
+    for one in result["thresholds"]:
+        answered, right, n = 0, 0, 0
+        for (seen, asked), at in zip(system.by_part(), one["threshold"], strict=True):
+            sure = seen.probs.max(1)
+            good = [t for t in np.unique(sure) if seen.right[sure >= t].mean() >= one["wanted"]]
+            assert at == (pytest.approx(min(good)) if good else None)
+            kept = asked.probs.max(1) >= (2 if at is None else at)
+            answered, right = answered + kept.sum(), right + asked.right[kept].sum()
+            n += len(asked)
+        assert one["answered"] == pytest.approx(answered / n)
+        assert one["accuracy"] == (pytest.approx(right / answered) if answered else None)
+    assert any(one["answered"] > 0 for one in result["thresholds"])
+
+
+def test_the_area_over_abstention_is_the_mean_risk_over_coverages(both, result):
+    """AURC: for each number of answers, from the surest on, the share of wrong ones; their mean."""
+    table = both.calibrated().answers(calibrated=True)
+    order = np.argsort(-table.probs.max(1))
+    assert len(np.unique(table.probs.max(1))) == len(order)
+    wrong = ~table.right[order]
+    risks = [wrong[: n + 1].mean() for n in range(len(wrong))]
+    assert result["abstention"]["aurc"] == pytest.approx(np.mean(risks))
 
 
 class Tags(HTMLParser):
@@ -149,6 +303,14 @@ def test_people_of_training_are_refused(made, tmp_path):
     assert "LEAK" in page(study(allowed))
 
 
+def test_the_mark_of_standardised_features_is_on_the_page(made, standardised):
+    system = open_system(standardised, made / "prepared")
+    assert system.mark == "clean; features standardised on each person's own takes"
+    text = page(study(system)).replace("&#x27;", "'")
+    assert f"<p class='note warn'>{system.mark}</p>" in text
+    assert "standardised on each" not in page(study(open_system(made / "both", made / "prepared")))
+
+
 def test_a_single_run_is_tested_on_its_own_fold(made):
     system = open_system(made / "both" / "seed0" / "fold2", made / "prepared")
     assert set(system.answers().speakers) == {"p4", "p5"}
@@ -176,10 +338,6 @@ def test_what_cannot_be_evaluated(made, tmp_path):
 
 
 def test_answers_are_saved_with_the_report(made, tmp_path):
-    from typer.testing import CliRunner
-
-    from avtca.cli import build_app
-
     run = CliRunner().invoke(
         build_app(),
         ["evaluate", str(made / "both"), str(made / "prepared"), "--out", str(tmp_path)],

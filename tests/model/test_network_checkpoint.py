@@ -15,6 +15,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, ClipSpecMismatch
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
+from avtca.model.checkpoint import read_card
 from avtca.model.export import example_inputs
 
 Pair = tuple[Path, AVTCA]
@@ -92,7 +93,9 @@ def test_a_pickle_is_never_opened(ending: str, tmp_path: Path) -> None:
 
 
 def test_files_that_are_missing(pair: Pair, tmp_path: Path) -> None:
-    assert "absent.safetensors is missing" in complaint(tmp_path / "absent")
+    assert "absent: no such file or folder" in complaint(tmp_path / "absent")
+    with pytest.raises(CheckpointError, match=r"absent\.json: it is missing"):
+        read_card(tmp_path / "absent.json")
     shutil.copy(tmp_path / "v1.2.safetensors", tmp_path / "other.safetensors")
     assert "2 .safetensors files there (other, v1.2)" in complaint(tmp_path)
     assert "other.json is missing" in complaint(tmp_path / "other.safetensors")

@@ -1,8 +1,11 @@
 """`avtca evaluate`: what a trained network is worth on people it has not seen."""
 
 import json
+import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,17 +15,33 @@ from avtca.errors import ConfigError
 
 def evaluate(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A checkpoint, a run's folder, or one of avtca cv.")
+        Path,
+        typer.Argument(
+            parser=cli.model_path,
+            metavar="MODEL",
+            help="default (the packaged model), an exported model's folder, a checkpoint, a run's "
+            "folder, or one of avtca cv.",
+        ),
     ],
-    data: Annotated[Path, typer.Argument(help="A prepared corpus.")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A prepared corpus; for default or an exported model also a CSV "
+            "(path,label,speaker ...) or folders LABEL/SPEAKER/."
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the report [default: beside the checkpoint]")
+        Path | None,
+        typer.Option(help="Folder of the report [default: beside a checkpoint; else here]"),
     ] = None,
     folds: Annotated[
         str | None, typer.Option(help="Folds to test by [default: those it was trained with]")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
-    seed: Annotated[int, typer.Option(help="Which seed of a cross-validation.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Which seed of a cross-validation [default: the first]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     allow_leak: Annotated[
         bool, typer.Option("--allow-leak", help="Test on people trained on; the mark stays.")
     ] = False,
@@ -32,24 +51,48 @@ def evaluate(
     Figures with speaker intervals, each label, calibration, prediction sets, abstention, each
     modality taken away, groups, and human raters where the corpus has their votes.
     """
+    from avtca.cli.finetune import Bar
     from avtca.cli.train import line, warn
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
+    from avtca.evaluation.at_use import open_model
     from avtca.evaluation.study import study
-    from avtca.evaluation.systems import open_system
     from avtca.plots.evaluation import page
 
-    system = open_system(checkpoint, data, folds=folds, fold=fold, seed=seed, allow_leak=allow_leak)
+    inside = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    folder = out or (Path() if (inside / "avtca.json").is_file() else inside) / "evaluation"
+    with Bar(shown=True) as bar:
+        system = open_model(
+            checkpoint,
+            data,
+            folder / "clips",
+            folds=folds,
+            fold=fold,
+            seed=seed,
+            allow_leak=allow_leak,
+            device=device,
+            workers=os.cpu_count() or 1,
+            progress=partial(bar.step, "clips"),
+        )
     warn("", system.mark)
     result = study(system)
-    folder = out or (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "evaluation"
+    if "left_out" in result:
+        gone = result["left_out"]
+        cli.err.print(f"left out: {', '.join(gone['what'])}: {gone['why']}", markup=False)
     write(folder, "evaluation", json.dumps(result, indent=1), page(result))
     system.answers().save(folder / "evaluation.csv")
-    typer.echo(line(result["metrics"]))
+    typer.echo(line(_known(result["metrics"])))
     for name, one in result["modalities"].items():
-        typer.echo(f"{name}: {line(one)}")
+        typer.echo(f"{name}: {line(_known(one))}")
     typer.echo(f"report: {folder / 'evaluation.html'}")
+    if system.provenance.get("failed"):
+        raise typer.Exit(2)
+
+
+def _known(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that have no value (of several labels none of which ever holds)."""
+    return {name: one for name, one in figures.items() if one != [None, None, None]}
 
 
 def write(folder: Path, name: str, text: str, html: str) -> None:

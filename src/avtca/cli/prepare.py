@@ -24,7 +24,13 @@ def prepare(
     src: Annotated[Path, typer.Argument(help="Folder with the unpacked files, or a CSV.")],
     out: Annotated[Path, typer.Option(help="Folder of the prepared corpus.")],
     spec: Annotated[
-        Path | None, typer.Option(help="JSON with a ClipSpec, or a model's or corpus's folder.")
+        Path | None,
+        typer.Option(
+            parser=cli.model_path,
+            metavar="PATH",
+            help="JSON with a ClipSpec, a model's or corpus's folder, or default (the packaged "
+            "model).",
+        ),
     ] = None,
     set: Annotated[
         list[str] | None, typer.Option(help="Change a field of the ClipSpec: crop_px=112.")
@@ -99,24 +105,41 @@ def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:
 
 
 def _spec_of(source: Path) -> dict[str, Any]:
-    """From JSON: a ClipSpec itself, or a document that holds one as ``spec`` or ``clipspec``."""
-    path = source
-    if source.is_dir():
-        found = sorted(source.glob("*.json"))
-        path = next((one for one in found if _holds_spec(one)), source / "clipspec.json")
+    """From JSON: a ClipSpec itself, or a document or folder that holds a corpus's or a model's."""
+    asked, remedy = f"read a ClipSpec from {source}", "give a ClipSpec's JSON, or a model's folder"
     try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"read a ClipSpec from {source}", f"not JSON ({error})", "give a ClipSpec's JSON"
-        ) from error
-    inner = document.get("spec") or document.get("clipspec") or document
-    return {**ClipSpec().to_dict(), **inner}
+        if source.is_dir():
+            held = next(filter(None, map(_held_in, sorted(source.glob("*.json")))), None)
+        else:
+            document = json.loads(source.read_text("utf-8"))
+            held = (_held(document) or document) if isinstance(document, dict) else None
+    except FileNotFoundError:
+        raise ConfigError(asked, "no such file or folder", remedy) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(asked, f"not JSON ({error})", remedy) from error
+    except (KeyError, TypeError, ValueError) as error:
+        found = f"its ClipSpec is broken ({type(error).__name__}: {error})"
+        raise ConfigError(asked, found, remedy) from error
+    if held is None:
+        raise ConfigError(asked, "it holds none", remedy)
+    return {**ClipSpec().to_dict(), **held}
 
 
-def _holds_spec(path: Path) -> bool:
+def _held_in(path: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and bool(document.get("spec") or document.get("clipspec"))
+        return None
+    return _held(document) if isinstance(document, dict) else None
+
+
+def _held(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The ClipSpec of a corpus (``spec``), or that by which media are read for a model."""
+    held: dict[str, Any] | None = document.get("spec") or document.get("clipspec")
+    if held or "clip_spec" not in document:
+        return held
+    held = {**document["clip_spec"], "labels": []}
+    if face := document.get("face"):
+        made = ClipSpec.from_dict(held).of_media(int(face["crop_px"]), str(face["colour"]))
+        held = made.to_dict()
+    return held

@@ -1,6 +1,8 @@
 """`avtca robustness`: how answers change when sound or picture get worse."""
 
 import json
+import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +14,20 @@ from avtca import cli
 def robustness(
     checkpoint: Annotated[
         list[Path],
-        typer.Argument(help="Checkpoints, runs' folders or ones of avtca cv, side by side."),
+        typer.Argument(
+            parser=cli.model_path,
+            metavar="MODEL",
+            help="default (the packaged model), exported models, checkpoints, runs' folders or "
+            "ones of avtca cv, side by side.",
+        ),
     ],
-    data: Annotated[Path, typer.Argument(help="A prepared corpus.")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A prepared corpus; for default or exported models also a CSV "
+            "(path,label,speaker ...) or folders LABEL/SPEAKER/."
+        ),
+    ],
     condition: Annotated[
         list[str] | None, typer.Option(help="Only this condition. Repeatable.")
     ] = None,
@@ -23,7 +36,10 @@ def robustness(
         str | None, typer.Option(help="Folds to test by [default: those they were trained with]")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
-    seed: Annotated[int, typer.Option(help="Which seed of a cross-validation.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Which seed of a cross-validation [default: the first]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     allow_leak: Annotated[
         bool, typer.Option("--allow-leak", help="Test on people trained on; the mark stays.")
     ] = False,
@@ -37,15 +53,28 @@ def robustness(
 
     require_torch("avtca robustness")
     from avtca.cli.evaluate import write
+    from avtca.cli.finetune import Bar
     from avtca.cli.train import warn
+    from avtca.evaluation.at_use import open_model
     from avtca.evaluation.robustness import robustness as measure
-    from avtca.evaluation.systems import open_system
     from avtca.plots.robustness import page
 
-    systems = [
-        open_system(path, data, folds=folds, fold=fold, seed=seed, allow_leak=allow_leak)
-        for path in checkpoint
-    ]
+    with Bar(shown=True) as bar:
+        systems = [
+            open_model(
+                path,
+                data,
+                out / "clips",
+                folds=folds,
+                fold=fold,
+                seed=seed,
+                allow_leak=allow_leak,
+                device=device,
+                workers=os.cpu_count() or 1,
+                progress=partial(bar.step, "clips"),
+            )
+            for path in checkpoint
+        ]
     for mark in sorted({system.mark for system in systems}):
         warn("", mark)
 

@@ -1,6 +1,5 @@
 """Systems side by side on the same takes: paired tests, and a table for a paper."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +10,21 @@ import numpy as np
 from avtca.errors import ConfigError
 from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
 from avtca.evaluation.intervals import mcnemar
+from avtca.evaluation.marks import mark_beside
 from avtca.evaluation.predictions import Predictions, run_name
 
+UNKNOWN = "nothing beside the answers says how they were split"
 Tables = dict[int, list[Predictions]]
 """For each seed, the answers on the test side of each fold."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A system's answers, by seed and fold; ``mark`` is the auditor's line on its split."""
+    """A system's answers, by seed and fold.
+
+    ``mark``: what must be said of its split, see :mod:`avtca.evaluation.marks`; empty where nothing
+    is known of it.
+    """
 
     name: str
     tables: Tables
@@ -55,13 +60,13 @@ def open_entry(path: Path) -> Entry:
     asked = f"compare {path}"
     if path.is_file():
         return Entry(
-            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, _mark(path.parent)
+            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, mark_beside(path.parent)
         )
     if (path / "test.csv").exists():
-        return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, _mark(path))
+        return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, mark_beside(path))
     files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
     if kept := {_number(file): [Predictions.load(file)] for file in files}:
-        return Entry(path.resolve().name, kept, _mark(path))
+        return Entry(path.resolve().name, kept, mark_beside(path))
     tables: Tables = {}
     for folder in sorted(path.glob("seed*"), key=_number):
         folds = sorted(folder.glob("fold*"), key=_number)
@@ -74,7 +79,7 @@ def open_entry(path: Path) -> Entry:
         raise ConfigError(
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
-    return Entry(run_name(path), tables, _mark(path))
+    return Entry(run_name(path), tables, mark_beside(path))
 
 
 def _number(path: Path) -> int:
@@ -82,25 +87,11 @@ def _number(path: Path) -> int:
     return int(path.name.partition(".")[0][4:])
 
 
-def _mark(folder: Path) -> str:
-    """The auditor's line that a run kept; empty where there is none."""
-    places = {"config.json": ("data",), "last.json": ("provenance", "provenance")}
-    for name, keys in places.items():
-        try:
-            values = json.loads((folder / name).read_text("utf-8"))
-            for key in keys:
-                values = values[key]
-            return str(values["split_audit"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return ""
-
-
 def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[str, Any]:
     """Figures of each system, and for each pair the difference with its paired tests.
 
     All must have answered the same takes with the same truth; ``allow_partial`` compares on the
-    takes that all have answered. ``marks``: the auditor's line on each split. ``pairs``: first,
+    takes that all have answered. ``marks``: what must be said of each split. ``pairs``: first,
     second, metric -> value, low, high and p of the speaker bootstrap; ``mcnemar``: the exact p on
     takes, of the first seed of each. Raises :class:`ConfigError` where systems cannot be compared.
     """
@@ -199,7 +190,7 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 
 def latex(result: Mapping[str, Any]) -> str:
-    """The first table as a booktabs ``tabular``."""
+    """The same two tables, each a booktabs ``tabular``; what must be said of splits is in both."""
     names = _metrics(result)
     best = {name: max(one[name][0] for one in result["systems"].values()) for name in names}
     head = " & ".join(["System", *(name.replace("_", " ") for name in names)])
@@ -218,18 +209,41 @@ def latex(result: Mapping[str, Any]) -> str:
                 shown = rf"\textbf{{{shown}}}"
             cells.append(shown if low != low else rf"{shown} {{\small [{low:.1f}, {high:.1f}]}}")
         lines.append(" & ".join([_escaped(system), *cells]) + r" \\")
-    wide = len(names) + 1
+    lines += [*_closing(result, len(names) + 1), ""]
     lines += [
+        r"\begin{tabular}{lccc}",
+        r"\toprule",
+        r"Difference & accuracy, points & $p$ (people) & $p$ (McNemar) \\",
+        r"\midrule",
+    ]
+    for pair in result["pairs"]:
+        names = [_escaped(pair[key]) for key in ("first", "second")]
+        d = pair["accuracy"]
+        cells = [rf"{names[0]} $-$ {names[1]}", _in_maths(_points(d))]
+        cells += [_in_maths(_p(value)) for value in (d["p"], pair.get("mcnemar"))]
+        lines.append(" & ".join(cells) + r" \\")
+    lines += _closing(result, 4)
+    return "\n".join(lines) + "\n"
+
+
+def _closing(result: Mapping[str, Any], wide: int) -> list[str]:
+    """The end of a ``tabular`` of so many columns, the marks in it."""
+    notes = [
         rf"\multicolumn{{{wide}}}{{l}}{{\small {_escaped(words)}}} \\" for words in _marked(result)
     ]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(lines) + "\n"
+    return [*notes, r"\bottomrule", r"\end{tabular}"]
+
+
+def _in_maths(text: str) -> str:
+    """A cell of numbers with signs and powers of ten, for LaTeX."""
+    value, _, power = text.partition("e")
+    return f"${value}" + (rf" \cdot 10^{{{int(power)}}}" if power else "") + "$" if text else ""
 
 
 def _marked(result: Mapping[str, Any]) -> list[str]:
     """What must be said of a system's split."""
     return [
-        f"{name}: {mark}" for name, mark in result["marks"].items() if mark not in ("", "clean")
+        f"{name}: {mark or UNKNOWN}" for name, mark in result["marks"].items() if mark != "clean"
     ]
 
 

@@ -33,10 +33,16 @@ Matrices = NDArray[np.int64]
 
 
 def over_labels(metric: Metric) -> Metric:
-    """Mean over the labels' ``(..., k, 2, 2)`` matrices, labels without a value left out."""
+    """Mean over the labels' ``(..., k, 2, 2)`` matrices, labels without a value left out.
+
+    NaN where no label has one.
+    """
 
     def mean(matrices: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(np.nanmean(metric(matrices), axis=-1))
+        values = metric(matrices)
+        known = ~np.isnan(values)
+        total, count = np.where(known, values, 0).sum(-1), known.sum(-1)
+        return np.asarray(np.where(count, total / np.maximum(count, 1), np.nan))
 
     return mean
 
@@ -58,8 +64,12 @@ BINARY_METRICS: dict[str, Metric] = {
 
 
 def listed(interval: Interval) -> list[float | None]:
-    """``[value, low, high]`` for JSON; ``None`` where there is no interval (a single person)."""
-    return [None if np.isnan(x) else round(float(x), 5) for x in interval.to_list()]
+    """``[value, low, high]`` for JSON; ``None`` where there is none (a single person)."""
+    return [_rounded(x) for x in interval.to_list()]
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 5)
 
 
 def metrics_of(predictions: Predictions) -> dict[str, Metric]:
@@ -122,9 +132,11 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
         )
         for name, metric in metrics.items()
     }
-    out["folds"] = {name: np.round(values.mean(0), 5).tolist() for name, values in by_fold.items()}
+    out["folds"] = {
+        name: [_rounded(value) for value in values.mean(0)] for name, values in by_fold.items()
+    }
     out["spread"] = {
-        name: round(float(values.mean(0).std(ddof=1)), 5) if values.shape[1] > 1 else None
+        name: _rounded(values.mean(0).std(ddof=1)) if values.shape[1] > 1 else None
         for name, values in by_fold.items()
     }
     if not first.binary:

@@ -161,6 +161,8 @@ def _resample(matrices: NDArray[np.int64], resamples: int, seed: int) -> NDArray
 
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:
-    tail = 50 * (1 - level)
-    low, high = np.nanpercentile(values, [tail, 100 - tail])
+    tail, known = 50 * (1 - level), values[~np.isnan(values)]
+    if not len(known):
+        return np.nan, np.nan
+    low, high = np.percentile(known, [tail, 100 - tail])
     return float(low), float(high)

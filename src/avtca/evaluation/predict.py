@@ -1,7 +1,7 @@
 """A network's answers on takes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from avtca.evaluation.windows import Batch, EvaluationData, evaluation_loader, m
 from avtca.model.avtca import ModelOutput
 
 Float = NDArray[np.float64]
+LEAST = 1e-12
+"""Probabilities of several networks' mean lie at least so far within 0..1."""
 
 
 def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
@@ -32,18 +34,35 @@ class WindowLogits:
 
     def probabilities(self, temperature: float = 1.0) -> Float:
         """Scores of takes ``(n, k)``: the mean of their windows' probabilities."""
+        return mean_by_take(self._of_windows(temperature), self.take, self.n)
+
+    def _of_windows(self, temperature: float = 1.0) -> Float:
         z = self.logits / temperature
         if self.binary:
-            p = 1 / (1 + np.exp(-z))
-        else:
-            e = np.exp(z - z.max(1, keepdims=True))
-            p = e / e.sum(1, keepdims=True)
-        return mean_by_take(p, self.take, self.n)
+            return np.asarray(1 / (1 + np.exp(-z)))
+        e = np.exp(z - z.max(1, keepdims=True))
+        return np.asarray(e / e.sum(1, keepdims=True))
+
+    def at(self, rows: NDArray[np.int64]) -> "WindowLogits":
+        """The windows of these takes alone, takes counted in the order given."""
+        place = np.full(self.n, -1)
+        place[rows] = np.arange(len(rows))
+        take = place[self.take]
+        return WindowLogits(self.logits[take >= 0], take[take >= 0], len(rows), self.binary)
 
     @property
     def weights(self) -> Float:
         """``(windows,)``: one over the number of windows of the take."""
         return np.asarray(1 / np.bincount(self.take, minlength=self.n)[self.take])
+
+
+def together(answers: Sequence[WindowLogits]) -> WindowLogits:
+    """Several networks' answers on the same windows as those of one: their probabilities' mean."""
+    first = answers[0]
+    if len(answers) == 1:
+        return first
+    p = np.mean([one._of_windows() for one in answers], axis=0).clip(LEAST, 1 - LEAST)
+    return replace(first, logits=np.log(p / (1 - p)) if first.binary else np.log(p))
 
 
 @torch.no_grad()

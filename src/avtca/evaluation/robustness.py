@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import RawTake
 from avtca.errors import ConfigError
+from avtca.evaluation.answering import System
 from avtca.evaluation.study import AWAY, Changed, deprived, metrics_line
-from avtca.evaluation.systems import System
 from avtca.evaluation.takes import TakeSet
 from avtca.sound.augment import add_noise, reverberate, shift, telephone
 

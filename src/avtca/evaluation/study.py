@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from avtca.corpora.clipfile import RawTake
 from avtca.evaluation.adaptation import standardised
+from avtca.evaluation.answering import System
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
 from avtca.evaluation.conformal import abstention_curve, fit_conformal, set_coverage
 from avtca.evaluation.crossvalidation import listed, matrices_of, metrics_of, summarise
 from avtca.evaluation.intervals import bootstrap
 from avtca.evaluation.metrics import multilabel_summary
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.systems import System
 from avtca.evaluation.takes import Raws, TakeSet
 
 ALPHAS = (0.05, 0.1, 0.2)
@@ -25,6 +25,13 @@ ALPHAS = (0.05, 0.1, 0.2)
 GROUPS = ("sex", "age", "intensity", "race", "ethnicity", "channel")
 AWAY = {"both": "", "sound alone": "visual", "picture alone": "sound"}
 """What is looked at -> the modality that is taken away for it."""
+FITTED = (
+    "temperature",
+    "prediction sets",
+    "abstention",
+    "answers standardised over a person's own takes",
+)
+"""What needs answers about other people to be fitted on."""
 AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
 """Years; the first counts, the last does not."""
 
@@ -32,7 +39,10 @@ AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
 def study(system: System) -> dict[str, Any]:
     """Figures, intervals, calibration, sets, abstention, modalities and groups of a system.
 
-    Needs validation people for what has to be fitted; without them those parts are missing.
+    ``fitted_on``: whose answers temperature, sets and abstention are fitted on, see
+    :attr:`System.fitted_on`. Where there is nobody's, ``left_out`` says in their place ``what`` is
+    missing and ``why``. ``intended``: figures against the corpus's own label, where the network was
+    trained and tested on another target (votes).
     """
     plain = system.answers()
     out: dict[str, Any] = {
@@ -40,7 +50,7 @@ def study(system: System) -> dict[str, Any]:
         "variant": system.card.variant,
         "clip_spec_hash": system.card.clip_spec.hash,
         "split": {"mark": system.mark, **system.provenance},
-        "networks": len(system.parts),
+        "networks": sum(len(part.networks) for part in system.parts),
         "labels": list(plain.labels),
         "takes": len(plain),
         "speakers": len(set(plain.speakers)),
@@ -50,17 +60,24 @@ def study(system: System) -> dict[str, Any]:
     }
     for name in ("seeds", "folds", "spread"):
         out["metrics"].pop(name)
-    if system.votes:
-        out["raters"] = raters(system.votes, plain)
+    named = np.zeros(0) if system.intended is None else system.intended
+    if system.votes and system.intended is not None:
+        out["raters"] = raters(system.votes, plain, system.intended)
     if plain.binary:
         out["multilabel"] = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
+    elif system.provenance.get("target", "label") != "label" and named.any():
+        rows = named.sum(1) > 0
+        table = replace(plain, targets=named).at(rows)
+        out["intended"] = {"takes": len(table), **metrics_line(table)}
+    if not system.fitted_on:
+        out["left_out"] = {"what": list(FITTED), "why": system.unfitted}
         return out
-    if all(part.validation is not None for part in system.parts):
-        fitted = system.calibrated()
-        out["calibration"] = calibration(fitted, plain)
-        out["sets"] = conformal(fitted)
-        out["abstention"] = abstention(fitted)
-        out["own_takes"] = own_takes(fitted)
+    out["fitted_on"] = system.fitted_on
+    fitted = system.calibrated()
+    out["calibration"] = calibration(fitted, plain)
+    out["sets"] = conformal(fitted)
+    out["abstention"] = abstention(fitted)
+    out["own_takes"] = own_takes(fitted)
     return out
 
 
@@ -129,8 +146,8 @@ def calibration(system: System, plain: Predictions) -> dict[str, Any]:
 
 
 def conformal(system: System) -> list[dict[str, Any]]:
-    """Coverage and size of prediction sets, fitted on each part's validation people."""
-    out, parts = [], _of_each_part(system)
+    """Coverage and size of prediction sets, each part's fitted on other people's answers."""
+    out, parts = [], system.by_part()
     for method in ("lac", "aps"):
         for alpha in ALPHAS:
             inside, truth = [], []
@@ -153,35 +170,31 @@ def conformal(system: System) -> list[dict[str, Any]]:
     return out
 
 
-def _of_each_part(system: System) -> list[tuple[Predictions, Predictions]]:
-    """Calibrated answers about each part's validation people, and about its test people."""
-    alone = [replace(system, parts=(part,)) for part in system.parts]
-    return [
-        (one.answers(calibrated=True, side="validation"), one.answers(calibrated=True))
-        for one in alone
-    ]
-
-
 def abstention(system: System) -> dict[str, Any]:
-    """Accuracy over the share of takes that are answered, and thresholds from validation."""
+    """Accuracy over the share of takes that are answered, and thresholds for an accuracy.
+
+    Each part has a threshold of its own, from other people's answers; a part for which no threshold
+    will do (``None``) answers nothing.
+    """
     asked = system.answers(calibrated=True)
     curve = abstention_curve(asked.probs, asked.truth)
-    seen = system.answers(calibrated=True, side="validation")
-    fitted = abstention_curve(seen.probs, seen.truth)
-    sure, right = asked.probs.max(1), asked.right
+    parts = system.by_part()
+    fitted = [abstention_curve(seen.probs, seen.truth) for seen, _ in parts]
     thresholds = []
     for wanted in (0.8, 0.9, 0.95):
-        at = fitted.threshold_for(wanted)
-        if at is None:
-            thresholds.append({"wanted": wanted, "threshold": None})
-            continue
-        kept = sure >= at
+        at = [one.threshold_for(wanted) for one in fitted]
+        kept = np.concatenate(
+            [
+                one.probs.max(1) >= (np.inf if least is None else least)
+                for least, (_, one) in zip(at, parts, strict=True)
+            ]
+        )
         thresholds.append(
             {
                 "wanted": wanted,
                 "threshold": at,
                 "answered": float(kept.mean()),
-                "accuracy": float(right[kept].mean()) if kept.any() else None,
+                "accuracy": float(asked.right[kept].mean()) if kept.any() else None,
             }
         )
     picked = np.unique(np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int))
@@ -196,11 +209,11 @@ def abstention(system: System) -> dict[str, Any]:
 def own_takes(system: System) -> dict[str, Any]:
     """What is gained where all of a person's takes are there before the first answer.
 
-    Answers brought to the level and spread of the validation people's, over each person's own
-    takes and without their labels; ``least``: the fewest takes of one person. With few takes, or
-    with other shares of the emotions than the validation people's, this loses instead.
+    Answers brought to the level and spread of other people's (:attr:`System.fitted_on`), over each
+    person's own takes and without their labels; ``least``: the fewest takes of one person. With few
+    takes, or with other shares of the emotions than the others', this loses instead.
     """
-    table = Predictions.joined([standardised(asked, seen) for seen, asked in _of_each_part(system)])
+    table = Predictions.joined([standardised(asked, seen) for seen, asked in system.by_part()])
     least = min(Counter(table.speakers).values())
     return {"least": least, "standardised": metrics_line(table)}
 
@@ -240,26 +253,35 @@ def _numbers(values: NDArray[np.floating[Any]] | Sequence[float]) -> list[float 
     return [None if v != v else round(float(v), 5) for v in values]
 
 
-def raters(votes: Mapping[str, NDArray[np.float64]], plain: Predictions) -> dict[str, Any]:
+def raters(
+    votes: Mapping[str, NDArray[np.float64]],
+    plain: Predictions,
+    intended: NDArray[np.float64],
+) -> dict[str, Any]:
     """How often people name the intended label, beside the network on the same takes.
 
     ``votes``: what the raters were given ("voice", "face", "both") -> numbers of votes
-    ``(n, k)``, NaN where a take was not rated. ``one_rater``: share of all votes;
-    ``majority``: share of takes whose most frequent vote it is, a tie being no answer;
-    ``network``: accuracy of the network given both.
+    ``(n, k)``, NaN where a take was not rated. ``intended (n, k)``: the corpus's own label, as
+    one-hot, whatever the network was trained on; takes without are left out. ``one_rater``: share
+    of all votes; ``majority``: share of takes whose most frequent vote it is, a tie being no
+    answer; ``network``: accuracy of the network given both. ``network_as_voted``: how often the
+    network names the most frequent vote, of the ``voted`` takes that have one.
     """
     out = {}
     for given, counts in votes.items():
-        rated = np.isfinite(counts).all(1)
+        rated = np.isfinite(counts).all(1) & (intended.sum(1) > 0)
         if not rated.any():
             continue
-        n, y = counts[rated], plain.truth[rated]
+        n, y, said = counts[rated], intended[rated].argmax(1), plain.probs[rated].argmax(1)
         own, top = n[np.arange(len(y)), y], n.max(1)
         alone = np.isclose(n, top[:, None]).sum(1) == 1
+        as_voted = said[alone] == n[alone].argmax(1)
         out[given] = {
             "takes": int(rated.sum()),
             "one_rater": float(own.sum() / n.sum()),
             "majority": float((np.isclose(own, top) & alone).mean()),
-            "network": float(plain.right[rated].mean()),
+            "network": float((said == y).mean()),
+            "voted": int(alone.sum()),
+            "network_as_voted": float(as_voted.mean()) if len(as_voted) else None,
         }
     return out

@@ -1,113 +1,25 @@
-"""Trained networks and the people they have not seen: what is evaluated, on what."""
+"""Trained networks on disk and the people they have not seen: what is evaluated, on what."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from avtca.clipspec import ClipSpec
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
-from avtca.evaluation.calibration import fit_temperature
+from avtca.evaluation.answering import Float, Part, System, fitted
+from avtca.evaluation.marks import joined, mark_of
 from avtca.evaluation.material import Material, chosen_takes, open_material
-from avtca.evaluation.predict import WindowLogits, window_logits
-from avtca.evaluation.predictions import Predictions, run_name
+from avtca.evaluation.predictions import run_name
 from avtca.evaluation.takes import SHARES, TakeSet, mapped_targets
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 
-Float = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One network, the takes it is tested on, and the takes of other people for calibration."""
-
-    network: AVTCA
-    test: TakeSet
-    validation: TakeSet | None
-    temperature: float = 1.0
-
-
-@dataclass(frozen=True)
-class System:
-    """One network, or the networks of all folds, each with its own test people.
-
-    ``mark``: the auditor's line on the split. ``card``: of the first network.
-    """
-
-    name: str
-    parts: tuple[Part, ...]
-    card: Card
-    mark: str
-    binary: bool
-    provenance: dict[str, Any]
-    votes: dict[str, Float] = field(default_factory=dict)
-    """Raters' votes ``(n, k)`` on every test take, by what they were given; NaN where unrated."""
-    memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
-
-    @property
-    def spec(self) -> ClipSpec:
-        """What the takes were prepared with."""
-        return self.parts[0].test.spec
-
-    @property
-    def test(self) -> list[TakeSet]:
-        """The test takes of each part."""
-        return [part.test for part in self.parts]
-
-    def answers(
-        self,
-        change: Callable[[TakeSet], TakeSet] | None = None,
-        *,
-        calibrated: bool = False,
-        side: str = "test",
-    ) -> Predictions:
-        """Answers of all parts on their test (or "validation") takes, after ``change``."""
-        tables = []
-        for part in self.parts:
-            takes = part.test if side == "test" else part.validation
-            if takes is None:
-                raise ConfigError("use validation takes", "there are none", "name folds")
-            seen = takes if change is None else change(takes)
-            if change is None:
-                found = self._logits(part, takes, side)
-            else:
-                found = window_logits(part.network, seen, binary=self.binary)
-            probs = found.probabilities(part.temperature if calibrated else 1.0)
-            tables.append(Predictions.of(seen, probs, binary=self.binary))
-        return Predictions.joined(tables)
-
-    def _logits(self, part: Part, takes: TakeSet, side: str) -> WindowLogits:
-        """Of untouched takes, kept once computed."""
-        key = id(part.network), side
-        if key not in self.memo:
-            self.memo[key] = window_logits(part.network, takes, binary=self.binary)
-        return self.memo[key]
-
-    def calibrated(self) -> "System":
-        """The same with each part's temperature fitted on its validation people.
-
-        Windows of a take count as one take. Parts without validation takes keep the card's.
-        """
-        parts = []
-        for part in self.parts:
-            temperature = float(self.card.calibration.get("temperature", 1.0))
-            if part.validation is not None and not self.binary:
-                found = self._logits(part, part.validation, "validation")
-                temperature = fitted(found, part.validation)
-            parts.append(Part(part.network, part.test, part.validation, temperature))
-        return replace(self, parts=tuple(parts))
-
-
-def fitted(found: WindowLogits, takes: TakeSet) -> float:
-    """Temperature of window logits, each take weighing the same."""
-    labels = takes.labels[found.take]
-    return fit_temperature(found.logits, labels, weights=found.weights)
+__all__ = ["Part", "System", "fitted", "kept_weights", "open_system"]
+Loaded = tuple[AVTCA, Card]
 
 
 def open_system(
@@ -116,87 +28,207 @@ def open_system(
     *,
     folds: str | None = None,
     fold: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     allow_leak: bool = False,
+    device: str = "cpu",
 ) -> System:
     """A checkpoint, a run's folder or a cross-validation's, with the takes to test it on.
 
     A run remembers its folds: its test people are taken from the corpus again, and those of each
-    fold for a cross-validation (``seed`` chooses among its seeds). A checkpoint without folds is
-    tested on all takes, unless ``folds`` and ``fold`` name some. Raises :class:`LeakError` where
-    people of the test side were trained on, unless ``allow_leak``; :class:`ClipSpecMismatch`
-    where the corpus is prepared differently; :class:`ConfigError` for another corpus's folds.
+    fold for a cross-validation (``seed`` chooses among its seeds, by default the first). On a fold
+    of other folds (``folds``, ``fold``), and on all takes of a corpus for which none are known, the
+    networks of a cross-validation answer as one. ``device``: "auto", "cpu" or "cuda".
+
+    Raises :class:`LeakError` where people of the test side were trained on, unless ``allow_leak``;
+    :class:`ClipSpecMismatch` where the corpus is prepared differently; :class:`ConfigError` where
+    folds have changed since the training or one of several is not named, for a seed or a fold of
+    a cross-validation that is not there, and for a missing device.
     """
-    checkpoints = _checkpoints(path, seed)
-    loaded = [load_checkpoint(checkpoint) for checkpoint in checkpoints]
+    asked = f"evaluate {path}"
+    if fold is not None and folds is None:
+        raise ConfigError(
+            f"{asked} on fold {fold}",
+            "no folds are named",
+            "add --folds, or name the folder of that fold's training",
+        )
+    checkpoints, numbers = _checkpoints(path, seed)
+    at = _device(device)
+    loaded = [load_checkpoint(checkpoint, device=at) for checkpoint in checkpoints]
     first = loaded[0][1]
-    run = dict(first.provenance.get("provenance", {}))
-    binary = first.provenance.get("recipe", {}).get("loss") == "binary"
+    run = _run(first)
     prepared = PreparedCorpus.open(corpus).view(first.clip_spec)
     same = run.get("corpus") == prepared.name
     name = folds or (str(run["folds"]) if same and run.get("folds") else None)
-    choice = {
-        "labels": first.labels,
+    choice: dict[str, Any] = {
         "target": run.get("target", "label") if same else "label",
         "where": run.get("where") if same else None,
         "standardise": run.get("standardise", "none"),
     }
     if name is None:
-        takes = chosen_takes(prepared, **choice)
-        mark = _trained_on(takes, first, prepared.name, allow_leak) or "whole corpus"
-        part = Part(loaded[0][0], takes, None)
-        provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash}
-        votes = _votes(prepared, [takes])
-        return System(run_name(path), (part,), first, mark, binary, provenance, votes)
-    material = open_material(
-        corpus, folds=name, spec=first.clip_spec, allow_leak=allow_leak, **choice
+        _require_all(asked, numbers, _folds_of(path))
+        takes = chosen_takes(prepared, labels=first.labels, **choice)
+        parts = [_part(loaded, prepared.name, takes, None, "no folds are named")]
+        provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
+        mark = joined(("whole corpus", mark_of(choice)))
+    else:
+        material = open_material(
+            corpus,
+            folds=name,
+            spec=first.clip_spec,
+            labels=first.labels,
+            allow_leak=allow_leak,
+            **choice,
+        )
+        provenance, mark = material.provenance, mark_of(material.provenance)
+        if folds is None:
+            _require_unchanged(asked, name, loaded, material)
+        again = same and {_run(card).get("folds_hash") for _, card in loaded}
+        if folds is None or (fold is None and again == {material.folds.hash}):
+            _require_all(asked, numbers, len(material.rows))
+            parts = [_side([one], material, int(_run(one[1]).get("fold", 0))) for one in loaded]
+        else:
+            _require_all(asked, numbers, _folds_of(path))
+            parts = [_side(loaded, material, _only(asked, material, fold))]
+    mark = joined([mark, *(_leak(part, allow_leak) for part in parts)])
+    binary = first.provenance.get("recipe", {}).get("loss") == "binary"
+    votes, intended = _told_by_people(prepared, [part.test for part in parts])
+    where = run_name(path), tuple(parts), first, mark, binary
+    return System(*where, provenance, votes, intended)
+
+
+def _run(card: Card) -> dict[str, Any]:
+    """Where a network's training took its data from."""
+    return dict(card.provenance.get("provenance") or {})
+
+
+def _device(wanted: str) -> str:
+    """The device that is meant. Raises :class:`ConfigError` where it is not there."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"use the device {wanted}", "unknown", "choose auto, cpu or cuda")
+    there = wanted != "cpu" and torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ConfigError("use the device cuda", "PyTorch finds none here", "choose cpu or auto")
+    return "cuda" if there else "cpu"
+
+
+def _part(
+    loaded: Sequence[Loaded],
+    corpus: str,
+    test: TakeSet,
+    validation: TakeSet | None,
+    lacking: str = "",
+) -> Part:
+    """Networks with their takes; validation people whom they know are none."""
+    trained: set[str] = set()
+    for _, card in loaded:
+        if _run(card).get("corpus") == corpus:
+            trained |= set((card.provenance.get("train") or {}).get("speakers", ()))
+    if validation is not None and trained & set(validation.speakers):
+        experiment = _run(loaded[0][1]).get("experiment") or {}
+        meant = (experiment.get("data") or {}).get("validation") == "train"
+        how = " (data.validation: train)" if meant else ""
+        lacking = f"the validation people were trained on{how}"
+    elif validation is not None and set(test.speakers) & set(validation.speakers):
+        lacking = "people of the test are among the validation people"
+    elif validation is not None and not len(validation):
+        lacking = "the fold has no validation people"
+    return Part(
+        tuple(network for network, _ in loaded),
+        test,
+        None if lacking else validation,
+        lacking,
+        frozenset(trained),
     )
-    parts, marks = [], [material.mark]
-    for network, card in loaded:
-        at = card.provenance.get("provenance", {}).get("fold", 0) if folds is None else fold or 0
-        test, validation = _sides(material, int(at))
-        mark = _trained_on(test, card, prepared.name, allow_leak)
-        marks = marks if not mark or mark in marks else [*marks, mark]
-        trained = set((card.provenance.get("train") or {}).get("speakers", ()))
-        unseen = len(validation) > 0 and not trained & set(validation.speakers)
-        parts.append(Part(network, test, validation if unseen else None))
-    votes = _votes(prepared, [part.test for part in parts])
-    where = material.provenance
-    return System(run_name(path), tuple(parts), first, "; ".join(marks), binary, where, votes)
 
 
-def _votes(corpus: PreparedCorpus, tests: Sequence[TakeSet]) -> dict[str, Float]:
-    """Raters' votes on the test takes, where the corpus has them; shares if not their number."""
+def _side(loaded: Sequence[Loaded], material: Material, fold: int) -> Part:
+    test, validation = material.side(fold, "test"), material.side(fold, "validation")
+    return _part(loaded, str(material.provenance["corpus"]), test, validation)
+
+
+def _require_unchanged(asked: str, name: str, loaded: Sequence[Loaded], now: Material) -> None:
+    """Refuse folds that are not those of the training any more."""
+    before = {str(_run(card).get("folds_hash", now.folds.hash)) for _, card in loaded}
+    if changed := before - {now.folds.hash}:
+        raise ConfigError(
+            f"{asked} by its folds {name}",
+            f"they have changed since its training ({changed.pop()}, now {now.folds.hash})",
+            "restore them, or name others with --folds and --fold",
+        )
+
+
+def _only(asked: str, material: Material, fold: int | None) -> int:
+    """The fold that is named, or the only one there is."""
+    n = len(material.rows)
+    if fold is None and n > 1:
+        raise ConfigError(
+            f"{asked} by {material.folds.name}", f"it has {n} folds", "name one with --fold, from 0"
+        )
+    return fold or 0
+
+
+def _told_by_people(
+    corpus: PreparedCorpus, tests: Sequence[TakeSet]
+) -> tuple[dict[str, Float], Float]:
+    """Raters' votes on the test takes, where the corpus has them, and the corpus's own labels.
+
+    See :class:`System`. Where the number of raters is not known, votes are shares.
+    """
     row_of = {take: row for row, take in enumerate(corpus.takes)}
     rows = [row_of[name] for takes in tests for name in takes.names]
+    labels = tests[0].spec.labels
     out = {}
     for given in SHARES:
         if given in corpus.meta["targets"]:
-            found = corpus.targets(given)
-            shares, _ = mapped_targets(found, corpus.labels, tests[0].spec.labels)
+            shares, _ = mapped_targets(corpus.targets(given), corpus.target_names(given), labels)
             raters = corpus.manifest.get(f"raters_{given}")
             n = np.ones(len(shares)) if raters is None else raters.to_numpy(np.float64)
             out[given] = (shares.astype(np.float64) * n[:, None])[rows]
-    return out
+    own, _ = mapped_targets(corpus.targets("label"), corpus.target_names("label"), labels)
+    return out, own.astype(np.float64)[rows]
 
 
-def _sides(material: Material, fold: int) -> tuple[TakeSet, TakeSet]:
-    return material.side(fold, "test"), material.side(fold, "validation")
-
-
-def _checkpoints(path: Path, seed: int) -> list[Path]:
-    """The networks behind a path: one, or one for each fold."""
-    folders = sorted((path / f"seed{seed}").glob("fold*"), key=lambda folder: int(folder.name[4:]))
+def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
+    """The networks behind a path: one, or one for each fold that there is, with their numbers."""
+    asked = f"evaluate {path}"
+    seeds = sorted(int(one.name[4:]) for one in path.glob("seed*") if one.name[4:].isdigit())
+    if seed is not None and seed not in seeds:
+        if seeds:
+            found = f"no seed {seed}; there are {', '.join(map(str, seeds))}"
+            raise ConfigError(asked, found, "choose one of them")
+        raise ConfigError(f"{asked} with seed {seed}", "no folder of avtca cv", "leave --seed out")
+    if not seeds:
+        return [kept_weights(path)], []
+    inside = path / f"seed{seeds[0] if seed is None else seed}"
+    folders = sorted(inside.glob("fold*"), key=lambda folder: int(folder.name[4:]))
+    if unfinished := [one.name for one in folders if not (one / "done.json").exists()]:
+        found = f"{', '.join(unfinished)} not finished"
+        raise ConfigError(asked, found, "run avtca cv to its end")
     if not folders:
-        return [kept_weights(path)]
-    unfinished = [folder.name for folder in folders if not (folder / "done.json").exists()]
-    if unfinished:
+        raise ConfigError(asked, f"no folds in {inside.name}", "run avtca cv to its end")
+    return [kept_weights(one) for one in folders], [int(one.name[4:]) for one in folders]
+
+
+def _folds_of(path: Path) -> int | None:
+    """How many folds a finished cross-validation has; ``None`` where it has not come to its end."""
+    try:
+        result = json.loads((path / "result.json").read_text("utf-8"))
+        return len(list(result["folds"]["accuracy"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _require_all(asked: str, numbers: Sequence[int], folds: int | None) -> None:
+    """Refuse a cross-validation with a fold that has not begun; a single network has no numbers."""
+    if numbers and folds is None:
+        raise ConfigError(asked, "the cross-validation has not ended", "run avtca cv to its end")
+    missing = sorted(set(range(folds or 0)) - set(numbers)) if numbers else []
+    if missing:
         raise ConfigError(
-            f"evaluate {path}",
-            f"{', '.join(unfinished)} not finished",
-            "run avtca cv to its end",
+            asked,
+            f"{len(numbers)} of {folds} folds are there, not {', '.join(map(str, missing))}",
+            "run avtca cv to its end, or name the folder of one fold",
         )
-    return [kept_weights(folder) for folder in folders]
 
 
 def kept_weights(path: Path) -> Path:
@@ -209,15 +241,13 @@ def kept_weights(path: Path) -> Path:
     return path
 
 
-def _trained_on(takes: TakeSet, card: Card, corpus: str, allow_leak: bool) -> str:
+def _leak(part: Part, allow_leak: bool) -> str:
     """The mark for people of the test who were trained on; empty where there are none.
 
     Raises :class:`LeakError` unless leaks are allowed.
     """
-    run = card.provenance.get("provenance", {})
-    trained = card.provenance.get("train") or {}
-    both: Sequence[str] = sorted(set(trained.get("speakers", ())) & set(takes.speakers))
-    if run.get("corpus") != corpus or not both:
+    both = sorted(part.trained & set(part.test.speakers))
+    if not both:
         return ""
     if not allow_leak:
         raise LeakError(

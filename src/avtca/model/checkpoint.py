@@ -112,6 +112,8 @@ def read_card(path: str | Path) -> Card:
     asked = f"read {path}"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(asked, "it is missing", "copy or train it again") from None
     except (ValueError, OSError) as error:
         line = str(error).splitlines()[0]
         raise CheckpointError(asked, f"not a card ({line})", "copy or train it again") from None
@@ -176,6 +178,10 @@ def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
         stem = path
     weights, card = (stem.with_name(stem.name + end) for end in (".safetensors", ".json"))
     if existing:
+        if not weights.is_file() and not card.is_file():
+            raise CheckpointError(
+                asked, "no such file or folder", "name a checkpoint, or the folder that holds it"
+            )
         for file in (weights, card):
             if not file.is_file():
                 raise CheckpointError(

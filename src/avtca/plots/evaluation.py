@@ -93,7 +93,9 @@ def bars_figure(rows: Sequence[tuple[str, Sequence[float | None]]], metric: str)
         if low == low:
             axes.plot([100 * low, 100 * high], [place, place], color=INK, linewidth=1.4)
         edge = value if high != high else max(value, high)
-        axes.text(100 * edge + 1, place, f"{100 * value:.1f}", va="center", fontsize=9)
+        known = value == value
+        text = f"{100 * value:.1f}" if known else "no value"
+        axes.text(100 * edge + 1 if known else 1, place, text, va="center", fontsize=9)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 108)
@@ -113,19 +115,22 @@ def plain(axes: Axes) -> None:
 def page(result: Mapping[str, Any]) -> str:
     """One self-contained HTML page with tables and pictures."""
     metrics = result["metrics"]
-    mark = result["split"]["mark"]
+    target = result["split"].get("target", "label")
+    truth = "" if target == "label" else f"; truth: {target}"
     lead = (
         f"{result['variant']}, {result['takes']} takes of {result['speakers']} people, "
         f"{result['networks']} network{'s' if result['networks'] > 1 else ''}; "
-        f"split {result['split'].get('folds', 'whole corpus')}. Intervals: 95 %, bootstrap over "
-        "people."
+        f"split {result['split'].get('folds', 'whole corpus')}{truth}. Intervals: 95 %, "
+        "bootstrap over people."
     )
-    wrong = "LEAK" in mark or "SYNTHETIC" in mark
-    parts = [f"<p class='note bad'>{html.escape(mark)}</p>" if wrong else ""]
-    rows = [
-        (METRIC_NAMES[name], *_percent(metrics[name])) for name in METRIC_NAMES if name in metrics
-    ]
-    parts.append(section("Figures", table(("metric", "%", "interval"), rows)))
+    parts = [mark_note(result["split"]["mark"])]
+    if "left_out" in result:
+        gone = result["left_out"]
+        parts.append(note(f"Left out: {', '.join(gone['what'])}: {gone['why']}.", "warn"))
+    parts.append(section("Figures", _figures(metrics)))
+    if "intended" in result:
+        against = f"Against the corpus's own label, {result['intended']['takes']} takes"
+        parts.append(section(against, _figures(result["intended"])))
     if "confusion" in metrics:
         per = metrics["per_class"]
         rows = [
@@ -158,6 +163,32 @@ def page(result: Mapping[str, Any]) -> str:
     )
 
 
+def _figures(metrics: Mapping[str, Any]) -> str:
+    rows = [
+        (METRIC_NAMES[name], *_percent(metrics[name])) for name in METRIC_NAMES if name in metrics
+    ]
+    return table(("metric", "%", "interval"), rows)
+
+
+def mark_note(mark: str) -> str:
+    """What must be said of a split: red for a leak or made people, a note for the rest."""
+    if mark in ("", "clean", "whole corpus"):
+        return ""
+    return note(mark, "bad" if "LEAK" in mark or "SYNTHETIC" in mark else "warn")
+
+
+def note(text: str, kind: str = "") -> str:
+    """A line of the page; ``kind``: "warn", "bad" or "" for neither."""
+    return f"<p class='{f'note {kind}'.strip()}'>{html.escape(text)}</p>"
+
+
+FITTED_ON = {
+    "validation people": "the validation people",
+    "other folds": "each fold's on the other folds' answers about their own test people",
+}
+"""Whose answers temperature, sets and thresholds are fitted on, in words."""
+
+
 def _calibration(result: Mapping[str, Any]) -> str:
     values = result["calibration"]
     rows = [
@@ -168,7 +199,10 @@ def _calibration(result: Mapping[str, Any]) -> str:
     temperatures = ", ".join(f"{t:.2f}" for t in values["temperature"])
     out = section(
         "Calibration",
-        f"<p class=note>Temperature fitted on other people: {temperatures}</p>"
+        note(
+            f"Temperature, sets and thresholds fitted on {FITTED_ON[result['fitted_on']]}. "
+            f"Temperature: {temperatures}."
+        )
         + table(head, rows)
         + image(reliability_figure(result), "reliability"),
     )
@@ -205,7 +239,14 @@ def _raters(values: Mapping[str, Any]) -> str:
         for given, one in values.items()
     ]  # fmt: skip
     head = ("raters were given", "takes", "one rater, %", "majority of raters, %", "network, %")
-    return section("Beside people", table(head, rows))
+    said = "How often the corpus's own label is named."
+    voted = [
+        (given, str(one["voted"]),
+         "" if one["network_as_voted"] is None else f"{100 * one['network_as_voted']:.1f}")
+        for given, one in values.items()
+    ]  # fmt: skip
+    again = ("raters were given", "takes with one most frequent vote", "network names it, %")
+    return section("Beside people", note(said) + table(head, rows) + table(again, voted))
 
 
 def _multilabel(values: Mapping[str, Any]) -> str:
@@ -225,7 +266,8 @@ def numbers(interval: Sequence[float | None]) -> tuple[float, float, float]:
 
 def _percent(interval: Sequence[float | None]) -> tuple[str, str]:
     value, low, high = (100 * x for x in numbers(interval))
-    return f"{value:.1f}", "" if low != low else f"{low:.1f} to {high:.1f}"
+    shown = "no value" if value != value else f"{value:.1f}"
+    return shown, "" if low != low else f"{low:.1f} to {high:.1f}"
 
 
 def section(title: str, body: str) -> str:

@@ -9,7 +9,15 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from avtca.plots.evaluation import METRIC_NAMES, image, numbers, plain, section, table
+from avtca.plots.evaluation import (
+    METRIC_NAMES,
+    image,
+    mark_note,
+    numbers,
+    plain,
+    section,
+    table,
+)
 from avtca.plots.page import STYLE
 
 LINES = ("#2b6cb0", "#ee8434", "#6b8f3c", "#7a5aa6", "#c8443f", "#4c9f9f", "#5f6c7b", "#b5838d")
@@ -78,11 +86,8 @@ def page(result: Mapping[str, Any], metric: str = "accuracy") -> str:
     systems = result["systems"]
     conditions = list(dict.fromkeys(name for points in systems.values() for name in points))
     takes = ", ".join(f"{name}: {n} takes" for name, n in result["takes"].items())
-    marks = {split["mark"] for split in result["splits"].values()}
-    leaks = "".join(
-        f"<p class='note bad'>{html.escape(mark)}</p>"
-        for mark in sorted(marks)
-        if "LEAK" in mark or "SYNTHETIC" in mark
+    marks = "".join(
+        mark_note(mark) for mark in sorted({split["mark"] for split in result["splits"].values()})
     )
     parts = [
         section(
@@ -97,7 +102,7 @@ def page(result: Mapping[str, Any], metric: str = "accuracy") -> str:
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{title}</title><style>{STYLE}</style><main><h1>{title}</h1>"
-        f"<p class=lead>{html.escape(lead)}</p>{leaks}{''.join(parts)}</main></html>\n"
+        f"<p class=lead>{html.escape(lead)}</p>{marks}{''.join(parts)}</main></html>\n"
     )
 
 

@@ -1,0 +1,61 @@
+"""What must be said beside every figure of a split, in one line, and where answers keep it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+STANDARDISED = "features standardised on each person's own takes"
+PLACES = {
+    "config.json": ("data",),
+    "last.json": ("provenance", "provenance"),
+    "evaluation.json": ("split",),
+}
+"""Files beside answers that say where they come from, and the keys to it."""
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Marks as one, each said once; an empty one says nothing."""
+    return "; ".join(dict.fromkeys(part for part in parts if part))
+
+
+def mark_of(provenance: Mapping[str, Any]) -> str:
+    """The mark of where answers come from: the auditor's line, and whether people's own takes
+    served to standardise features.
+
+    Keys: ``mark`` (of an evaluation, which holds both), or ``split_audit`` (text) and
+    ``standardise`` ("none" or "speaker"); empty where nothing is known.
+    """
+    if "mark" in provenance:
+        return str(provenance["mark"])
+    own = STANDARDISED if provenance.get("standardise") == "speaker" else ""
+    return joined((str(provenance.get("split_audit", "")), own))
+
+
+def mark_beside(folder: Path) -> str:
+    """The mark of answers in a folder; empty where nothing there says where they come from.
+
+    A run and an evaluation keep it beside their answers; a table of results in ``cells.json`` two
+    folders up, PROTOCOL/ROW/seedN -> values with the keys of :func:`mark_of`.
+    """
+    for name, keys in PLACES.items():
+        found = _read(folder / name)
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, dict) and (mark := mark_of(found)):
+            return mark
+    row = folder.resolve()
+    cells = _read(row.parent.parent / "cells.json")
+    return joined(
+        mark_of(cell)
+        for name, cell in (cells if isinstance(cells, dict) else {}).items()
+        if name.startswith(f"{row.parent.name}/{row.name}/seed") and isinstance(cell, dict)
+    )
+
+
+def _read(path: Path) -> Any:
+    """The values of a JSON file; ``None`` where there is none."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
