@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 
 def avtca(*arguments, **env):
@@ -40,3 +43,42 @@ def test_offline_demo_says_synthetic(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC" in page
     assert "data:image/png" in page
+
+
+def test_the_demo_does_not_need_its_cache_and_keeps_names_as_they_are(tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "[/b]" / ":smile:"
+    done = avtca("demo", "--offline", "--out", out, AVTCA_CACHE=str(tmp_path / "file" / "c"))
+    assert done.returncode == 0, done.stderr
+    assert "clips are not kept" in done.stderr
+    assert f"Open {out / 'report.html'}" in done.stdout
+    assert (out / "report.html").is_file()
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    places = [tmp_path / "file" / "[/b]"]
+    places += [Path("/proc/self")] if sys.platform == "linux" else []
+    for place in places:
+        done = avtca("demo", "--offline", "--out", place, AVTCA_CACHE=str(tmp_path / "c"))
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: write {place}: "), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_under_standard_output_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "avtca", "doctor"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: write the results: No space left on device; "), (
+        done.stderr
+    )
+    assert len(done.stderr.splitlines()) == 1

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,8 @@ def test_json_and_nothing_else_on_standard_output(predicted):
         assert sum(row["scores"].values()) == pytest.approx(1, abs=1e-3)
         assert row["top"] == max(row["scores"], key=row["scores"].get)
         assert {"timeline", "coverage", "warnings", "model"} <= set(row)
+        assert row["confidence"] == row["scores"][row["top"]]
+        assert (row["sure"] is None) == (row["sure_from"] is None) == (row["streams"] != "both")
         for window in row["timeline"]:
             assert window["end_s"] > window["start_s"]
 
@@ -76,22 +80,28 @@ def test_most_of_the_six_are_named_as_they_were_acted(predicted):
 
 
 def test_the_folder_holds_a_page_pictures_json_and_csv(predicted):
-    _, out, clips = predicted
+    done, out, clips = predicted
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("<section>") == len(clips)
     assert page.count("data:image/png;base64,") == len(clips)
     assert "http://" not in page
     assert "https://" not in page
-    assert len(list(out.glob("*.png"))) == len(list(out.glob("*.csv"))) == len(clips)
-    first = json.loads(next(iter(sorted(out.glob("*.json")))).read_text())
+    for ending in ("png", "csv", "json"):
+        assert all((out / f"{clip.name}.{ending}").is_file() for clip in clips)
+    assert len(list(out.iterdir())) == 3 * len(clips) + 3
+    first = json.loads((out / f"{clips[0].name}.json").read_text())
     assert first["file"] == str(clips[0])
     assert not list(out.glob(".*"))
+    rows = list(csv.DictReader((out / "summary.csv").open(encoding="utf-8")))
+    assert [row["file"] for row in rows] == [str(clip) for clip in clips]
+    assert [row["top"] for row in rows] == [row["top"] for row in json.loads(done.stdout)]
 
 
 def test_table_and_csv(six):
     table = avtca("predict", six[0])
     assert six[0].name in table.stdout
     assert "confidence" in table.stdout
+    assert "face seen, voice heard: share of the file" in table.stdout
     text = avtca("predict", *six[:2], "--format", "csv").stdout
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {Path(row["file"]).name for row in rows} == {clip.name for clip in six[:2]}
@@ -132,6 +142,8 @@ def test_mistakes_in_the_call_are_one_line(six, tmp_path):
     calls = [
         ("predict", six[0], "--model", tmp_path / "nowhere"),
         ("predict", six[0], "--window", "99"),
+        ("predict", "gone.mp4", "--window", "nan"),
+        ("predict", "gone.mp4", "--hop", "inf"),
         ("predict", six[0], "--hop", "0"),
         ("predict", six[0], "--detector", "eyes"),
         ("predict", six[0], "--out", tmp_path / "file"),
@@ -151,7 +163,109 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in done.stderr
 
 
+def test_debug_shows_the_traceback_of_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "text.mp4").write_text("not a film")
+    done = avtca("--debug", "predict", "text.mp4", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr and "error: read text.mp4: " in done.stderr
+
+
+def test_names_are_printed_as_they_are(tmp_path, six):
+    """And in two folders, with as much of the path as tells them apart."""
+    for name in ("[b]/[red]x.flv", "c/[red]x.flv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(six[0].read_bytes())
+    done = avtca("predict", "[b]/[red]x.flv", "c", "[/b].mp4", "--out", "[/o]", cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "error: read [/b].mp4: " in done.stderr
+    first = done.stdout.splitlines()[1:3]
+    assert [line.split()[0] for line in first] == ["[b]/[red]x.flv", "c/[red]x.flv"]
+    rows = list(csv.DictReader((tmp_path / "[/o]" / "summary.csv").open(encoding="utf-8")))
+    assert [bool(row["error"]) for row in rows] == [False, False, True]
+    assert len(list((tmp_path / "[/o]").glob("*.png"))) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_stopped_it_prints_what_is_done_and_goes_on_later(six, samples, tmp_path):
+    """One short clip is done while the long one is read."""
+    out = tmp_path / "out"
+    clips = [six[0], samples / "obama_speech.mp4", six[1]]
+    command = [sys.executable, "-m", "avtca", "predict", *clips, "--out", out, "--format", "json"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(list(map(str, command)), env=SMALL, **streams) as process:
+        limit = time.monotonic() + 60
+        while not (out / "avtca-manifest.json").exists() and time.monotonic() < limit:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert [row["file"] for row in json.loads(printed)] == [str(six[0])]
+    assert (out / "report.html").read_text(encoding="utf-8").count("<section>") == 1
+    assert said.splitlines()[-1] == "stopped after 1 of 3; the same command goes on where it was"
+
+    again = avtca("predict", six[0], six[1], "--out", out, "--format", "json")
+    assert again.returncode == 0, again.stderr
+    assert "(read before)" in again.stderr.splitlines()[0]
+    assert again.stderr.count("(read before)") == 1
+    rows = json.loads(again.stdout)
+    assert rows[0] == json.loads(printed)[0]
+    assert [row["file"] for row in rows] == [str(six[0]), str(six[1])]
+    assert (out / "report.html").read_text(encoding="utf-8").count("<section>") == 2
+
+
+def test_a_disk_that_fills_up_ends_it_with_the_results(six, tmp_path):
+    """No file may grow past 1 kB: the trial write succeeds, the picture's does not."""
+
+    resource = pytest.importorskip("resource", reason="POSIX limits")
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+    command = [sys.executable, "-m", "avtca", "predict", *six[:2], "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [*map(str, command), "--format", "json"],
+        capture_output=True,
+        text=True,
+        env=SMALL,
+        preexec_fn=small_files,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert [row["file"] for row in json.loads(done.stdout)] == [str(six[0])]
+    assert done.stderr.splitlines()[-1].startswith(f"error: write {tmp_path / 'out'}: ")
+    assert "Traceback" not in done.stderr and "internal" not in done.stderr
+
+
+def test_a_row_a_file_for_a_study_with_those_that_failed(six, corpora, tmp_path):
+    voice = next(iter(sorted((corpora / "ravdess" / "audio").glob("*.flac"))))
+    done = avtca("predict", six[0], tmp_path / "gone.mp4", voice, "--format", "summary")
+    assert done.returncode == 2
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert [row["streams"] for row in rows] == ["both", "", "voice"]
+    assert rows[0]["sure"] in ("true", "false") and rows[2]["sure"] == ""
+    assert sum(float(rows[0][name]) for name in SEVEN) == pytest.approx(1, abs=1e-3)
+
+
 def test_the_input_is_never_touched(six):
     before = [(clip.stat().st_mtime_ns, clip.read_bytes()) for clip in six[:1]]
     avtca("predict", six[0])
     assert before == [(clip.stat().st_mtime_ns, clip.read_bytes()) for clip in six[:1]]
+
+
+def test_the_example_keeps_files_apart_and_says_how_it_is_called(six, corpora, tmp_path):
+    voice = next(iter(sorted((corpora / "ravdess" / "audio").glob("*.flac"))))
+    for source, name in ((six[3], "a/x.flv"), (voice, "b/x.flac")):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        (tmp_path / "in" / name).write_bytes(source.read_bytes())
+    example = Path(__file__).parents[2] / "examples" / "predict_folder.py"
+    command = [sys.executable, str(example)]
+    usage = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert usage.returncode == 1 and usage.stderr.startswith("usage: python examples/")
+    command += ["in", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("a/x.flv: happy ")
+    assert done.stdout.splitlines()[0].endswith("%, not sure")
+    assert done.stdout.splitlines()[1].endswith("%, untested")
+    assert (tmp_path / "out/a/x.flv.csv").is_file() and (tmp_path / "out/b/x.flac.csv").is_file()

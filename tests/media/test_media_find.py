@@ -1,5 +1,6 @@
 """Files, folders and globs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,23 @@ def test_a_name_with_glob_characters_is_a_file_first(tree):
 def test_a_link_in_a_circle_ends(tree):
     (tree / "b" / "loop").symlink_to(tree)
     assert len(find_media([tree])) == 4
+
+
+def test_a_folder_below_that_cannot_be_read_is_said(tree, monkeypatch):
+    """Root may read everything: the system's refusal is played."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path) == str(tree / "b" / "c"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for entry in (tree, f"{tree}/*"):
+        found = find_media([entry])
+        assert names(found, tree) == ["a.wav", "b/1.flv", "b/2.MP4", None]
+        locked = str(tree / "b" / "c")
+        assert found[-1].entry == locked
+        assert str(found[-1].error) == (
+            f"read folder {locked}: Permission denied; allow reading it"
+        )

@@ -8,9 +8,10 @@ from avtca.clipspec import ClipSpec
 class RecordingEngine:
     name = "recording"
     temperature = 1.0
-    sure = None
+    weights = "none"
 
-    def __init__(self, spec: ClipSpec, *, crop_px: int = 48, colour: str = "grey") -> None:
+    def __init__(self, spec: ClipSpec, *, crop_px: int = 48, colour: str = "grey", **sure) -> None:
+        self.thresholds = sure
         self.spec, self.crop_px, self.colour = spec, crop_px, colour
         self.batches = []
         self.crops_seen = 0

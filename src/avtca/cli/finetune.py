@@ -62,8 +62,7 @@ def finetune(
 
     if threads:
         torch_threads(threads)
-    bar = Bar(shown=progress)
-    try:
+    with Bar(shown=progress) as bar:
         result = command.finetune(
             checkpoint,
             clips,
@@ -76,8 +75,6 @@ def finetune(
             progress=bar.step,
             bars=progress,
         )
-    finally:
-        bar.stop()
     show(result)
     typer.echo(f"model: {out}; try it with: avtca predict --model {out} CLIP")
     typer.echo(f"card: {out / 'MODEL_CARD.md'}")
@@ -101,13 +98,22 @@ def show(result: dict[str, Any]) -> None:
 
 
 class Bar:
-    """A bar for each thing that is counted, on standard error; lines come between them."""
+    """A bar for each thing that is counted, on standard error; lines come between them.
+
+    In a ``with``, which stops it whatever happens.
+    """
 
     def __init__(self, *, shown: bool) -> None:
         self.shown = shown
         self._what = ""
         self._bar: Progress | None = None
         self._task = TaskID(0)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def step(self, what: str, done: int, total: int) -> None:
         """So many of it are done."""

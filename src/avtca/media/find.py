@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ _SOUND = ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff .au .amr .ca
 _PICTURE = ".jpg .jpeg .png .bmp .tif .tiff .webp .gif"
 MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_SOUND} {_PICTURE} .ts .mxf".split())
 """Name endings, in lower case, by which folders and globs know media."""
+OUTPUTS = "avtca-manifest.json"
+"""A folder with a file of this name holds reports, whose pictures are no media."""
+_REPORT_PICTURE = re.compile(r"(\.person\d+)?\.png$")
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Found:
     """One file to read, or the reason why an entry gave none: exactly one is not ``None``."""
 
     entry: str
-    """What the user wrote."""
+    """What the user wrote, or the folder below it that could not be read."""
     path: Path | None = None
     error: MediaError | None = None
 
@@ -29,73 +33,78 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
     """Expand files, folders and globs, in the order given, each file once.
 
     A file is taken whatever its name. A folder gives the media files in it and below, sorted, but
-    no hidden ones. A glob (``*``, ``?``, ``[...]``, ``**``) gives the media files and folders it
-    matches; files of any name where it spells their ending out. A missing path, a folder without
-    media and a glob without a match become an error for that entry; nothing is raised.
+    no hidden ones and no pictures of avtca's own reports. A glob (``*``, ``?``, ``[...]``,
+    ``**``) gives the media files and folders it matches; files of any name where it spells their
+    ending out. A missing path, a folder without media, a folder that cannot be read and a glob
+    without a match become an error each; nothing is raised.
     """
     found: list[Found] = []
     seen: set[Path] = set()
     for entry in entries:
-        text = str(entry)
-        try:
-            paths = _expand(text)
-        except MediaError as error:
-            found.append(Found(text, error=error))
-            continue
-        for path in paths:
-            real = path.resolve()
-            if real not in seen:
+        for one in _expand(str(entry)):
+            if one.path is not None:
+                real = one.path.resolve()
+                if real in seen:
+                    continue
                 seen.add(real)
-                found.append(Found(text, path=path))
+            found.append(one)
     return found
 
 
-def _expand(text: str) -> list[Path]:
+def _expand(text: str) -> list[Found]:
     path = Path(text)
     if path.is_dir():
-        return _in_folder(path)
+        return _in_folder(text, path)
     if os.path.lexists(path):
-        return [path]
+        return [Found(text, path)]
     if not glob.has_magic(text):
-        raise MediaError(f"read {text}", "no such file or folder", "check the path")
+        return [_failed(text, f"read {text}", "no such file or folder", "check the path")]
     return _in_glob(text)
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(text: str, folder: Path) -> list[Found]:
+    """The media below a folder, and after them the folders that could not be read."""
     trouble: list[OSError] = []
-    found: list[Path] = []
+    paths: list[Path] = []
     for root, folders, files in os.walk(folder, onerror=trouble.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(root, name) for name in files if _is_media(name)]
-    if trouble and not found:
-        raise MediaError(f"read folder {folder}", str(trouble[0]), "allow reading it")
-    if not found:
-        raise MediaError(
-            f"read folder {folder}", "no media files in it", "give a folder with video or sound"
+        ours = set(files) if OUTPUTS in files else set()
+        paths += [Path(root, x) for x in files if _is_media(x) and not _of_report(x, ours)]
+    found = [Found(text, path) for path in sorted(paths)]
+    for error in trouble:
+        name = str(error.filename or folder)
+        found.append(
+            _failed(name, f"read folder {name}", error.strerror or str(error), "allow reading it")
         )
-    return sorted(found)
+    if not found:
+        remedy = "give a folder with video or sound"
+        return [_failed(text, f"read folder {folder}", "no media files in it", remedy)]
+    return found
 
 
-def _in_glob(pattern: str) -> list[Path]:
+def _in_glob(pattern: str) -> list[Found]:
     any_name = bool(ending := Path(pattern).suffix) and not glob.has_magic(ending)
-    found: list[Path] = []
+    found: list[Found] = []
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
         path = Path(name)
         if path.is_dir():
             if "**" not in pattern:
-                found += _media_or_none(path)
+                below = _in_folder(pattern, path)
+                found += [one for one in below if one.path or one.entry != pattern]
         elif any_name or _is_media(path.name):
-            found.append(path)
+            found.append(Found(pattern, path))
     if not found:
-        raise MediaError(f"read {pattern}", "no media file matches", "check the pattern")
+        return [_failed(pattern, f"read {pattern}", "no media file matches", "check the pattern")]
     return found
 
 
-def _media_or_none(folder: Path) -> list[Path]:
-    try:
-        return _in_folder(folder)
-    except MediaError:
-        return []
+def _of_report(name: str, beside: set[str]) -> bool:
+    stem, n = _REPORT_PICTURE.subn("", name)
+    return n > 0 and f"{stem}.json" in beside
+
+
+def _failed(entry: str, asked: str, found: str, remedy: str) -> Found:
+    return Found(entry, error=MediaError(asked, found, remedy))
 
 
 def _is_media(name: str) -> bool:

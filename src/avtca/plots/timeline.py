@@ -10,26 +10,35 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from avtca.plots.style import colour_of
 
 if TYPE_CHECKING:
-    from avtca.recognize.report import Report, TimelineRow
+    from avtca.recognize.report import Person, Report, TimelineRow
 
 MAX_FACES = 9
 """Faces above the timeline."""
+MAX_PEOPLE = 12
+"""People with a timeline of their own; of more, those seen longest."""
+HEIGHT, PERSON_HEIGHT = 4.2, 1.0
+"""Inches of the picture, and more for each person."""
 
 
 def timeline_figure(report: "Report", *, title: str | None = None) -> Figure:
     """Faces on top, stacked scores over seconds, strips of face and voice, bars of the whole.
 
     Where windows overlap, the mean of those that cover a moment is drawn; grey hatching marks
-    moments without face and voice. One person's rows (the one the report's scores are of).
+    moments without face and voice. These are the rows that the report's scores are the mean of;
+    below them each person's, where all were asked for, with a picture of the face.
     """
-    figure = Figure(figsize=(11, 4.2), layout="constrained", facecolor="white")
-    grid = figure.add_gridspec(3, 2, width_ratios=(4.2, 1), height_ratios=(1.15, 3, 0.55))
+    people = sorted(report.people, key=lambda person: -person.seen_s)[:MAX_PEOPLE]
+    people.sort(key=lambda person: person.number)
+    height = HEIGHT + PERSON_HEIGHT * len(people)
+    figure = Figure(figsize=(11, height), layout="constrained", facecolor="white")
+    ratios = (1.15, 3, 0.55, *(1.05 for _ in people))
+    grid = figure.add_gridspec(3 + len(people), 2, width_ratios=(4.2, 1), height_ratios=ratios)
     faces = figure.add_subplot(grid[0, 0])
     scores = figure.add_subplot(grid[1, 0], sharex=faces)
     strips = figure.add_subplot(grid[2, 0], sharex=faces)
-    bars = figure.add_subplot(grid[:, 1])
+    bars = figure.add_subplot(grid[:3, 1])
     end = max(report.duration_s, 1e-3)
-    rows = _one_person(report)
+    rows = report.main_timeline
     edges, shares = moments(rows, report.labels)
     _draw_faces(faces, report, end)
     _draw_scores(scores, edges, shares, report.labels)
@@ -37,9 +46,19 @@ def timeline_figure(report: "Report", *, title: str | None = None) -> Figure:
     strips.set_xlim(0, end)
     strips.set_xlabel("seconds")
     _draw_bars(bars, report)
+    for i, person in enumerate(people):
+        timeline = figure.add_subplot(grid[3 + i, 0], sharex=faces)
+        _draw_scores(timeline, *moments(list(person.timeline), report.labels), report.labels)
+        timeline.set_yticks([])
+        timeline.set_ylabel(f"person {person.number}", rotation=0, ha="right", va="center")
+        _draw_person(figure.add_subplot(grid[3 + i, 1]), person)
+    if len(people) < len(report.people):
+        more = len(report.people) - len(people)
+        figure.supxlabel(f"{more} more people, seen for a shorter time, in JSON and CSV", size=9)
     name = report.file.replace("\\", "/").rsplit("/", 1)[-1]
     heading = f"{name}: {report.top}, {report.certainty}"
-    figure.suptitle(heading if title is None else title, x=0.01, ha="left", weight="bold")
+    heading = heading if title is None else title
+    figure.suptitle(heading, x=0.01, ha="left", weight="bold", parse_math=False)
     return figure
 
 
@@ -52,14 +71,6 @@ def moments(rows: list["TimelineRow"], labels: tuple[str, ...]) -> tuple[np.ndar
         if over:
             shares[i] = np.mean([[row.scores[name] for name in labels] for row in over], axis=0)
     return edges, shares
-
-
-def _one_person(report: "Report") -> list["TimelineRow"]:
-    """The first row of each window: its steadiest person."""
-    first: dict[float, TimelineRow] = {}
-    for row in report.timeline:
-        first.setdefault(row.start_s, row)
-    return list(first.values())
 
 
 def _draw_faces(axes: Axes, report: "Report", end: float) -> None:
@@ -107,6 +118,17 @@ def _draw_strips(axes: Axes, rows: list["TimelineRow"]) -> None:
     axes.set_ylim(-0.5, 1.5)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
+
+
+def _draw_person(axes: Axes, person: "Person") -> None:
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.axis("off")
+    if person.portrait is not None:
+        picture = OffsetImage(person.portrait.rgb, zoom=0.56)
+        axes.add_artist(AnnotationBbox(picture, (0.17, 0.5), frameon=False, pad=0))
+    said = f"{person.top}\n{person.certainty}\nseen {person.seen_s:.1f} s"
+    axes.text(0.42, 0.5, said, va="center", fontsize=9)
 
 
 def _draw_bars(axes: Axes, report: "Report") -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,16 +69,30 @@ def read_bundle(folder: Path = PACKAGED) -> Bundle:
     return Bundle(folder, card)
 
 
+def thresholds_of(calibration: Mapping[str, Any]) -> dict[str, float]:
+    """Confidence from which answers are said to be sure, by what they were read from.
+
+    Of a card's ``sure``: ``{"both": .., "face": .., "voice": ..}``, of which any may be missing or
+    ``None``; in older cards a number, which was measured with both.
+    """
+    sure = calibration.get("sure")
+    by_stream = sure if isinstance(sure, Mapping) else {"both": sure}
+    named = {name: by_stream.get(name) for name in ("both", "face", "voice")}
+    return {name: float(x) for name, x in named.items() if x is not None}
+
+
 class Engine(Protocol):
     """Runs the networks of a model."""
 
     spec: ClipSpec
     name: str
+    weights: str
+    """SHA-256 of what answers."""
     crop_px: int
     colour: str
     temperature: float
-    sure: float | None
-    """Confidence from which answers are said to be sure."""
+    thresholds: dict[str, float]
+    """See :func:`thresholds_of`."""
 
     def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """One value a crop for ``preprocess.visual_window``: features, or the crops themselves."""
@@ -109,7 +124,8 @@ class OnnxEngine:
 
         self.spec, self.name, self.card = bundle.spec, bundle.name, bundle.card
         self.temperature = float(bundle.card["calibration"]["temperature"])
-        self.sure: float | None = bundle.card["calibration"].get("sure")
+        self.weights = str(bundle.card["weights_sha256"])
+        self.thresholds = thresholds_of(bundle.card["calibration"])
         self._fusion = session("fusion")
         self._face = session("face") if "face" in bundle.card["files"] else None
         face = bundle.card.get("face", {})
@@ -150,7 +166,7 @@ class TorchEngine:
         try:
             import torch
 
-            from avtca.model.checkpoint import load_checkpoint
+            from avtca.model.checkpoint import load_checkpoint, pair_at
         except ModuleNotFoundError as error:
             raise MissingExtra(
                 f"load {path}", f"{error.name} is not installed", "pip install 'avtca[train]'"
@@ -167,7 +183,9 @@ class TorchEngine:
         self.spec: ClipSpec = card.clip_spec
         self.name = f"{card.variant} ({path})"
         self.temperature = float(card.calibration.get("temperature", 1.0))
-        self.sure: float | None = card.calibration.get("sure")
+        self.thresholds = thresholds_of(card.calibration)
+        blob, _ = pair_at(path, existing=True)
+        self.weights = hashlib.sha256(blob.read_bytes()).hexdigest()
         self.crop_px, self.colour = self.spec.crop_px, str(self.spec.colour)
         self._face: OnnxEngine | None = None
         if self.spec.visual == "features":
@@ -180,6 +198,7 @@ class TorchEngine:
                     "train on pixels, or prepare the corpus with the packaged face network",
                 )
             self.crop_px, self.colour = self._face.crop_px, self._face.colour
+            self.weights += self._face.weights
 
     def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """As :meth:`OnnxEngine.expression`."""

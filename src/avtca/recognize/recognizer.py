@@ -1,8 +1,10 @@
 """A file in, a :class:`Report` out."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,12 @@ from avtca import preprocess
 from avtca.errors import CheckpointError, ConfigError, MediaError
 from avtca.faces import Detector, best_detector
 from avtca.faces.types import TrackedCrop
-from avtca.media import open_clip
+from avtca.media import Clip, open_clip
+from avtca.media.clip import END_SLACK_S
+from avtca.recognize.answer import MAIN, Coverage, TimelineRow, main_rows
 from avtca.recognize.engines import PACKAGED, Engine, OnnxEngine, TorchEngine, read_bundle
-from avtca.recognize.report import MAIN, Coverage, Report, TimelineRow
-from avtca.recognize.stream import WindowMedia, WindowStream, steadiness
+from avtca.recognize.report import Person, Report, person_coverage
+from avtca.recognize.stream import Sighting, WindowMedia, WindowStream, as_box, steadiness
 from avtca.sound import VOICE_RATE, voice_activity
 
 MIN_VOICE_S = 0.15
@@ -24,6 +28,8 @@ MIN_PERSON_SHARE = 0.15
 BATCH = 16
 """Windows that go through the network together."""
 
+Whose = Literal["main", "all"]
+"""The largest steady face of each window, or each person."""
 Progress = Callable[[float, float], None]
 """Called with the seconds read and the length that the file's header gives (0: unknown)."""
 
@@ -40,7 +46,7 @@ class Recognizer:
         *,
         window_s: float | None = None,
         hop_s: float | None = None,
-        person: Literal["main", "all"] = "main",
+        person: Whose = "main",
         progress: Progress | None = None,
     ) -> Report:
         """Emotions in a video, a sound file or a picture.
@@ -48,10 +54,14 @@ class Recognizer:
         ``window_s`` may be shorter than the network's window, which is the default; ``hop_s`` is
         half a window by default. ``person`` "main" reads the largest steady face of each window,
         "all" each person. Raises :class:`MediaError` where the file cannot be read or has neither
-        a face nor a voice, :class:`ConfigError` for a window or hop that cannot be.
+        a face nor a voice, :class:`ConfigError` for a window, hop or person that cannot be.
         """
         spec = self.engine.spec
-        window_steps, hop = self._steps(window_s, hop_s)
+        window_steps, hop = self.steps(window_s, hop_s)
+        if person not in get_args(Whose):
+            raise ConfigError(
+                f"read person {person!r}", "there is no such choice", "choose 'main' or 'all'"
+            )
         clip = open_clip(path)
         stream = WindowStream(
             clip,
@@ -61,6 +71,7 @@ class Recognizer:
             colour=self.engine.colour,  # type: ignore[arg-type]
             window_steps=window_steps,
             hop=hop,
+            portraits=person == "all",
         )
         reader = _Reader(self.engine, everyone=person == "all")
         for window in stream:
@@ -76,31 +87,35 @@ class Recognizer:
                 "neither a face nor a voice in it",
                 "give a clip in which a face of 40 pixels or more, or speech, can be made out",
             )
-        scores, persons = _overall(rows, spec.labels)
         seen = {row.person for row in rows}
         coverage = Coverage(
-            read=1.0,
+            read=_share_read(clip, stream.missing_steps / max(1, stream.total_steps)),
             face=reader.face_steps / max(1, stream.total_steps),
             voice=min(1.0, reader.voice_ticks / VOICE_RATE / max(duration, 1e-9)),
         )
-        return Report(
+        report = Report(
             file=str(path),
             duration_s=duration,
             labels=spec.labels,
-            scores=scores,
+            scores=_mean(main_rows(rows), spec.labels),
             timeline=tuple(rows),
             coverage=coverage,
             warnings=(*clip.warnings, *_warnings(clip.has_video, clip.has_sound, coverage)),
             model=self.engine.name,
-            persons=persons if person == "all" else {},
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
-            sure_from=self.engine.sure,
+            thresholds=self.engine.thresholds,
         )
+        people = _people(report, stream.sightings, spec.video_rate)
+        return replace(report, people=people)
 
-    def _steps(self, window_s: float | None, hop_s: float | None) -> tuple[int, int]:
+    def steps(self, window_s: float | None = None, hop_s: float | None = None) -> tuple[int, int]:
+        """Video steps of a window and of a hop, as :meth:`predict` takes them.
+
+        Raises :class:`ConfigError` for a window or hop that cannot be.
+        """
         spec = self.engine.spec
         window_s = spec.window_s if window_s is None else window_s
-        steps = round(window_s * spec.video_rate)
+        steps = round(window_s * spec.video_rate) if math.isfinite(window_s) else 0
         if not 1 <= steps <= spec.video_steps:
             raise ConfigError(
                 f"read windows of {window_s:g} s",
@@ -156,6 +171,7 @@ class _Reader:
                 face=len(steps) / max(1, window.n_steps),
                 voice=min(1.0, float(voiced.sum()) / VOICE_RATE / (window.n_steps / rate)),
                 person=person,
+                box=as_box(np.median([face.box for face in faces], axis=0)) if faces else None,
             )
             self._waiting.append((row, (*visual, *sound)))
         oldest = window.start_step
@@ -208,24 +224,49 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return out
 
 
-def _overall(
-    rows: list[TimelineRow], labels: tuple[str, ...]
-) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
-    """Mean of the windows: of the person most seen (sound-alone windows count), and of each."""
+def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, float]:
+    """Mean of the windows that have scores."""
+    scored = [row.scores for row in rows if row.scores]
+    return {name: float(np.mean([scores[name] for scores in scored])) for name in labels}
+
+
+def _people(report: Report, sightings: dict[int, Sighting], rate: float) -> tuple[Person, ...]:
+    """Whoever was read in some window, of those whom the stream kept record of, by number."""
     by_person: dict[int, list[TimelineRow]] = {}
-    for row in rows:
-        if row.scores:
+    for row in report.timeline:
+        if row.scores and row.person in sightings:
             by_person.setdefault(row.person, []).append(row)
+    people = []
+    for number, rows in sorted(by_person.items()):
+        seen = sightings[number]
+        seen_s, portrait = seen.steps / rate, seen.portrait
+        person = Person(
+            number=number,
+            scores=_mean(rows, report.labels),
+            timeline=tuple(rows),
+            coverage=person_coverage(report.coverage, seen_s, report.duration_s),
+            thresholds=report.thresholds,
+            seen_s=seen_s,
+            first_s=seen.first / rate,
+            last_s=(seen.last + 1) / rate,
+            box=portrait.box if portrait else rows[0].box,
+            at_s=portrait.time_s if portrait else None,
+            portrait=portrait,
+        )
+        people.append(person)
+    return tuple(people)
 
-    def mean(some: list[TimelineRow]) -> dict[str, float]:
-        return {name: float(np.mean([row.scores[name] for row in some])) for name in labels}
 
-    people = {person: mean(some) for person, some in by_person.items() if person != MAIN}
-    starts: dict[float, TimelineRow] = {}
-    for row in rows:
-        if row.scores:
-            starts.setdefault(row.start_s, row)  # the first of a window is its steadiest person
-    return mean(list(starts.values())), people
+def _share_read(clip: Clip, missing: float) -> float:
+    """See :class:`Coverage`; ``missing`` is the share of the clip that has no picture.
+
+    Where no packet was broken, a gap in the picture is a slide that stands still.
+    """
+    share = 1.0
+    if clip.header_holds and clip.duration_s - clip.read_s > END_SLACK_S:
+        share = clip.read_s / clip.duration_s
+    damaged = any("could not be decoded" in warning for warning in clip.warnings)
+    return share * (1 - missing) if damaged else share
 
 
 def _warnings(has_video: bool, has_sound: bool, coverage: Coverage) -> list[str]:

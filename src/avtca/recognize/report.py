@@ -2,86 +2,87 @@
 
 import csv
 import io
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.recognize.answer import (
+    DIGITS,
+    MAIN,
+    Answer,
+    Box,
+    Coverage,
+    TimelineRow,
+    main_rows,
+    pixels,
+    rounded,
+)
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAIN = -1
-"""Person number of rows that were read from the sound alone."""
-
-
-@dataclass(frozen=True)
-class TimelineRow:
-    """One window of one person.
-
-    ``start_s`` and ``end_s`` in seconds of the file; ``scores`` are calibrated probabilities,
-    one for each label, empty where the window has neither face nor voice; ``modalities`` are
-    those that were used ("face", "voice"); ``face`` and ``voice`` are the shares of the window
-    that have one; ``person`` numbers the people of the file, :data:`MAIN` where no face was read.
-    """
-
-    start_s: float
-    end_s: float
-    scores: dict[str, float]
-    modalities: tuple[str, ...]
-    face: float
-    voice: float
-    person: int = MAIN
-
-    @property
-    def top(self) -> str | None:
-        """The label with the highest score."""
-        return max(self.scores, key=self.scores.__getitem__) if self.scores else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "start_s": round(self.start_s, 3),
-            "end_s": round(self.end_s, 3),
-            "person": None if self.person == MAIN else self.person,
-            "top": self.top,
-            "scores": {name: round(score, 4) for name, score in self.scores.items()},
-            "modalities": list(self.modalities),
-            "face": round(self.face, 3),
-            "voice": round(self.voice, 3),
-        }
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """Shares of the file, 0..1: ``read`` by the windows, with a ``face``, with a ``voice``."""
-
-    read: float
-    face: float
-    voice: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Plain values for JSON."""
-        return {name: round(share, 3) for name, share in vars(self).items()}
+__all__ = ["MAIN", "Coverage", "Person", "Report", "Thumbnail", "TimelineRow"]
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A face as it was read: ``time_s`` of the file, ``rgb`` uint8 ``(px, px, 3)``."""
+    """A face as it was read: ``time_s`` of the file, ``rgb`` uint8 ``(px, px, 3)``, its box."""
 
     time_s: float
     person: int
     rgb: NDArray[np.uint8] = field(repr=False)
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
-class Report:
+class Person(Answer):
+    """One of the people of a file, where all were asked for.
+
+    ``timeline``: this person's windows; ``coverage.face``: the share of the file with this face.
+    ``seen_s``: seconds with it, between ``first_s`` and ``last_s``; ``box``: where it was at
+    ``at_s``, the moment of the ``portrait`` (absent in reports that were read from JSON).
+    Tracking ends at cuts: who comes back after one has another ``number``. Whose voice it is, is
+    not known: everybody is read with whatever is heard.
+    """
+
+    number: int
+    scores: dict[str, float]
+    timeline: tuple[TimelineRow, ...] = field(repr=False)
+    coverage: Coverage
+    thresholds: Mapping[str, float]
+    seen_s: float
+    first_s: float
+    last_s: float
+    box: Box | None = None
+    at_s: float | None = None
+    portrait: Thumbnail | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the timeline, which the report has."""
+        return {
+            "person": self.number,
+            **self.trust(),
+            "scores": rounded(self.scores),
+            "seen_s": round(self.seen_s, 3),
+            "first_s": round(self.first_s, 3),
+            "last_s": round(self.last_s, 3),
+            "box": pixels(self.box),
+            "at_s": None if self.at_s is None else round(self.at_s, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Report(Answer):
     """Emotions expressed in one file: overall, over time, by person, and how far to trust it.
 
-    ``scores`` are the mean of the windows' calibrated probabilities for the person read (the
-    largest steady face, or the voice alone); ``persons`` the same for each person where all were
-    asked for; ``timeline`` one row a window (and person); ``model`` names the weights.
+    ``scores`` are the mean of the windows' calibrated probabilities, in each window those of the
+    largest steady face, or of the voice alone; ``people`` the same for each person where all were
+    asked for; ``timeline`` one row a window (and person, the largest steady face first); ``model``
+    names the weights; ``thresholds`` see :class:`~avtca.recognize.answer.Answer`.
     """
 
     file: str
@@ -92,31 +93,19 @@ class Report:
     coverage: Coverage
     warnings: tuple[str, ...]
     model: str
-    persons: dict[int, dict[str, float]] = field(default_factory=dict)
-    thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
-    sure_from: float | None = None
-    """Confidence from which the model was right often enough on people held out (its card says
-    how often); ``None`` where that was not measured."""
+    people: tuple[Person, ...] = ()
+    thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False, compare=False)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def top(self) -> str:
-        """The label with the highest score."""
-        return max(self.scores, key=self.scores.__getitem__)
+    def persons(self) -> dict[int, dict[str, float]]:
+        """The scores of each of :attr:`people`, by number."""
+        return {person.number: person.scores for person in self.people}
 
     @property
-    def confidence(self) -> float:
-        """The score of :attr:`top`."""
-        return self.scores[self.top]
-
-    @property
-    def sure(self) -> bool | None:
-        """Whether the confidence reaches :attr:`sure_from`; ``None`` where there is none."""
-        return None if self.sure_from is None else self.confidence >= self.sure_from
-
-    @property
-    def certainty(self) -> str:
-        """The confidence in words: "79%", or "36%, not sure"."""
-        return f"{self.confidence:.0%}" + (", not sure" if self.sure is False else "")
+    def main_timeline(self) -> list[TimelineRow]:
+        """One row a window: those that :attr:`scores` are the mean of."""
+        return main_rows(self.timeline)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -124,44 +113,82 @@ class Report:
         used = {name for row in self.timeline for name in row.modalities}
         return tuple(name for name in ("face", "voice") if name in used)
 
+    def without_pictures(self) -> "Report":
+        """The same without pictures of faces, to keep many."""
+        people = tuple(replace(person, portrait=None) for person in self.people)
+        return replace(self, people=people, thumbnails=())
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; keys as ``avtca predict --format json`` prints them."""
+        """Plain values for JSON; keys as ``avtca predict --format json`` prints them.
+
+        docs/output.md says what each field means.
+        """
         out: dict[str, Any] = {
             "file": self.file,
-            "top": self.top,
-            "sure": self.sure,
-            "scores": {name: round(score, 4) for name, score in self.scores.items()},
+            **self.trust(),
+            "scores": rounded(self.scores),
             "timeline": [row.to_dict() for row in self.timeline],
             "coverage": self.coverage.to_dict(),
             "warnings": list(self.warnings),
             "model": self.model,
             "duration_s": round(self.duration_s, 3),
+            "thresholds": {name: round(x, DIGITS) for name, x in self.thresholds.items()},
         }
-        if self.persons:
-            out["persons"] = {
-                str(person): {name: round(score, 4) for name, score in scores.items()}
-                for person, scores in self.persons.items()
-            }
+        if self.people:
+            out["persons"] = {str(one): rounded(scores) for one, scores in self.persons.items()}
+            out["people"] = [person.to_dict() for person in self.people]
         return out
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Report":
+        """Out of :meth:`to_dict`: all but the pictures of faces, numbers as rounded there.
+
+        Raises ``KeyError`` or ``TypeError`` for what is not such a dictionary.
+        """
+        timeline = tuple(TimelineRow.from_dict(row) for row in plain["timeline"])
+        coverage = Coverage(**plain["coverage"])
+        people = []
+        for one in plain.get("people", ()):
+            person = Person(
+                number=one["person"],
+                scores=dict(one["scores"]),
+                timeline=tuple(row for row in timeline if row.person == one["person"]),
+                coverage=person_coverage(coverage, one["seen_s"], plain["duration_s"]),
+                thresholds=dict(plain["thresholds"]),
+                **{name: one[name] for name in ("seen_s", "first_s", "last_s", "at_s")},
+                box=None if one["box"] is None else tuple(one["box"]),
+            )
+            people.append(person)
+        return cls(
+            **{name: plain[name] for name in ("file", "duration_s", "model")},
+            labels=tuple(plain["scores"]),
+            scores=dict(plain["scores"]),
+            timeline=timeline,
+            coverage=coverage,
+            warnings=tuple(plain["warnings"]),
+            people=tuple(people),
+            thresholds=dict(plain["thresholds"]),
+        )
+
     def to_csv(self, path: str | Path | None = None) -> str:
-        """The timeline as CSV text, one row a window; written to ``path`` too where given."""
+        """The timeline as CSV text, one row a window and person; written to ``path`` if given."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(CSV_HEAD + list(self.labels))
+        writer.writerow([*CSV_HEAD, *self.labels, *CSV_BOX])
         writer.writerows(self.csv_rows())
         if path is not None:
             Path(path).write_text(text.getvalue(), encoding="utf-8")
         return text.getvalue()
 
     def csv_rows(self) -> list[list[str]]:
-        """Cells of each window, in the order of :data:`CSV_HEAD` and the labels."""
+        """Cells of each row: those of :data:`CSV_HEAD`, the labels, and :data:`CSV_BOX`."""
         rows = []
         for row in self.timeline:
             plain = row.to_dict()
             cells = [self.file, plain["start_s"], plain["end_s"], plain["person"], plain["top"]]
             cells += ["+".join(row.modalities), plain["face"], plain["voice"]]
             cells += [plain["scores"].get(name) for name in self.labels]
+            cells += plain["box"] or [None] * len(CSV_BOX)
             rows.append(["" if cell is None else str(cell) for cell in cells])
         return rows
 
@@ -172,5 +199,12 @@ class Report:
         return timeline_figure(self)
 
 
+def person_coverage(whole: Coverage, seen_s: float, duration_s: float) -> Coverage:
+    """The file's coverage with one person's share of it as ``face``."""
+    return Coverage(whole.read, min(1.0, seen_s / max(duration_s, 1e-9)), whole.voice)
+
+
 CSV_HEAD = ["file", "start_s", "end_s", "person", "top", "modalities", "face", "voice"]
 """Columns before the labels in :meth:`Report.to_csv`."""
+CSV_BOX = ["x0", "y0", "x1", "y1"]
+"""Columns after the labels: where the face was, pixels of the upright picture, empty for none."""

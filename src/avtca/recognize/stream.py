@@ -8,14 +8,19 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, Tracker, align
-from avtca.faces.types import Colour, TrackedCrop
+from avtca.faces.types import Colour, TrackedCrop, TrackedFace
 from avtca.media import Clip, Frame, held
+from avtca.recognize.answer import Box
 from avtca.recognize.report import Thumbnail
 
 THUMBNAIL_PX = 96
 """Side of the faces that a report shows."""
 MAX_THUMBNAILS = 18
 """Faces kept for a report; every second one is dropped when there are more."""
+MAX_PORTRAITS = 60
+"""People whose picture is kept at least, those seen longest; twice as many at most."""
+LARGER = 1.3
+"""A face that is larger than that of the portrait by this much, in area, is the better one."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,24 @@ class WindowMedia:
     wave: NDArray[np.float32]
 
 
+@dataclass
+class Sighting:
+    """When a person was seen: first and last step, and in how many; with a ``portrait``."""
+
+    first: int
+    last: int = 0
+    steps: int = 0
+    area: float = 0.0
+    portrait: Thumbnail | None = None
+
+
 class WindowStream:
     """Windows of a clip in order: the same that ``preprocess.window_start_steps`` names.
 
     ``window_steps`` video steps long and ``hop`` steps apart, the last one ending with the file.
     After the last, ``total_steps`` holds the length of the file, ``face_steps`` the steps with
-    any face, and ``thumbnails`` a few faces spread over the file.
+    any face, and ``thumbnails`` a few faces spread over the file. With ``portraits``,
+    ``sightings`` says of each person when it was seen, with a picture of the longest seen.
     """
 
     def __init__(
@@ -51,11 +68,14 @@ class WindowStream:
         colour: Colour,
         window_steps: int,
         hop: int,
+        portraits: bool = False,
     ) -> None:
         self.clip, self.spec, self.detector = clip, spec, detector
         self.crop_px, self.colour = crop_px, colour
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
+        self.portraits = portraits
+        self.sightings: dict[int, Sighting] = {}
         self.thumbnails: list[Thumbnail] = []
         self._thumb_every = 1
         self._tracker = Tracker()
@@ -67,6 +87,13 @@ class WindowStream:
         self._wave_start = 0
         self._sound_done = not clip.has_sound
         self._video_steps = 0
+        self._first_step = 0
+        self._shown = 0
+
+    @property
+    def missing_steps(self) -> int:
+        """Steps without a picture between the first and the last that have one."""
+        return self._video_steps - self._first_step - self._shown
 
     def __iter__(self) -> Iterator[WindowMedia]:
         start, last = 0, -1
@@ -97,18 +124,30 @@ class WindowStream:
         return self._next_frame is not None or heard > self._sample(end)
 
     def _take(self, frame: Frame) -> None:
-        self._video_steps = frame.step + 1
+        self._first_step = frame.step if not self._shown else self._first_step
+        self._video_steps, self._shown = frame.step + 1, self._shown + 1
         faces = self._tracker.update(frame, self.detector.detect(frame.rgb))
         for face in faces:
             crop = align(frame.rgb, face.landmarks, self.crop_px, self.colour)
             self._faces.append(TrackedCrop(**vars(face), crop=crop))
+            if self.portraits:
+                self._sighted(face, frame)
         if faces and frame.step % self._thumb_every == 0:
             largest = max(faces, key=lambda face: _area(face.box))
-            picture = align(frame.rgb, largest.landmarks, THUMBNAIL_PX, "rgb")
-            self.thumbnails.append(Thumbnail(frame.time_s, largest.person, picture))
+            self.thumbnails.append(_thumbnail(largest, frame))
             if len(self.thumbnails) > MAX_THUMBNAILS:
                 self.thumbnails = self.thumbnails[::2]
                 self._thumb_every *= 2
+
+    def _sighted(self, face: TrackedFace, frame: Frame) -> None:
+        seen = self.sightings.setdefault(face.person, Sighting(frame.step))
+        seen.last, seen.steps = frame.step, seen.steps + 1
+        if (area := _area(face.box)) > LARGER * seen.area:
+            seen.area, seen.portrait = area, _thumbnail(face, frame)
+            pictured = [one for one in self.sightings.values() if one.portrait is not None]
+            if len(pictured) > 2 * MAX_PORTRAITS:
+                for one in sorted(pictured, key=lambda one: one.steps)[:-MAX_PORTRAITS]:
+                    one.portrait = None
 
     def _window(self, start: int) -> WindowMedia:
         self._faces = [face for face in self._faces if face.step >= start]
@@ -123,6 +162,17 @@ class WindowStream:
         samples = min(self._sample(end) - self._sample(start), self.spec.window_samples)
         n_steps = min(self.window_steps, self.total_steps - start)
         return WindowMedia(start, n_steps, by_person, self._wave[:samples])
+
+
+def _thumbnail(face: TrackedFace, frame: Frame) -> Thumbnail:
+    picture = align(frame.rgb, face.landmarks, THUMBNAIL_PX, "rgb")
+    return Thumbnail(frame.time_s, face.person, picture, as_box(face.box))
+
+
+def as_box(edges: NDArray[np.float32]) -> Box:
+    """``x0 y0 x1 y1`` as plain numbers."""
+    x0, y0, x1, y1 = (float(edge) for edge in edges)
+    return x0, y0, x1, y1
 
 
 def _area(box: NDArray[np.float32]) -> float:
