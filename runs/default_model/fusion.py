@@ -20,9 +20,10 @@ Stop it at any time; it goes on where it was. Writes OUT/figures.json.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -113,11 +114,12 @@ def train(
     out: Path,
     recipe: Recipe = RECIPE,
     seeds: Sequence[int] = SEEDS,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> list[AVTCA]:
-    """A network for each seed, from the voice's weights."""
+    """A network for each seed, from the voice's weights; `sizes` go before the packaged ones."""
     networks = []
     for seed in seeds:
-        network = new_network(VARIANT, takes.spec, seed=seed, **SIZES)
+        network = new_network(VARIANT, takes.spec, seed=seed, **SIZES | sizes)
         start_from(network, takes.spec.labels, voice)
         seeded = recipe.model_copy(update={"seed": seed})
         folder = out / f"seed{seed}"

@@ -18,6 +18,7 @@ which way is the better one, for his pictures as `package.py` asks (both / face)
 """
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,12 +110,14 @@ def twice(takes: TakeSet, copy: TakeSet) -> TakeSet:
     )
 
 
-def said(network: torch.nn.Module, takes: TakeSet) -> str:
-    found = {}
-    for way, away in AWAY.items():
-        probs = predict_takes(network, without(takes, away))
-        found[way] = 100 * float((probs.argmax(1) == takes.labels).mean())
-    return " / ".join(f"{value:.1f}" for value in found.values())
+def accuracies(network: torch.nn.Module, takes: TakeSet) -> list[float]:
+    """Percent of the takes named right: both, face, voice."""
+    found = (predict_takes(network, without(takes, away)) for away in AWAY.values())
+    return [100 * float((probs.argmax(1) == takes.labels).mean()) for probs in found]
+
+
+def said(percent: Iterable[float]) -> str:
+    return " / ".join(f"{value:.1f}" for value in percent)
 
 
 def of_pictures(network: Together, known: dict[str, Take], spec: ClipSpec) -> str:
@@ -141,7 +144,7 @@ def compare(
         network = at_use(train(takes, people, voice / "last", folder, recipe, seeds=(0,)))
         networks[way] = network
         for name, test in asked.items():
-            print(f"{out.name}, {way}: {name} {said(network, test)}", flush=True)
+            print(f"{out.name}, {way}: {name} {said(accuracies(network, test))}", flush=True)
     return networks
 
 
