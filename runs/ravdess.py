@@ -153,7 +153,9 @@ def kept_cells(kept: Path = KEPT) -> dict[str, dict[str, object]]:
 def finished(done: Path, kept: dict[str, object] | None, recipe: str) -> dict[str, object] | None:
     """What made a cell, where this machine has trained it or one of the same recipe is kept."""
     if done.exists():
-        return json.loads(done.read_text())
+        here = json.loads(done.read_text())
+        if here["recipe"] == recipe:
+            return here
     return kept if kept and kept["recipe"] == recipe else None
 
 

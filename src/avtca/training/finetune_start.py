@@ -9,11 +9,17 @@ from avtca.errors import CheckpointError
 from avtca.evaluation.systems import kept_weights
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.recognize.engines import PACKAGED, Engine, OnnxEngine, TorchEngine, read_bundle
+from avtca.recognize.engines import (
+    PACKAGED,
+    Engine,
+    OnnxEngine,
+    TorchEngine,
+    model_path,
+    read_bundle,
+)
 from avtca.training.fit import new_network
 from avtca.training.start import copy_weights
 
-DEFAULT = "default"
 """Names the packaged model."""
 
 
@@ -47,12 +53,12 @@ class Start:
 
 
 def load_start(text: str) -> Start:
-    """:data:`DEFAULT`, the folder of an exported model, or a checkpoint or run of ``avtca train``.
+    """ "default", the folder of an exported model, or a checkpoint or run of ``avtca train``.
 
     Raises :class:`CheckpointError` where there are no weights that can be trained, or none that
     can be run on a user's clips.
     """
-    path = PACKAGED if text == DEFAULT else Path(text)
+    path = model_path(text)
     start = _of_bundle(path, text) if (path / "avtca.json").is_file() else _of_checkpoint(path)
     provenance = start.card.provenance
     asked = f"fine-tune {text}"
