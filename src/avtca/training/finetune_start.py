@@ -53,7 +53,7 @@ class Start:
 
 
 def load_start(text: str) -> Start:
-    """ "default", the folder of an exported model, or a checkpoint or run of ``avtca train``.
+    """The start named: "default", the folder of an exported model, or a run of ``avtca train``.
 
     Raises :class:`CheckpointError` where there are no weights that can be trained, or none that
     can be run on a user's clips.
