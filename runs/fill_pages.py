@@ -1,4 +1,4 @@
-"""Purpose: the tables of README.md and MODEL_CARD.md, from benchmarks/results.
+"""Purpose: the tables of README.md, MODEL_CARD.md and docs/evaluation.md, from benchmarks/results.
 
 Cost: a second.
 
@@ -10,6 +10,8 @@ Replaces the rows below each table's head. A test holds that the pages say what 
 import json
 from pathlib import Path
 from typing import Any
+
+from robustness_pages import DAMAGE_HEAD, SHIFT_HEAD, damage_rows, shift_rows
 
 from avtca.evaluation.comparison import cell
 from avtca.training.finetune_card import percent
@@ -38,7 +40,10 @@ ROWS = {
     "best+action_units_averaged": "three seeds of it as one system",
 }
 REFERENCES = {
-    "regression_face_sound": "logistic regression on face + sound",
+    "regression_face": "logistic regression on the face sequence's statistics",
+    "regression_sound": "the same on the sound's",
+    "regression_face_sound": "the same on both",
+    "regression_all": "the same with action units",
     "wav2vec2": "published: fine-tuned XLSR, 300 M parameters, sound",
     "fusion": "published: the same + action units",
 }
@@ -62,11 +67,12 @@ def networks(results: dict[str, Any]) -> str:
     for name, words in ROWS.items():
         found = results[name]["luna_5fold"]
         seeds = "3 as one" if name.endswith("averaged") else len(found["seeds"])
-        others = " | ".join(beside(results[name].get(protocol)) for protocol in BESIDE)
+        elsewhere = " | ".join(beside(results[name].get(protocol)) for protocol in BESIDE)
         figure = cell(found["accuracy"]) + earlier(found)
-        lines.append(f"| `{name}`, {words} | {figure} | {seeds} | {others} |")
+        lines.append(f"| `{name}`, {words} | {figure} | {seeds} | {elsewhere} |")
+    others = results["_beside"]["references"]
     for name, words in REFERENCES.items():
-        lines.append(f"| *{words}* | {cell(results['_references'][name]['accuracy'])} | | | |")
+        lines.append(f"| *{words}* | {cell(others[name]['accuracy'])} | | | |")
     return "\n".join(lines) + "\n"
 
 
@@ -124,6 +130,8 @@ TABLES = (
         networks,
         "ravdess.json",
     ),
+    ("docs/evaluation.md", SHIFT_HEAD, shift_rows, "robustness/robustness.json"),
+    ("docs/evaluation.md", DAMAGE_HEAD, damage_rows, "robustness/robustness.json"),
 )
 """Page, head of the table, what makes its rows, of which results."""
 
@@ -133,7 +141,9 @@ def filled(page: str) -> str:
     text = (ROOT / page).read_text()
     for name, head, rows, results in TABLES:
         if name == page:
-            before, _, rest = text.partition(head)
+            before, found, rest = text.partition(head)
+            if not found:
+                raise SystemExit(f"{page} has no table with this head; put it in:\n\n{head}")
             after = rest.partition("\n\n")[2]
             made = rows(json.loads((RESULTS / results).read_text()))
             text = f"{before}{head}{made}\n{after}"
@@ -141,8 +151,9 @@ def filled(page: str) -> str:
 
 
 def main() -> None:
-    for page in ("README.md", "MODEL_CARD.md"):
-        (ROOT / page).write_text(filled(page))
+    made = {page: filled(page) for page, *_ in TABLES}
+    for page, text in made.items():
+        (ROOT / page).write_text(text)
 
 
 if __name__ == "__main__":

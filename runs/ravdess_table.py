@@ -5,8 +5,11 @@ Cost: a minute.
     python runs/ravdess_table.py WORK benchmarks/results
 
 Keeps the answers of WORK's cells in ravdess/, on every take, so that a table goes on where another
-machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json
-(row -> protocol -> metric -> [mean over seeds, low, high], "seeds"), ravdess.md and ravdess.png.
+machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json,
+ravdess.md and ravdess.png. ravdess.json: row -> protocol -> metric -> [mean over seeds, low, high],
+"seeds" -> accuracy of each; and beside the rows one key that begins with an underscore, "_beside":
+"references" (name -> as a protocol of a row, on Luna-Jimenez's folds), "differences" (a list of
+pairs) and "same_as" (rows that are another row's network -> that row).
 Lines of trainings whose answers were lost with their machine stand in ravdess/earlier.json and are
 shown, marked, until as many seeds are trained again; so are those of which the answers of another
 recipe alone are kept. With WORK/references
@@ -34,6 +37,8 @@ from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 
 METRICS = ("accuracy", "uar", "weighted_f1")
+MADE = ("recipe", "commit", "seconds", "changes", "split_audit", "standardise")
+"""What ravdess/cells.json says of each cell, beside the sizes of its folds."""
 MAIN, LEAKED = "luna_5fold", "paper_random_80_20"
 REFERENCES = {
     "regression_face": "logistic regression, face sequences",
@@ -79,7 +84,7 @@ def keep(work: Path, kept: Path) -> None:
         folds = [Predictions.load(fold / "test.csv") for fold in found]
         (kept / name).parent.mkdir(parents=True, exist_ok=True)
         Predictions.joined(folds).save(kept / f"{name}.csv.gz", digits=4)
-        made = {key: told[key] for key in ("recipe", "commit", "seconds", "changes")}
+        made = {key: told[key] for key in MADE}
         index[name] = {**made, "folds": [len(fold) for fold in folds]}
     write_atomic(kept / "cells.json", json.dumps(index, indent=1, sort_keys=True))
 
@@ -196,20 +201,21 @@ def compared(
 
 def markdown(result: dict[str, Any]) -> str:
     protocols = [p for p in PROTOCOLS if any(p in row for row in result["rows"].values())]
-    head = "| network | " + " | ".join(NAMES[p] for p in protocols) + " | seeds |"
-    said = "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors]; *: of trainings "
-    said += "whose answers were not kept; †: of an earlier recipe."
-    lines = [said, "", head]
-    lines.append("|---|" + "---|" * (len(protocols) + 1))
+    said = (
+        "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors], (number of seeds, "
+    )
+    said += (
+        "or several seeds as one system); *: of trainings whose answers were not kept; †: of an "
+    )
+    said += "earlier recipe."
+    lines = [said, "", "| network | " + " | ".join(NAMES[p] for p in protocols) + " |"]
+    lines.append("|---|" + "---|" * len(protocols))
     for name, row in result["rows"].items():
-        cells = [cell(row[p]["accuracy"]) + mark(row[p]) if p in row else "" for p in protocols]
-        seeds: int | str = max(len(row[p]["seeds"]) for p in protocols if p in row)
-        if "_averaged" in name:
-            seeds = "all of them as one"
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {seeds} |")
+        cells = [counted(name, row[p]) if p in row else "" for p in protocols]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     for name, row in result["references"].items():
         cells = [cell(row["accuracy"]) if p == MAIN else "" for p in protocols]
-        lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " | |")
+        lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " |")
     lines += ["", "Differences on the same takes, Luna-Jimenez's folds.", ""]
     lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
     for pair in result["differences"]:
@@ -220,6 +226,12 @@ def markdown(result: dict[str, Any]) -> str:
             f"| {pair['p']:.4f} | {pair['mcnemar']:.1e} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def counted(name: str, found: dict[str, Any]) -> str:
+    """A figure with its interval, the number of seeds that it is the mean of, and its mark."""
+    seeds = "as one" if "_averaged" in name else len(found["seeds"])
+    return f"{cell(found['accuracy'])} ({seeds}){mark(found)}"
 
 
 def mark(found: dict[str, Any]) -> str:
@@ -298,24 +310,20 @@ def main() -> None:
     for (protocol, row), tables in cells.items():
         today = (protocol, row) not in old
         rows.setdefault(row, {})[protocol] = line(tables, today=today)
-    for name, other in SAME.items():
-        if other in rows:
-            rows[name] = {**rows[other], "same_as": other}
-    result = {
+    result: dict[str, Any] = {
         "rows": rows,
         "references": {name: line(tables) for name, tables in references.items()},
         "differences": compared(cells, references, old),
     }
     with_earlier(result, kept / "earlier.json")
+    same = {name: other for name, other in SAME.items() if other in rows}
+    rows |= {name: rows[other] for name, other in same.items()}
     result["rows"] = {
         name: rows[name] for name in (*ROWS, *AVERAGED, *ADAPTED, *SAME) if name in rows
     }
     # The layout that readers of benchmarks/results expect: rows at the top, the rest beside.
-    flat = {
-        **result["rows"],
-        "_references": result["references"],
-        "_differences": result["differences"],
-    }
+    beside = {key: result[key] for key in ("references", "differences")} | {"same_as": same}
+    flat = {**result["rows"], "_beside": beside}
     write_atomic(args.out / "ravdess.json", json.dumps(flat, indent=1))
     write_atomic(args.out / "ravdess.md", markdown(result))
     picture(result).savefig(args.out / "ravdess.png", dpi=110)

@@ -1,9 +1,14 @@
 """Fixtures that every test can use."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # Shells start background jobs deaf to Ctrl-C, and children inherit that; tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

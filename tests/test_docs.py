@@ -41,7 +41,7 @@ def test_the_readme_has_commands():
     assert len(list(calls(ROOT / "README.md"))) >= 4
 
 
-@pytest.mark.parametrize("page", ["README.md", "MODEL_CARD.md"])
+@pytest.mark.parametrize("page", ["README.md", "MODEL_CARD.md", "docs/evaluation.md"])
 def test_tables_say_what_the_results_say(page, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "runs")
     import fill_pages

@@ -13,12 +13,14 @@ from avtca.clipspec import ClipSpec
 from avtca.evaluation.predictions import Predictions
 from avtca.labels import RAVDESS
 from avtca.model import ModelConfig, build_model
+from avtca.training.experiment import load_experiment
 
-RUNS = Path(__file__).parents[2] / "runs"
-sys.path.insert(0, str(RUNS))
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "runs"))
 
+import fill_pages  # noqa: E402
 import ravdess  # noqa: E402
-import ravdess_misalignment  # noqa: E402
+import ravdess_references  # noqa: E402
 import ravdess_table  # noqa: E402
 
 
@@ -39,6 +41,60 @@ def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
     assert (experiment.data.standardise == "speaker") == protocol.endswith("standardised")
     alone = variant.endswith("_only")
     assert (experiment.train.modality_dropout.form == "none") == alone
+
+
+PROTOCOL_FILES = {
+    "luna_5fold": ("luna_5fold", "best"),
+    "luna_5fold_standardised": ("luna_5fold_standardised", "best"),
+    "6fold": ("6fold", "best"),
+    "paper_random_80_20": ("paper_random_80_20", "best"),
+    "action_units": ("luna_5fold", "best+action_units"),
+    "action_units_standardised": ("luna_5fold_standardised", "best+action_units"),
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOL_FILES)
+def test_a_protocols_configuration_is_what_the_table_trains(name):
+    protocol, row = PROTOCOL_FILES[name]
+    cell = ravdess.Cell(protocol, row, 0).experiment(Path(), [], ravdess.VOICE)
+    path = ravdess.CONFIGS / f"{name}.yaml"
+    told = load_experiment(path, [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"])
+    assert ROOT / told.model.start == cell.model.start
+    assert cell.model.start.with_suffix(".safetensors").exists()
+    same = {"model": {"start"}}
+    assert told.model_dump(exclude=same) == cell.model_dump(exclude=same)
+    assert ravdess.recipe_of(told) == ravdess.recipe_of(cell)
+    assert load_experiment(path).seeds == (0, 1, 2)
+
+
+def test_every_configuration_of_the_sequences_is_held_to_the_table():
+    files = {path.stem for path in ravdess.CONFIGS.glob("*.yaml")}
+    assert files == {*PROTOCOL_FILES, "paper_recipe"}
+
+
+@pytest.mark.parametrize("row", sorted({*ravdess.SINGLE, *ravdess.FUSIONS} - {*ravdess.PRETRAINED}))
+def test_a_variants_configuration_is_what_the_table_trains(row):
+    name = "best" if row == "best_scratch" else row
+    cell = ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE)
+    changes = [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"]
+    path = ravdess.CONFIGS / "variants" / f"{name}.yaml"
+    assert load_experiment(path, changes) == cell
+
+
+def test_a_regression_chooses_on_validation_people_and_is_trained_on_them_too():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 40)
+    x = np.eye(3)[y] @ rng.standard_normal((3, 5)) + rng.standard_normal((120, 5))
+    rows = rng.permutation(120)
+    test, known = rows[:40], rows[40:]
+    # The third label is among the validation people alone.
+    third = known[y[known] == 2]
+    train = np.concatenate([known[y[known] == 0][:15], known[y[known] == 1][:15]])
+    validation = np.setdiff1d(known, train)
+    side = {"train": train, "validation": validation, "test": test}
+    probs = ravdess_references.answers(x, y, side)
+    assert set(third) <= set(validation) and probs.shape == (40, 3)
+    assert (probs.argmax(1) == y[test]).mean() > 0.6
 
 
 def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
@@ -86,7 +142,9 @@ def write_cell(work, protocol, row, seed, skill, recipe=None):
     experiment = ravdess.Cell(protocol, row, seed).experiment(work, [], ravdess.VOICE)
     recipe = recipe or ravdess.recipe_of(experiment)
     made = {"recipe": recipe, "commit": "", "seconds": 1, "changes": []}
-    cell.write_text(json.dumps(made))
+    audit = "LEAK (allowed): 8 people on both sides" if "random" in protocol else "clean"
+    told = {"split_audit": audit, "standardise": experiment.data.standardise}
+    cell.write_text(json.dumps(made | told | {"labels": []}))
 
 
 def test_seeds_averaged_are_one_system(tmp_path):
@@ -119,10 +177,10 @@ def test_answers_of_another_recipe_stand_marked_until_the_first_of_todays(tmp_pa
     cell = found["best"]["luna_5fold"]
     assert cell["recipe"] == "earlier" and len(cell["seeds"]) == 2
     assert "recipe" not in found["audio_only"]["luna_5fold"]
-    (pair,) = found["_differences"]
+    (pair,) = found["_beside"]["differences"]
     assert pair["second"] == "audio_only" and pair["recipe"] == "earlier"
     text = (out / "ravdess.md").read_text()
-    assert "] † |" in text and "| best - audio_only † |" in text
+    assert "] (2) † |" in text and "| best - audio_only † |" in text
     write_cell(tmp_path, "luna_5fold", "best", 2, 2.0)
     ravdess_table.main()
     cell = json.loads((out / "ravdess.json").read_text())["best"]["luna_5fold"]
@@ -143,11 +201,21 @@ def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
     value, low, high = cell["accuracy"]
     assert value == pytest.approx(np.mean(cell["seeds"]), abs=1e-4) and low < value < high
     assert set(found["figure"]) == {"luna_5fold", "paper_random_80_20"}
-    assert found["it4_ct4"]["same_as"] == "figure"
-    pairs = {(p["first"], p["second"]): p for p in found["_differences"]}
+    beside = found.pop("_beside")
+    assert beside["same_as"] == {"it4_ct4": "figure"} and found["it4_ct4"] == found["figure"]
+    for row in found.values():
+        assert set(row) <= set(ravdess.PROTOCOLS)
+        assert all(len(cell[name]) == 3 for cell in row.values() for name in ravdess_table.METRICS)
+    pairs = {(p["first"], p["second"]): p for p in beside["differences"]}
     assert pairs["figure", "audio_only"]["low"] > 0
     text = (out / "ravdess.md").read_text()
-    assert "| figure |" in text and "people on both sides" in text
+    assert "people on both sides" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| figure |")]
+    assert [part.split()[-1] for part in line.split("|")[2:4]] == ["(2)", "(1)"]
+    made = json.loads((out / "ravdess" / "cells.json").read_text())
+    assert made["paper_random_80_20/figure/seed0"]["split_audit"].startswith("LEAK")
+    told = made["luna_5fold/figure/seed1"]
+    assert (told["split_audit"], told["standardise"]) == ("clean", "none")
     assert (out / "ravdess.png").stat().st_size > 5000
     # Another machine, where nothing was trained, makes the same table and goes on with it.
     first = (out / "ravdess.json").read_text()
@@ -180,9 +248,9 @@ def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_pat
     found = json.loads((out / "ravdess.json").read_text())
     assert "answers" not in found["figure"]["luna_5fold"]
     assert found["it4"]["luna_5fold"] == rows["it4"]["luna_5fold"] | {"answers": "not kept"}
-    assert [one["answers"] for one in found["_differences"]] == ["not kept"]
+    assert [one["answers"] for one in found["_beside"]["differences"]] == ["not kept"]
     text = (out / "ravdess.md").read_text()
-    assert "| it4 | 50.0 [40.0, 60.0] * |" in text and "figure - it4 *" in text
+    assert "| it4 | 50.0 [40.0, 60.0] (3) * |" in text and "figure - it4 *" in text
 
 
 def test_answers_on_standardised_takes_are_adapted_too(tmp_path, monkeypatch):
@@ -213,18 +281,23 @@ def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
     assert len({digits(tmp_path), *others}) == 4
 
 
-def test_shifts_keep_networks_whose_checkpoints_are_gone_and_count_points_lost():
-    def study(name, *values):
-        levels = (0.0, -1.0, 1.0)
-        points = [{"level": x, "accuracy": [y]} for x, y in zip(levels, values, strict=True)]
-        return {"systems": {name: {"shift": points}}, "units": {"shift": "s"}, "takes": {name: 9}}
+def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "evaluation.md"
+    monkeypatch.setattr(fill_pages, "ROOT", tmp_path)
+    page.write_text("Words.\n")
+    with pytest.raises(SystemExit, match=r"docs/evaluation\.md has no table with this head"):
+        fill_pages.filled("docs/evaluation.md")
+    heads = [head for name, head, *_ in fill_pages.TABLES if name == "docs/evaluation.md"]
+    page.write_text("".join(f"Before.\n\n{head}| old |\n\n" for head in heads) + "After.\n")
+    text = fill_pages.filled("docs/evaluation.md")
+    assert text.endswith("|\n\nAfter.\n") and "| old |" not in text
+    assert text.count("| `figure`") == 2 and text.count("Before.") == 2
 
-    old = ravdess_misalignment.merged(study("figure_long", 0.75, 0.5, 0.5), study("it4", 0, 0, 0))
-    result = ravdess_misalignment.merged(old, study("it4", 0.75, 0.5, 0.625))
-    assert result["takes"] == {"figure_long": 9, "it4": 9} and result["units"] == {"shift": "s"}
-    found = ravdess_misalignment.lost(result["systems"]["it4"]["shift"])
-    assert found == [(-1.0, -25.0), (0.0, 0.0), (1.0, -12.5)]
-    short, long = ravdess_misalignment.picture(result["systems"]).axes
-    drawn = [[line.get_label() for line in axes.lines[:-1]] for axes in (short, long)]
-    assert drawn == [["it4"], ["figure_long"]]
-    assert long.lines[0].get_ydata().tolist() == [-25, 0, -25]
+
+def test_the_readme_has_every_regression_of_the_issue():
+    results = json.loads((fill_pages.RESULTS / "ravdess.json").read_text())
+    rows = fill_pages.networks(results)
+    for name in ("face", "sound", "face_sound", "all"):
+        value = results["_beside"]["references"][f"regression_{name}"]["accuracy"][0]
+        assert f"* | {100 * value:.1f} [" in rows
