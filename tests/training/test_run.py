@@ -199,6 +199,8 @@ def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
     allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
     result = cross_validate(allowed, load_material(allowed), tmp_path / "b")
     assert "LEAK (allowed)" in result["split_audit"]
+    system = open_system(tmp_path / "b/seed0/fold0", corpus / "prepared", allow_leak=True)
+    assert "speakers of the test were trained on" in system.mark
     # and through a second start
     model["start"] = str(tmp_path / "b/seed0/fold1/best")
     with pytest.raises(LeakError, match="had a part in its weights"):

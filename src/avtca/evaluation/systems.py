@@ -121,6 +121,8 @@ def _part(
     """Networks with their takes; validation people whom they know are none."""
     trained: set[str] = set()
     for _, card in loaded:
+        start = _run(card).get("start") or {}  # whose takes are behind the weights it began with
+        trained |= set(start.get("people", {}).get(corpus, ()))
         if _run(card).get("corpus") == corpus:
             trained |= set((card.provenance.get("train") or {}).get("speakers", ()))
     if validation is not None and trained & set(validation.speakers):
