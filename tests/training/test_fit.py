@@ -153,7 +153,7 @@ def test_what_one_stream_could_never_use_is_refused(tmp_path, variant, changes, 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
 def test_a_graphics_card_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigError, match="finds no graphics card"):
+    with pytest.raises(ConfigError, match="PyTorch finds none here"):
         run(tmp_path, Recipe(epochs=1, batch=8, device="cuda"), "video_only")
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from avtca.errors import ConfigError
 from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import Batch, EvaluationData, evaluation_loader, mean_by_take
 from avtca.model.avtca import ModelOutput
@@ -15,6 +16,19 @@ from avtca.model.avtca import ModelOutput
 Float = NDArray[np.float64]
 LEAST = 1e-12
 """Probabilities of several networks' mean lie at least so far within 0..1."""
+
+
+def chosen_device(wanted: str) -> str:
+    """What "cpu", "cuda" or "auto" means here; the last is a graphics card where there is one.
+
+    Raises :class:`ConfigError` for others, and for a card that is not there.
+    """
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"use the device {wanted}", "unknown", "choose auto, cpu or cuda")
+    there = wanted != "cpu" and torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ConfigError("use the device cuda", "PyTorch finds none here", "choose cpu or auto")
+    return "cuda" if there else "cpu"
 
 
 def run_network(network: nn.Module, batch: Batch) -> ModelOutput:

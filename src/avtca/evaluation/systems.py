@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.answering import Float, Part, System, fitted
 from avtca.evaluation.marks import joined, mark_of
 from avtca.evaluation.material import Material, chosen_takes, open_material
+from avtca.evaluation.predict import chosen_device
 from avtca.evaluation.predictions import run_name
 from avtca.evaluation.takes import SHARES, TakeSet, mapped_targets
 from avtca.model import Card, load_checkpoint
@@ -52,7 +52,7 @@ def open_system(
             "add --folds, or name the folder of that fold's training",
         )
     checkpoints, numbers = _checkpoints(path, seed)
-    at = _device(device)
+    at = chosen_device(device)
     loaded = [load_checkpoint(checkpoint, device=at) for checkpoint in checkpoints]
     first = loaded[0][1]
     run = _run(first)
@@ -99,16 +99,6 @@ def open_system(
 def _run(card: Card) -> dict[str, Any]:
     """Where a network's training took its data from."""
     return dict(card.provenance.get("provenance") or {})
-
-
-def _device(wanted: str) -> str:
-    """The device that is meant. Raises :class:`ConfigError` where it is not there."""
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"use the device {wanted}", "unknown", "choose auto, cpu or cuda")
-    there = wanted != "cpu" and torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise ConfigError("use the device cuda", "PyTorch finds none here", "choose cpu or auto")
-    return "cuda" if there else "cpu"
 
 
 def _part(

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
+from avtca.evaluation.predict import chosen_device
 from avtca.evaluation.takes import TakeSet
 from avtca.evaluation.windows import EvaluationData, evaluation_loader
 from avtca.files import write_atomic
@@ -101,7 +102,7 @@ def fit(
     _require_same(out, run)
     if (out / "done.json").exists():
         return _finished(out, train.spec)
-    check_device(recipe.device)
+    chosen_device(recipe.device)
     check_streams(network, recipe)
 
     data = TrainingData(train, recipe.augmentation, recipe.seed)
@@ -157,16 +158,6 @@ def fit(
         record.finish(module, seconds=seconds)
     trainer.strategy.barrier()
     return _finished(out, train.spec)
-
-
-def check_device(device: str) -> None:
-    """Refuse a graphics card that is not there."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "train on device cuda",
-            "PyTorch finds no graphics card here",
-            "set train.device to auto or cpu, or install a PyTorch with CUDA",
-        )
 
 
 def check_streams(network: AVTCA, recipe: Recipe) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.material import Material, open_material
-from avtca.evaluation.predict import predict_takes
+from avtca.evaluation.predict import chosen_device, predict_takes
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet
 from avtca.files import write_atomic
@@ -125,6 +126,7 @@ def run_fold(
         begin=begin,
     )
     if process_rank() == 0:
+        result.network.to(torch.device(chosen_device(recipe.device)))
         answer(result, out, validation=held_out, test=test, binary=recipe.loss == "binary")
     wait_for_all()
     return result
