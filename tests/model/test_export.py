@@ -11,11 +11,8 @@ from real_takes import FEATURES
 from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.export import export_onnx, export_program
 
-CASES = [(name, "features") for name in VARIANTS if not name.startswith("no_")]
-CASES += [
-    (name, "pixels")
-    for name in ("figure", "released", "no_channel", "no_spatial", "no_local", "best")
-]
+SEQUENCES = [name for name in VARIANTS if not name.startswith("no_")]
+"""Networks that read features; those that read pixels are in test_export_pixels.py."""
 
 
 def check(row: dict[str, float]) -> None:
@@ -32,9 +29,9 @@ def test_a_network_with_experts_for_voice_and_face(ravdess: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("variant", "visual"), CASES)
-def test_every_network(variant: str, visual: str, ravdess: Path) -> None:
-    check(parity(variant, ravdess, visual=visual))
+@pytest.mark.parametrize("variant", SEQUENCES)
+def test_every_network(variant: str, ravdess: Path) -> None:
+    check(parity(variant, ravdess))
 
 
 def test_the_measured_figures() -> None:
