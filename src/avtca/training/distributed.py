@@ -3,15 +3,15 @@
 A step of ``n`` processes is the step of one: each takes its share of the same global batch
 (:class:`~avtca.training.data.EpochOrder`), gradients are averaged, and batch norms over masked
 streams take their statistics over all processes. The 2-D batch norms of the pixel trunk stay
-each process's own on CPUs, where PyTorch has no synchronised form of them.
+each process's own.
 """
 
 import os
 from typing import Any
 
-import torch
 from torch import Tensor, distributed, nn
 
+from avtca.evaluation.predict import chosen_device
 from avtca.model.streams import MaskedBatchNorm
 
 
@@ -37,7 +37,7 @@ def strategy(device: str) -> dict[str, Any]:
     from lightning.pytorch.strategies import DDPStrategy
 
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    backend = "nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"
+    backend = "nccl" if chosen_device(device) == "cuda" else "gloo"
     return {
         "devices": local,
         "num_nodes": world // local,

@@ -149,8 +149,9 @@ def fit(
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
-    except SystemExit:  # Lightning's answer to ctrl-C
-        raise KeyboardInterrupt from None
+    except SystemExit as end:  # Lightning's answer to an interrupt; ours says of what kind it was
+        ours = end.__context__
+        raise (ours if isinstance(ours, KeyboardInterrupt) else KeyboardInterrupt) from None
     if trainer.interrupted or trainer.received_sigterm:
         raise KeyboardInterrupt
     if rank == 0:

@@ -16,7 +16,7 @@ from avtca.evaluation.predict import chosen_device, predict_takes
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.takes import TakeSet
 from avtca.files import write_atomic
-from avtca.model import load_checkpoint
+from avtca.model.checkpoint import pair_at, read_card
 from avtca.training.distributed import process_rank, wait_for_all
 from avtca.training.experiment import Experiment
 from avtca.training.fit import FitResult, fit, new_network
@@ -64,7 +64,7 @@ def _started(
     material: Material, start: Path, folds: Sequence[int] | None, allow_leak: bool
 ) -> Material:
     """The same with a mark for test people who are behind the weights to start from."""
-    _, card = load_checkpoint(start)
+    card = read_card(pair_at(start, existing=True)[1])
     behind = set(people_behind(card).get(material.provenance["corpus"], ()))
     chosen = range(len(material.rows)) if folds is None else folds
     seen = sorted(behind & {s for fold in chosen for s in material.side(fold, "test").speakers})
