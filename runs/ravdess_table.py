@@ -251,7 +251,7 @@ def picture(result: dict[str, Any]) -> Figure:
         for name, row in result["references"].items()
     ]
     bars.sort(key=lambda bar: bar[1][0])
-    figure = Figure(figsize=(8.5, 0.3 * len(bars) + 0.9), layout="tight")
+    figure = Figure(figsize=(8.5, max(2.5, 0.3 * len(bars) + 0.9)), layout="tight")
     axes = figure.subplots()
     for place, (_, (value, low, high), colour, leaked) in enumerate(bars):
         axes.barh(place, 100 * value, color=colour, height=0.68)

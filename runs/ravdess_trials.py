@@ -6,14 +6,14 @@ Cost: as a row of the table (runs/ravdess.py) with as many epochs.
         model.sizes.fusion=gated
 
 For each of Luna-Jimenez's folds: the training people only, the configuration's epochs, the last
-weights; accuracy on the fold's validation people, of both streams and of each with the other taken
-away. Test people are neither trained on nor looked at.
+weights; accuracy on the fold's validation people, of both streams, of each with the other taken
+away, and with both at any damage of `avtca robustness`. Test people are neither trained on nor
+looked at.
 """
 
 import argparse
 import tempfile
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import torch
 from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
 
 from avtca.evaluation.predict import predict_takes
-from avtca.evaluation.speed import vary_speed
+from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.evaluation.study import without
 from avtca.evaluation.takes import TakeSet
 from avtca.training.fit import fit, new_network, torch_threads
@@ -32,21 +32,15 @@ AWAY = {"both": "", "sound": "visual", "face": "sound"}
 """What is looked at -> the modality taken away."""
 
 
-def at_speed(takes: TakeSet, factor: float) -> TakeSet:
-    """The takes played so many times as fast."""
-    if factor == 1:
-        return takes
-    raws = [vary_speed(raw, factor, takes.spec) for raw in takes.raws]
-    seconds = [duration / factor for duration in takes.durations]
-    return replace(takes, raws=raws, durations=seconds, kept={})
+def damage(text: str) -> tuple[str, Condition, float]:
+    """A condition of `avtca robustness` at a level, such as noise=10."""
+    name, _, level = text.partition("=")
+    return text, CONDITIONS[name], float(level)
 
 
-def accuracies(network: torch.nn.Module, played: list[TakeSet], away: str) -> list[float]:
-    """Percent of the takes named right with a modality taken away, or with none; and, where they
-    are played at more speeds, of the mean of the answers to all."""
-    found = [predict_takes(network, without(takes, away)) for takes in played]
-    asked = [found[0], np.mean(found, axis=0)][: len(found)]
-    return [100 * float((probs.argmax(1) == played[0].labels).mean()) for probs in asked]
+def accuracy(network: torch.nn.Module, takes: TakeSet) -> float:
+    """Percent of the takes named right."""
+    return 100 * float((predict_takes(network, takes).argmax(1) == takes.labels).mean())
 
 
 def said(ways: Iterable[str], percent: Iterable[float]) -> str:
@@ -61,7 +55,9 @@ def main() -> None:
     parser.add_argument("--voice", type=Path, default=VOICE)
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--speeds", nargs="*", type=float, default=[], help="ask at these, too")
+    parser.add_argument(
+        "--damage", nargs="*", type=damage, default=[], help="also damaged: noise=10 shift=1 ..."
+    )
     parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
     args = parser.parse_args()
     torch_threads(1)
@@ -70,8 +66,7 @@ def main() -> None:
     prepare(args.corpus, args.work, ROWS[args.row][1])
     material = load_material(experiment)
     ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
-    asked = ("", ", all speeds") if args.speeds else ("",)
-    names = [way + speeds for way in ways for speeds in asked]
+    names = [*ways, *(text for text, _, _ in args.damage)]
     rows = []
     for fold in args.folds:
         train, validation = (material.side(fold, side) for side in ("train", "validation"))
@@ -81,9 +76,9 @@ def main() -> None:
             start_from(network, train.spec.labels, model.start)
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
-        played = [at_speed(validation, factor) for factor in (1.0, *args.speeds)]
-        found = [accuracies(result.network, played, away) for away in ways.values()]
-        rows.append([percent for way in found for percent in way])
+        asked = [without(validation, away) for away in ways.values()]
+        asked += [condition.applied(validation, level) for _, condition, level in args.damage]
+        rows.append([accuracy(result.network, takes) for takes in asked])
         print(f"fold {fold}", said(names, rows[-1]), flush=True)
     print("mean", said(names, list(np.mean(rows, axis=0))), *args.set, flush=True)
 

@@ -14,6 +14,7 @@ from avtca.corpora.synth import synth_clip
 from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakError
 from avtca.evaluation import at_use
 from avtca.evaluation.at_use import open_model
+from avtca.evaluation.behind import trained_on
 from avtca.evaluation.study import study
 from avtca.recognize.engines import PACKAGED
 from avtca.training.finetune_clips import find_clips, read_clips
@@ -123,11 +124,10 @@ def test_people_who_were_trained_on_are_a_leak(
 
 def test_the_packaged_model_owns_up_to_its_corpora() -> None:
     card = at_use._card(at_use.read_bundle())
-    takes = type("Takes", (), {"speakers": ["01"]})
     for corpus in ("ravdess", "nemo", "emodb"):
-        assert at_use._trained(card, corpus, takes) == {"01"}
+        assert trained_on(card, corpus, ["01"]) == {"01"}
     for corpus in ("cremad", "folder", "mosei"):
-        assert not at_use._trained(card, corpus, takes)
+        assert not trained_on(card, corpus, ["01"])
 
 
 def test_what_an_exported_model_cannot_do_is_named(clips: Path, tmp_path: Path) -> None:

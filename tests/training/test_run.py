@@ -6,8 +6,10 @@ import yaml
 from made_corpus import make_corpus, make_folds
 
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
+from avtca.evaluation.behind import trained_on, words_behind
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.systems import open_system
+from avtca.model import load_checkpoint
 from avtca.training.cv import cross_validate, fold_folder, table
 from avtca.training.experiment import check_experiment, load_experiment
 from avtca.training.run import load_material, run_fold
@@ -205,6 +207,31 @@ def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
     model["start"] = str(tmp_path / "b/seed0/fold1/best")
     with pytest.raises(LeakError, match="had a part in its weights"):
         load_material(experiment(corpus, model=model, seeds=[0]), folds=[0])
+
+
+def test_words_that_name_the_corpus_are_behind_everybody(corpus, tmp_path):
+    """As of packaged weights, which say in words what they learned from."""
+    made = experiment(corpus)
+    run_fold(made, load_material(made), fold=1, seed=0, out=tmp_path / "a")
+    path = tmp_path / "a/best.json"
+    card = json.loads(path.read_text())
+    card["provenance"] = {"data": "FERPlus (pictures), MA-DE (all of it)"}
+    path.write_text(json.dumps(card))
+    model = {**values(corpus)["model"], "start": str(tmp_path / "a/best")}
+    with pytest.raises(LeakError, match="had a part in its weights"):
+        load_material(experiment(corpus, model=model), folds=[1])
+    allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
+    run_fold(allowed, load_material(allowed), fold=1, seed=0, out=tmp_path / "b")
+    with pytest.raises(LeakError, match="speakers were trained on"):
+        open_system(tmp_path / "b", corpus / "prepared")
+
+
+def test_the_packaged_network_is_a_start(corpus):
+    made = experiment(corpus, model={**values(corpus)["model"], "start": "default"})
+    _, card = load_checkpoint(made.model.start)
+    assert words_behind(card).startswith("FERPlus")
+    assert trained_on(card, "ravdess", {"01", "02"}) == {"01", "02"}
+    assert not trained_on(card, "cremad", {"1001"})
 
 
 def test_a_yaml_file_makes_the_same(corpus, tmp_path):

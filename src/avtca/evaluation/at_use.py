@@ -5,7 +5,6 @@ are one network that reads face crops. One thing differs from a recognizer: the 
 without voice is not masked, as in every evaluation.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from avtca.corpora import PreparedCorpus, Summary, prepare
 from avtca.corpora.folder import read_folder
 from avtca.errors import ConfigError, CorpusError, LeakError
 from avtca.evaluation.answering import Part, System
+from avtca.evaluation.behind import trained_on
 from avtca.evaluation.marks import joined
 from avtca.evaluation.systems import open_system
 from avtca.evaluation.takes import TakeSet, from_corpus
@@ -110,7 +110,7 @@ def open_model(
     corpus = corpus.view(engine.spec if corpus.spec.visual == "features" else media)
     takes, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
     card = _card(bundle)
-    trained = _trained(card, corpus.name, takes)
+    trained = trained_on(card, corpus.name, takes.speakers)
     mark = joined(("whole corpus", _leak(trained, takes, corpus.name, allow_leak), *notes))
     part = Part((cast(AVTCA, AtUse(engine)),), takes, None, LACKING, trained)
     provenance: dict[str, Any] = {
@@ -156,19 +156,6 @@ def _chosen(
             f"evaluate on {corpus.path}", "no clip has a face or a voice", "give other clips"
         )
     return takes, notes
-
-
-def _trained(card: Card, corpus: str, takes: TakeSet) -> frozenset[str]:
-    """People of the takes who were trained on: everybody, where the model learned from the corpus.
-
-    A packaged model says from which corpora it learned in words, a fine-tuned one names people.
-    """
-    if corpus in re.sub("[^a-z0-9]", "", str(card.provenance.get("data", "")).lower()):
-        return frozenset(takes.speakers)
-    if (card.provenance.get("provenance") or {}).get("corpus") != corpus:
-        return frozenset()
-    sides = [card.provenance.get(side) or {} for side in ("train", "validation")]
-    return frozenset(who for side in sides for who in side.get("speakers", ()))
 
 
 def _leak(trained: frozenset[str], takes: TakeSet, corpus: str, allow_leak: bool) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.answering import Float, Part, System, fitted
+from avtca.evaluation.behind import trained_on
 from avtca.evaluation.marks import joined, mark_of
 from avtca.evaluation.material import Material, chosen_takes, open_material
 from avtca.evaluation.predict import chosen_device
@@ -109,12 +110,10 @@ def _part(
     lacking: str = "",
 ) -> Part:
     """Networks with their takes; validation people whom they know are none."""
+    people = {*test.speakers, *(validation.speakers if validation is not None else ())}
     trained: set[str] = set()
     for _, card in loaded:
-        start = _run(card).get("start") or {}  # whose takes are behind the weights it began with
-        trained |= set(start.get("people", {}).get(corpus, ()))
-        if _run(card).get("corpus") == corpus:
-            trained |= set((card.provenance.get("train") or {}).get("speakers", ()))
+        trained |= trained_on(card, corpus, people, ("train",))
     if validation is not None and trained & set(validation.speakers):
         experiment = _run(loaded[0][1]).get("experiment") or {}
         meant = (experiment.get("data") or {}).get("validation") == "train"

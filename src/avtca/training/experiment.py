@@ -84,7 +84,15 @@ class Model(Section):
     sizes: dict[str, Any] = Field(default_factory=dict)
     """Fields of :class:`~avtca.model.config.ModelConfig`; those that the data fix are not asked."""
     start: Path | None = None
-    """A checkpoint whose weights of the same names and shapes are started from."""
+    """A checkpoint whose weights of the same names and shapes are started from; ``default``: the
+    packaged network."""
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        from avtca.recognize.engines import model_path
+
+        return model_path(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _exists(self) -> Self:

@@ -11,6 +11,7 @@ import torch
 
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
+from avtca.evaluation.behind import trained_on
 from avtca.evaluation.material import Material, open_material
 from avtca.evaluation.predict import chosen_device, predict_takes
 from avtca.evaluation.predictions import Predictions
@@ -21,7 +22,7 @@ from avtca.training.distributed import process_rank, wait_for_all
 from avtca.training.experiment import Experiment
 from avtca.training.fit import FitResult, fit, new_network
 from avtca.training.record import require_same
-from avtca.training.start import people_behind, start_from
+from avtca.training.start import start_from
 
 FREE = (
     "config.name",
@@ -65,9 +66,9 @@ def _started(
 ) -> Material:
     """The same with a mark for test people who are behind the weights to start from."""
     card = read_card(pair_at(start, existing=True)[1])
-    behind = set(people_behind(card).get(material.provenance["corpus"], ()))
     chosen = range(len(material.rows)) if folds is None else folds
-    seen = sorted(behind & {s for fold in chosen for s in material.side(fold, "test").speakers})
+    tested = {s for fold in chosen for s in material.side(fold, "test").speakers}
+    seen = sorted(trained_on(card, material.provenance["corpus"], tested))
     if not seen:
         return material
     if not allow_leak:

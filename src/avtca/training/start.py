@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from avtca.errors import ConfigError
+from avtca.evaluation.behind import people_behind, words_behind
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.model.config import Card
 
 
 def copy_weights(
@@ -60,18 +60,6 @@ def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, A
             "weights_sha256": card.weights_sha256,
             "clip_spec_hash": card.clip_spec.hash,
             "people": people_behind(card),
+            "data": words_behind(card),
         }
     }
-
-
-def people_behind(card: Card) -> dict[str, list[str]]:
-    """Corpus -> speakers who were trained on or chose the weights, or those these started from."""
-    run = card.provenance.get("provenance", {})
-    found: dict[str, set[str]] = {}
-    for corpus, people in (run.get("start") or {}).get("people", {}).items():
-        found.setdefault(corpus, set()).update(people)
-    for side in ("train", "validation"):
-        people = (card.provenance.get(side) or {}).get("speakers", ())
-        if people and "corpus" in run:
-            found.setdefault(run["corpus"], set()).update(people)
-    return {corpus: sorted(people) for corpus, people in sorted(found.items())}
