@@ -82,10 +82,16 @@ CHANGES = {
 given when they stood in `best`."""
 LONG = ("mean_posterior", "concatenation", "figure")
 """Rows that are trained as long as `best` is, too."""
+NOISE = ("mean_posterior", "concatenation", "figure", "best")
+"""Rows that are trained with other microphones and backgrounds on the mel bands, too."""
+HEARD = ("train.augmentation.channel_db=4", "train.augmentation.background=0.25")
+"""As the packaged model is (runs/default_model/fusion.py); not for standardised features, which
+are no decibels."""
 WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best_scratch", "best")
 ROWS = (
     {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)}
     | {f"{name}_long": (name, "expression7") for name in LONG}
+    | {f"{name}_noise": (name, "expression7") for name in NOISE}
     | {f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS}
 )
 """Row -> what is trained, visual features."""
@@ -115,6 +121,7 @@ class Cell:
         if self.row.endswith("_long"):
             best = load_experiment(CONFIGS / "variants" / "best.yaml")
             long = [f"train.epochs={best.train.epochs}"]
+        heard = HEARD if self.row.endswith("_noise") else ()
         own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
         if voice is not None and self.protocol.endswith("standardised"):
             voice = voice.parent.with_name(f"{voice.parent.name}_standardised") / voice.name
@@ -126,6 +133,7 @@ class Cell:
                 f"seeds=[{self.seed}]",
                 f"name={self.row}",
                 *long,
+                *heard,
                 *own,
                 *CHANGES.get(name, ()),
                 *start,
@@ -234,6 +242,7 @@ def main() -> None:
         for seed in args.seeds
         for protocol in args.protocols
         for row in args.rows
+        if not (protocol.endswith("standardised") and row.endswith("_noise"))
     ]
     kept = kept_cells()
     torch_threads(args.threads)
