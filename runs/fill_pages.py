@@ -11,7 +11,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from robustness_pages import DAMAGE_HEAD, SHIFT_HEAD, damage_rows, shift_rows
+from robustness_pages import (
+    DAMAGE_HEAD,
+    HEARD_HEAD,
+    SHIFT_HEAD,
+    damage_rows,
+    heard_rows,
+    shift_rows,
+)
 
 from avtca.evaluation.comparison import cell
 from avtca.training.finetune_card import percent
@@ -132,6 +139,7 @@ TABLES = (
     ),
     ("docs/evaluation.md", SHIFT_HEAD, shift_rows, "robustness/robustness.json"),
     ("docs/evaluation.md", DAMAGE_HEAD, damage_rows, "robustness/robustness.json"),
+    ("docs/evaluation.md", HEARD_HEAD, heard_rows, "robustness/robustness.json"),
 )
 """Page, head of the table, what makes its rows, of which results."""
 

@@ -5,7 +5,9 @@ buy anything?
 
 Cost: forty minutes on one core for the seven rows that it measures unasked; six for the rest of
 the fusions under shift and modality (--rows late_transformer intermediate_attention
-intermediate_transformer --conditions shift modality).
+intermediate_transformer --conditions shift modality), ten for the rows trained with noise (--rows
+mean_posterior_noise concatenation_noise figure_noise best_noise --conditions noise reverberation
+codec shift modality).
 
     python runs/ravdess_robustness.py WORK benchmarks/results/robustness
 
@@ -17,10 +19,10 @@ measured before there were answers, whose checkpoints are gone, keep their figur
   and answers/made.json, what made them;
 - robustness.json: as `avtca robustness`; and "lost", row -> condition -> for each level `lost`, the
   share of accuracy lost [value, low, high], and `more`, how much more that is than pooled features
-  side by side (`concatenation`) lose on the same takes: intervals are bootstraps over actors, in
-  which both networks, and both states of the takes, see the same draw. "earlier": rows that are not
-  known to be of today's recipe;
-- robustness.png, shift.png, and robustness.md, the tables of docs/evaluation.md.
+  side by side (`concatenation`; rows that end in `_noise`: `concatenation_noise`) lose on the same
+  takes: intervals are bootstraps over actors, in which both networks, and both states of the takes,
+  see the same draw. "earlier": rows that are not known to be of today's recipe;
+- robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md.
 """
 
 import argparse
@@ -37,7 +39,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from ravdess import PROTOCOLS, ROWS, VOICE, Cell, recipe_of
-from robustness_pages import AGAINST, curves, markdown, shifts, whole
+from robustness_pages import curves, heard, markdown, rival, shifts, whole, with_noise
 
 from avtca.evaluation.answering import System
 from avtca.evaluation.crossvalidation import listed, over_seeds
@@ -165,8 +167,9 @@ def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict
         name = column(condition, level)
         mine = both(tables[row], name)
         point: dict[str, Any] = {"level": level, "lost": listed(bootstrap(mine, loss))}
-        if row != AGAINST and name in tables.get(AGAINST, ()):
-            found = paired_difference(mine, both(tables[AGAINST], name), loss)
+        other = rival(row)
+        if row != other and name in tables.get(other, ()):
+            found = paired_difference(mine, both(tables[other], name), loss)
             value, low, high = listed(found)
             point["more"] = {"value": value, "low": low, "high": high, "p": found.p}
         out.append(point)
@@ -242,6 +245,8 @@ def main() -> None:
     shifts(result).savefig(args.out / "shift.png", dpi=110)
     if whole(result):
         curves(result).savefig(args.out / "robustness.png", dpi=110)
+    if heard(result):
+        with_noise(result).savefig(args.out / "noise.png", dpi=110)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,18 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from ravdess import FUSIONS, LONG, PROTOCOLS, ROWS, SAME, VOICE, Cell, kept_cells, recipe_of
+from ravdess import (
+    FUSIONS,
+    LONG,
+    NOISE,
+    PROTOCOLS,
+    ROWS,
+    SAME,
+    VOICE,
+    Cell,
+    kept_cells,
+    recipe_of,
+)
 
 from avtca.evaluation.adaptation import matched, standardised
 from avtca.evaluation.comparison import cell
@@ -187,6 +198,8 @@ def compared(
     pairs += [("concatenation", "mean_posterior"), ("figure", "concatenation")]
     pairs += [("best", f"{name}_long") for name in LONG] + [("best+action_units", "best")]
     pairs += [("figure_long", f"{name}_long") for name in LONG]
+    pairs += [(f"{name}_noise", name) for name in NOISE]
+    pairs += [(f"{name}_noise", "concatenation_noise") for name in ("figure", "best")]
     every = {**references, **rows}
     pairs += list(AVERAGED.items())
     for ours in ("best", "best+action_units", "audio_only", *AVERAGED):

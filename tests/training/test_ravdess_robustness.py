@@ -192,6 +192,43 @@ def test_pictures_and_tables(tmp_path):
     assert all(row.count("|") == pages.DAMAGE_HEAD.splitlines()[0].count("|") for row in rows)
 
 
+def test_rows_trained_with_noise_stand_beside_those_without(tmp_path, monkeypatch):
+    levels = {name: study.LEVELS[name] for name in ("noise", "reverberation", "codec", "shift")}
+    monkeypatch.setattr(study, "LEVELS", levels)
+    loud = ("noise", 10)
+    shares = {
+        "concatenation": {"untouched": 0.8, loud: 0.5},
+        "concatenation_noise": {"untouched": 0.75, loud: 0.7},
+        "figure": {"untouched": 0.7, loud: 0.3},
+        "figure_noise": {"untouched": 0.65, loud: 0.45},
+        "best": {"untouched": 0.9, loud: 0.6},
+    }
+    kept(tmp_path, tables(shares=shares))
+    result = study.studied(tmp_path, {}, dict.fromkeys(study.ROWS, "today"))
+    assert pages.heard(result) == ["concatenation", "figure"]
+    assert "more" not in result["lost"]["concatenation_noise"]["noise"][1]
+    # 20 points against the 5 of pooled features that were trained with noise, too
+    assert result["lost"]["figure_noise"]["noise"][1]["more"]["value"] == pytest.approx(0.15)
+    assert result["lost"]["figure"]["noise"][1]["more"]["value"] == pytest.approx(0.1)
+    rows = pages.heard_rows(result).splitlines()
+    assert rows[0].split(" | ")[:4] == [
+        "| `concatenation`",
+        *("80.0 → 75.0", "80.0 → 75.0", "50.0 → 70.0"),
+    ]
+    assert rows[1].split(" | ")[3].startswith("30.0 → 45.0, +15.0 [+")
+    assert all(row.count("|") == pages.HEARD_HEAD.splitlines()[0].count("|") for row in rows)
+    assert "concatenation_noise" not in pages.shift_rows(result)
+
+    drawn = pages.with_noise(result)
+    assert [axes.get_title() for axes in drawn.axes] == [
+        pages.CONDITIONS[name][0] for name in ("noise", "reverberation", "codec")
+    ]
+    full, hollow = drawn.axes[0].lines[2:]
+    assert (full.get_label(), hollow.get_label()) == ("figure_noise", "figure")
+    assert full.get_ydata() == pytest.approx([65, 65, 45, 65])
+    assert (full.get_fillstyle(), hollow.get_fillstyle()) == ("full", "none")
+
+
 def test_every_network_has_a_colour_and_a_marker_of_its_own():
     for part in zip(*pages.STYLE.values(), strict=True):
         assert len(set(part)) == len(part)
