@@ -192,6 +192,16 @@ def test_folds_that_have_changed_since_the_training_are_refused(made, tmp_path):
     assert set(named.answers().speakers) == {"p0"}
 
 
+def test_takes_that_have_changed_since_the_training_are_named(made, tmp_path):
+    other = altered(made / "prepared", tmp_path / "again")
+    head = json.loads((other / "corpus.json").read_text())
+    before, head["data_hash"] = head["data_hash"], "0" * 12
+    (other / "corpus.json").write_text(json.dumps(head))
+    said = f"takes changed since the training (data {before}, now {'0' * 12})"
+    assert said in open_system(made / "both", other).mark
+    assert "changed" not in open_system(made / "both", made / "prepared").mark
+
+
 def test_on_another_corpus_the_networks_of_all_folds_answer_as_one(made, tmp_path):
     other = altered(made / "prepared", tmp_path / "other", name="other")
     folds = str(made / "folds.json")

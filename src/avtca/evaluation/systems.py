@@ -83,6 +83,7 @@ def open_system(
         provenance, mark = material.provenance, mark_of(material.provenance)
         if folds is None:
             _require_unchanged(asked, name, loaded, material)
+            mark = joined((mark, _changed_takes(loaded, prepared.data_hash)))
         again = same and {_run(card).get("folds_hash") for _, card in loaded}
         if folds is None or (fold is None and again == {material.folds.hash}):
             _require_all(asked, numbers, len(material.rows))
@@ -146,6 +147,12 @@ def _require_unchanged(asked: str, name: str, loaded: Sequence[Loaded], now: Mat
             f"they have changed since its training ({changed.pop()}, now {now.folds.hash})",
             "restore them, or name others with --folds and --fold",
         )
+
+
+def _changed_takes(loaded: Sequence[Loaded], now: str) -> str:
+    """What to say where the takes are not byte for byte those of the training."""
+    before = {str(_run(card).get("data_hash", now)) for _, card in loaded} - {now}
+    return f"takes changed since the training (data {before.pop()}, now {now})" if before else ""
 
 
 def _only(asked: str, material: Material, fold: int | None) -> int:
