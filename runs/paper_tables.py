@@ -43,6 +43,7 @@ from avtca.evaluation.metrics import binary_confusions
 from avtca.files import write_atomic
 from avtca.training.cv import cross_validate
 from avtca.training.experiment import Experiment, load_experiment
+from avtca.training.run import start_of
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FIGURES = {"accuracy": "accuracy", "weighted_f1": "F1"}
@@ -140,24 +141,25 @@ def finished(runs: Path, corpus: str, experiment: Experiment, data_hash: str) ->
     """
     results: dict[str, dict[str, Any]] = {}
     random, wanted = CORPORA[corpus].folds[0], settings(experiment.resolved())
+    wanted["started"] = start_of(experiment)
     for row in rows_of(corpus):
         done = {path.parts[-3]: path.parent for path in runs.glob(f"*/{row}/result.json")}
         for protocol in sorted(done, key=lambda name: (name != random, name)):
             begun = json.loads((done[protocol] / "config.json").read_text())
-            if (begun["data"]["data_hash"], settings(begun["config"])) == (data_hash, wanted):
+            same = settings(begun["config"]) | {"started": begun.get("start")}
+            if (begun["data"]["data_hash"], same) == (data_hash, wanted):
                 results.setdefault(row, {})[protocol] = figures(done[protocol])
     return results
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """What all cells of a table share in their resolved configurations."""
-    values = {
+    return {
         f"{part}.{key}": value
         for part in ("data", "clip", "train")
         for key, value in config[part].items()
         if f"{part}.{key}" not in FREE
     }
-    return {**values, "started": config["model"]["start"] is not None}
 
 
 def figures(folder: Path) -> dict[str, Any]:

@@ -30,7 +30,6 @@ from avtca.files import write_atomic
 from avtca.training.cv import cross_validate
 from avtca.training.experiment import Experiment, load_experiment
 from avtca.training.fit import torch_threads
-from avtca.training.record import commit
 from avtca.training.run import load_material
 
 ROOT = Path(__file__).parents[1]
@@ -148,8 +147,30 @@ def recipe_of(experiment: Experiment) -> str:
     told = experiment.model_dump(mode="json", exclude_defaults=True)
     told["data"].pop("corpus", None)
     if experiment.model.start is not None:
-        told["model"]["start"] = Path(experiment.model.start).parent.name
+        told["model"]["start"] = named(Path(experiment.model.start))
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def named(start: Path) -> str:
+    """A voice's name, with its weights' hash where they are not those of that name in the
+    repository."""
+    name, card = start.parent.name, start.with_suffix(".json")
+    ours = VOICE.parent.with_name(name) / VOICE.with_suffix(".json").name
+    if not card.exists():
+        return name
+    sha = json.loads(card.read_text())["weights_sha256"]
+    known = ours.exists() and json.loads(ours.read_text())["weights_sha256"] == sha
+    return name if known else f"{name} {sha[:12]}"
+
+
+def made_by(folder: Path) -> dict[str, object]:
+    """Commits that the folds of a cell were begun with, and seconds that their training took."""
+    begun = [json.loads(path.read_text()) for path in sorted(folder.glob("seed*/fold*/run.json"))]
+    ended = [json.loads(path.read_text()) for path in sorted(folder.glob("seed*/fold*/done.json"))]
+    return {
+        "commit": ", ".join(dict.fromkeys(one["versions"]["commit"] for one in begun)),
+        "seconds": round(sum(one["seconds_of_last_process"] for one in ended)),
+    }
 
 
 def kept_cells(kept: Path = KEPT) -> dict[str, dict[str, object]]:
@@ -175,7 +196,8 @@ class Materials:
         self.material: Material | None = None
 
     def of(self, experiment: Experiment) -> Material:
-        key = (experiment.data.model_dump_json(), experiment.clip.model_dump_json())
+        told = experiment.data.model_dump_json(), experiment.clip.model_dump_json()
+        key = (*told, experiment.model.start)  # who is behind a start is looked at, too
         if key != self.key or self.material is None:
             self.material, self.key = None, key
             self.material = load_material(experiment)
@@ -267,7 +289,6 @@ def main() -> None:
             continue
         prepare(args.corpus, args.work, ROWS[cell.row][1])
         print(cell.name, flush=True)
-        begun = time.monotonic()
         try:
             result = cross_validate(experiment, materials.of(experiment), folder, before=before)
         except OutOfTime:
@@ -280,9 +301,8 @@ def main() -> None:
             "row": cell.row,
             "protocol": cell.protocol,
             "seed": cell.seed,
-            "seconds": round(time.monotonic() - begun),
             "recipe": recipe,
-            "commit": commit(),
+            **made_by(folder),
             "changes": args.set,
         }
         done.parent.mkdir(parents=True, exist_ok=True)

@@ -85,11 +85,19 @@ Tables = dict[int, list[Predictions]]
 
 
 def keep(work: Path, kept: Path) -> None:
-    """Copy the answers of finished cells, rounded to four digits, and say what made them."""
+    """Copy the answers of finished cells, rounded to four digits, and say what made them.
+
+    Kept answers of today's recipe are not replaced by those of another.
+    """
     index = kept_cells(kept)
     for done in sorted((work / "cells").glob("*/*/seed*.json")):
         name = str(done.relative_to(work / "cells").with_suffix(""))
         told = json.loads(done.read_text())
+        protocol, row, seed = name.split("/")
+        cell = Cell(protocol, row, int(seed.removeprefix("seed")))
+        today = recipe_of(cell.experiment(Path(), told["changes"], VOICE))
+        if told["recipe"] != today == index.get(name, {}).get("recipe"):
+            continue
         folder = work / "runs" / done.parent.relative_to(work / "cells") / f"of_{done.stem}"
         found = sorted((folder / done.stem).glob("fold*"), key=lambda path: int(path.name[4:]))
         folds = [Predictions.load(fold / "test.csv") for fold in found]

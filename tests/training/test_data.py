@@ -11,6 +11,7 @@ from avtca.evaluation.takes import mapped_targets, one_hot
 from avtca.evaluation.windows import EvaluationData, evaluation_loader, mean_by_take, standardised
 from avtca.preprocess import window_start_steps
 from avtca.training.data import EpochOrder, TrainingData, check_augmentation, training_loader
+from avtca.training.fit import network_spec_check, new_network
 from avtca.training.recipe import Augmentation
 
 PLAIN = Augmentation(crop=False)
@@ -153,6 +154,12 @@ def test_processes_share_each_global_batch(world):
         assert sorted(mine) == sorted(theirs)
     with pytest.raises(ConfigError, match="does not divide"):
         EpochOrder(37, 8, seed=2, world=3)
+    with pytest.raises(ConfigError, match="3 training takes among 4 processes: there is less"):
+        EpochOrder(3, 8, seed=2, world=4)
+    data = TrainingData(make_takes(24), Augmentation(crop=False, mixup=0.2), 0)
+    with pytest.raises(ConfigError, match="which has one"):
+        training_loader(data, 2, world=2)
+    assert len(training_loader(data, 4, world=2)) == 6
 
 
 def test_few_takes_make_one_batch():
@@ -188,6 +195,16 @@ def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_pa
     for batch in evaluation_loader(EvaluationData(out)):
         assert not batch.visual[~batch.visual_mask].any()
         assert not batch.sound.transpose(1, 2)[~batch.sound_mask].any()
+
+
+def test_standardised_posteriors_are_no_probabilities_any_more():
+    made = standardised(make_takes(24))
+    made = replace(made, spec=replace(made.spec, visual_features="expression7"))
+    with pytest.raises(ConfigError, match="the takes are standardised"):
+        check_augmentation(Augmentation(crop=False, posterior_bias=0.3), made)
+    network = new_network("video_only", made.spec, probabilities=made.spec.visual_dim)
+    with pytest.raises(ConfigError, match="they are none any more"):
+        network_spec_check(network, made, None)
 
 
 def test_posteriors_are_standardised_by_their_logarithms():

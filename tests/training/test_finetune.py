@@ -14,17 +14,20 @@ import avtca
 from avtca.cli import build_app
 from avtca.corpora.synth import synth_clip
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
+from avtca.evaluation.behind import people_behind, trained_on
 from avtca.evaluation.predict import predict_takes
 from avtca.evaluation.predictions import Predictions
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
 from avtca.model.bundle import export_bundle
 from avtca.model.together import Together
+from avtca.model.variants import variant_named
 from avtca.preprocess import window_start_steps
 from avtca.recognize.engines import PACKAGED, read_bundle
 from avtca.training.finetune import finetune, recipe_for
 from avtca.training.finetune_clips import NOBODY, find_clips, read_clips
 from avtca.training.finetune_protocol import answers_before, deal, folds_of, label_parts
 from avtca.training.finetune_start import load_start, with_labels
+from avtca.training.fit import check_streams
 from small_spec import SPEC
 
 PIXELS = replace(SPEC, visual="pixels", crop_px=32, colour="grey", visual_features="", visual_dim=0)
@@ -160,6 +163,20 @@ def test_the_result_can_be_adapted_again(done):
         load_start(str(copy))
 
 
+def test_people_behind_the_start_are_not_people_never_seen(done, clips, tmp_path):
+    out, *_ = done
+    with pytest.raises(LeakError, match="3 speakers of the test had a part in its weights"):
+        finetune(str(out), clips, tmp_path / "again", epochs=1)
+    # nor are those behind what that one started from forgotten
+    start = load_start(str(out))
+    told = {**start.card.provenance["provenance"]["start"], "people": {"ravdess": ["01"]}}
+    run = {**start.card.provenance["provenance"], "start": told}
+    card = replace(start.card, provenance={**start.card.provenance, "provenance": run})
+    assert trained_on(card, "ravdess", {"01", "02"}) == {"01"}
+    assert people_behind(start.card)["folder"] == sorted(PEOPLE)
+    assert told["data"] == "drawn at random"
+
+
 def test_the_card_says_what_a_reader_must_know(done):
     out, *_ = done
     text = (out / "MODEL_CARD.md").read_text()
@@ -234,9 +251,24 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
     assert all(len(split.train) == len(split.validation) == 1 for split in three.splits)
     leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
     assert leak.unit == "take" and "people it was trained on" in leak.warning
-    few, many = (recipe_for(n, pixels=False, epochs=None, learning_rate=1e-3) for n in (40, 9000))
+    few, many = (
+        recipe_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
+        for n in (40, 9000)
+    )
     assert few.epochs == 60 and many.epochs == 5
     assert not few.augmentation.time_masks and not few.augmentation.band_masks
+
+
+@pytest.mark.parametrize("variant", ["audio_only", "video_only", "concatenation"])
+@pytest.mark.parametrize("pixels", [False, True])
+def test_the_recipe_asks_nothing_that_a_single_stream_has_not(variant, pixels):
+    network = small(variant)
+    streams = variant_named(variant).streams
+    recipe = recipe_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
+    check_streams(network, recipe)
+    assert recipe.augmentation.speed and (recipe.modality_dropout.form == "whole") == (
+        streams == "both"
+    )
 
 
 def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):

@@ -78,17 +78,19 @@ def test_whole_dropout_never_empties_a_take_and_fires(seed):
     assert torch.equal(out.sound, batch.sound)
 
 
-def test_softhard_is_the_parents_three_fold_batch():
+def test_softhard_is_the_parents_four_fold_batch():
     batch = make_batch(6)
     out = drop_modalities(batch, ModalityDropout(form="softhard"), torch.Generator())
-    assert len(out.target) == 18
-    assert torch.equal(out.target, batch.target.repeat(3, 1))
-    share = (out.sound[:6] / batch.sound)[:, 0, 0]
-    torch.testing.assert_close(out.sound[:6], batch.sound * share[:, None, None])
-    torch.testing.assert_close(out.visual[:6], batch.visual * (1 - share)[:, None, None])
+    whole, soft, seen, heard = (Batch(*(x[k : k + 6] for x in out)) for k in range(0, 24, 6))
+    assert len(out.target) == 24
+    assert torch.equal(out.target, batch.target.repeat(4, 1))
+    assert all(torch.equal(a, b) for a, b in zip(whole, batch, strict=True))
+    share = (soft.sound / batch.sound)[:, 0, 0]
+    torch.testing.assert_close(soft.sound, batch.sound * share[:, None, None])
+    torch.testing.assert_close(soft.visual, batch.visual * (1 - share)[:, None, None])
     assert ((share >= 0) & (share <= 1)).all() and share.std() > 0.1
-    assert not out.sound_mask[6:12].any() and torch.equal(out.visual_mask[6:12], batch.visual_mask)
-    assert not out.visual_mask[12:].any() and torch.equal(out.sound_mask[12:], batch.sound_mask)
+    assert not seen.sound_mask.any() and torch.equal(seen.visual_mask, batch.visual_mask)
+    assert not heard.visual_mask.any() and torch.equal(heard.sound_mask, batch.sound_mask)
 
 
 def test_softhard_leaves_something_of_takes_with_one_modality():

@@ -279,6 +279,44 @@ def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
         digits(tmp_path, row="best_scratch"),
     ]
     assert len({digits(tmp_path), *others}) == 4
+    # A voice of that name that is not the repository's is another.
+    (tmp_path / "mine" / "voice").mkdir(parents=True)
+    card = tmp_path / "mine" / "voice" / "last.json"
+    card.write_text(ravdess.VOICE.with_suffix(".json").read_text())
+    assert digits(tmp_path / "mine") == digits(tmp_path)
+    card.write_text(json.dumps({"weights_sha256": "0" * 64}))
+    assert digits(tmp_path / "mine") not in {digits(tmp_path), *others}
+
+
+def test_material_is_opened_again_for_another_start(monkeypatch):
+    asked = []
+    monkeypatch.setattr(ravdess, "load_material", lambda one: asked.append(one.model.start) or one)
+    materials = ravdess.Materials()
+    rows = ("best_scratch", "best", "best")
+    for row in rows:
+        materials.of(ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE))
+    assert asked == [None, ravdess.VOICE]
+
+
+def test_what_made_a_cell_is_told_by_its_folds(tmp_path):
+    for fold, commit in enumerate(("a", "a", "b")):
+        folder = tmp_path / "seed0" / f"fold{fold}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"versions": {"commit": commit}}))
+        (folder / "done.json").write_text(json.dumps({"seconds_of_last_process": 10.3}))
+    assert ravdess.made_by(tmp_path) == {"commit": "a, b", "seconds": 31}
+
+
+def test_kept_answers_of_todays_recipe_are_not_replaced_by_older_ones(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    write_cell(tmp_path / "new", "luna_5fold", "audio_only", 0, 2.0)
+    ravdess_table.keep(tmp_path / "new", kept)
+    before = (kept / "luna_5fold/audio_only/seed0.csv.gz").read_bytes()
+    write_cell(tmp_path / "old", "luna_5fold", "audio_only", 0, 0.5, recipe="before")
+    ravdess_table.keep(tmp_path / "old", kept)
+    assert (kept / "luna_5fold/audio_only/seed0.csv.gz").read_bytes() == before
+    assert ravdess.kept_cells(kept)["luna_5fold/audio_only/seed0"]["recipe"] != "before"
 
 
 def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch):

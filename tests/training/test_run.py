@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -187,6 +188,24 @@ def test_another_network_in_the_same_folder_is_refused(corpus, tmp_path):
     more = experiment(corpus, seeds=[0, 1], name="other")
     result = cross_validate(more, load_material(more), tmp_path)
     assert list(result["seeds"]) == ["0", "1"]
+
+
+def test_another_start_in_the_same_folder_is_refused(corpus, tmp_path):
+    made = experiment(corpus, data={"allow_leak": True}, seeds=[0])
+    material = load_material(made)
+    for seed in (0, 1):
+        run_fold(made, material, fold=0, seed=seed, out=tmp_path / str(seed))
+    model = {**values(corpus)["model"], "start": str(tmp_path / "0/best")}
+    first = experiment(corpus, model=model, data={"allow_leak": True}, seeds=[0])
+    cross_validate(first, load_material(first), tmp_path / "cv")
+    for start in (None, tmp_path / "1/best"):
+        other = first.model_copy(update={"model": first.model.model_copy(update={"start": start})})
+        with pytest.raises(ConfigError, match="start"):
+            cross_validate(other, load_material(first), tmp_path / "cv")
+    shutil.copytree(tmp_path / "0", tmp_path / "elsewhere")
+    model["start"] = str(tmp_path / "elsewhere/best")
+    same = experiment(corpus, model=model, data={"allow_leak": True}, seeds=[0])
+    cross_validate(same, load_material(same), tmp_path / "cv")
 
 
 def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):

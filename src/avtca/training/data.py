@@ -68,6 +68,12 @@ def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
             f"{spec.visual_features or 'pixels'}",
             "set augmentation.posterior_bias to 0",
         )
+    if augmentation.posterior_bias and takes.standard is not None:
+        raise ConfigError(
+            asked,
+            "'posterior_bias' varies probabilities, the takes are standardised",
+            "set augmentation.posterior_bias to 0",
+        )
     if augmentation.pixels and spec.visual != "pixels":
         raise ConfigError(
             asked,
@@ -184,6 +190,12 @@ class EpochOrder(Sampler[tuple[int, int]]):
                 "it does not divide",
                 f"choose a batch that is a multiple of {world}",
             )
+        if n < world:
+            raise ConfigError(
+                f"share {n} training takes among {world} processes",
+                "there is less than one for each",
+                "start fewer processes",
+            )
         self.n, self.batch, self.seed, self.rank, self.world = n, min(batch, n), seed, rank, world
         self.batch -= self.batch % world
         self.epoch = 0
@@ -212,6 +224,12 @@ def training_loader(
 ) -> DataLoader[Any]:
     """Batches of one epoch after another."""
     order = EpochOrder(len(data), batch, data.seed, rank=rank, world=world)
+    if data.augmentation.mixup and order.batch == world:
+        raise ConfigError(
+            "train with mixup",
+            f"it mixes takes of a process's batch, which has one (of {order.batch} in {world})",
+            "set augmentation.mixup to 0, or a larger batch",
+        )
     return DataLoader(
         data,
         batch_size=order.batch // world,

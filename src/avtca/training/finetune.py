@@ -23,6 +23,7 @@ from avtca.files import write_atomic
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.bundle import export_bundle
+from avtca.model.variants import variant_named
 from avtca.training import finetune_protocol as protocol
 from avtca.training.cv import cross_validate, fold_folder
 from avtca.training.experiment import OF_THE_DATA, Experiment, check_experiment
@@ -31,7 +32,7 @@ from avtca.training.finetune_clips import Progress, find_clips, read_clips
 from avtca.training.finetune_start import Start, load_start, with_labels
 from avtca.training.fit import fit, new_network
 from avtca.training.recipe import Augmentation, ModalityDropout, Optimiser, Recipe
-from avtca.training.start import start_from
+from avtca.training.start import start_from, started
 
 BATCH = 16
 STEPS = 500
@@ -78,11 +79,19 @@ def finetune(
         say(note)
     groups = protocol.deal(clips)
     folds = protocol.folds_of(groups, named=clips.named)
-    material = protocol.material_of(clips, folds, allow_leak=allow_leak)
+    material = started(
+        protocol.material_of(clips, folds, allow_leak=allow_leak),
+        start.card,
+        start.name,
+        range(len(folds.splits)),
+        allow_leak,
+        "say --allow-leak and carry the mark",
+    )
     write_atomic(work / "folds.json", folds.to_json())
     if material.mark != "clean":
         say(f"split: {material.mark}")
-    save_checkpoint(work / "start", with_labels(start, takes.spec.labels), takes.spec)
+    network, told = with_labels(start, takes.spec.labels), start.card.provenance
+    save_checkpoint(work / "start", network, takes.spec, provenance=told)
     experiment = _experiment(start, material, work, epochs, learning_rate)
 
     def before(seed: int, fold: int) -> None:
@@ -113,13 +122,17 @@ def recipe_for(
     clips: int,
     *,
     pixels: bool,
+    streams: str,
     epochs: int | None,
     learning_rate: float,
 ) -> Recipe:
     """How a network is adapted to about so many training clips; validation chooses the epoch.
 
-    Without masks of time and bands: on a small corpus they cost more than they give.
+    ``streams`` that the network has: "both", "sound" or "visual". Without masks of time and bands:
+    on a small corpus they cost more than they give.
     """
+    seen = streams != "sound"
+    whole = ModalityDropout(form="whole", sound=0.15, visual=0.15)
     if epochs is None:
         least, most = EPOCHS
         epochs = min(most, max(least, -(-STEPS // max(1, clips // BATCH))))
@@ -129,13 +142,13 @@ def recipe_for(
         label_smoothing=0.05,
         auxiliary=0.3,
         ema=0.98,
-        modality_dropout=ModalityDropout(form="whole", sound=0.15, visual=0.15),
+        modality_dropout=whole if streams == "both" else ModalityDropout(),
         augmentation=Augmentation(
             crop_slack_s=0.4,
             speed=0.1,
-            step_dropout=0.1,
-            posterior_bias=0.0 if pixels else 0.3,
-            pixels=pixels,
+            step_dropout=0.1 if seen else 0.0,
+            posterior_bias=0.3 if seen and not pixels else 0.0,
+            pixels=pixels and seen,
         ),
         optimiser=Optimiser(
             learning_rate=learning_rate,
@@ -155,6 +168,7 @@ def _experiment(
     recipe = recipe_for(
         len(train),
         pixels=train.spec.visual == "pixels",
+        streams=variant_named(start.card.variant).streams,
         epochs=epochs,
         learning_rate=learning_rate,
     )
@@ -179,9 +193,9 @@ def _final(
     validation = takes.at(row for row, name in enumerate(unit) if name in held)
     train = takes.at(row for row, name in enumerate(unit) if name not in held)
     network = new_network(model.variant, takes.spec, **model.sizes)
-    if model.start is not None:
-        start_from(network, takes.spec.labels, model.start)
     origin = {k: v for k, v in material.provenance.items() if not k.startswith("folds")}
+    if model.start is not None:
+        origin |= start_from(network, takes.spec.labels, model.start)
     done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
     network, card = load_checkpoint(kept_weights(out))
     temperature = fitted(window_logits(network, validation), validation)

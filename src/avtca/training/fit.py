@@ -186,6 +186,12 @@ def network_spec_check(network: AVTCA, train: TakeSet, validation: TakeSet | Non
             f"they do not fit ({'; '.join(misfits)})",
             "build it with ModelConfig.for_spec",
         )
+    if network.config.probabilities and train.standard is not None:
+        raise ConfigError(
+            f"read {network.config.probabilities} of the visual features as probabilities",
+            "the takes are standardised, they are none any more",
+            "set model.sizes.probabilities to 0, or data.standardise to none",
+        )
 
 
 def _run_card(

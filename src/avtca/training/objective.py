@@ -66,7 +66,7 @@ class Objective(nn.Module):
 def drop_modalities(batch: Batch, form: ModalityDropout, generator: torch.Generator) -> Batch:
     """The batch with modalities masked as :class:`ModalityDropout` says.
 
-    ``softhard`` returns three times as many takes. Nothing that was missing comes back, and a
+    ``softhard`` returns four times as many takes. Nothing that was missing comes back, and a
     take that has only one modality keeps it. The generator is the processor's, wherever the batch
     is, so that a seed says the same on every device.
     """
@@ -87,7 +87,7 @@ def drop_modalities(batch: Batch, form: ModalityDropout, generator: torch.Genera
         )
         seen = batch._replace(sound_mask=_unless_alone(batch.sound_mask, batch.visual_mask))
         heard = batch._replace(visual_mask=_unless_alone(batch.visual_mask, batch.sound_mask))
-        return Batch(*(torch.cat(part) for part in zip(soft, seen, heard, strict=True)))
+        return Batch(*(torch.cat(part) for part in zip(batch, soft, seen, heard, strict=True)))
     return batch
 
 

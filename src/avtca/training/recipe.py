@@ -15,9 +15,9 @@ class ModalityDropout(Section):
     """Whole modalities taken away while training, so that either alone is enough at use.
 
     ``whole``: of each take at most one modality is masked, the sound with probability ``sound``,
-    the picture with probability ``visual``. ``softhard`` (Chumachenko et al. 2022): the batch is
-    seen three times, as (sound * c, picture * (1 - c)), picture alone and sound alone, ``c``
-    uniform in 0..1 for each take.
+    the picture with probability ``visual``. ``softhard`` (Chumachenko et al. 2022, their
+    ``train.py``): the batch is seen four times, as it is, as (sound * c, picture * (1 - c)), its
+    picture alone and its sound alone, ``c`` uniform in 0..1 for each take.
     """
 
     form: Literal["none", "whole", "softhard"] = "none"

@@ -1,8 +1,7 @@
 """An experiment's data, and one fold of it from fresh weights to answers on test people."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import numpy as np
 import torch
 
 from avtca.corpora.prepared import PreparedCorpus
-from avtca.errors import ConfigError, LeakError
-from avtca.evaluation.behind import trained_on
+from avtca.errors import ConfigError
 from avtca.evaluation.material import Material, open_material
 from avtca.evaluation.predict import chosen_device, predict_takes
 from avtca.evaluation.predictions import Predictions
@@ -22,7 +20,7 @@ from avtca.training.distributed import process_rank, wait_for_all
 from avtca.training.experiment import Experiment
 from avtca.training.fit import FitResult, fit, new_network
 from avtca.training.record import require_same
-from avtca.training.start import start_from
+from avtca.training.start import start_from, started
 
 FREE = (
     "config.name",
@@ -58,29 +56,12 @@ def load_material(
         memory=memory,
     )
     start = experiment.model.start
-    return material if start is None else _started(material, start, folds, data.allow_leak)
-
-
-def _started(
-    material: Material, start: Path, folds: Sequence[int] | None, allow_leak: bool
-) -> Material:
-    """The same with a mark for test people who are behind the weights to start from."""
-    card = read_card(pair_at(start, existing=True)[1])
-    chosen = range(len(material.rows)) if folds is None else folds
-    tested = {s for fold in chosen for s in material.side(fold, "test").speakers}
-    seen = sorted(trained_on(card, material.provenance["corpus"], tested))
-    if not seen:
+    if start is None:
         return material
-    if not allow_leak:
-        raise LeakError(
-            f"start from {start}",
-            f"{len(seen)} speakers of the test had a part in its weights, the first is {seen[0]}",
-            "start from weights that have not seen them, or set data.allow_leak=true and carry "
-            "the mark",
-        )
-    mark = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
-    marks = mark if material.mark == "clean" else f"{material.mark}; {mark}"
-    return replace(material, mark=marks, provenance={**material.provenance, "split_audit": marks})
+    card = read_card(pair_at(start, existing=True)[1])
+    remedy = "set data.allow_leak=true and carry the mark"
+    chosen = range(len(material.rows)) if folds is None else folds
+    return started(material, card, str(start), chosen, data.allow_leak, remedy)
 
 
 def run_fold(
@@ -147,7 +128,7 @@ def answer(
 def require_config(out: Path, experiment: Experiment, material: Material) -> None:
     """Raise :class:`ConfigError` where the folder was begun with another configuration or data.
 
-    The seeds, the name and where the corpus and the start are kept may differ.
+    The seeds, the name and where the corpus and the start's weights are kept may differ.
     """
     path = out / "config.json"
     if out.exists() and not out.is_dir():
@@ -164,8 +145,18 @@ def write_config(out: Path, experiment: Experiment, material: Material) -> None:
 
 
 def _config(experiment: Experiment, material: Material) -> str:
-    values: Mapping[str, Any] = {"config": experiment.resolved(), "data": material.provenance}
+    values: dict[str, Any] = {"config": experiment.resolved(), "data": material.provenance}
+    if (start := start_of(experiment)) is not None:
+        values["start"] = start
     return json.dumps(values, indent=1, sort_keys=True)
+
+
+def start_of(experiment: Experiment) -> dict[str, str] | None:
+    """Which weights are started from, wherever they lie."""
+    if experiment.model.start is None:
+        return None
+    card = read_card(pair_at(experiment.model.start, existing=True)[1])
+    return {"weights_sha256": card.weights_sha256}
 
 
 def with_variant(experiment: Experiment, variant: str, **sizes: Any) -> Experiment:

@@ -1,14 +1,16 @@
 """Weights of one network in another: the same boxes, and outputs by the names of labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from avtca.errors import ConfigError
-from avtca.evaluation.behind import people_behind, words_behind
+from avtca.errors import ConfigError, LeakError
+from avtca.evaluation.behind import people_behind, trained_on, words_behind
+from avtca.evaluation.material import Material
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
+from avtca.model.config import Card
 
 
 def copy_weights(
@@ -63,3 +65,30 @@ def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, A
             "data": words_behind(card),
         }
     }
+
+
+def started(
+    material: Material,
+    card: Card,
+    start: str,
+    folds: Iterable[int],
+    allow_leak: bool,
+    remedy: str,
+) -> Material:
+    """The same with a mark for people tested in ``folds`` who are behind the weights to start from.
+
+    Raises :class:`LeakError` unless leaks are allowed; ``remedy`` says how they are.
+    """
+    tested = {s for fold in folds for s in material.side(fold, "test").speakers}
+    seen = sorted(trained_on(card, material.provenance["corpus"], tested))
+    if not seen:
+        return material
+    if not allow_leak:
+        raise LeakError(
+            f"start from {start}",
+            f"{len(seen)} speakers of the test had a part in its weights, the first is {seen[0]}",
+            f"start from weights that have not seen them, or {remedy}",
+        )
+    mark = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
+    marks = mark if material.mark == "clean" else f"{material.mark}; {mark}"
+    return replace(material, mark=marks, provenance={**material.provenance, "split_audit": marks})
