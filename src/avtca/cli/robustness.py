@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +57,7 @@ def robustness(
     from avtca.cli.finetune import Bar
     from avtca.cli.train import warn
     from avtca.evaluation.at_use import open_model
+    from avtca.evaluation.predictions import told_apart
     from avtca.evaluation.robustness import robustness as measure
     from avtca.plots.robustness import page
 
@@ -75,6 +77,8 @@ def robustness(
             )
             for path in checkpoint
         ]
+    names = told_apart([system.name for system in systems], checkpoint)
+    systems = [replace(one, name=name) for one, name in zip(systems, names, strict=True)]
     for mark in sorted({system.mark for system in systems}):
         warn("", mark)
 

@@ -269,7 +269,8 @@ def _skew(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
     return f"{column}: {values} values, most uneven in {worst[1]}"
 
 
-def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
+def people_warnings(manifest: "pd.DataFrame") -> list[str]:
+    """What must be said of a corpus's people wherever its takes are tested."""
     out = []
     if "synthetic" in _column(manifest, "corpus"):
         out.append(SYNTHETIC)
@@ -277,6 +278,11 @@ def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
         out.append("speakers are unknown: people could not be checked")
     elif not all(_column(manifest, "speaker")):
         out.append("some takes have no speaker: those people could not be checked")
+    return out
+
+
+def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
+    out = people_warnings(manifest)
     if set(_column(manifest, "corpus")) == {"mosei"}:
         out.append("CMU-MOSEI names no speakers: videos were checked in their place")
     if not any(_column(manifest, "source_sha256")):

@@ -52,7 +52,8 @@ class System:
     binary: bool
     provenance: dict[str, Any]
     votes: dict[str, Float] = field(default_factory=dict)
-    """Raters' votes ``(n, k)`` on every test take, by what they were given; NaN where unrated."""
+    """Raters' votes ``(n, k)``, or one column more, on every test take, by what they were given;
+    NaN where unrated."""
     intended: Float | None = None
     """The corpus's own label of every test take, one-hot ``(n, k)``; zeros where there is none."""
     memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)

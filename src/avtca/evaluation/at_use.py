@@ -5,6 +5,7 @@ are one network that reads face crops. One thing differs from a recognizer: the 
 without voice is not masked, as in every evaluation.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from avtca.corpora import PreparedCorpus, Summary, prepare
+from avtca.corpora.audit import people_warnings
 from avtca.corpora.folder import read_folder
 from avtca.errors import ConfigError, CorpusError, LeakError
 from avtca.evaluation.answering import Part, System
-from avtca.evaluation.behind import trained_on
+from avtca.evaluation.behind import trained_on, unchecked
 from avtca.evaluation.marks import joined
 from avtca.evaluation.systems import open_system
 from avtca.evaluation.takes import TakeSet, from_corpus
@@ -82,10 +84,10 @@ def open_model(
 
     For an exported model ``data`` is a prepared corpus of its ClipSpec (``avtca prepare --spec``),
     or what ``avtca prepare folder`` reads: a CSV, or folders named by label; these are read into
-    ``clips`` once, by ``workers`` processes. Clips of labels that the model does not say, and those
-    with neither a face nor a voice, are left out; the mark says so. Raises as
-    :func:`open_system` does; :class:`LeakError` where the model learned from this corpus or these
-    people.
+    ``clips`` once, each source into a folder of its own, by ``workers`` processes. Clips of labels
+    that the model does not say, and those with neither a face nor a voice, are left out; the mark
+    says so. Raises as :func:`open_system` does; :class:`LeakError` where the model learned from
+    this corpus or these people.
     """
     if not (path / "avtca.json").is_file():
         return open_system(
@@ -104,14 +106,18 @@ def open_model(
     if (data / "corpus.json").is_file():
         corpus = PreparedCorpus.open(data)
     else:
-        clips, layout = clips / media.hash, read_folder(data, media)
+        layout = read_folder(data, media)
+        whose = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
+        clips = clips / media.hash / whose
         summary = prepare(layout, clips, media, lossless=True, workers=workers, progress=progress)
         corpus = PreparedCorpus.open(clips)
     corpus = corpus.view(engine.spec if corpus.spec.visual == "features" else media)
     takes, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
     card = _card(bundle)
     trained = trained_on(card, corpus.name, takes.speakers)
-    mark = joined(("whole corpus", _leak(trained, takes, corpus.name, allow_leak), *notes))
+    leak = _leak(trained, takes, corpus.name, allow_leak)
+    unknown = unchecked(card, corpus.name)
+    mark = joined(("whole corpus", leak, unknown, *people_warnings(corpus.manifest), *notes))
     part = Part((cast(AVTCA, AtUse(engine)),), takes, None, LACKING, trained)
     provenance: dict[str, Any] = {
         "corpus": corpus.name,

@@ -6,19 +6,29 @@ from collections.abc import Iterable
 from avtca.model.config import Card
 
 SIDES = ("train", "validation")
+NAMELESS = ("", "unknown")
+"""Speakers of takes of whom nobody was named."""
 
 
-def people_behind(card: Card) -> dict[str, list[str]]:
-    """Corpus -> speakers who were trained on or chose the weights, or those these started from."""
+def people_behind(card: Card, *, choosing: bool = True) -> dict[str, list[str]]:
+    """Corpus -> speakers who were trained on or chose the weights, or those these started from.
+
+    Without ``choosing``, validation people of the network's own training do not count.
+    """
     run = card.provenance.get("provenance") or {}
     found: dict[str, set[str]] = {}
     for corpus, people in (run.get("start") or {}).get("people", {}).items():
         found.setdefault(corpus, set()).update(people)
-    for side in SIDES:
-        people = (card.provenance.get(side) or {}).get("speakers", ())
-        if people and "corpus" in run:
-            found.setdefault(run["corpus"], set()).update(people)
+    if "corpus" in run and (own := _own(card, choosing)):
+        found.setdefault(run["corpus"], set()).update(own)
     return {corpus: sorted(people) for corpus, people in sorted(found.items())}
+
+
+def _own(card: Card, choosing: bool) -> set[str]:
+    """Speakers of the network's own training; validation people where they chose its weights."""
+    chose = (card.provenance.get("recipe") or {}).get("metric") != "none"
+    sides = SIDES if chose and choosing else SIDES[:1]
+    return {who for side in sides for who in (card.provenance.get(side) or {}).get("speakers", ())}
 
 
 def words_behind(card: Card) -> str:
@@ -28,17 +38,21 @@ def words_behind(card: Card) -> str:
 
 
 def trained_on(
-    card: Card, corpus: str, speakers: Iterable[str], sides: Iterable[str] = SIDES
+    card: Card, corpus: str, speakers: Iterable[str], *, choosing: bool = True
 ) -> frozenset[str]:
-    """Those of a corpus's ``speakers`` who had a part in the weights, or in their start's.
+    """Those of a corpus's ``speakers`` who are behind the weights; see :func:`people_behind`.
 
-    Everybody, where words name the corpus. ``sides``: what counts of the network's own training;
-    of its start always both do.
+    Everybody, where words name the corpus; of people without a name nothing is known
+    (:func:`unchecked`).
     """
     if corpus in re.sub("[^a-z0-9]", "", words_behind(card).lower()):
         return frozenset(speakers)
-    run = card.provenance.get("provenance") or {}
-    found = set((run.get("start") or {}).get("people", {}).get(corpus, ()))
-    if run.get("corpus") == corpus:
-        found.update(*((card.provenance.get(side) or {}).get("speakers", ()) for side in sides))
-    return frozenset(found & set(speakers))
+    behind = people_behind(card, choosing=choosing).get(corpus, ())
+    return frozenset({*behind} & {*speakers}).difference(NAMELESS)
+
+
+def unchecked(card: Card, corpus: str) -> str:
+    """What to say where nobody knows who of such a corpus was trained on; else empty."""
+    if {*people_behind(card).get(corpus, ())}.isdisjoint(NAMELESS):
+        return ""
+    return "the training names no people: whether these had a part in it could not be checked"

@@ -11,7 +11,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.marks import mark_beside
-from avtca.evaluation.predictions import Predictions, run_name
+from avtca.evaluation.predictions import Predictions, folds_of, run_name, told_apart
 
 UNKNOWN = "nothing beside the answers says how they were split"
 Tables = dict[int, list[Predictions]]
@@ -42,13 +42,8 @@ def open_entries(paths: Sequence[Path]) -> list[Entry]:
     Raises :class:`ConfigError` as :func:`open_entry` does.
     """
     entries = [open_entry(path) for path in paths]
-    names = [entry.name for entry in entries]
-    alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
-    for length in range(2, max(map(len, alike.values()), default=0) + 1):
-        tails = {n: "/".join(parts[-length:]) for n, parts in alike.items()}
-        if len(set(tails.values())) == len(tails):
-            return [replace(one, name=tails.get(n, one.name)) for n, one in enumerate(entries)]
-    return entries
+    names = told_apart([entry.name for entry in entries], paths)
+    return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
 
 
 def open_entry(path: Path) -> Entry:
@@ -60,26 +55,37 @@ def open_entry(path: Path) -> Entry:
     asked = f"compare {path}"
     if path.is_file():
         return Entry(
-            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, mark_beside(path.parent)
+            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, mark_beside(path)
         )
     if (path / "test.csv").exists():
         return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, mark_beside(path))
     files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
     if kept := {_number(file): [Predictions.load(file)] for file in files}:
         return Entry(path.resolve().name, kept, mark_beside(path))
-    tables: Tables = {}
-    for folder in sorted(path.glob("seed*"), key=_number):
-        folds = sorted(folder.glob("fold*"), key=_number)
-        missing = [one.name for one in folds if not (one / "test.csv").exists()]
-        if missing:
-            found = f"{folder.name}/{missing[0]} is not finished"
-            raise ConfigError(asked, found, "run avtca cv to its end")
+    return Entry(run_name(path), _cross_validated(path, asked), mark_beside(path))
+
+
+def _cross_validated(path: Path, asked: str) -> Tables:
+    """Answers of every fold and seed; refused where one is not there."""
+    wanted, tables = folds_of(path), Tables()
+    for folder in _numbered(path, "seed"):
+        folds = _numbered(folder, "fold")
+        open_ones = [one.name for one in folds if not (one / "test.csv").exists()]
+        if open_ones or [_number(one) for one in folds] != [*range(wanted or 0)]:
+            found = f"{folder.name}/{open_ones[0]} is" if open_ones else f"{folder.name} is"
+            raise ConfigError(asked, f"{found} not finished", "run avtca cv to its end")
         tables[_number(folder)] = [Predictions.load(one / "test.csv") for one in folds]
-    if not tables or len({len(folds) for folds in tables.values()}) != 1:
+    if not tables:
         raise ConfigError(
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
-    return Entry(run_name(path), tables, mark_beside(path))
+    return tables
+
+
+def _numbered(path: Path, kind: str) -> list[Path]:
+    """Folders seed0, seed1 ... (fold0, fold1 ...) in their order."""
+    found = [one for one in path.glob(f"{kind}*") if one.is_dir() and one.name[4:].isdigit()]
+    return sorted(found, key=_number)
 
 
 def _number(path: Path) -> int:
@@ -154,7 +160,8 @@ def _require_same_truth(entries: Sequence[Entry]) -> None:
     first = entries[0].joined[0].ordered()
     for entry in entries[1:]:
         other = entry.joined[0].ordered()
-        differ = np.flatnonzero(other.truth != first.truth)
+        unlike = np.abs(other.targets - first.targets).max(1) > 0.5 if first.binary else None
+        differ = np.flatnonzero(other.truth != first.truth if unlike is None else unlike)
         if len(differ) or other.speakers != first.speakers:
             take = first.takes[differ[0]] if len(differ) else "a speaker"
             raise ConfigError(

@@ -32,13 +32,17 @@ def mark_of(provenance: Mapping[str, Any]) -> str:
     return joined((str(provenance.get("split_audit", "")), own))
 
 
-def mark_beside(folder: Path) -> str:
-    """The mark of answers in a folder; empty where nothing there says where they come from.
+def mark_beside(answers: Path) -> str:
+    """The mark of answers, a file or a folder; empty where nothing says where they come from.
 
     A run and an evaluation keep it beside their answers; a table of results in ``cells.json`` two
     folders up, PROTOCOL/ROW/seedN -> values with the keys of :func:`mark_of`.
     """
-    for name, keys in PLACES.items():
+    folder = answers.parent if answers.is_file() else answers
+    told = PLACES
+    if answers.name.startswith("evaluation."):  # its own word, not that of the run beside
+        told = {"evaluation.json": PLACES["evaluation.json"]}
+    for name, keys in told.items():
         found = _read(folder / name)
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None

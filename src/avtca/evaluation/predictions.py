@@ -148,3 +148,22 @@ def run_name(path: Path) -> str:
         return str(config["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return path.stem if path.is_file() else path.resolve().name
+
+
+def told_apart(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    """The names; those that would be the same are as much of their paths as it takes."""
+    alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
+    for length in range(2, max(map(len, alike.values()), default=0) + 1):
+        tails = {n: "/".join(parts[-length:]) for n, parts in alike.items()}
+        if len(set(tails.values())) == len(tails):
+            return [tails.get(n, name) for n, name in enumerate(names)]
+    return [*names]
+
+
+def folds_of(path: Path) -> int | None:
+    """How many folds a finished cross-validation has; ``None`` where it has not come to its end."""
+    try:
+        result = json.loads((path / "result.json").read_text("utf-8"))
+        return len(list(result["folds"]["accuracy"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -188,7 +188,7 @@ def robustness(
         found = f"unknown condition {unknown[0]!r}"
         raise ConfigError(asked, found, f"choose among {', '.join(CONDITIONS)}")
     if len({system.name for system in systems}) != len(systems):
-        raise ConfigError(asked, "two systems have one name", "rename a folder")
+        raise ConfigError(asked, "two systems have one name", "name each of them once")
     curves: dict[str, Any] = {system.name: {} for system in systems}
     for name in wanted:
         condition = CONDITIONS[name]
@@ -216,11 +216,13 @@ def robustness(
 def _once(
     damaged: dict[tuple[Any, ...], TakeSet], condition: Condition, level: Any, takes: TakeSet
 ) -> TakeSet:
-    """The takes at a level; systems that are tested on the same takes share their windows."""
+    """The takes at a level; systems that are tested on the same takes share their windows, each
+    with its own truth.
+    """
     key = takes.spec.hash, takes.standard is None, *takes.names
     if key not in damaged:
         damaged[key] = condition.applied(takes, level)
-    return damaged[key]
+    return replace(damaged[key], targets=takes.targets)
 
 
 def blurred(crops: NDArray[Any], sigma: float) -> NDArray[Any]:

@@ -261,7 +261,8 @@ def raters(
     """How often people name the intended label, beside the network on the same takes.
 
     ``votes``: what the raters were given ("voice", "face", "both") -> numbers of votes
-    ``(n, k)``, NaN where a take was not rated. ``intended (n, k)``: the corpus's own label, as
+    ``(n, k)``, NaN where a take was not rated, with one more column for votes for labels that the
+    network does not name. ``intended (n, k)``: the corpus's own label, as
     one-hot, whatever the network was trained on; takes without are left out. ``one_rater``: share
     of all votes; ``majority``: share of takes whose most frequent vote it is, a tie being no
     answer; ``network``: accuracy of the network given both. ``network_as_voted``: how often the
@@ -275,6 +276,7 @@ def raters(
         n, y, said = counts[rated], intended[rated].argmax(1), plain.probs[rated].argmax(1)
         own, top = n[np.arange(len(y)), y], n.max(1)
         alone = np.isclose(n, top[:, None]).sum(1) == 1
+        alone &= n.argmax(1) < intended.shape[1]
         as_voted = said[alone] == n[alone].argmax(1)
         out[given] = {
             "takes": int(rated.sum()),

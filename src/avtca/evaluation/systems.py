@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from avtca.corpora.audit import people_warnings
 from avtca.corpora.prepared import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.answering import Float, Part, System, fitted
-from avtca.evaluation.behind import trained_on
+from avtca.evaluation.behind import people_behind, trained_on, unchecked
 from avtca.evaluation.marks import joined, mark_of
 from avtca.evaluation.material import Material, chosen_takes, open_material
 from avtca.evaluation.predict import chosen_device
-from avtca.evaluation.predictions import run_name
+from avtca.evaluation.predictions import folds_of, run_name
 from avtca.evaluation.takes import SHARES, TakeSet, mapped_targets
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
@@ -58,7 +59,7 @@ def open_system(
     first = loaded[0][1]
     run = _run(first)
     prepared = PreparedCorpus.open(corpus).view(first.clip_spec)
-    same = run.get("corpus") == prepared.name
+    same = _same_corpus(first, prepared)
     name = folds or (str(run["folds"]) if same and run.get("folds") else None)
     choice: dict[str, Any] = {
         "target": run.get("target", "label") if same else "label",
@@ -66,11 +67,13 @@ def open_system(
         "standardise": run.get("standardise", "none"),
     }
     if name is None:
-        _require_all(asked, numbers, _folds_of(path))
+        _require_all(asked, numbers, folds_of(path))
         takes = chosen_takes(prepared, labels=first.labels, **choice)
         parts = [_part(loaded, prepared.name, takes, None, "no folds are named")]
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
-        mark = joined(("whole corpus", mark_of(choice)))
+        nameless = unchecked(first, prepared.name)
+        told = (mark_of(choice), nameless, *people_warnings(prepared.manifest))
+        mark = joined(("whole corpus", *told))
     else:
         material = open_material(
             corpus,
@@ -89,7 +92,7 @@ def open_system(
             _require_all(asked, numbers, len(material.rows))
             parts = [_side([one], material, int(_run(one[1]).get("fold", 0))) for one in loaded]
         else:
-            _require_all(asked, numbers, _folds_of(path))
+            _require_all(asked, numbers, folds_of(path))
             parts = [_side(loaded, material, _only(asked, material, fold))]
     mark = joined([mark, *(_leak(part, allow_leak) for part in parts)])
     binary = first.provenance.get("recipe", {}).get("loss") == "binary"
@@ -103,6 +106,19 @@ def _run(card: Card) -> dict[str, Any]:
     return dict(card.provenance.get("provenance") or {})
 
 
+def _same_corpus(card: Card, corpus: PreparedCorpus) -> bool:
+    """Whether a network was trained on this corpus. Everybody's own folder has the same name:
+    there it is the same takes, or all of the people.
+    """
+    run = _run(card)
+    if run.get("corpus") != corpus.name:
+        return False
+    people = people_behind(card).get(corpus.name, ())
+    if corpus.name != "folder" or run.get("data_hash") == corpus.data_hash:
+        return True
+    return {*people} <= {*corpus.manifest["speaker"].astype(str)}
+
+
 def _part(
     loaded: Sequence[Loaded],
     corpus: str,
@@ -112,10 +128,11 @@ def _part(
 ) -> Part:
     """Networks with their takes; validation people whom they know are none."""
     people = {*test.speakers, *(validation.speakers if validation is not None else ())}
-    trained: set[str] = set()
-    for _, card in loaded:
-        trained |= trained_on(card, corpus, people, ("train",))
-    if validation is not None and trained & set(validation.speakers):
+    trained, learned = (
+        {who for _, card in loaded for who in trained_on(card, corpus, people, choosing=choosing)}
+        for choosing in (True, False)
+    )
+    if validation is not None and learned & set(validation.speakers):
         experiment = _run(loaded[0][1]).get("experiment") or {}
         meant = (experiment.get("data") or {}).get("validation") == "train"
         how = " (data.validation: train)" if meant else ""
@@ -135,6 +152,12 @@ def _part(
 
 def _side(loaded: Sequence[Loaded], material: Material, fold: int) -> Part:
     test, validation = material.side(fold, "test"), material.side(fold, "validation")
+    if not len(test):
+        raise ConfigError(
+            f"test by fold {fold} of {material.folds.name}",
+            "this corpus has none of its test takes",
+            "prepare them too, or name another fold with --folds and --fold",
+        )
     return _part(loaded, str(material.provenance["corpus"]), test, validation)
 
 
@@ -170,7 +193,8 @@ def _told_by_people(
 ) -> tuple[dict[str, Float], Float]:
     """Raters' votes on the test takes, where the corpus has them, and the corpus's own labels.
 
-    See :class:`System`. Where the number of raters is not known, votes are shares.
+    See :class:`System`. Votes for labels that the network does not name are one more column, where
+    there are any. Where the number of raters is not known, votes are shares.
     """
     row_of = {take: row for row, take in enumerate(corpus.takes)}
     rows = [row_of[name] for takes in tests for name in takes.names]
@@ -178,7 +202,11 @@ def _told_by_people(
     out = {}
     for given in SHARES:
         if given in corpus.meta["targets"]:
-            shares, _ = mapped_targets(corpus.targets(given), corpus.target_names(given), labels)
+            every = corpus.targets(given)
+            shares, whole = mapped_targets(every, corpus.target_names(given), labels)
+            if not whole.all():  # votes for what the network does not name are votes all the same
+                others = every.sum(1, keepdims=True) - shares.sum(1, keepdims=True)
+                shares = np.concatenate((shares, np.maximum(others, 0)), 1)
             raters = corpus.manifest.get(f"raters_{given}")
             n = np.ones(len(shares)) if raters is None else raters.to_numpy(np.float64)
             out[given] = (shares.astype(np.float64) * n[:, None])[rows]
@@ -205,15 +233,6 @@ def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
     if not folders:
         raise ConfigError(asked, f"no folds in {inside.name}", "run avtca cv to its end")
     return [kept_weights(one) for one in folders], [int(one.name[4:]) for one in folders]
-
-
-def _folds_of(path: Path) -> int | None:
-    """How many folds a finished cross-validation has; ``None`` where it has not come to its end."""
-    try:
-        result = json.loads((path / "result.json").read_text("utf-8"))
-        return len(list(result["folds"]["accuracy"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _require_all(asked: str, numbers: Sequence[int], folds: int | None) -> None:

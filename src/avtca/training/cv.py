@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from avtca.errors import ConfigError
 from avtca.evaluation.crossvalidation import summarise
 from avtca.evaluation.material import Material
 from avtca.evaluation.predictions import Predictions
@@ -34,9 +35,16 @@ def cross_validate(
     What is finished is not trained again; a training that was broken off goes on where it was.
     ``before(seed, fold)`` is called ahead of each and may raise to stop. Writes ``config.json``
     first and ``result.json`` at the end, and returns the latter's values. Raises
-    :class:`ConfigError` for a folder that was begun with another configuration.
+    :class:`ConfigError` for a folder that was begun with another configuration, or a fold without
+    test takes.
     """
     require_config(out, experiment, material)
+    if untested := [fold for fold, rows in enumerate(material.rows) if not len(rows["test"])]:
+        raise ConfigError(
+            f"cross-validate by {material.folds.name}",
+            f"fold {untested[0]} has no test takes in this corpus",
+            "prepare them too, or train the other folds one by one with avtca train",
+        )
     begin = partial(write_config, out, experiment, material)
     for seed in experiment.seeds:
         for fold in range(len(material.rows)):

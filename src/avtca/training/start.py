@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from avtca.errors import ConfigError, LeakError
-from avtca.evaluation.behind import people_behind, trained_on, words_behind
+from avtca.evaluation.behind import people_behind, trained_on, unchecked, words_behind
+from avtca.evaluation.marks import joined
 from avtca.evaluation.material import Material
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
@@ -80,15 +81,18 @@ def started(
     Raises :class:`LeakError` unless leaks are allowed; ``remedy`` says how they are.
     """
     tested = {s for fold in folds for s in material.side(fold, "test").speakers}
-    seen = sorted(trained_on(card, material.provenance["corpus"], tested))
-    if not seen:
-        return material
-    if not allow_leak:
+    corpus = str(material.provenance["corpus"])
+    seen = sorted(trained_on(card, corpus, tested))
+    if seen and not allow_leak:
         raise LeakError(
             f"start from {start}",
             f"{len(seen)} speakers of the test had a part in its weights, the first is {seen[0]}",
             f"start from weights that have not seen them, or {remedy}",
         )
-    mark = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
-    marks = mark if material.mark == "clean" else f"{material.mark}; {mark}"
+    leak = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
+    nameless = unchecked(card, corpus)
+    told = (leak if seen else "", f"the start: {nameless}" if nameless else "")
+    if not any(told):
+        return material
+    marks = joined(("" if material.mark == "clean" else material.mark, *told))
     return replace(material, mark=marks, provenance={**material.provenance, "split_audit": marks})
