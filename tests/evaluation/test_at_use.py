@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,20 @@ def test_clips_are_read_once(clips: Path, system: at_use.System) -> None:
     again = open_model(PACKAGED, clips, clips.parent / "read", progress=lambda *n: counts.append(n))
     assert counts[0] == (5, 6)
     np.testing.assert_array_equal(again.answers().probs, system.answers().probs)
+
+
+def test_another_folder_of_the_same_names_is_read_itself(clips: Path, tmp_path: Path) -> None:
+    """Names, sizes and times are the same: the cache must not take one for the other."""
+    found = []
+    for name, film in (("first", "ann_sad"), ("second", "bob_happy")):
+        folder = tmp_path / name / "sad" / "ann"
+        folder.mkdir(parents=True)
+        film = clips.with_name(f"{film}.mp4").read_bytes()
+        (folder / "1.mp4").write_bytes(film.ljust(10**6, b"\0"))
+        os.utime(folder / "1.mp4", (10**9, 10**9))
+        made = open_model(PACKAGED, tmp_path / name, tmp_path / "read")
+        found.append(made.answers().probs)
+    assert np.abs(found[0] - found[1]).max() > 0.01
 
 
 def test_a_prepared_corpus_must_be_of_the_models_spec(clips: Path, tmp_path: Path) -> None:

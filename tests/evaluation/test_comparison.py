@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.errors import ConfigError
-from avtca.evaluation.comparison import compare, latex, markdown, open_entries, open_entry
+from avtca.evaluation.comparison import Entry, compare, latex, markdown, open_entries, open_entry
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.predictions import Predictions
 
@@ -144,6 +145,46 @@ def test_other_takes_are_refused_unless_only_the_common_ones_count(made):
         compare([whole, part])
     result = compare([whole, part], allow_partial=True)
     assert result["takes"] == 48 - n
+
+
+def test_a_cross_validation_that_has_not_ended_is_refused(made, tmp_path):
+    copy = tmp_path / "both"
+    shutil.copytree(made / "both", copy)
+    (copy / "seed0_first").mkdir()
+    assert open_entry(copy).joined[0].takes
+    shutil.rmtree(copy / "seed0/fold2")  # which then has not begun
+    with pytest.raises(ConfigError, match="seed0 is not finished; run avtca cv to its end"):
+        open_entry(copy)
+    (copy / "result.json").unlink()
+    with pytest.raises(ConfigError, match="seed0 is not finished"):
+        open_entry(copy)
+    (copy / "seed1").mkdir()
+    shutil.rmtree(copy / "seed0")
+    with pytest.raises(ConfigError, match="seed1 is not finished"):
+        open_entry(copy)
+
+
+def test_an_evaluation_inside_a_run_keeps_its_own_mark(made, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(made / "both/seed0/fold1", copy)
+    shutil.copy(copy / "test.csv", copy / "evaluation.csv")
+    mark = "LEAK (allowed): 3 speakers of the test were trained on"
+    (copy / "evaluation.json").write_text(json.dumps({"split": {"mark": mark}}))
+    assert open_entry(copy / "evaluation.csv").mark == mark
+    assert open_entry(copy / "test.csv").mark == "clean"
+
+
+def test_truths_of_several_labels_must_agree_in_each():
+    def entry(name, truth):
+        table = Predictions(
+            ("a", "b"), ["1", "2"], ["p", "q"], np.array(truth), np.full((2, 2), 0.4), binary=True
+        )
+        return Entry(name, {0: [table]})
+
+    one = entry("one", [[1.0, 0.0], [0.0, 1.0]])
+    with pytest.raises(ConfigError, match="do not agree on the truth of 1"):
+        compare([one, entry("other", [[1.0, 1.0], [0.0, 1.0]])])
+    compare([one, entry("same", [[1.0, 0.0], [0.0, 1.0]])])
 
 
 def test_what_cannot_be_compared(made, tmp_path):

@@ -1,12 +1,16 @@
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_takes import SPEC, make_takes
+from typer.testing import CliRunner
 
+from avtca.cli import build_app
 from avtca.corpora.clipfile import RawTake
 from avtca.errors import ConfigError
-from avtca.evaluation.robustness import CONDITIONS, blurred, robustness, through_codec
+from avtca.evaluation.robustness import CONDITIONS, _once, blurred, robustness, through_codec
 from avtca.evaluation.systems import open_system
 from avtca.plots.robustness import page
 
@@ -136,6 +140,28 @@ def test_the_marks_of_all_systems_are_on_the_page(made, standardised):
     assert f"<p class='note bad'>{leaking.mark}</p>" in text
     own = "clean; features standardised on each person's own takes"
     assert f"<p class='note warn'>{own}</p>" in text
+
+
+def test_systems_that_share_windows_keep_their_own_truth():
+    labels = make_takes(6)
+    votes = replace(labels, targets=np.roll(labels.targets, 1, axis=1))
+    for level in (None, 10):
+        damaged = {}
+        for takes in (votes, labels):
+            found = _once(damaged, CONDITIONS["noise"], level, takes)
+            np.testing.assert_array_equal(found.targets, takes.targets)
+        assert len(damaged) == 1
+
+
+def test_runs_of_one_name_are_called_by_their_paths(made, tmp_path):
+    for name in ("first", "second"):
+        shutil.copytree(made / "seen", tmp_path / name / "run")
+    paths = [str(tmp_path / name / "run") for name in ("first", "second")]
+    asked = ["robustness", *paths, str(made / "prepared"), "--condition", "modality"]
+    done = CliRunner().invoke(build_app(), [*asked, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    assert list(found["systems"]) == ["first/run", "second/run"]
 
 
 def test_what_cannot_be_measured(made):

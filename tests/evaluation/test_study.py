@@ -150,6 +150,14 @@ def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted
     assert "truth: both" in text and "Against the corpus's own label, 48 takes" in text
 
 
+def test_votes_for_labels_that_the_network_does_not_name_are_votes_all_the_same():
+    plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
+    votes = {"both": np.array([[3.0, 1.0, 6.0], [0.0, 4.0, 1.0]])}
+    found = raters(votes, plain, np.eye(2))["both"]
+    assert found["one_rater"] == pytest.approx(7 / 15) and found["majority"] == 0.5
+    assert found["voted"] == 1 and found["network_as_voted"] == 1 and found["network"] == 1
+
+
 def test_takes_without_a_label_of_the_corpus_count_for_nobody():
     plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
     votes = {"both": np.array([[3.0, 1.0], [2.0, 2.0]])}

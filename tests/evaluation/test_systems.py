@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from trained_runs import altered
+from trained_runs import altered, cross_validated
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
-from avtca.errors import ConfigError
+from avtca.corpora.prepared import PreparedCorpus
+from avtca.errors import ConfigError, LeakError
 from avtca.evaluation import systems
 from avtca.evaluation.calibration import fit_temperature, softmax
 from avtca.evaluation.predict import WindowLogits, together, window_logits
 from avtca.evaluation.study import conformal, study
 from avtca.evaluation.systems import open_system
+from avtca.model import load_checkpoint
 from avtca.plots.evaluation import page
 
 
@@ -190,6 +192,44 @@ def test_folds_that_have_changed_since_the_training_are_refused(made, tmp_path):
         open_system(tmp_path / "run", made / "prepared")
     named = open_system(tmp_path / "run", made / "prepared", folds=str(folds), fold=0)
     assert set(named.answers().speakers) == {"p0"}
+
+
+def test_people_who_chose_the_weights_are_no_test_people(made, tmp_path):
+    """The next fold's test people are this fold's validation people."""
+    run, folds = made / "both/seed0/fold0", str(made / "folds.json")
+    with pytest.raises(LeakError, match="2 speakers were trained on, the first is p2"):
+        open_system(run, made / "prepared", folds=folds, fold=1)
+    assert open_system(run, made / "prepared", folds=folds, fold=0).mark == "clean"
+    kept_last = cross_validated(made, "last", epochs=1, metric="none")
+    assert open_system(kept_last / "seed0/fold0", made / "prepared", folds=folds, fold=1)
+
+
+def test_a_fold_without_test_takes_is_named(made, tmp_path):
+    splits = json.loads((made / "folds.json").read_text())["splits"]
+    splits[1]["test"] = ["somebody"]
+    folds = tmp_path / "folds.json"
+    folds.write_text(json.dumps({"unit": "speaker", "splits": splits}))
+    with pytest.raises(ConfigError, match="fold 1 of folds: this corpus has none of its test"):
+        open_system(made / "both/seed0/fold1", made / "prepared", folds=str(folds), fold=1)
+    with pytest.raises(ConfigError, match="fold 1 has no test takes in this corpus"):
+        cross_validated(made, "none", data={"folds": str(folds)}, epochs=1)
+    assert not (made / "none").exists()
+
+
+def test_every_own_folder_has_one_name_and_is_told_by_takes_or_people(made, tmp_path):
+    _, card = load_checkpoint(made / "both/seed0/fold0/best")
+    run = {**card.provenance["provenance"], "corpus": "folder"}
+    card = replace(card, provenance={**card.provenance, "provenance": run})
+    same = PreparedCorpus.open(altered(made / "prepared", tmp_path / "same", name="folder"))
+    assert systems._same_corpus(card, same)
+    same.meta["data_hash"] = "0" * 12
+    assert systems._same_corpus(card, same)
+    others = altered(
+        made / "prepared", tmp_path / "x", name="folder", columns={"speaker": ["eve"] * 48}
+    )
+    other = PreparedCorpus.open(others)
+    other.meta["data_hash"] = "0" * 12
+    assert not systems._same_corpus(card, other)
 
 
 def test_takes_that_have_changed_since_the_training_are_named(made, tmp_path):

@@ -71,7 +71,7 @@ def _cross_validated(path: Path, asked: str) -> Tables:
     for folder in _numbered(path, "seed"):
         folds = _numbered(folder, "fold")
         open_ones = [one.name for one in folds if not (one / "test.csv").exists()]
-        if open_ones or [_number(one) for one in folds] != [*range(wanted or 0)]:
+        if open_ones or not wanted or [_number(one) for one in folds] != [*range(wanted)]:
             found = f"{folder.name}/{open_ones[0]} is" if open_ones else f"{folder.name} is"
             raise ConfigError(asked, f"{found} not finished", "run avtca cv to its end")
         tables[_number(folder)] = [Predictions.load(one / "test.csv") for one in folds]
