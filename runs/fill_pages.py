@@ -43,6 +43,7 @@ ROWS = {
     "best_attention": "an earlier `best` with self and cross attention and a joint head, 48 epochs",
     "best": "ours, 48 epochs, pretrained voice, an expert each for statistics of voice and face",
     "best_averaged": "three seeds of it as one system",
+    "best_noise": "`best` trained with other microphones and backgrounds",
     "best+action_units": "the same as `best` with action units",
     "best+action_units_averaged": "three seeds of it as one system",
 }

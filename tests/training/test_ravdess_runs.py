@@ -330,7 +330,7 @@ def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch)
     page.write_text("".join(f"Before.\n\n{head}| old |\n\n" for head in heads) + "After.\n")
     text = fill_pages.filled("docs/evaluation.md")
     assert text.endswith("|\n\nAfter.\n") and "| old |" not in text
-    assert text.count("| `figure`") == 2 and text.count("Before.") == 2
+    assert text.count("| `figure`") == 3 and text.count("Before.") == 2
 
 
 def test_the_readme_has_every_regression_of_the_issue():
