@@ -70,6 +70,7 @@ def test_several_labels_stand_beside_what_no_to_all_gets(tmp_path):
     (tmp_path / "seed0" / "fold0").mkdir(parents=True)
     answers.save(tmp_path / "seed0" / "fold0" / "test.csv")
     found = {"accuracy": [1.0, None, None], "weighted_f1": [1.0, None, None]}
+    found["folds"] = {"accuracy": [1.0]}
     (tmp_path / "result.json").write_text(json.dumps(found))
     told = paper_tables.figures(tmp_path)
     assert told["always_no"]["accuracy"] == [(0.5 + 0.75) / 2, None, None]
