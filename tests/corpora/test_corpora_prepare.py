@@ -70,6 +70,32 @@ def test_a_second_run_does_nothing_again(
     assert sorted(job[0].take for job in read) == ["sad/a/0", "sad/d/0"]
 
 
+def test_a_source_elsewhere_is_told_by_its_bytes_not_by_its_names(tmp_path: Path) -> None:
+    """Two folders of the same names, sizes and times, and a copy of the first."""
+    for root, seed in (("clean", 1), ("noisy", 2), ("copy", 1)):
+        for who in ("ann", "bob"):
+            path = tmp_path / root / "happy" / who / "1.wav"
+            write_wav(path, 0.4, seed=seed if who == "ann" else 3)
+            os.utime(path, (10**9, 10**9))
+    first = prepare(read_corpus("folder", tmp_path / "clean", SOUND), tmp_path / "out", SOUND)
+    known = files_of(tmp_path / "out")
+    moved = prepare(read_corpus("folder", tmp_path / "copy", SOUND), tmp_path / "out", SOUND)
+    assert (first.reused, moved.reused) == (0, 2)
+    head = "corpus.json"
+    assert files_of(tmp_path / "out").items() - known.items() == {
+        (head, (tmp_path / "out" / head).read_bytes())
+    }
+    other = prepare(read_corpus("folder", tmp_path / "noisy", SOUND), tmp_path / "out", SOUND)
+    assert other.reused == 1  # bob's file is the same
+    fresh = prepare(read_corpus("folder", tmp_path / "noisy", SOUND), tmp_path / "fresh", SOUND)
+    assert fresh.reused == 0 and files_of(tmp_path / "fresh") == files_of(tmp_path / "out")
+    # Stopped in between, neither source's takes count for the other's.
+    values = json.loads((tmp_path / "out" / head).read_text())
+    (tmp_path / "out" / head).write_text(json.dumps(values | {"root": ""}))
+    again = prepare(read_corpus("folder", tmp_path / "clean", SOUND), tmp_path / "out", SOUND)
+    assert again.reused == 1
+
+
 @pytest.mark.slow
 def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
     source = tmp_path / "src"

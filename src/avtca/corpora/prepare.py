@@ -9,7 +9,7 @@ import contextlib
 import errno
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from avtca.clipspec import ClipSpec
 from avtca.corpora.clipfile import read_row, write_take
 from avtca.corpora.pool import run_jobs
-from avtca.corpora.sources import FORMAT, Layout, TakeSource, clip_path, recipe
+from avtca.corpora.sources import FORMAT, Layout, TakeSource, clip_path, recipe, sha256_file
 from avtca.corpora.store import read_head, to_csv, to_parquet, write_json
 from avtca.errors import AvtcaError, CorpusError
 from avtca.files import write_atomic
@@ -86,14 +86,14 @@ def prepare(
     spec = spec if spec.labels else replace(spec, labels=layout.labels)
     asked = f"prepare {layout.corpus} into {out}"
     _require_unique(layout, asked)
-    _open_folder(out, layout, spec, lossless, asked)
+    moved = _open_folder(out, layout, spec, lossless, asked)
     current: dict[str, str] = {}
     todo: list[TakeSource] = []
     result = _Outcome()
     for source in layout.sources:
         try:
             current[source.take] = recipe(source, layout, spec, lossless=lossless)
-            if not _is_done(out, source, current[source.take]):
+            if not _is_done(out, source, current[source.take], moved):
                 todo.append(source)
         except OSError as error:
             result.failures[source.take] = (_file(source, layout), _plain(error))
@@ -114,7 +114,8 @@ def prepare(
             if progress is not None:
                 progress(done, len(layout.sources))
     if result.full:
-        kept = sum(_is_done(out, s, current[s.take]) for s in layout.sources if s.take in current)
+        rest = [source for source in layout.sources if source.take in current]
+        kept = sum(_is_done(out, source, current[source.take], moved) for source in rest)
         raise CorpusError(
             asked,
             f"no space left on the disk ({result.full})",
@@ -133,8 +134,11 @@ def _require_unique(layout: Layout, asked: str) -> None:
         seen.add(source.take)
 
 
-def _open_folder(out: Path, layout: Layout, spec: ClipSpec, lossless: bool, asked: str) -> None:
-    """Make the folder, or see that it is this corpus begun with this spec."""
+def _open_folder(out: Path, layout: Layout, spec: ClipSpec, lossless: bool, asked: str) -> bool:
+    """Make the folder, or see that it is this corpus begun with this spec.
+
+    Returns whether what is there may be of a source elsewhere, whose names say nothing.
+    """
     head = out / "corpus.json"
     try:
         if out.exists() and not head.is_file() and any(out.iterdir()):
@@ -153,6 +157,15 @@ def _open_folder(out: Path, layout: Layout, spec: ClipSpec, lossless: bool, aske
     ClipSpec.from_dict(values["spec"]).require(spec, asked=asked, ignore=("labels",))
     for left in out.glob("clips/*/.*.part"):
         left.unlink(missing_ok=True)
+    moved = bool(values.get("root", _root(layout)) != _root(layout))
+    if moved and values["root"]:  # until this is done, takes may be of either
+        write_json(head, {**values, "root": ""})
+    return moved
+
+
+def _root(layout: Layout) -> str:
+    """Where the source is, as twelve digits: corpora are shared, and paths name people."""
+    return hashlib.sha256(str(layout.root.resolve()).encode()).hexdigest()[:12]
 
 
 def _head(layout: Layout, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
@@ -166,17 +179,35 @@ def _head(layout: Layout, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
         "targets": {name: list(columns) for name, columns in layout.targets.items()},
         "classes": {name: list(words) for name, words in layout.classes.items()},
         "lossless": lossless,
+        "root": _root(layout),
         "complete": False,
     }
 
 
-def _is_done(out: Path, source: TakeSource, wanted: str) -> bool:
+def _is_done(out: Path, source: TakeSource, wanted: str, moved: bool) -> bool:
+    """Whether a take is there, of this recipe and no older than its files; and of their very bytes,
+    where the source has ``moved``.
+    """
     path = clip_path(out, source.take)
     row = read_row(path)
     if row is None or row.get("recipe") != wanted:
         return False
     made = path.stat().st_mtime
-    return all(file.stat().st_mtime <= made for file in source.files())
+    if any(file.stat().st_mtime > made for file in source.files()):
+        return False
+    return not moved or _same_bytes(row, source)
+
+
+def _same_bytes(row: Mapping[str, Any], source: TakeSource) -> bool:
+    """Whether a take was read from these very files; feature series have no hash and are not
+    known.
+    """
+    if source.visual_series or source.sound_series:
+        return False
+    main = source.picture or source.sound
+    apart = source.sound if source.picture and source.sound != source.picture else None
+    kept = ("source_sha256", main), ("sound_sha256", apart)
+    return all(file is None or row.get(key) == sha256_file(file) for key, file in kept)
 
 
 def _jobs(sources: Sequence[TakeSource]) -> list[list[TakeSource]]:
