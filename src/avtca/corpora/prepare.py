@@ -159,7 +159,10 @@ def _open_folder(out: Path, layout: Layout, spec: ClipSpec, lossless: bool, aske
         left.unlink(missing_ok=True)
     moved = bool(values.get("root", _root(layout)) != _root(layout))
     if moved and values["root"]:  # until this is done, takes may be of either
-        write_json(head, {**values, "root": ""})
+        try:
+            write_json(head, {**values, "root": ""})
+        except OSError as error:
+            raise CorpusError(asked, _plain(error), "choose another --out") from error
     return moved
 
 
