@@ -40,7 +40,7 @@ ROWS = {
     "intermediate_transformer": "the parent work's best fusion",
     "late_transformer": "the parent's late transformer",
     "intermediate_attention": "the parent's intermediate attention",
-    "best_attention": "an earlier `best` with self and cross attention and a joint head, 48 epochs",
+    "best_attention": "`best` with the figure's self and cross attention and a joint head",
     "best": "ours, 48 epochs, pretrained voice, an expert each for statistics of voice and face",
     "best_averaged": "three seeds of it as one system",
     "best_noise": "`best` trained with other microphones and backgrounds",
