@@ -11,7 +11,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
 from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.marks import mark_beside
-from avtca.evaluation.predictions import Predictions, folds_of, run_name, told_apart
+from avtca.evaluation.predictions import Predictions, folds_of, numbered, run_name, told_apart
 
 UNKNOWN = "nothing beside the answers says how they were split"
 Tables = dict[int, list[Predictions]]
@@ -68,8 +68,8 @@ def open_entry(path: Path) -> Entry:
 def _cross_validated(path: Path, asked: str) -> Tables:
     """Answers of every fold and seed; refused where one is not there."""
     wanted, tables = folds_of(path), Tables()
-    for folder in _numbered(path, "seed"):
-        folds = _numbered(folder, "fold")
+    for folder in numbered(path, "seed"):
+        folds = numbered(folder, "fold")
         open_ones = [one.name for one in folds if not (one / "test.csv").exists()]
         if open_ones or not wanted or [_number(one) for one in folds] != [*range(wanted)]:
             found = f"{folder.name}/{open_ones[0]} is" if open_ones else f"{folder.name} is"
@@ -80,12 +80,6 @@ def _cross_validated(path: Path, asked: str) -> Tables:
             asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
     return tables
-
-
-def _numbered(path: Path, kind: str) -> list[Path]:
-    """Folders seed0, seed1 ... (fold0, fold1 ...) in their order."""
-    found = [one for one in path.glob(f"{kind}*") if one.is_dir() and one.name[4:].isdigit()]
-    return sorted(found, key=_number)
 
 
 def _number(path: Path) -> int:

@@ -167,3 +167,9 @@ def folds_of(path: Path) -> int | None:
         return len(list(result["folds"]["accuracy"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def numbered(path: Path, kind: str) -> list[Path]:
+    """Folders seed0, seed1 ... (fold0, fold1 ...) of a cross-validation, in their order."""
+    found = [one for one in path.glob(f"{kind}*") if one.is_dir() and one.name[4:].isdigit()]
+    return sorted(found, key=lambda one: int(one.name[4:]))

@@ -15,7 +15,7 @@ from avtca.evaluation.behind import people_behind, trained_on, unchecked
 from avtca.evaluation.marks import joined, mark_of
 from avtca.evaluation.material import Material, chosen_takes, open_material
 from avtca.evaluation.predict import chosen_device
-from avtca.evaluation.predictions import folds_of, run_name
+from avtca.evaluation.predictions import folds_of, numbered, run_name
 from avtca.evaluation.takes import SHARES, TakeSet, mapped_targets
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
@@ -217,7 +217,7 @@ def _told_by_people(
 def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
     """The networks behind a path: one, or one for each fold that there is, with their numbers."""
     asked = f"evaluate {path}"
-    seeds = sorted(int(one.name[4:]) for one in path.glob("seed*") if one.name[4:].isdigit())
+    seeds = [int(one.name[4:]) for one in numbered(path, "seed")]
     if seed is not None and seed not in seeds:
         if seeds:
             found = f"no seed {seed}; there are {', '.join(map(str, seeds))}"
@@ -226,7 +226,7 @@ def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
     if not seeds:
         return [kept_weights(path)], []
     inside = path / f"seed{seeds[0] if seed is None else seed}"
-    folders = sorted(inside.glob("fold*"), key=lambda folder: int(folder.name[4:]))
+    folders = numbered(inside, "fold")
     if unfinished := [one.name for one in folders if not (one / "done.json").exists()]:
         found = f"{', '.join(unfinished)} not finished"
         raise ConfigError(asked, found, "run avtca cv to its end")
