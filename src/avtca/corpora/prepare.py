@@ -208,8 +208,7 @@ def _same_bytes(row: Mapping[str, Any], source: TakeSource) -> bool:
     if source.visual_series or source.sound_series:
         return False
     main = source.picture or source.sound
-    apart = source.sound if source.picture and source.sound != source.picture else None
-    kept = ("source_sha256", main), ("sound_sha256", apart)
+    kept = ("source_sha256", main), ("sound_sha256", source.apart)
     return all(file is None or row.get(key) == sha256_file(file) for key, file in kept)
 
 

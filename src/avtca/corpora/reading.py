@@ -244,7 +244,7 @@ def _row(
     pictures = raw.visual if spec.visual == "pixels" else np.zeros((0, 1, 1), np.uint8)
     files = source.files()
     main = source.picture or source.sound or (files[0] if files else None)
-    apart = source.sound if source.picture and source.sound != source.picture else None
+    apart = source.apart
     return {
         "face_coverage": len(seen) / steps,
         "voice_coverage": min(1.0, voice),

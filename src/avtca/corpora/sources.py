@@ -67,6 +67,11 @@ class TakeSource:
     spare_sound: Path | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def apart(self) -> Path | None:
+        """The file of the sound where it is not the picture's."""
+        return self.sound if self.picture and self.sound != self.picture else None
+
     def files(self) -> list[Path]:
         """Every file that the take is made from, once."""
         series = [one.path for one in (self.visual_series, self.sound_series) if one]
