@@ -2,7 +2,7 @@
 
     python benchmarks/loader.py [--takes 480] [--spec SPEC.json] [--out FILE]
 
-RAVDESS's sound and face sequences, batches of 32 from `avtca.training.data`, one thread;
+RAVDESS's sound and face sequences, batches of 32 from `avtca.data.training`, one thread;
 processor seconds, so that other work on the machine counts little. The first epoch makes windows,
 the second finds those made that do not change. Then two networks with the windows and the recipe of
 their own configuration over eight epochs: `best` hears pitch, whose windows cost more to make; each
@@ -26,17 +26,17 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from avtca.audio import augment, features
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features
 from avtca.corpora.store import write_json
-from avtca.evaluation.takes import TakeSet, from_corpus
-from avtca.evaluation.windows import Batch
+from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.training import TrainingData, training_loader
+from avtca.data.windows import Batch
 from avtca.model import ModelConfig, build_model
-from avtca.sound import augment, features
-from avtca.training.data import TrainingData, training_loader
-from avtca.training.experiment import load_experiment
-from avtca.training.fit import torch_threads
-from avtca.training.recipe import Augmentation
+from avtca.training.config import load_experiment
+from avtca.training.train_config import Augmentation
+from avtca.training.trainer import torch_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))

@@ -69,7 +69,7 @@ def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
 
 
 def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, Any]:
-    from avtca.corpora.synth import synth_corpus
+    from avtca.synthetic.corpus import synth_corpus
 
     source, whole, broken = (folder / name for name in ("clips", "whole", "broken"))
     started = time.perf_counter()

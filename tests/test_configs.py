@@ -14,8 +14,8 @@ from avtca.cli import build_app
 from avtca.cli.prepare import read_spec
 from avtca.corpora import prepare, read_corpus
 from avtca.errors import ClipSpecMismatch
-from avtca.training.experiment import load_experiment
-from avtca.training.run import load_material
+from avtca.training.config import load_experiment
+from avtca.training.fold import load_material
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

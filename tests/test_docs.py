@@ -43,7 +43,7 @@ def test_the_readme_has_commands():
 
 @pytest.mark.parametrize("page", ["README.md", "MODEL_CARD.md", "docs/evaluation.md"])
 def test_tables_say_what_the_results_say(page, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "runs")
+    monkeypatch.syspath_prepend(ROOT / "experiments")
     import fill_pages
 
     assert fill_pages.filled(page) == (ROOT / page).read_text()

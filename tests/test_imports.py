@@ -16,23 +16,27 @@ MAY_IMPORT = {
     "clipspec": {"errors"},
     "media": BASE,
     "faces": BASE | {"media"},
-    "sound": BASE,
-    "preprocess": BASE | {"sound"},
-    "recognize": BASE | {"media", "faces", "sound", "preprocess"},
-    "corpora": BASE | {"media", "faces", "sound", "preprocess"},
+    "audio": BASE,
+    "preprocess": BASE | {"audio"},
     "model": BASE,
-    "evaluation": BASE | {"media", "faces", "sound", "preprocess", "recognize", "corpora", "model"},
     "plots": BASE,
 }
 """What each room may import of avtca; ``cli`` may import all. Imports for types alone do not run
 and do not count."""
-INSIDE_FUNCTIONS = {"recognize": {"plots", "model"}}
+MEDIA = BASE | {"media", "faces", "audio", "preprocess"}
+MAY_IMPORT["runtime"] = BASE | {"preprocess"}
+MAY_IMPORT["recognize"] = MEDIA | {"runtime"}
+MAY_IMPORT["corpora"] = MEDIA
+MAY_IMPORT["synthetic"] = BASE | {"audio", "media", "corpora"}
+MAY_IMPORT["data"] = MEDIA | {"corpora", "model", "training"}
+MAY_IMPORT["evaluation"] = MEDIA | {"corpora", "data", "model", "runtime"}
+MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
+MAY_IMPORT["finetune"] = MAY_IMPORT["training"] | {"training"}
+INSIDE_FUNCTIONS = {"recognize": {"plots", "model"}, "runtime": {"model"}}
 """What a room may import besides, but only when it is asked for: ``Report.plot()`` draws, and the
 PyTorch engine builds a network."""
-MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
-MAY_IMPORT["serving"] = MAY_IMPORT["recognize"] | {"recognize"}
 
-CORE = ("media", "faces", "sound", "preprocess", "recognize", "plots", "cli")
+CORE = ("media", "faces", "audio", "preprocess", "runtime", "recognize", "plots", "cli")
 HEAVY = ("torch", "lightning", "pandas", "sklearn", "scipy", "librosa", "h5py", "pyarrow")
 
 
@@ -49,7 +53,7 @@ def rooms_imported(path: Path) -> list[tuple[str, int, bool]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: relative import"
             names = [node.module or ""]
-            if node.module == "avtca":  # from avtca import sound
+            if node.module == "avtca":  # from avtca import audio
                 names = [f"avtca.{alias.name}" for alias in node.names]
         for parts in (name.split(".") for name in names):
             if parts[0] == "avtca" and len(parts) > 1:
@@ -96,7 +100,7 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
         "def f():",
         "    from avtca.model.avtca import AVTCA",
         "class A:",
-        "    import avtca.media.clip",
+        "    import avtca.media.media_file",
     ]
     source.write_text("\n".join(lines))
     assert rooms_imported(source) == [

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avtca.audio import features
 from avtca.clipspec import ClipSpec
 from avtca.preprocess import (
     sound_series_window,
@@ -15,7 +16,6 @@ from avtca.preprocess import (
     visual_window,
     window_start_steps,
 )
-from avtca.sound import features
 
 PIXELS = ClipSpec(crop_px=8, video_steps=12, window_s=3.0)
 VECTORS = replace(PIXELS, visual="features", visual_features="expression7", visual_dim=7)

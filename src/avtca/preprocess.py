@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.audio import features as sound_features
 from avtca.clipspec import ClipSpec
-from avtca.sound import features as sound_features
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]

@@ -28,7 +28,7 @@ def test_doctor_finds_everything_here():
 
 def test_doctor_says_what_is_broken(tmp_path, monkeypatch):
     from avtca.cli import doctor
-    from avtca.recognize import engines
+    from avtca.runtime import backends as engines
 
     monkeypatch.setattr(engines.read_bundle, "__defaults__", (tmp_path,))
     finding = doctor._weights()

@@ -1,14 +1,9 @@
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.errors import ConfigError, LeakError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ def test_the_spec_comes_from_files_folders_and_options(
 
 
 def test_the_spec_of_a_model_reads_the_faces_that_its_face_network_sees(tmp_path: Path) -> None:
-    from avtca.recognize.engines import PACKAGED, OnnxEngine, read_bundle
+    from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
 
     engine = OnnxEngine(read_bundle())
     found = read_spec(PACKAGED, [])

@@ -12,8 +12,8 @@ from corpora_made import write_wav
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, RawTake, load_folds, prepare, read_corpus
+from avtca.corpora.build_cache import Summary
 from avtca.corpora.cremad import not_a_sentence
-from avtca.corpora.prepare import Summary
 from avtca.errors import CorpusError
 
 SPEC = ClipSpec(crop_px=64)

@@ -1,12 +1,7 @@
 """Trained runs on the made corpus of tests/training."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from trained_runs import cross_validated
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
 
 @pytest.fixture(scope="session")

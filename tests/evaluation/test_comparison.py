@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.errors import ConfigError
+from avtca.evaluation.bootstrap import mcnemar
 from avtca.evaluation.comparison import Entry, compare, latex, markdown, open_entries, open_entry
-from avtca.evaluation.intervals import mcnemar
 from avtca.evaluation.predictions import Predictions
 
 
@@ -111,7 +111,7 @@ def test_latex_has_the_differences_of_each_pair():
 
 
 def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):
-    """As benchmarks/results/ravdess keeps them; the same name is told apart by its folders."""
+    """As experiments/results/ravdess keeps them; the same name is told apart by its folders."""
     whole = open_entry(made / "both")
     kept = tmp_path / "table" / "both"
     kept.mkdir(parents=True)

@@ -8,10 +8,10 @@ from made_takes import SPEC, make_takes
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
-from avtca.corpora.clipfile import RawTake
+from avtca.corpora.sample_file import RawTake
 from avtca.errors import ConfigError
+from avtca.evaluation.open_model import open_system
 from avtca.evaluation.robustness import CONDITIONS, _once, blurred, robustness, through_codec
-from avtca.evaluation.systems import open_system
 from avtca.plots.robustness import page
 
 FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]

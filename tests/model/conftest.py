@@ -1,15 +1,11 @@
 """Real takes for the networks."""
 
-import sys
 from pathlib import Path
 
 import pytest
+import real_takes
 import torch
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
-import real_takes
 
 from avtca.preprocess import ModelInput
 

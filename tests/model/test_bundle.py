@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from small_spec import SPEC
 
 from avtca.errors import CheckpointError
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.bundle import export_bundle
 from avtca.preprocess import ModelInput
-from avtca.recognize.engines import PACKAGED, OnnxEngine, read_bundle
-from small_spec import SPEC
+from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
 
 
 @pytest.fixture(scope="module")

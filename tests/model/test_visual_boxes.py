@@ -6,10 +6,10 @@ import torch
 from networks import stir
 from numpy_boxes import batch_norm, conv2d, linear, max_pool2d, relu, same, sigmoid, under, weights
 
+from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.inverted_residual import InvertedResidualUnit, inverted_residual_stage
 from avtca.model.local_features import LocalFeatureExtractor
-from avtca.model.visual_attention import ChannelSpatialAttention
-from avtca.model.visual_trunk import VisualTrunk
+from avtca.model.video_trunk import VisualTrunk
 
 
 @pytest.mark.parametrize(("channel", "spatial"), [(1, 1), (1, 0), (0, 1), (0, 0)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avtca.plots.page import SHOWN, Entry, legend, page, short_names, table_cells
+from avtca.plots.recognition_html import SHOWN, Entry, legend, page, short_names, table_cells
 from avtca.plots.timeline import MAX_PEOPLE, moments, timeline_figure
 from avtca.recognize.report import MAIN, Coverage, Person, Report, Thumbnail, TimelineRow
 

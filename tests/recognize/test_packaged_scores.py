@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import avtca
-from avtca.recognize.engines import PACKAGED
+from avtca.runtime.backends import PACKAGED
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "default_model.json"
+RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "default_model.json"
 
 
 def test_the_six_clips_have_their_recorded_scores(corpora):

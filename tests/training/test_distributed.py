@@ -12,7 +12,7 @@ from made_corpus import make_corpus, make_folds
 
 from avtca.training.distributed import strategy
 
-SCRIPT = Path(__file__).with_name("two_processes.py")
+SCRIPT = Path(__file__).parents[1] / "helpers" / "two_processes.py"
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from made_takes import SPEC
 
-from avtca.training.fit import new_network
+from avtca.training.trainer import new_network
 
 
 def test_level_is_for_decibels() -> None:

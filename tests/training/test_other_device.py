@@ -6,14 +6,14 @@ processor's raises, too.
 
 import pytest
 import torch
-
-from avtca.evaluation.windows import Batch
-from avtca.model import VARIANTS
-from avtca.training.faces import augment_faces
-from avtca.training.fit import new_network
-from avtca.training.module import Training
-from avtca.training.recipe import Augmentation, ModalityDropout, Recipe
+from face_training import augment_faces
 from small_spec import SPEC
+
+from avtca.data.windows import Batch
+from avtca.model import VARIANTS
+from avtca.training.module import Training
+from avtca.training.train_config import Augmentation, ModalityDropout, Recipe
+from avtca.training.trainer import new_network
 
 SEQUENCES = [name for name in VARIANTS if not name.startswith("no_")]
 """Those that need no pixels: the trunk's norms count real frames, which meta tensors cannot."""

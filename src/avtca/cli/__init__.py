@@ -181,7 +181,7 @@ def crashed(error: Exception, name: str = "") -> str:
 
 def model_path(text: str) -> Path:
     """Where a named model is; for ``parser=`` of an option, so that help needs no numpy."""
-    from avtca.recognize import engines
+    from avtca.runtime import backends as engines
 
     return engines.model_path(text)
 

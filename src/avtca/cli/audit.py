@@ -27,8 +27,8 @@ def audit(
 
     Exit status 2 where something leaks, unless --allow-leak says that it may.
     """
-    from avtca.corpora.audit import audit as run
-    from avtca.corpora.audit import open_manifest, open_split
+    from avtca.corpora.leakage import audit as run
+    from avtca.corpora.leakage import open_manifest, open_split
     from avtca.corpora.store import write_json
 
     table = open_manifest(manifest)

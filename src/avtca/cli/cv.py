@@ -31,14 +31,14 @@ def cv(
 
     from avtca.cli.train import warn
     from avtca.model import require_torch
-    from avtca.training.experiment import load_experiment
+    from avtca.training.config import load_experiment
 
     require_torch("avtca cv")
     experiment = load_experiment(config, set or [])
-    from avtca.training.cv import cross_validate, table
+    from avtca.training.cross_validate import cross_validate, table
     from avtca.training.distributed import process_rank
-    from avtca.training.fit import torch_threads
-    from avtca.training.run import load_material
+    from avtca.training.fold import load_material
+    from avtca.training.trainer import torch_threads
 
     if threads:
         torch_threads(threads)

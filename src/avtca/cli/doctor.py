@@ -70,7 +70,7 @@ def _engine() -> Finding:
 
 def _weights() -> Finding:
     from avtca.errors import AvtcaError
-    from avtca.recognize.engines import OnnxEngine, read_bundle
+    from avtca.runtime.backends import OnnxEngine, read_bundle
 
     try:
         bundle = read_bundle()

@@ -56,8 +56,8 @@ def evaluate(
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
-    from avtca.evaluation.at_use import open_model
-    from avtca.evaluation.study import study
+    from avtca.evaluation.exported_model import open_model
+    from avtca.evaluation.report import study
     from avtca.plots.evaluation import page
 
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent

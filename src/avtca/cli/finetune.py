@@ -57,8 +57,8 @@ def finetune(
     from avtca.model import require_torch
 
     require_torch("avtca finetune")
-    from avtca.training import finetune as command
-    from avtca.training.fit import torch_threads
+    from avtca.finetune import finetune as command
+    from avtca.training.trainer import torch_threads
 
     if threads:
         torch_threads(threads)
@@ -85,7 +85,7 @@ def finetune(
 
 def show(result: dict[str, Any]) -> None:
     """Figures before and after, and what changed, on standard output."""
-    from avtca.training.finetune_card import points
+    from avtca.finetune.model_card import points
 
     names = {"before": "before", "before_limited": "before, among the clips' labels"}
     names |= {"after_known": "after, on the same clips", "after": "after"}

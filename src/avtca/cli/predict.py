@@ -19,9 +19,9 @@ from avtca.files import write_atomic
 
 if TYPE_CHECKING:
     from avtca.media import Found
-    from avtca.plots.page import Entry
+    from avtca.plots.recognition_html import Entry
     from avtca.recognize import Recognizer, Report
-    from avtca.recognize.outputs import OutputFolder
+    from avtca.recognize.writers import OutputFolder
 
 LONG_S = 20.0
 """Files longer than this get a progress bar."""
@@ -139,7 +139,7 @@ class Call:
     def open(self, out: Path, detector: str | None) -> None:
         """Write into ``out``, or go on there."""
         from avtca import __version__
-        from avtca.recognize.outputs import OutputFolder
+        from avtca.recognize.writers import OutputFolder
 
         engine = self.recognizer.engine
         window, hop = self.recognizer.steps(self.window, self.hop)
@@ -176,7 +176,7 @@ class Call:
             self.results.append((name, cli.crashed(error, name)))
 
     def _read(self, path: Path, entry: str) -> None:
-        from avtca.recognize.outputs import file_digest
+        from avtca.recognize.writers import file_digest
 
         digest = file_digest(path) if self.folder is not None else None
         kept = self.folder.done(path, digest) if self.folder is not None and digest else None
@@ -204,7 +204,7 @@ class Call:
         """
         if self.folder is None:
             return
-        from avtca.plots.page import page
+        from avtca.plots.recognition_html import page
 
         out = self.folder.folder
         with cli.writing(out):
@@ -279,14 +279,14 @@ def write_report(report: "Report", out: Path, *, taken: int, label: str | None =
 
     Returns what the page needs of it.
     """
-    from avtca.recognize.outputs import write_files
+    from avtca.recognize.writers import write_files
 
     return write_files(report, out, f"{taken:03d}_{Path(report.file).stem}", label)
 
 
 def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> Table:
     """File, labelled emotion where known, recognised emotion, confidence, coverage; then people."""
-    from avtca.plots.page import legend, short_names, table_cells, table_heads
+    from avtca.plots.recognition_html import legend, short_names, table_cells, table_heads
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     heads = table_heads(bool(labelled))

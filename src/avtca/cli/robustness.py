@@ -56,7 +56,7 @@ def robustness(
     from avtca.cli.evaluate import write
     from avtca.cli.finetune import Bar
     from avtca.cli.train import warn
-    from avtca.evaluation.at_use import open_model
+    from avtca.evaluation.exported_model import open_model
     from avtca.evaluation.predictions import told_apart
     from avtca.evaluation.robustness import robustness as measure
     from avtca.plots.robustness import page

@@ -26,7 +26,7 @@ def synth(
     It shows that software works, and says nothing about how well emotions are recognised. It can
     be stopped at any moment; the same command goes on where it was.
     """
-    from avtca.corpora.synth import synth_corpus
+    from avtca.synthetic.corpus import synth_corpus
 
     width, _, height = size.lower().partition("x")
     columns = (

@@ -28,16 +28,16 @@ def train(
     Under torchrun, all its processes train one network together. The fold is data.fold, the seed
     train.seed. Prints the figures on the validation side, then on the test side.
     """
-    from avtca.evaluation.crossvalidation import summarise
+    from avtca.evaluation.aggregate import summarise
     from avtca.evaluation.predictions import Predictions
     from avtca.model import require_torch
-    from avtca.training.experiment import load_experiment
+    from avtca.training.config import load_experiment
 
     require_torch("avtca train")
     experiment = load_experiment(config, set or [])
     from avtca.training.distributed import process_rank
-    from avtca.training.fit import torch_threads
-    from avtca.training.run import load_material, require_config, run_fold, write_config
+    from avtca.training.fold import load_material, require_config, run_fold, write_config
+    from avtca.training.trainer import torch_threads
 
     if threads:
         torch_threads(threads)

@@ -1,14 +1,14 @@
 """Corpora: official downloads to one audited, cached form, and folds that keep people apart."""
 
-from avtca.corpora.audit import AuditReport, audit
-from avtca.corpora.clipfile import RawTake
-from avtca.corpora.prepare import Summary, prepare
-from avtca.corpora.prepared import PreparedCorpus
-from avtca.corpora.protocols import Folds, Split, fold_names, load_folds, random_folds
-from avtca.corpora.readers import load_ravdess_features, read_corpus
+from avtca.corpora.backbone_features import TrunkFeatures, cache_trunk_features
+from avtca.corpora.build_cache import Summary, prepare
+from avtca.corpora.cache import PreparedCorpus
+from avtca.corpora.index import Layout, TakeSource
+from avtca.corpora.leakage import AuditReport, audit
+from avtca.corpora.registry import load_ravdess_features, read_corpus
+from avtca.corpora.sample_file import RawTake
 from avtca.corpora.shards import read_shards, write_shards
-from avtca.corpora.sources import Layout, TakeSource
-from avtca.corpora.trunk_features import TrunkFeatures, cache_trunk_features
+from avtca.corpora.splits import Folds, Split, fold_names, load_folds, random_folds
 
 __all__ = [
     "AuditReport",

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.clipfile import RawTake
-from avtca.corpora.sources import (
+from avtca.corpora.index import (
     SOUND_SUFFIXES,
     VIDEO_SUFFIXES,
     Layout,
@@ -29,6 +28,7 @@ from avtca.corpora.sources import (
     require_media_spec,
     visible,
 )
+from avtca.corpora.sample_file import RawTake
 from avtca.errors import CorpusError
 from avtca.labels import CREMAD
 

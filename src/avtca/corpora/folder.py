@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.protocols import SIDE_WORDS
-from avtca.corpora.sources import (
+from avtca.corpora.index import (
     SOUND_SUFFIXES,
     VIDEO_SUFFIXES,
     Layout,
@@ -22,6 +21,7 @@ from avtca.corpora.sources import (
     require_media_spec,
     visible,
 )
+from avtca.corpora.splits import SIDE_WORDS
 from avtca.errors import CorpusError
 from avtca.labels import canonical
 

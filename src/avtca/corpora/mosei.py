@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.protocols import SIDES, load_folds
-from avtca.corpora.sources import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.corpora.index import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.corpora.splits import SIDES, load_folds
 from avtca.errors import CorpusError
 from avtca.labels import MOSEI
 

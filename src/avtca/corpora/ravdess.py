@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sources import (
+from avtca.corpora.index import (
     SOUND_SUFFIXES,
     SYNTHETIC,
     VIDEO_SUFFIXES,

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.clipfile import RawTake, decode_flac, decode_pictures, empty_visual
-from avtca.corpora.prepared import PreparedCorpus
-from avtca.corpora.protocols import Folds
-from avtca.corpora.sources import clip_path
+from avtca.corpora.cache import PreparedCorpus
+from avtca.corpora.index import clip_path
+from avtca.corpora.sample_file import RawTake, decode_flac, decode_pictures, empty_visual
+from avtca.corpora.splits import Folds
 from avtca.corpora.store import write_json
 from avtca.errors import ClipSpecMismatch, CorpusError
 

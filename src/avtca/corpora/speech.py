@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sources import SOUND_SUFFIXES, Layout, TakeSource, require_media_spec, visible
+from avtca.corpora.index import SOUND_SUFFIXES, Layout, TakeSource, require_media_spec, visible
 from avtca.errors import CorpusError
 from avtca.labels import EMODB, NEMO
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avtca.corpora.sources import FORMAT
+from avtca.corpora.index import FORMAT
 from avtca.errors import CorpusError
 from avtca.files import write_atomic
 

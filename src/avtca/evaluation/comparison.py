@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from avtca.data.caveats import mark_beside
 from avtca.errors import ConfigError
-from avtca.evaluation.crossvalidation import difference, metrics_of, summarise
-from avtca.evaluation.intervals import mcnemar
-from avtca.evaluation.marks import mark_beside
+from avtca.evaluation.aggregate import difference, metrics_of, summarise
+from avtca.evaluation.bootstrap import mcnemar
 from avtca.evaluation.predictions import Predictions, folds_of, numbered, run_name, told_apart
 
 UNKNOWN = "nothing beside the answers says how they were split"
@@ -22,7 +22,7 @@ Tables = dict[int, list[Predictions]]
 class Entry:
     """A system's answers, by seed and fold.
 
-    ``mark``: what must be said of its split, see :mod:`avtca.evaluation.marks`; empty where nothing
+    ``mark``: what must be said of its split, see :mod:`avtca.data.caveats`; empty where nothing
     is known of it.
     """
 

@@ -2,7 +2,7 @@
 
 A confusion matrix ``(k, k)`` counts takes, true labels in rows, named labels in columns. Every
 metric takes a stack ``(..., k, k)`` and gives ``(...)``, so that a bootstrap over speakers is one
-product of matrices (:mod:`avtca.evaluation.intervals`). Several-label tasks (CMU-MOSEI) are a
+product of matrices (:mod:`avtca.evaluation.bootstrap`). Several-label tasks (CMU-MOSEI) are a
 stack ``(k, 2, 2)``, one matrix for each label. Values equal scikit-learn's.
 """
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.data.dataset import TakeSet
 from avtca.errors import ConfigError
-from avtca.evaluation.takes import TakeSet
 from avtca.files import write_atomic
 
 Float = NDArray[np.float64]

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.audio.augment import add_noise, reverberate, shift, telephone
 from avtca.clipspec import ClipSpec
-from avtca.corpora.clipfile import RawTake
+from avtca.corpora.sample_file import RawTake
+from avtca.data.dataset import TakeSet
 from avtca.errors import ConfigError
-from avtca.evaluation.answering import System
-from avtca.evaluation.study import AWAY, Changed, deprived, metrics_line
-from avtca.evaluation.takes import TakeSet
-from avtca.sound.augment import add_noise, reverberate, shift, telephone
+from avtca.evaluation.evaluated_model import System
+from avtca.evaluation.report import AWAY, Changed, deprived, metrics_line
 
 Change = Callable[[RawTake, ClipSpec, Any, np.random.Generator], RawTake]
 Float = NDArray[np.float32]
@@ -241,7 +241,7 @@ def through_codec(wave: Float, rate: int, codec: str, kbit: int) -> Float:
     """
     import av
 
-    from avtca.sound import resample
+    from avtca.audio import resample
 
     if not len(wave):
         return wave

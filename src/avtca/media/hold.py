@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from avtca.media.clip import Frame
+from avtca.media.media_file import Frame
 
 HOLD_S = 0.25
 """Seconds that a frame is shown at most; longer gaps are missing pictures."""

@@ -11,7 +11,6 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from avtca.errors import MediaError
-from avtca.media.clip import Clip, MediaInfo
 from avtca.media.container import (
     MAX_PIXELS,
     PICTURE_DEMUXERS,
@@ -21,7 +20,8 @@ from avtca.media.container import (
     read_only,
     timestamp,
 )
-from avtca.media.picture import pixel_aspect, rotation
+from avtca.media.media_file import Clip, MediaInfo
+from avtca.media.video import pixel_aspect, rotation
 
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
 """Containers whose header holds the length; of others FFmpeg makes an estimate."""

@@ -19,9 +19,9 @@ from avtca.labels import FER2013, FERPLUS, order_map
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
+from avtca.model.ensemble import Together
 from avtca.model.export import export_onnx, quiet, save_program
 from avtca.model.expression import ExpressionNetwork
-from avtca.model.together import Together
 
 BUNDLE_FORMAT = 1
 """Version of the folder's format; ``recognize.engines`` reads the same."""

@@ -39,7 +39,7 @@ class ModelConfig:
     channels: int = 3
     """3 for RGB crops, 1 for luma (pixels only)."""
     trunk: dict[str, Any] = field(default_factory=dict)
-    """Arguments of :class:`~avtca.model.visual_trunk.VisualTrunk` that differ from the
+    """Arguments of :class:`~avtca.model.video_trunk.VisualTrunk` that differ from the
     variant's (pixels only)."""
     sound_dim: int = 10
     """MFCCs, mel bands or features of a sound step."""

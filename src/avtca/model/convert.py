@@ -187,7 +187,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def _trunk_names() -> Iterator[tuple[str, str]]:
-    """EfficientFace's tensors in :class:`~avtca.model.visual_trunk.VisualTrunk`."""
+    """EfficientFace's tensors in :class:`~avtca.model.video_trunk.VisualTrunk`."""
 
     def conv(theirs: str, ours: str, *leaves: str) -> Iterator[tuple[str, str]]:
         for leaf in leaves or ("weight",):

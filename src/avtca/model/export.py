@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from avtca.clipspec import ClipSpec
 from avtca.model.avtca import AVTCA
-from avtca.model.together import Together
+from avtca.model.ensemble import Together
 
 INPUTS = ("visual", "sound", "visual_mask", "sound_mask")
 """Names of the ONNX inputs, in the order of :meth:`AVTCA.forward`."""

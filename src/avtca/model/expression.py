@@ -6,7 +6,7 @@ steps"). Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels
 
 from torch import Tensor, nn
 
-from avtca.model.visual_trunk import VisualTrunk
+from avtca.model.video_trunk import VisualTrunk
 
 
 class ExpressionNetwork(nn.Module):

@@ -11,12 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avtca.clipspec import ClipSpec
 from avtca.model import head, pooling
+from avtca.model.audio_statistics import NoVoiceExpert, VoiceExpert
 from avtca.model.avtca import AVTCA
+from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttentions
 from avtca.model.export import example_inputs
-from avtca.model.face_expert import FaceExpert, NoFaceExpert
-from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures
+from avtca.model.frontends import Absent, SoundFeatures, VisualFeatures
 from avtca.model.inverted_residual import InvertedResidualUnit
 from avtca.model.local_features import LocalFeatureExtractor
 from avtca.model.positions import TimeEncoding
@@ -30,8 +31,7 @@ from avtca.model.transformer_block import (
     TransformerBlocks,
 )
 from avtca.model.variants import build_model
-from avtca.model.visual_attention import ChannelSpatialAttention
-from avtca.model.voice_expert import NoVoiceExpert, VoiceExpert
+from avtca.model.video_statistics import FaceExpert, NoFaceExpert
 
 PAPER_SIZES = ClipSpec(labels=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "?"))
 """The released input: 15 RGB crops of 224 px and 10 MFCCs over 3.6 s, eight emotions."""

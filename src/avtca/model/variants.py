@@ -13,11 +13,11 @@ from torch import nn
 from avtca.clipspec import PITCH_ROWS
 from avtca.errors import ConfigError
 from avtca.model import head, pooling
+from avtca.model.audio_statistics import NoVoiceExpert, VoiceExpert
 from avtca.model.avtca import AVTCA, Boxes
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
-from avtca.model.face_expert import FaceExpert, NoFaceExpert
-from avtca.model.fronts import Absent, SoundFeatures, VisualFeatures, VisualPixels
+from avtca.model.frontends import Absent, SoundFeatures, VisualFeatures, VisualPixels
 from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
 from avtca.model.temporal_conv import SpectralConv, temporal_convs
@@ -28,8 +28,8 @@ from avtca.model.transformer_block import (
     TransformerBlock,
     TransformerBlocks,
 )
-from avtca.model.visual_trunk import VisualTrunk
-from avtca.model.voice_expert import NoVoiceExpert, VoiceExpert
+from avtca.model.video_statistics import FaceExpert, NoFaceExpert
+from avtca.model.video_trunk import VisualTrunk
 
 RELEASED_TRUNK = {"units": (4, 8, 4), "attention_after": "stage2", "local_kind": "depthwise"}
 """EfficientFace, as the released code has it."""

@@ -1,4 +1,4 @@
-"""Pictures and the page of an evaluation, from the values of ``avtca.evaluation.study``.
+"""Pictures and the page of an evaluation, from the values of ``avtca.evaluation.report``.
 
 Nothing is computed here. ``result`` is that dictionary.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from avtca.plots.page import CAUTION, STYLE, png_bytes
+from avtca.plots.recognition_html import CAUTION, STYLE, png_bytes
 
 INK, SOFT, MAIN, SECOND = "#1d2730", "#5c6873", "#2b6cb0", "#ee8434"
 METRIC_NAMES = {

@@ -18,7 +18,7 @@ from avtca.plots.evaluation import (
     section,
     table,
 )
-from avtca.plots.page import STYLE
+from avtca.plots.recognition_html import STYLE
 
 LINES = ("#2b6cb0", "#ee8434", "#6b8f3c", "#7a5aa6", "#c8443f", "#4c9f9f", "#5f6c7b", "#b5838d")
 TITLES = {

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca import preprocess
+from avtca.audio import VOICE_RATE, voice_activity
 from avtca.errors import CheckpointError, ConfigError, MediaError
 from avtca.faces import Detector, best_detector
 from avtca.faces.types import TrackedCrop
 from avtca.media import Clip, open_clip
-from avtca.media.clip import END_SLACK_S
-from avtca.recognize.answer import MAIN, Coverage, TimelineRow, main_rows
-from avtca.recognize.engines import (
+from avtca.media.media_file import END_SLACK_S
+from avtca.recognize.prediction import MAIN, Coverage, TimelineRow, main_rows
+from avtca.recognize.report import Person, Report, person_coverage
+from avtca.recognize.stream import Sighting, WindowMedia, WindowStream, as_box, steadiness
+from avtca.runtime.backends import (
     PACKAGED,
     Engine,
     OnnxEngine,
@@ -24,9 +27,6 @@ from avtca.recognize.engines import (
     model_path,
     read_bundle,
 )
-from avtca.recognize.report import Person, Report, person_coverage
-from avtca.recognize.stream import Sighting, WindowMedia, WindowStream, as_box, steadiness
-from avtca.sound import VOICE_RATE, voice_activity
 
 MIN_VOICE_S = 0.15
 """Seconds of voice-like sound below which a window counts as without voice."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.recognize.answer import (
+from avtca.recognize.prediction import (
     DIGITS,
     MAIN,
     Answer,
@@ -82,7 +82,7 @@ class Report(Answer):
     ``scores`` are the mean of the windows' calibrated probabilities, in each window those of the
     largest steady face, or of the voice alone; ``people`` the same for each person where all were
     asked for; ``timeline`` one row a window (and person, the largest steady face first); ``model``
-    names the weights; ``thresholds`` see :class:`~avtca.recognize.answer.Answer`.
+    names the weights; ``thresholds`` see :class:`~avtca.recognize.prediction.Answer`.
     """
 
     file: str

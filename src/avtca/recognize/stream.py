@@ -10,7 +10,7 @@ from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, Tracker, align
 from avtca.faces.types import Colour, TrackedCrop, TrackedFace
 from avtca.media import Clip, Frame, held
-from avtca.recognize.answer import Box
+from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
 
 THUMBNAIL_PX = 96

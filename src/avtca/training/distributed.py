@@ -1,7 +1,7 @@
 """Several processes or machines under ``torchrun``: gloo on CPUs, NCCL on GPUs.
 
 A step of ``n`` processes is the step of one: each takes its share of the same global batch
-(:class:`~avtca.training.data.EpochOrder`), gradients are averaged, and batch norms over masked
+(:class:`~avtca.data.training.EpochOrder`), gradients are averaged, and batch norms over masked
 streams take their statistics over all processes. The 2-D batch norms of the pixel trunk stay
 each process's own.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, distributed, nn
 
-from avtca.evaluation.predict import chosen_device
+from avtca.evaluation.inference import chosen_device
 from avtca.model.streams import MaskedBatchNorm
 
 

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from avtca.data.windows import Batch, mean_by_take
 from avtca.errors import ConfigError
-from avtca.evaluation.predict import run_network
-from avtca.evaluation.windows import Batch, mean_by_take
+from avtca.evaluation.inference import run_network
 from avtca.model.avtca import AVTCA
 from avtca.model.head import OF
-from avtca.training.objective import Objective, drop_modalities, mix_takes
-from avtca.training.recipe import Recipe
+from avtca.training.losses import Objective, drop_modalities, mix_takes
 from avtca.training.schedule import make_optimiser, rate_factor
 from avtca.training.scores import scores
+from avtca.training.train_config import Recipe
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 

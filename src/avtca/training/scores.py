@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.evaluation.crossvalidation import BINARY_METRICS
+from avtca.evaluation.aggregate import BINARY_METRICS
 from avtca.evaluation.metrics import METRICS, binary_confusions, confusion
 
 TINY = 1e-7

@@ -1,0 +1,185 @@
+"""Purpose: does a fusion network carry over better from the published face network to ours, when
+it also learns from sequences that ours makes of FERPlus's pictures?
+
+Cost: five minutes for the first network on one core, up to ten for one that learns from pictures;
+two networks a fold.
+
+    python experiments/default_model/matched_faces.py PREPARED_RAVDESS WORK/voice ../shared OUT
+
+The network of fusion.py, one seed, trained on a fold's training people: as it is, and with a second
+copy of every take, half as many epochs. The copy has the take's sound, and in place of its face
+three pictures of somebody with the same emotion (calm: neutral) from FERPlus's validation side, as
+the packaged face network sees them, one passing into the next. Their logits are brought to the mean
+and deviation that the published ones have over the training people's frames. Prints accuracy (both
+/ face / voice) on the fold's validation people with their published sequences, and with sequences
+made of pictures that were kept back. Test people are not looked at. With `--packaged` all people
+but actor 01 are trained on, and asked for his published sequences and, once the folds have said
+which way is the better one, for his pictures as `package.py` asks (both / face).
+"""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from face_training import load_ferplus
+from fusion import AWAY, HELD_OUT, RECIPE, at_use, train
+from numpy.typing import NDArray
+from package import Take, fit_bridge, label_of, names, read_takes
+from packaged_face import packaged_face
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import PreparedCorpus, load_folds
+from avtca.data.dataset import TakeSet, from_corpus
+from avtca.evaluation.inference import predict_takes
+from avtca.evaluation.report import without
+from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
+from avtca.model.ensemble import Together
+from avtca.model.frontends import SURELY_NOT
+from avtca.training.trainer import torch_threads
+
+PICTURES = 3
+"""In a sequence."""
+EPOCHS = 24
+WEIGHTS = Path(__file__).parents[2] / "src" / "avtca" / "weights"
+Float = NDArray[np.float32]
+Faces = dict[str, Float]
+"""FERPlus's label -> centred logits of its pictures, ``(n, 7)`` in the order of FER2013."""
+
+
+def seen_faces(ferplus: Path) -> tuple[Faces, Faces]:
+    """Two halves of the validation pictures, through the packaged face network."""
+    network, _ = packaged_face(WEIGHTS)
+    _, stills, _ = load_ferplus(ferplus)
+    crops = torch.from_numpy(stills.images)[:, None].float() / 255
+    with torch.no_grad():
+        logits = torch.cat([network(part) for part in crops.split(256)])
+    seven = logits[:, order_map(FERPLUS, FER2013)]
+    centred = (seven - seven.mean(1, keepdim=True)).numpy()
+    by_label = {
+        name: centred[stills.majority == at] for at, name in enumerate(FERPLUS) if name in SEVEN
+    }
+    return (
+        {name: rows[0::2] for name, rows in by_label.items()},
+        {name: rows[1::2] for name, rows in by_label.items()},
+    )
+
+
+def moments(rows: Float) -> tuple[Float, Float]:
+    return rows.mean(0), rows.std(0)
+
+
+def made_of(takes: TakeSet, faces: Faces, like: tuple[Float, Float], seed: int) -> TakeSet:
+    """The takes with pictures' sequences for faces, at the same steps."""
+    rng = np.random.default_rng(seed)
+    labels = ["neutral" if name == "calm" else name for name in takes.spec.labels]
+    sequences = []
+    for raw, label in zip(takes.raws, takes.labels, strict=True):
+        rows = faces[labels[label]]
+        drawn = rows[rng.integers(0, len(rows), PICTURES)]
+        place = np.linspace(0, PICTURES - 1, len(raw.steps))
+        columns = [np.interp(place, np.arange(PICTURES), column) for column in drawn.T]
+        sequences.append(np.stack(columns, axis=1))
+    mean, deviation = moments(np.concatenate(sequences))
+    raws = []
+    for raw, sequence in zip(takes.raws, sequences, strict=True):
+        logits = torch.from_numpy((sequence - mean) / deviation * like[1] + like[0])
+        raws.append(replace(raw, visual=torch.softmax(logits, 1).float().numpy()))
+    return replace(takes, raws=raws, kept={})
+
+
+def published_moments(takes: TakeSet) -> tuple[Float, Float]:
+    """Of the centred logarithms of all frames."""
+    logs = np.log(np.maximum(np.concatenate([raw.visual for raw in takes.raws]), SURELY_NOT))
+    return moments(logs - logs.mean(1, keepdims=True))
+
+
+def twice(takes: TakeSet, copy: TakeSet) -> TakeSet:
+    """Both; the copies have names of their own, since windows are kept by name."""
+    return replace(
+        takes,
+        names=[*takes.names, *(f"{name} pictures" for name in takes.names)],
+        speakers=[*takes.speakers, *copy.speakers],
+        durations=[*takes.durations, *copy.durations],
+        targets=np.concatenate([takes.targets, copy.targets]),
+        raws=[*takes.raws, *copy.raws],
+        info={},
+        kept={},
+    )
+
+
+def accuracies(network: torch.nn.Module, takes: TakeSet) -> list[float]:
+    """Percent of the takes named right: both, face, voice."""
+    found = (predict_takes(network, without(takes, away)) for away in AWAY.values())
+    return [100 * float((probs.argmax(1) == takes.labels).mean()) for probs in found]
+
+
+def said(percent: Iterable[float]) -> str:
+    return " / ".join(f"{value:.1f}" for value in percent)
+
+
+def of_pictures(network: Together, known: dict[str, Take], spec: ClipSpec) -> str:
+    """Actor 01's pictures, the join fitted on one half of his takes and tested on the other."""
+    halves = [sorted(known)[0::2], sorted(known)[1::2]]
+    right = {"both": 0, "face": 0}
+    for fit_on, test_on in (halves, halves[::-1]):
+        bridge = fit_bridge([known[take] for take in fit_on], "moments", torch.zeros(len(FER2013)))
+        for way in right:
+            named = [names(network, spec, known[take], bridge, way) for take in test_on]
+            right[way] += sum(a == label_of(b) for a, b in zip(named, test_on, strict=True))
+    return f"{right['both']} / {right['face']} of {len(known)}"
+
+
+def compare(
+    learned: TakeSet, asked: dict[str, TakeSet], copy: TakeSet, voice: Path, out: Path
+) -> dict[str, Together]:
+    """Train both ways, print what each says of everything asked."""
+    networks = {}
+    ways = {"as it is": (learned, EPOCHS), "pictures": (twice(learned, copy), EPOCHS // 2)}
+    for way, (takes, epochs) in ways.items():
+        recipe = RECIPE.model_copy(update={"epochs": epochs})
+        people, folder = sorted(set(takes.speakers)), out / way.replace(" ", "_")
+        network = at_use(train(takes, people, voice / "last", folder, recipe, seeds=(0,)))
+        networks[way] = network
+        for name, test in asked.items():
+            print(f"{out.name}, {way}: {name} {said(accuracies(network, test))}", flush=True)
+    return networks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("prepared", "voice", "shared", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--folds", nargs="*", type=int, default=[0, 1])
+    parser.add_argument("--packaged", action="store_true", help="all people but actor 01, too")
+    args = parser.parse_args()
+    torch_threads(1)
+    corpus = PreparedCorpus.open(args.prepared)
+    eight, seven = (from_corpus(corpus, labels, memory=True) for labels in (RAVDESS, SEVEN))
+    shown, kept_back = seen_faces(args.shared / "corpora" / "ferplus" / "ferplus.npz")
+    for fold in args.folds:
+        split = load_folds("ravdess_luna_5fold").splits[fold]
+        learned, validation = eight.of(split.train), seven.of(split.validation)
+        like = published_moments(learned)
+        asked = {
+            "published sequences": validation,
+            "pictures": made_of(validation, kept_back, like, 1),
+        }
+        copy = made_of(learned, shown, like, 0)
+        compare(learned, asked, copy, args.voice, args.out / f"fold{fold}")
+    if args.packaged:
+        learned = eight.of(sorted(set(eight.speakers) - {HELD_OUT}))
+        copy = made_of(learned, shown, published_moments(learned), 0)
+        held = {"actor 01, published sequences": seven.of({HELD_OUT})}
+        networks = compare(learned, held, copy, args.voice, args.out / "packaged")
+        face, _ = packaged_face(WEIGHTS)
+        known = read_takes(face, args.shared / "corpora" / "ravdess", seven.spec)
+        for way, network in networks.items():
+            print(f"packaged, {way}: actor 01, pictures {of_pictures(network, known, seven.spec)}")
+
+
+if __name__ == "__main__":
+    torch.set_flush_denormal(True)
+    main()

@@ -1,0 +1,93 @@
+"""Purpose: does the sound branch gain from learning sound before it learns labels? A trial.
+
+Cost: a quarter of an hour on one core.
+
+    python experiments/default_model/self_supervised.py ../shared/corpora WORK
+    python experiments/default_model/voice.py ../shared/corpora WORK/labelled --seeds 0 \
+        --start WORK/self_supervised/last
+    for voice in WORK/self_supervised WORK/labelled/voice experiments/default_model/pretrained/voice; do
+        python experiments/ravdess_trials.py ../shared/corpora/ravdess TABLE best --voice $voice/last
+    done
+
+The convolutions of `best`'s sound branch on nEMO and EMO-DB without their labels: parts of the mel
+bands are hidden, and the branch's tokens have to say what stood there (masked prediction, as
+Mockingjay, Liu et al. 2020, with squared error and convolutions). Writes
+WORK/self_supervised/last.safetensors and .json, a start like that of voice.py.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from voice import CORPORA, RECIPE, speech_takes
+
+from avtca.data.training import TrainingData, training_loader
+from avtca.model import save_checkpoint
+from avtca.model.avtca import AVTCA
+from avtca.model.streams import Stream, zero_masked
+from avtca.training.schedule import make_optimiser, rate_factor
+from avtca.training.train_config import Augmentation
+from avtca.training.trainer import new_network, torch_threads
+
+SPAN, SHARE = 10, 0.3
+"""Frames (of 40 ms) hidden in a row, and about how many of all."""
+
+
+def hidden(mask: Tensor) -> Tensor:
+    """Frames to hide, ``(b, t)``: spans that begin anywhere, of real frames."""
+    begins = (torch.rand(mask.shape) < SHARE / SPAN).float()
+    spread = nn.functional.max_pool1d(nn.functional.pad(begins[:, None], (SPAN - 1, 0)), SPAN, 1)
+    return (spread[:, 0] > 0) & mask
+
+
+def missed(network: AVTCA, decoder: nn.Module, sound: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error on what was hidden."""
+    whole: Stream = network.sound_front(sound, mask)
+    gone = hidden(whole.mask)
+    seen = whole._replace(tokens=zero_masked(whole.tokens, ~gone))
+    tokens = network.sound_after(network.sound_before(seen)).tokens
+    told = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", f=whole.tokens.shape[2])
+    return (told[:, : gone.shape[1]] - whole.tokens)[gone].square().mean()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--epochs", type=int, default=40)
+    args = parser.parse_args()
+    torch_threads(1)
+    torch.manual_seed(0)
+    takes = speech_takes(args.shared, args.work, CORPORA["ravdess"])
+    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim}
+    network = new_network("best", takes.spec, **sizes).train()
+    widths = network.config.sound_widths
+    decoder = nn.Linear(widths[-1], 2 ** len(widths) * takes.spec.sound_dim)  # each halves the time
+    augmentation = Augmentation(crop=True, crop_slack_s=0.3, speed=0.15)
+    loader = training_loader(TrainingData(takes, augmentation, 0), RECIPE.batch)
+    learned = nn.ModuleList((network, decoder))
+    optimiser = make_optimiser(learned, RECIPE.optimiser)
+    factor = rate_factor(RECIPE.optimiser, epochs=args.epochs, steps=len(loader))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    for epoch in range(args.epochs):
+        loader.sampler.set_epoch(epoch)
+        total = 0.0
+        for batch in loader:
+            optimiser.zero_grad()
+            loss = missed(network, decoder, batch.sound, batch.sound_mask)
+            loss.backward()
+            nn.utils.clip_grad_norm_(learned.parameters(), RECIPE.optimiser.clip_norm)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach()) / len(loader)
+        print(f"epoch {epoch}: squared error {total:.4f}", flush=True)
+    out = args.work / "self_supervised"
+    out.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(out / "last", network, takes.spec, provenance={"epochs": args.epochs})
+
+
+if __name__ == "__main__":
+    torch.set_flush_denormal(True)
+    main()

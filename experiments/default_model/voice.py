@@ -1,0 +1,136 @@
+"""Purpose: pretrain the sound branch of the packaged model on German and Polish speech.
+
+Cost: twenty to twenty-five minutes on one core.
+
+    python experiments/default_model/voice.py ../shared/corpora WORK
+    python experiments/default_model/voice.py ../shared/corpora WORK --for emodb
+
+nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
+emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
+with the picture missing and without pitch: all that a sound passes through is trained but the
+voice's expert, which begins fresh in each corpus. Writes
+WORK/voice/last.safetensors and .json, which `model.start` takes. `--for emodb`, for a test on
+EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb. `--standardise`, for
+networks that read features standardised on each speaker's own takes, does the same with these and
+writes WORK/voice_standardised. Resumable.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.windows import standardised
+from avtca.evaluation.report import without
+from avtca.labels import SEVEN
+from avtca.training.pretrained import start_from
+from avtca.training.train_config import Augmentation, Optimiser, Recipe
+from avtca.training.trainer import fit, new_network, torch_threads
+
+SPEECH = (*SEVEN, "boredom")
+"""Labels of both corpora together."""
+CORPORA = {"ravdess": ("nemo", "emodb"), "emodb": ("nemo", "ravdess")}
+"""What the voice is trained on that is to be used on a corpus."""
+SPEC = Path(__file__).with_name("clipspec.json")
+BANDS = {"sound": "logmel", "sound_dim": 64, "hop": 640}
+"""Sound as the convolutions see it: no pitch, every second frame."""
+RECIPE = Recipe(
+    epochs=40,
+    batch=32,
+    label_smoothing=0.1,
+    auxiliary=1.0,
+    ema=0.99,
+    metric="none",
+    augmentation=Augmentation(
+        crop=True,
+        crop_slack_s=0.3,
+        speed=0.15,
+        channel_db=4.0,
+        background=0.5,
+        mixup=0.2,
+    ),
+    optimiser=Optimiser(learning_rate=2e-3, weight_decay=0.05, warmup_epochs=1, clip_norm=1.0),
+)
+
+
+ONE_STUDIO = RECIPE.augmentation.model_copy(update={"channel_db": 0.0, "background": 0.0})
+"""Without other microphones and backgrounds."""
+
+
+def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
+    """Takes of several speech corpora as one set, prepared where they are not yet."""
+    spec = ClipSpec(**{**json.loads(SPEC.read_text()), **BANDS, "labels": ()})
+    sets = []
+    for name in names:
+        out = work / "prepared" / name
+        prepare(read_corpus(name, shared / name, spec), out, spec)
+        takes = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
+        sets.append(without(takes, "visual"))
+    return joined(sets)
+
+
+def german(work: Path) -> PreparedCorpus:
+    """EMO-DB, prepared above, as the whole network hears it: with pitch, every frame."""
+    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
+    return PreparedCorpus.open(work / "prepared" / "emodb").view(spec)
+
+
+def joined(sets: list[TakeSet]) -> TakeSet:
+    """Takes of several sets with the same spec; people of another corpus are other people."""
+    first = sets[0]
+    for other in sets[1:]:
+        first.spec.require(other.spec, asked="join takes")
+    return TakeSet(
+        first.spec,
+        [name for one in sets for name in one.names],
+        [f"{n}/{speaker}" for n, one in enumerate(sets) for speaker in one.speakers],
+        [seconds for one in sets for seconds in one.durations],
+        np.concatenate([one.targets for one in sets]),
+        [one.raws[row] for one in sets for row in range(len(one))],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--for", dest="use", choices=list(CORPORA), default="ravdess")
+    parser.add_argument("--standardise", action="store_true")
+    parser.add_argument("--sizes", type=json.loads, default={})
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="begin with weights of self_supervised.py")
+    args = parser.parse_args()
+    torch_threads(1)
+    corpora = CORPORA[args.use]
+    takes = speech_takes(args.shared, args.work, corpora)
+    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim}
+    if args.standardise:
+        takes, sizes = standardised(takes), {"dropout": 0.2, "sound_norm": "none"}
+    sizes |= args.sizes
+    network = new_network("best", takes.spec, seed=args.seed, **sizes)
+    if args.start is not None:
+        start_from(network, SPEECH, args.start)
+    changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
+    if args.standardise:  # bands are no decibels any more
+        changes["augmentation"] = ONE_STUDIO
+    recipe = RECIPE.model_copy(update=changes)
+    name = "voice" if args.use == "ravdess" else f"voice_for_{args.use}"
+    out = args.work / (f"{name}_standardised" if args.standardise else name)
+    result = fit(
+        network,
+        recipe,
+        takes,
+        out=out,
+        provenance={"corpora": list(corpora)},
+    )
+    print(f"{len(takes)} clips, last training loss {result.history[-1]['train_loss']:.3f}: {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Vectors of a visual trunk, kept beside a prepared corpus, so that it runs once and not in each
+epoch. The folder is named by the trunk's weights: other weights never read these vectors.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.corpora.cache import PreparedCorpus
+from avtca.corpora.store import write_json
+from avtca.errors import CorpusError
+from avtca.files import write_atomic
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PART = 64
+"""Takes in one file."""
+
+
+class TrunkFeatures:
+    """Vectors of every video step of a corpus: ``features[take]`` is float32 ``(n, width)``.
+
+    In the order of the steps of ``corpus.raw(take).steps``.
+    """
+
+    def __init__(self, folder: Path, of_take: dict[str, NDArray[np.float32]], width: int) -> None:
+        self.folder, self.width, self._of_take = folder, width, of_take
+
+    def __getitem__(self, take: str) -> NDArray[np.float32]:
+        return self._of_take[take]
+
+    def __len__(self) -> int:
+        return len(self._of_take)
+
+    def __contains__(self, take: str) -> bool:
+        return take in self._of_take
+
+
+def weights_hash(trunk: "nn.Module") -> str:
+    """Sixteen hex digits over the names, shapes and values of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, value in sorted(trunk.state_dict().items()):
+        array = value.detach().cpu().contiguous().numpy()
+        digest.update(f"{type(trunk).__name__} {name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_trunk_features(
+    corpus: PreparedCorpus,
+    trunk: "nn.Module",
+    *,
+    batch: int = 32,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> TrunkFeatures:
+    """Run ``trunk`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
+
+    Files of :data:`PART` takes, each written whole or not at all, so that it resumes. The trunk
+    runs in evaluation mode and is left in the mode it was in. Raises :class:`CorpusError` for a
+    corpus without crops, or where the disk refuses.
+    """
+    asked = f"cache trunk features of {corpus.path}"
+    if corpus.spec.visual != "pixels":
+        raise CorpusError(asked, "it holds features, not crops", "prepare it with visual='pixels'")
+    folder = corpus.path / "trunk" / f"{weights_hash(trunk)}-{corpus.data_hash}"
+    takes = corpus.takes
+    of_take: dict[str, NDArray[np.float32]] = {}
+    was_training = trunk.training
+    trunk.eval()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for start in range(0, len(takes), PART):
+            part = takes[start : start + PART]
+            made = _part(
+                folder / f"{start // PART:05d}.safetensors", corpus, part, trunk, batch, device
+            )
+            of_take.update(made)
+            if progress is not None:
+                progress(len(of_take), len(takes))
+        width = next((v.shape[1] for v in of_take.values() if len(v)), 0)
+        write_json(
+            folder / "features.json",
+            {"takes": len(takes), "width": width, "spec_hash": corpus.spec.hash},
+        )
+    except OSError as error:
+        raise CorpusError(asked, str(error), "make room and run it again") from error
+    finally:
+        trunk.train(was_training)
+    return TrunkFeatures(folder, of_take, width)
+
+
+def _part(
+    path: Path,
+    corpus: PreparedCorpus,
+    takes: list[str],
+    trunk: "nn.Module",
+    batch: int,
+    device: str,
+) -> dict[str, NDArray[np.float32]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load, save
+
+    if path.is_file():
+        try:
+            kept: dict[str, NDArray[Any]] = load(path.read_bytes())
+            if set(kept) == set(takes):
+                return kept
+        except SafetensorError:
+            pass  # cut short by a crash of the machine: made again below
+    made = {take: _vectors(corpus, take, trunk, batch, device) for take in takes}
+    width = max((v.shape[1] for v in made.values()), default=0)
+    made = {take: v if len(v) else np.zeros((0, width), np.float32) for take, v in made.items()}
+    write_atomic(path, save(made))
+    return made
+
+
+def _vectors(
+    corpus: PreparedCorpus, take: str, trunk: "nn.Module", batch: int, device: str
+) -> NDArray[np.float32]:
+    import torch
+
+    crops = corpus.raw(take).visual
+    out = [np.zeros((0, 0), np.float32)]
+    with torch.inference_mode():
+        for start in range(0, len(crops), batch):
+            part = crops[start : start + batch].astype(np.float32) / np.float32(255)
+            part = part[:, None] if part.ndim == 3 else np.moveaxis(part, -1, 1)
+            vectors = trunk(torch.from_numpy(np.ascontiguousarray(part)).to(device))
+            out.append(vectors.float().cpu().numpy())
+    return np.concatenate(out[1:]) if len(out) > 1 else out[0]

@@ -1,0 +1,181 @@
+"""A prepared corpus: what training and evaluation read."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca import preprocess
+from avtca.clipspec import ClipSpec
+from avtca.corpora.index import clip_path
+from avtca.corpora.sample_file import RawTake, read_take
+from avtca.corpora.store import read_head
+from avtca.errors import CorpusError
+
+VIEWABLE = ("labels", "n_fft", "hop", "sound", "sound_dim")
+"""Fields of the ClipSpec that the stored takes do not depend on, see :meth:`PreparedCorpus.view`
+(``window_s`` and ``video_steps`` neither, as long as the steps a second stay)."""
+
+
+class PreparedCorpus:
+    """A folder made by ``avtca prepare``, opened; takes are read from it one by one.
+
+    ``manifest`` has one row a take, sorted by take; ``spec`` is the ClipSpec it was made with,
+    ``labels`` the corpus's labels, ``meta`` the whole of ``corpus.json``.
+    """
+
+    def __init__(self, path: Path, spec: ClipSpec, meta: dict[str, Any]) -> None:
+        import pandas as pd
+
+        self.path, self.spec, self.meta = path, spec, meta
+        self.labels: tuple[str, ...] = tuple(meta["labels"])
+        try:
+            self.manifest: pd.DataFrame = pd.read_parquet(path / "manifest.parquet")
+        except (OSError, ValueError) as error:
+            raise CorpusError(
+                f"open {path}", f"its manifest cannot be read ({error})", "run prepare again"
+            ) from error
+        if len(self.manifest) != meta["counts"]["takes"]:
+            raise CorpusError(
+                f"open {path}",
+                f"its manifest has {len(self.manifest)} takes, corpus.json says "
+                f"{meta['counts']['takes']}",
+                "run prepare again",
+            )
+
+    @classmethod
+    def open(cls, path: str | Path, spec: ClipSpec | None = None) -> "PreparedCorpus":
+        """Open a cache; with ``spec``, only if it was made with it.
+
+        Labels are not compared: they say what a network names, not how media were prepared.
+        Raises :class:`CorpusError` for a folder that is no complete prepared corpus or of another
+        format version, :class:`ClipSpecMismatch` naming the fields that differ.
+        """
+        folder = Path(path)
+        asked = f"open the prepared corpus {folder}"
+        meta = read_head(folder, asked)
+        if not meta["complete"]:
+            raise CorpusError(asked, "its preparation was stopped", "run avtca prepare to its end")
+        made = ClipSpec.from_dict(meta["spec"])
+        if spec is not None:
+            made.require(spec, asked=asked, ignore=("labels",))
+        return cls(folder, made, meta)
+
+    def view(self, spec: ClipSpec) -> "PreparedCorpus":
+        """The same takes for another spec, where the stored media serve it unchanged.
+
+        The sound features, the labels, and the window's length at the same steps a second may
+        differ. Raises :class:`ClipSpecMismatch` for every other difference.
+        """
+        free = VIEWABLE if "features" not in (self.spec.sound, spec.sound) else ("labels",)
+        if abs(self.spec.video_rate - spec.video_rate) < 1e-9:
+            free = (*free, "window_s", "video_steps")
+        self.spec.require(spec, asked=f"view {self.path} through another spec", ignore=free)
+        return PreparedCorpus(self.path, spec, self.meta)
+
+    @property
+    def name(self) -> str:
+        """Name of the corpus."""
+        return str(self.meta["corpus"])
+
+    @property
+    def data_hash(self) -> str:
+        """Twelve hex digits over every take's file."""
+        return str(self.meta["data_hash"])
+
+    @property
+    def takes(self) -> list[str]:
+        """Names, in the manifest's order."""
+        return [str(take) for take in self.manifest["take"]]
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def raw(self, take: str) -> RawTake:
+        """One take's steps, crops or features, and waveform or sound features.
+
+        Raises :class:`CorpusError` where it is not there or its file is broken.
+        """
+        path = clip_path(self.path, take)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CorpusError(
+                f"read take {take} of {self.path}", f"no file for it ({error})", "prepare again"
+            ) from error
+        return read_take(data, self.spec, name=take).raw
+
+    def raws(self, takes: Sequence[str] | None = None) -> Iterator[tuple[str, RawTake]]:
+        """Takes one after another, all by default."""
+        for take in self.takes if takes is None else takes:
+            yield take, self.raw(take)
+
+    def windows(self, take: str, hop_s: float | None = None) -> preprocess.ModelInput:
+        """The windows of a take, as :mod:`avtca.preprocess` makes them of a file."""
+        return windows(self.raw(take), self.spec, hop_s)
+
+    def target_names(self, name: str = "label") -> tuple[str, ...]:
+        """What the columns of :meth:`targets` stand for."""
+        self._require_target(name)
+        return tuple(self.meta["classes"].get(name, self.labels))
+
+    def targets(self, name: str = "label") -> NDArray[np.float32]:
+        """What a network should say, float32 ``(n, k)``, k as in :meth:`target_names`.
+
+        "label": one-hot of the label, a row of zeros where there is none. The corpus's own, of
+        ``meta["targets"]`` and ``meta["classes"]``: soft labels ("voice", "face", "both") and
+        majorities ("voted_both" ...) of CREMA-D's raters; several emotions at once ("multi"),
+        intensities ("value") and classes of sentiment ("sentiment7" ...) of CMU-MOSEI. Raises
+        :class:`CorpusError` for a name that is not there.
+        """
+        self._require_target(name)
+        if name in self.meta["targets"]:
+            return np.asarray(self.manifest[self.meta["targets"][name]], np.float32)
+        words = np.array(self.target_names(name))
+        hit: NDArray[np.bool_] = self.manifest[name].to_numpy(object)[:, None] == words
+        return hit.astype(np.float32)
+
+    def _require_target(self, name: str) -> None:
+        known = ["label", *self.meta["targets"], *self.meta["classes"]]
+        if name not in known:
+            raise CorpusError(
+                f"targets {name!r} of {self.name}",
+                "it has none of that name",
+                f"choose one of {', '.join(known)}",
+            )
+
+    def verify(self) -> None:
+        """Hash every take's file. Raises :class:`CorpusError` naming the first that changed."""
+        for take, wanted in zip(self.takes, self.manifest["clip_sha256"], strict=True):
+            path = clip_path(self.path, take)
+            found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+            if found != wanted:
+                raise CorpusError(
+                    f"verify {self.path}", f"take {take} is not what was prepared", "prepare again"
+                )
+
+
+def windows(raw: RawTake, spec: ClipSpec, hop_s: float | None = None) -> preprocess.ModelInput:
+    """Every window of a take; a missing modality is masked."""
+    starts = preprocess.window_start_steps(raw.duration_s, spec, hop_s)
+    return preprocess.stack([window(raw, spec, start) for start in starts])
+
+
+def window(raw: RawTake, spec: ClipSpec, start_step: int) -> preprocess.Window:
+    """The window of a take that starts on a step: visual, its mask, sound, its mask."""
+    visual = preprocess.visual_window(raw.steps, raw.visual, start_step, spec)
+    if raw.sound is not None and raw.sound_times is not None:
+        start_s = start_step / spec.video_rate
+        return (*visual, *preprocess.sound_series_window(raw.sound_times, raw.sound, start_s, spec))
+    first = round(start_step / spec.video_rate * spec.sample_rate)
+    wave = raw.wave[first : first + spec.window_samples]
+    return (*visual, *preprocess.sound_window(wave, spec))
+
+
+def with_labels(spec: ClipSpec, labels: Sequence[str]) -> ClipSpec:
+    """The spec for a corpus's own labels."""
+    return replace(spec, labels=tuple(labels))

@@ -1,0 +1,351 @@
+"""Does a split say something about people it has not seen? What leaks between its sides.
+
+A leak is a person on two sides, a twin of a take (the same take in another file), or a copy of a
+medium, byte for byte or nearly. The auditor reads a manifest; media need not be there.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.corpora.cache import PreparedCorpus
+from avtca.corpora.index import SYNTHETIC
+from avtca.corpora.media_hash import NEAR, NEAR_SOUND, near_pairs, picture_hashes
+from avtca.corpora.splits import SIDES, Folds, load_folds, split_column
+from avtca.errors import CorpusError, LeakError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAVDESS_NAME = re.compile(r"(.*?)0[123]((?:-\d\d){6})$")
+EXAMPLES = 5
+"""Named in the printed report for each kind of leak; the JSON has all."""
+KINDS = {
+    "speakers": "people on both sides",
+    "twins": "twins of a take on both sides",
+    "identical": "byte-identical media on both sides",
+    "near": "nearly identical media on both sides",
+}
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something that stands on two sides of a fold.
+
+    ``kind`` is a key of :data:`KINDS`; ``what`` names it (a speaker, two takes).
+    """
+
+    fold: int
+    kind: str
+    between: tuple[str, str]
+    what: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found.
+
+    ``balance``: column -> fold -> side -> value -> takes, of the label and the demographic
+    columns that the manifest has; ``warnings``: what could not be judged; ``allowed``: the user
+    said that leaks are wanted.
+    """
+
+    split: str
+    split_hash: str
+    takes: int
+    leaks: tuple[Leak, ...]
+    balance: dict[str, list[dict[str, dict[str, int]]]]
+    warnings: tuple[str, ...] = ()
+    allowed: bool = False
+    unplaced: int = 0
+    folds: int = 1
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def leaks_people(self) -> bool:
+        """Whether anything stands on two sides."""
+        return bool(self.leaks)
+
+    @property
+    def mark(self) -> str:
+        """One line that every result made with this split carries."""
+        if not self.leaks:
+            return "clean" if not self.warnings else f"no leak found; {'; '.join(self.warnings)}"
+        parts = [f"{n} {KINDS[kind]}" for kind, n in self.counts.items() if n]
+        made = f"; {SYNTHETIC}" if SYNTHETIC in self.warnings else ""
+        return f"LEAK{' (allowed)' if self.allowed else ''}: {', '.join(parts)}{made}"
+
+    def require_clean(self) -> None:
+        """Raise :class:`LeakError` unless there is no leak or leaks are allowed."""
+        if self.leaks and not self.allowed:
+            first = self.leaks[0]
+            raise LeakError(
+                f"use the split {self.split}",
+                f"{self.mark} (fold {first.fold}, {' / '.join(first.between)}: "
+                f"{' = '.join(first.what)})",
+                "choose folds that keep people apart, or allow the leak (--allow-leak, or "
+                "data.allow_leak=true in a configuration) and carry the mark",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "split": self.split,
+            "split_hash": self.split_hash,
+            "mark": self.mark,
+            "leak": bool(self.leaks),
+            "allowed": self.allowed,
+            "takes": self.takes,
+            "unplaced": self.unplaced,
+            "folds": self.folds,
+            "counts": self.counts,
+            "warnings": list(self.warnings),
+            "leaks": [vars(leak) for leak in self.leaks],
+            "balance": self.balance,
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        out = [f"{self.takes} takes, {self.split} ({self.split_hash}), {self.folds} folds"]
+        if self.unplaced:
+            out.append(f"{self.unplaced} takes are on no side")
+        for kind, text in KINDS.items():
+            found = [leak for leak in self.leaks if leak.kind == kind]
+            if found:
+                out.append(f"{self.counts[kind]} {text}:")
+                out += [
+                    f"  fold {leak.fold} {' / '.join(leak.between)}: {' = '.join(leak.what)}"
+                    for leak in found[:EXAMPLES]
+                ]
+                if len(found) > EXAMPLES:
+                    out.append(f"  and {len(found) - EXAMPLES} more times")
+        out += [_skew(column, folds) for column, folds in self.balance.items()]
+        return [*out, *(f"note: {text}" for text in self.warnings), self.mark]
+
+
+def audit(
+    manifest: "pd.DataFrame", folds: Folds, *, allow_leak: bool = False, near: bool = True
+) -> AuditReport:
+    """Audit a manifest (columns take, label, and as many of the others as it has) under folds.
+
+    ``near=False`` leaves the search for nearly identical media out. Never raises for a leak: see
+    :meth:`AuditReport.require_clean`. Raises :class:`CorpusError` for a manifest without takes.
+    """
+    if "take" not in manifest.columns or not len(manifest):
+        raise CorpusError("audit a manifest", "it has no takes", "give one with a column take")
+    groups = _groups(manifest, near=near)
+    leaks: list[Leak] = []
+    balance: dict[str, list[dict[str, dict[str, int]]]] = defaultdict(list)
+    placed = np.zeros(len(manifest), bool)
+    for fold in range(len(folds.splits)):
+        side_of = np.full(len(manifest), "", dtype=object)
+        for side, rows in folds.sides(manifest, fold).items():
+            side_of[rows] = side
+            placed[rows] = True
+        for kind, together in groups.items():
+            leaks += _across(fold, kind, together, side_of)
+        for column in ("label", "sex", "age", "race", "ethnicity", "intensity", "language"):
+            if column in manifest.columns and manifest[column].notna().any():
+                balance[column].append(_counts(manifest[column], side_of, column))
+    counts = {kind: len({(leak.what) for leak in leaks if leak.kind == kind}) for kind in KINDS}
+    return AuditReport(
+        split=folds.name,
+        split_hash=folds.hash,
+        takes=len(manifest),
+        leaks=tuple(leaks),
+        balance=dict(balance),
+        warnings=tuple(_warnings(manifest, folds)),
+        allowed=allow_leak,
+        unplaced=int((~placed).sum()),
+        folds=len(folds.splits),
+        counts=counts,
+    )
+
+
+Group = tuple[tuple[str, ...], list[int]]
+"""What the rows have in common (or their names), and the rows."""
+
+
+def _groups(manifest: "pd.DataFrame", *, near: bool) -> dict[str, list[Group]]:
+    """Rows that must stand on one side, by kind of leak."""
+    takes = manifest["take"].astype(str).tolist()
+    speakers = _column(manifest, "speaker")
+    media = _column(manifest, "source_sha256")
+    cut = _column(manifest, "start_s")
+    copies = [f"{sha}@{start}" if sha else "" for sha, start in zip(media, cut, strict=True)]
+    out: dict[str, list[Group]] = {
+        "speakers": [((name,), rows) for name, rows in _same(speakers).items()],
+        "twins": [
+            (tuple(dict.fromkeys(takes[row] for row in rows)), rows)
+            for rows in _same(twin_keys(takes)).values()
+        ],
+        "identical": [(tuple(takes[row] for row in rows), rows) for rows in _same(copies).values()],
+        "near": [],
+    }
+    if near:
+        pairs: dict[tuple[int, int], None] = {}
+        for column, share in (("picture_hash", NEAR), ("sound_hash", NEAR_SOUND)):
+            for i, j, _ in near_pairs(_column(manifest, column), share):
+                if not copies[i] or copies[i] != copies[j]:
+                    pairs[i, j] = None
+        out["near"] = [((takes[i], takes[j]), [i, j]) for i, j in pairs]
+    return out
+
+
+def _column(manifest: "pd.DataFrame", name: str) -> list[str]:
+    if name not in manifest.columns:
+        return [""] * len(manifest)
+    values: list[str] = manifest[name].fillna("").astype(str).tolist()
+    return values
+
+
+def _same(keys: Iterable[str]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        if key:
+            rows[key].append(row)
+    return {key: found for key, found in rows.items() if len(found) > 1}
+
+
+def twin_keys(takes: Sequence[str]) -> list[str]:
+    """A key that twins share: RAVDESS names without their modality, others without suffix."""
+    out = []
+    for take in takes:
+        stem = re.sub(
+            r"\.(mp4|mov|avi|flv|mkv|webm|wav|flac|mp3|ogg|opus|m4a)$", "", take, flags=re.I
+        )
+        match = RAVDESS_NAME.fullmatch(stem.rsplit("/", 1)[-1])
+        out.append(match[1] + match[2] if match else stem)
+    return out
+
+
+def _across(fold: int, kind: str, groups: list[Group], side_of: NDArray[np.object_]) -> list[Leak]:
+    """One leak for each group and pair of sides that it stands on."""
+    out = []
+    for what, rows in groups:
+        sides = {side_of[row] for row in rows} - {""}
+        for pair in combinations(SIDES, 2):
+            if sides.issuperset(pair):
+                out.append(Leak(fold, kind, pair, what))
+    return out
+
+
+def _counts(
+    values: "pd.Series[Any]", side_of: NDArray[np.object_], column: str
+) -> dict[str, dict[str, int]]:
+    def words(value: Any) -> str:
+        if value is None or value != value:
+            return ""
+        return f"{int(value) // 10 * 10}s" if column == "age" else str(value)
+
+    named = np.array([words(value) for value in values], dtype=object)
+    return {
+        side: dict(sorted(Counter(named[side_of == side].tolist()).items()))
+        for side in SIDES
+        if (side_of == side).any()
+    }
+
+
+def _skew(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
+    """Where a column's shares on one side of a fold differ most from those of the fold."""
+    worst = (-1.0, "")
+    for fold, sides in enumerate(folds):
+        whole = sum((Counter(counts) for counts in sides.values()), Counter[str]())
+        for side, counts in sides.items():
+            for value, n in whole.items():
+                here, overall = counts.get(value, 0) / sum(counts.values()), n / whole.total()
+                text = f"fold {fold} {side}: {value or '?'} {here:.0%}, in all {overall:.0%}"
+                worst = max(worst, (abs(here - overall), text))
+    values = len({value for sides in folds for counts in sides.values() for value in counts})
+    if values == 1:
+        return f"{column}: one value"
+    return f"{column}: {values} values, most uneven in {worst[1]}"
+
+
+def people_warnings(manifest: "pd.DataFrame") -> list[str]:
+    """What must be said of a corpus's people wherever its takes are tested."""
+    out = []
+    if "synthetic" in _column(manifest, "corpus"):
+        out.append(SYNTHETIC)
+    if not any(_column(manifest, "speaker")):
+        out.append("speakers are unknown: people could not be checked")
+    elif not all(_column(manifest, "speaker")):
+        out.append("some takes have no speaker: those people could not be checked")
+    return out
+
+
+def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
+    out = people_warnings(manifest)
+    if set(_column(manifest, "corpus")) == {"mosei"}:
+        out.append("CMU-MOSEI names no speakers: videos were checked in their place")
+    if not any(_column(manifest, "source_sha256")):
+        out.append("no hashes of the media: identical files could not be checked")
+    if folds.warning:
+        out.append(folds.warning)
+    return out
+
+
+def open_manifest(path: Path) -> "pd.DataFrame":
+    """A manifest: a prepared corpus, a .parquet, a .csv, or FERPlus's .npz.
+
+    Raises :class:`CorpusError` where it is none of them, or its preparation was stopped.
+    """
+    import pandas as pd
+
+    asked = f"read the manifest {path}"
+    if not path.exists():
+        raise CorpusError(asked, "no such file", "give a prepared corpus or a manifest")
+    try:
+        if (path / "corpus.json").is_file():
+            return PreparedCorpus.open(path).manifest
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if path.suffix == ".npz":
+            return _ferplus(path)
+        if path.suffix == ".csv":
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            if "take" not in table and "path" in table:
+                table["take"] = table["path"]
+            return table
+    except (OSError, ValueError, KeyError) as error:
+        raise CorpusError(asked, f"it cannot be read ({error})", "check the file") from error
+    raise CorpusError(
+        asked, "no manifest", "give a prepared corpus, a .parquet, a .csv or ferplus.npz"
+    )
+
+
+def _ferplus(path: Path) -> "pd.DataFrame":
+    """FERPlus's pictures as a manifest; the label is the most voted column."""
+    import hashlib
+
+    import pandas as pd
+
+    with np.load(path) as data:
+        images, usage, names, votes = (data[k] for k in ("images", "usage", "name", "votes"))
+        words = [str(word) for word in data["vote_columns"]]
+    return pd.DataFrame(
+        {
+            "take": [f"{name}#{row}" for row, name in enumerate(names)],
+            "label": [words[best] for best in votes.argmax(axis=1)],
+            "corpus": "ferplus",
+            "split": [SIDES[side] for side in usage],
+            "source_sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
+            "picture_hash": picture_hashes(images),
+        }
+    )
+
+
+def open_split(text: str, manifest: "pd.DataFrame") -> Folds:
+    """Folds by name or file, or ``column:NAME`` of the manifest."""
+    readers: dict[str, Callable[[str], Folds]] = {
+        "column": lambda name: split_column(manifest, name)
+    }
+    kind, _, name = text.partition(":")
+    return readers[kind](name) if kind in readers and name else load_folds(text)

@@ -1,0 +1,1 @@
+"""Data sets and windows that training, evaluation and the recognizer share."""

@@ -1,0 +1,188 @@
+"""Networks, the people they are tested on, and whose answers they are calibrated by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.clipspec import ClipSpec
+from avtca.data.dataset import TakeSet
+from avtca.evaluation.calibration import fit_temperature
+from avtca.evaluation.inference import WindowLogits, together, window_logits
+from avtca.evaluation.predictions import Predictions
+from avtca.model import Card
+from avtca.model.avtca import AVTCA
+
+Float = NDArray[np.float64]
+FittedOn = Literal["validation people", "other folds", ""]
+"""Whose answers temperatures, sets and thresholds are fitted on; empty for nobody's."""
+Seen = Sequence[tuple[WindowLogits, TakeSet]]
+"""Answers on windows, and the takes that they are about."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Networks that answer as one (their probabilities' mean), and the takes they are tested on.
+
+    ``validation``: takes of other people, whom the networks have not seen either; ``None`` where
+    there are none, and ``lacking`` says why. ``trained``: speakers of the networks' training.
+    """
+
+    networks: tuple[AVTCA, ...]
+    test: TakeSet
+    validation: TakeSet | None
+    lacking: str = ""
+    trained: frozenset[str] = frozenset()
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class System:
+    """One network, several that answer as one, or those of all folds with their own test people.
+
+    ``mark``: what must be said of the split. ``card``: of the first network.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    card: Card
+    mark: str
+    binary: bool
+    provenance: dict[str, Any]
+    votes: dict[str, Float] = field(default_factory=dict)
+    """Raters' votes ``(n, k)``, or one column more, on every test take, by what they were given;
+    NaN where unrated."""
+    intended: Float | None = None
+    """The corpus's own label of every test take, one-hot ``(n, k)``; zeros where there is none."""
+    memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
+
+    @property
+    def spec(self) -> ClipSpec:
+        """What the takes were prepared with."""
+        return self.parts[0].test.spec
+
+    @property
+    def test(self) -> list[TakeSet]:
+        """The test takes of each part."""
+        return [part.test for part in self.parts]
+
+    @property
+    def fitted_on(self) -> FittedOn:
+        """Whose answers a part is fitted on, none of them about people it is tested on.
+
+        Its validation people's, or, where any part has none, those of the other folds' networks
+        about their own test people.
+        """
+        if self.binary:
+            return ""
+        if all(part.validation is not None for part in self.parts):
+            return "validation people"
+        apart = [
+            any(len(_strangers(part, other)) for other in self.parts if other is not part)
+            for part in self.parts
+        ]
+        return "other folds" if all(apart) else ""
+
+    @property
+    def unfitted(self) -> str:
+        """Why nothing can be fitted; empty where it can."""
+        if self.fitted_on:
+            return ""
+        if self.binary:
+            return "they are made for one label a take, not for several"
+        first = next(part for part in self.parts if part.validation is None)
+        if len(self.parts) > 1:
+            return f"{first.lacking}, and the people of the other folds are known here, too"
+        return first.lacking
+
+    def answers(
+        self, change: Callable[[TakeSet], TakeSet] | None = None, *, calibrated: bool = False
+    ) -> Predictions:
+        """Answers of all parts on their test takes, after ``change``."""
+        return Predictions.joined(
+            [self._answers(part, change, calibrated=calibrated) for part in self.parts]
+        )
+
+    def by_part(self) -> list[tuple[Predictions, Predictions]]:
+        """For each part the answers that it is fitted on, and those about its test people.
+
+        Both with the part's temperature.
+        """
+        out = []
+        for part in self.parts:
+            seen = [
+                Predictions.of(takes, found.probabilities(part.temperature))
+                for found, takes in self._seen(part)
+            ]
+            out.append((Predictions.joined(seen), self._answers(part, calibrated=True)))
+        return out
+
+    def calibrated(self) -> "System":
+        """The same with a temperature for each part, fitted as :attr:`fitted_on` says.
+
+        Windows of a take count as one take. The card's, where there is nothing to fit it on.
+        """
+        known = float(self.card.calibration.get("temperature", 1.0))
+        fit = bool(self.fitted_on)
+        parts = [
+            replace(part, temperature=_temperature(self._seen(part)) if fit else known)
+            for part in self.parts
+        ]
+        return replace(self, parts=tuple(parts))
+
+    def _answers(
+        self,
+        part: Part,
+        change: Callable[[TakeSet], TakeSet] | None = None,
+        *,
+        calibrated: bool = False,
+    ) -> Predictions:
+        seen = part.test if change is None else change(part.test)
+        found = self._logits(part, "test") if change is None else self._asked(part, seen)
+        probs = found.probabilities(part.temperature if calibrated else 1.0)
+        return Predictions.of(seen, probs, binary=self.binary)
+
+    def _seen(self, part: Part) -> Seen:
+        """What a part is fitted on; nothing of it is about the people it is tested on."""
+        if self.fitted_on == "validation people" and part.validation is not None:
+            return [(self._logits(part, "validation"), part.validation)]
+        out = []
+        for other in self.parts:
+            if other.test is not part.test and len(rows := _strangers(part, other)):
+                out.append((self._logits(other, "test").at(rows), other.test.at(rows)))
+        return out
+
+    def _logits(self, part: Part, side: Literal["test", "validation"]) -> WindowLogits:
+        """Of untouched takes, kept once computed."""
+        key = id(part.networks[0]), side
+        if key not in self.memo:
+            takes = part.test if side == "test" else part.validation
+            assert takes is not None
+            self.memo[key] = self._asked(part, takes)
+        return self.memo[key]
+
+    def _asked(self, part: Part, takes: TakeSet) -> WindowLogits:
+        return together([window_logits(one, takes, binary=self.binary) for one in part.networks])
+
+
+def _strangers(part: Part, other: Part) -> NDArray[np.int64]:
+    """Rows of another part's test takes: people unseen by its networks, and not tested here."""
+    known = set(part.test.speakers) | other.trained
+    return np.array(
+        [row for row, who in enumerate(other.test.speakers) if who not in known], np.int64
+    )
+
+
+def fitted(found: WindowLogits, takes: TakeSet) -> float:
+    """Temperature of window logits, each take weighing the same."""
+    return _temperature([(found, takes)])
+
+
+def _temperature(seen: Seen) -> float:
+    return fit_temperature(
+        np.concatenate([found.logits for found, _ in seen]),
+        np.concatenate([takes.labels[found.take] for found, takes in seen]),
+        weights=np.concatenate([found.weights for found, _ in seen]),
+    )

@@ -1,0 +1,275 @@
+"""A trained network adapted to a user's own labelled clips, with figures on people apart.
+
+The figures are those of a cross-validation over speakers: the start and the adapted networks on
+the same clips, each clip answered by a network that never saw its speaker. Then one network is
+trained on all but a validation group, and exported.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avtca.data.data_module import Material
+from avtca.errors import ConfigError
+from avtca.evaluation.inference import window_logits
+from avtca.evaluation.open_model import fitted, kept_weights
+from avtca.evaluation.predictions import Predictions
+from avtca.files import write_atomic
+from avtca.finetune import protocol
+from avtca.finetune.clips import Progress, find_clips, read_clips
+from avtca.finetune.initial import Start, load_start, with_labels
+from avtca.finetune.model_card import model_card
+from avtca.model import Card, load_checkpoint, save_checkpoint
+from avtca.model.avtca import AVTCA
+from avtca.model.bundle import export_bundle
+from avtca.model.variants import variant_named
+from avtca.training.config import OF_THE_DATA, Experiment, check_experiment
+from avtca.training.cross_validate import cross_validate, fold_folder
+from avtca.training.pretrained import start_from, started
+from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, Recipe
+from avtca.training.trainer import fit, new_network
+
+BATCH = 16
+STEPS = 500
+"""Optimiser steps that the number of epochs aims at, within :data:`EPOCHS`."""
+EPOCHS = (5, 60)
+LEARNING_RATE = 3e-4
+TUNED = " fine-tuned"
+TEMPERATURES = (0.5, 5.0)
+"""A few validation clips, all right, would ask for a temperature near 0."""
+
+
+def finetune(
+    checkpoint: str,
+    source: Path,
+    out: Path,
+    *,
+    epochs: int | None = None,
+    learning_rate: float = LEARNING_RATE,
+    allow_leak: bool = False,
+    workers: int = 0,
+    say: Callable[[str], None] = print,
+    progress: Progress | None = None,
+    bars: bool = False,
+) -> dict[str, Any]:
+    """Adapt ``checkpoint`` (see :func:`load_start`) to the clips of ``source``.
+
+    Writes into ``out`` the exported model, ``MODEL_CARD.md`` and ``result.json`` (returned), and
+    under ``work`` the clips as they were read and all runs: stopped at any moment, the same call
+    goes on where it was. Raises :class:`CheckpointError` for a start that cannot be trained,
+    :class:`CorpusError` for clips that cannot be used, :class:`LeakError` where people cannot be
+    kept apart (unless ``allow_leak``), :class:`ConfigError` for a folder that holds something
+    else.
+    """
+    start = load_start(checkpoint)
+    layout = find_clips(start, source, allow_leak=allow_leak)
+    work = out.resolve() / "work"
+    _open_folder(out, start, {"epochs": epochs, "learning_rate": learning_rate})
+    clips = read_clips(
+        start, layout, work / "clips", allow_leak=allow_leak, workers=workers, progress=progress
+    )
+    takes = clips.takes
+    parts = protocol.label_parts(start, takes.spec.labels)
+    for note in (*clips.notes, protocol.label_line(parts)):
+        say(note)
+    groups = protocol.deal(clips)
+    folds = protocol.folds_of(groups, named=clips.named)
+    material = started(
+        protocol.material_of(clips, folds, allow_leak=allow_leak),
+        start.card,
+        start.name,
+        range(len(folds.splits)),
+        allow_leak,
+        "say --allow-leak and carry the mark",
+    )
+    write_atomic(work / "folds.json", folds.to_json())
+    if material.mark != "clean":
+        say(f"split: {material.mark}")
+    network, told = with_labels(start, takes.spec.labels), start.card.provenance
+    save_checkpoint(work / "start", network, takes.spec, provenance=told)
+    experiment = _experiment(start, material, work, epochs, learning_rate)
+
+    def before(seed: int, fold: int) -> None:
+        say(f"fold {fold + 1} of {len(groups)}")
+
+    cross_validate(experiment, material, work / "folds", progress=bars, before=before)
+    tests = [fold_folder(work / "folds", 0, fold) / "test.csv" for fold in range(len(groups))]
+    say("the network that is kept")
+    network, card, final = _final(experiment, material, set(groups[0]), work / "final", bars)
+    result = {
+        "start": start.name,
+        "labels": parts,
+        "clips": len(takes),
+        "speakers": len(set(takes.speakers)) if clips.named else None,
+        "lonely": protocol.lonely_labels(clips),
+        "failed": len(clips.summary.failures),
+        "notes": list(clips.notes),
+        "protocol": folds.rule,
+        "mark": material.mark,
+        **protocol.compared(start, takes, Predictions.joined([*map(Predictions.load, tests)])),
+        "final": final,
+    }
+    _export(start, network, card, out, result)
+    return result
+
+
+def recipe_for(
+    clips: int,
+    *,
+    pixels: bool,
+    streams: str,
+    epochs: int | None,
+    learning_rate: float,
+) -> Recipe:
+    """How a network is adapted to about so many training clips; validation chooses the epoch.
+
+    ``streams`` that the network has: "both", "sound" or "visual". Without masks of time and bands:
+    on a small corpus they cost more than they give.
+    """
+    seen = streams != "sound"
+    whole = ModalityDropout(form="whole", sound=0.15, visual=0.15)
+    if epochs is None:
+        least, most = EPOCHS
+        epochs = min(most, max(least, -(-STEPS // max(1, clips // BATCH))))
+    return Recipe(
+        epochs=epochs,
+        batch=BATCH,
+        label_smoothing=0.05,
+        auxiliary=0.3,
+        ema=0.98,
+        modality_dropout=whole if streams == "both" else ModalityDropout(),
+        augmentation=Augmentation(
+            crop_slack_s=0.4,
+            speed=0.1,
+            step_dropout=0.1 if seen else 0.0,
+            posterior_bias=0.3 if seen and not pixels else 0.0,
+            pixels=pixels and seen,
+        ),
+        optimiser=Optimiser(
+            learning_rate=learning_rate,
+            weight_decay=0.05,
+            clip_norm=1.0,
+            warmup_epochs=1.0 if epochs > 1 else 0.0,
+        ),
+        metric="loss",
+    )
+
+
+def _experiment(
+    start: Start, material: Material, work: Path, epochs: int | None, learning_rate: float
+) -> Experiment:
+    """What ``avtca cv`` would read from a file, beginning with the start's weights."""
+    train, validation = (material.side(0, side) for side in ("train", "validation"))
+    recipe = recipe_for(
+        len(train),
+        pixels=train.spec.visual == "pixels",
+        streams=variant_named(start.card.variant).streams,
+        epochs=epochs,
+        learning_rate=learning_rate,
+    )
+    if not len(validation):
+        recipe = recipe.model_copy(update={"metric": "none"})
+    sizes = {k: v for k, v in start.card.config.to_dict().items() if k not in OF_THE_DATA}
+    values = {
+        "name": "finetune",
+        "data": {"corpus": str(work / "clips"), "folds": str(work / "folds.json")},
+        "model": {"variant": start.card.variant, "sizes": sizes, "start": str(work / "start")},
+        "train": recipe.model_dump(),
+    }
+    return check_experiment(values, asked="fine-tune")
+
+
+def _final(
+    experiment: Experiment, material: Material, held: set[str], out: Path, bars: bool
+) -> tuple[AVTCA, Card, dict[str, Any]]:
+    """Train on everybody but the group ``held``, which chooses epoch and temperature."""
+    takes, model, recipe = material.takes, experiment.model, experiment.train
+    unit = takes.speakers if material.folds.unit == "speaker" else takes.names
+    validation = takes.at(row for row, name in enumerate(unit) if name in held)
+    train = takes.at(row for row, name in enumerate(unit) if name not in held)
+    network = new_network(model.variant, takes.spec, **model.sizes)
+    origin = {k: v for k, v in material.provenance.items() if not k.startswith("folds")}
+    if model.start is not None:
+        origin |= start_from(network, takes.spec.labels, model.start)
+    done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
+    network, card = load_checkpoint(kept_weights(out))
+    temperature = fitted(window_logits(network, validation), validation)
+    temperature = float(np.clip(temperature, *TEMPERATURES))
+    sides = {
+        name: {"clips": len(side), "speakers": len(set(side.speakers))}
+        for name, side in (("trained_on", train), ("validation", validation))
+    }
+    return (
+        network,
+        replace(card, calibration={"temperature": temperature}),
+        {
+            **sides,
+            "epoch": done.epoch + 1,
+            "epochs": recipe.epochs,
+            "learning_rate": recipe.optimiser.learning_rate,
+            "temperature": temperature,
+            "figures": done.figures,
+        },
+    )
+
+
+def _export(start: Start, network: AVTCA, card: Card, out: Path, result: dict[str, Any]) -> None:
+    """The bundle with the start's face network, ``result.json`` and the model card."""
+    name = f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"
+    before = start.card.provenance
+    terms = str(before.get("terms", "not recorded; ask for those of its training data"))
+    provenance = {
+        **card.provenance,
+        "start": {"name": start.name, "weights_sha256": start.card.weights_sha256},
+        "data": f"{result['clips']} own clips; start: {before.get('data', 'not recorded')}",
+        "terms": terms,
+        "command": "avtca finetune",
+    }
+    figures = {
+        key: {metric: result[key][metric] for metric in protocol.METRICS}
+        for key in ("before", "before_limited", "after_known", "after")
+        if result.get(key)
+    }
+    about = {key: result[key] for key in ("clips", "speakers", "protocol", "mark")}
+    card = replace(card, provenance=provenance, metrics={"finetune": {**about, **figures}})
+    try:
+        export_bundle(
+            out,
+            name=name,
+            fusion=network,
+            card=card,
+            face=start.face_file,
+            face_px=start.engine.crop_px,
+        )
+        write_atomic(out / "result.json", json.dumps(result, indent=1))
+        write_atomic(out / "MODEL_CARD.md", model_card(name, result, terms))
+    except OSError as error:
+        raise ConfigError(f"write the model into {out}", str(error), "make room there") from error
+
+
+def _open_folder(out: Path, start: Start, settings: Mapping[str, Any]) -> None:
+    """Make the folder, or see that it is of a fine-tuning of this start with these settings."""
+    asked = f"fine-tune into {out}"
+    face = hashlib.sha256(start.face_file.read_bytes()).hexdigest() if start.face_file else ""
+    values = {"start": start.card.weights_sha256, "face": face, **settings}
+    path = out / "work" / "settings.json"
+    try:
+        if not path.exists():
+            if out.exists() and any(out.iterdir()):
+                raise ConfigError(asked, "the folder holds something else", "choose an empty --out")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, json.dumps(values, indent=1))
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(asked, str(error), "choose another --out") from error
+    if differ := [key for key in values if before.get(key) != values[key]]:
+        raise ConfigError(
+            asked,
+            f"it holds a fine-tuning with another {', '.join(differ)}",
+            "choose another --out, or delete that folder",
+        )

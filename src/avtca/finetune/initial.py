@@ -1,0 +1,126 @@
+"""What a fine-tuning starts from: a network that can be trained, and the eyes that go with it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from avtca.clipspec import ClipSpec
+from avtca.errors import CheckpointError
+from avtca.evaluation.open_model import kept_weights
+from avtca.model import Card, load_checkpoint
+from avtca.model.avtca import AVTCA
+from avtca.runtime.backends import (
+    PACKAGED,
+    Engine,
+    OnnxEngine,
+    TorchEngine,
+    model_path,
+    read_bundle,
+)
+from avtca.training.pretrained import copy_weights
+from avtca.training.trainer import new_network
+
+"""Names the packaged model."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network that is adapted, its card, and the engine that reads faces for it.
+
+    ``face_file``: the face network of the engine; ``None`` where the network reads pixels.
+    """
+
+    name: str
+    network: AVTCA
+    card: Card
+    engine: Engine
+    face_file: Path | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the network names now."""
+        return self.card.labels
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What the model says at use; may be fewer labels, summed."""
+        return self.engine.spec.labels
+
+    @property
+    def clips_spec(self) -> ClipSpec:
+        """How clips are read for it: the face crops its engine wants, and its sound."""
+        return self.card.clip_spec.of_media(self.engine.crop_px, self.engine.colour)
+
+
+def load_start(text: str) -> Start:
+    """The start named: "default", the folder of an exported model, or a run of ``avtca train``.
+
+    Raises :class:`CheckpointError` where there are no weights that can be trained, or none that
+    can be run on a user's clips.
+    """
+    path = model_path(text)
+    start = _of_bundle(path, text) if (path / "avtca.json").is_file() else _of_checkpoint(path)
+    provenance = start.card.provenance
+    asked = f"fine-tune {text}"
+    if provenance.get("recipe", {}).get("loss") == "binary":
+        raise CheckpointError(
+            asked, "it names several labels at once", "start from a network that names one a clip"
+        )
+    if provenance.get("provenance", {}).get("standardise", "none") != "none":
+        raise CheckpointError(
+            asked,
+            "it reads features standardised on each speaker's other takes",
+            "start from a network that was trained with standardise: none",
+        )
+    return start
+
+
+def _of_bundle(folder: Path, text: str) -> Start:
+    asked = f"fine-tune {text}"
+    bundle = read_bundle(folder)
+    named = bundle.card.get("checkpoint")
+    if not named or not (folder / f"{named['name']}.safetensors").is_file():
+        raise CheckpointError(
+            asked,
+            f"{folder} holds no weights that can be trained",
+            "export the model again with this avtca, or name a checkpoint of avtca train",
+        )
+    network, card = load_checkpoint(folder / named["name"])
+    card.clip_spec.require(bundle.spec, asked=asked, ignore=("labels",))
+    if card.weights_sha256 != named["sha256"]:
+        raise CheckpointError(
+            asked,
+            f"{named['name']}.safetensors is not the checkpoint that avtca.json names",
+            "copy the whole folder again",
+        )
+    face = bundle.card["files"].get("face")
+    if bundle.spec.visual == "features" and face is None:
+        raise CheckpointError(
+            asked, "it reads features and holds no face network", "export it with its face network"
+        )
+    engine = OnnxEngine(bundle, threads=1)
+    return Start(bundle.name, network, card, engine, folder / face if face else None)
+
+
+def _of_checkpoint(path: Path) -> Start:
+    weights = kept_weights(path)
+    engine = TorchEngine(weights)  # refuses features that no face network here makes
+    network, card = load_checkpoint(weights)
+    face_file = None
+    if card.clip_spec.visual == "features":
+        face_file = PACKAGED / read_bundle().card["files"]["face"]
+    return Start(f"{card.variant} ({path.name})", network, card, engine, face_file)
+
+
+def with_labels(start: Start, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
+    """The start's network with one output for each of ``labels``.
+
+    Labels that it names already keep their rows of every output layer (the auxiliary heads'
+    too); the rows of other labels are fresh, drawn from ``seed``. All else is copied.
+    """
+    sizes: dict[str, Any] = {**start.card.config.to_dict()}
+    sizes.pop("n_labels")
+    spec = replace(start.card.clip_spec, labels=labels)
+    network = new_network(start.card.variant, spec, seed=seed, **sizes)
+    copy_weights(network, labels, start.network, start.labels)
+    return network.eval()

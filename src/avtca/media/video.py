@@ -1,0 +1,107 @@
+"""Decoded pictures to upright RGB on the global clock."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+import numpy as np
+from av.sidedata.sidedata import SideDataContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
+from avtca.media.media_file import Clip, Frame
+
+_QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
+"""Display matrices of 0, 90, 180 and 270 degrees counterclockwise."""
+_HALF_MS = Fraction(1, 2000)
+
+
+def read_frames(clip: Clip, rate: float) -> Iterator[Frame]:
+    """See :meth:`avtca.media.Clip.frames`."""
+    exact_rate = Fraction(rate).limit_denominator(10**6)
+    kept: tuple[int, Fraction, Fraction, VideoFrame] | None = None
+    with open_container(clip.path) as container:
+        stream = choose_tracks(container).video
+        if stream is None:
+            return
+        aspect = pixel_aspect(stream)
+        for time, frame in timed_frames(clip, stream):
+            # Containers round times to their tick (flv and mkv: 1 ms): half of it is forgiven.
+            slack = min((frame.time_base or _HALF_MS) / 2, _HALF_MS)
+            step = int((time + slack) * exact_rate)
+            off = abs(time - (step + Fraction(1, 2)) / exact_rate)
+            if kept is None or step == kept[0]:
+                if kept is None or off < kept[1]:
+                    kept = step, off, time, frame
+            elif step > kept[0]:
+                yield Frame(kept[0], float(kept[2]), upright_rgb(kept[3], aspect))
+                kept = step, off, time, frame
+        if kept is not None:
+            yield Frame(kept[0], float(kept[2]), upright_rgb(kept[3], aspect))
+    clip.ran_out("video")
+
+
+def timed_frames(clip: Clip, stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
+    """Frames with their seconds from the clip's time zero; notes how far the clip reaches."""
+    container = stream.container
+    read_only(container, stream)  # type: ignore[arg-type]
+    interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
+    last: Fraction | None = None
+    for decoded in decode(container, stream, clip.warn):  # type: ignore[arg-type]
+        frame = cast(VideoFrame, decoded)
+        if clip.is_picture:
+            yield Fraction(0), frame
+            return
+        stamp = timestamp(frame)
+        time = (last or Fraction(0)) + interval if stamp is None else stamp - clip.zero
+        if time < 0:
+            continue
+        if last is not None:
+            if clip.leaps(float(time - last), float(time)):
+                time = last + interval
+            interval = time - last if time > last else interval
+        last = time if last is None else max(last, time)
+        length = frame.duration * frame.time_base if frame.duration and frame.time_base else 0
+        clip.reached(float(time + (length or interval)))
+        yield time, frame
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width of a stored pixel over its height; 1 where the file does not say, or says nonsense."""
+    aspect = stream.sample_aspect_ratio
+    return aspect if aspect and Fraction(1, 4) <= aspect <= 4 else Fraction(1)
+
+
+def upright_rgb(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
+    """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored as the file asks."""
+    width = round(frame.width * aspect)
+    rgb = frame.reformat(format="rgb24", width=width).to_ndarray()
+    a, b, c, d = orientation(frame)
+    if abs(b) > abs(a):
+        rgb = rgb.swapaxes(0, 1)
+        a, d = c, b
+    rgb = rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(rgb, dtype=np.uint8)
+
+
+def orientation(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """``a, b, c, d`` of the display matrix: a stored point (x, y) goes to (ax + cy, bx + dy)."""
+    try:
+        side_data = cast(SideDataContainer, frame.side_data)
+    except ValueError:  # side data of a kind that PyAV has no name for (Exif, as of PyAV 18.1)
+        return _QUARTERS[round(frame.rotation / 90) % 4]
+    if SideDataType.DISPLAYMATRIX not in {data.type for data in side_data}:
+        return 1, 0, 0, 1
+    matrix = np.frombuffer(bytes(side_data[SideDataType.DISPLAYMATRIX]), np.int32, 9)
+    return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
+
+
+def rotation(frame: VideoFrame) -> int:
+    """Degrees clockwise by which the stored picture is turned to be upright."""
+    a, b, _, _ = orientation(frame)
+    if abs(b) > abs(a):
+        return 90 if b > 0 else 270
+    return 0 if a > 0 else 180

@@ -1,0 +1,93 @@
+"""Figure, video column, steps 1 to 3: a face crop becomes a vector.
+
+Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from avtca.model.channel_spatial_attention import ChannelSpatialAttention
+from avtca.model.inverted_residual import conv_bn, inverted_residual_stage
+from avtca.model.local_features import LocalFeatureExtractor
+
+STEM_CHANNELS = 29
+"""Width of EfficientFace's stem."""
+STAGE_CHANNELS = (116, 232, 464)
+"""Widths of the inverted residual stages 2, 3 and 4 of EfficientFace (ShuffleNet-V2 1x)."""
+
+
+class VisualTrunk(nn.Module):
+    """Face crops to vectors: ``(b, c, h, w)`` -> ``(b, width)``, values of the crop 0..1.
+
+    Args:
+        channels: 3 for RGB, 1 for luma.
+        units: units of each inverted residual stage; ``(4, 8)`` are the figure's two blocks,
+            ``(4, 8, 4)`` EfficientFace's three stages.
+        attention_after: where channel x spatial attention and the local features stand: on the
+            stem's map as the figure draws, or after stage 2 as the released code has it.
+        stem_stride: 2 as published; 1 for small crops (48 px), which then keep the map sizes
+            that 96 px have.
+        width: length of the vector.
+        channel, spatial, local: the paper's visual ablations.
+        local_kind: the local feature extractor's convolutions: with 1x1 ones between, or depthwise
+            alone as published.
+        reduction: channels over hidden channels in the attention; 4 gives the stem's 29 the seven
+            that the released code has for stage 2's 116.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int = 3,
+        units: tuple[int, ...] = (4, 8),
+        attention_after: Literal["stem", "stage2"] = "stem",
+        stem_stride: int = 2,
+        width: int = 1024,
+        channel: bool = True,
+        spatial: bool = True,
+        local: bool = True,
+        local_kind: Literal["separable", "depthwise"] = "separable",
+        reduction: int = 16,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.crop_divisor = stem_stride * 2 * 2 ** len(units)
+        self.attention_after = attention_after
+        self.stem = nn.Sequential(
+            *conv_bn(channels, STEM_CHANNELS, kernel=3, stride=stem_stride), nn.MaxPool2d(3, 2, 1)
+        )
+        on_stem = attention_after == "stem"
+        c_attention = STEM_CHANNELS if on_stem else STAGE_CHANNELS[0]
+        self.attention = ChannelSpatialAttention(
+            c_attention, channel=channel, spatial=spatial, reduction=reduction
+        )
+        self.local = (
+            LocalFeatureExtractor(
+                STEM_CHANNELS, c_attention, stride=1 if on_stem else 2, kind=local_kind
+            )
+            if local
+            else None
+        )
+        sizes = (STEM_CHANNELS, *STAGE_CHANNELS[: len(units)])
+        self.stages = nn.ModuleList(
+            inverted_residual_stage(c_in, c_out, units=n)
+            for c_in, c_out, n in zip(sizes[:-1], sizes[1:], units, strict=True)
+        )
+        self.project = conv_bn(sizes[-1], width, kernel=1)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """The figure's video column down to the global average pool."""
+        if crops.shape[-1] % self.crop_divisor or crops.shape[-2] % self.crop_divisor:
+            raise ValueError(
+                f"crops of {tuple(crops.shape[-2:])} px, the trunk needs a multiple of "
+                f"{self.crop_divisor}"
+            )
+        stem = self.stem(crops)
+        x = stem if self.attention_after == "stem" else self.stages[0](stem)
+        attended = self.attention(x)
+        x = attended if self.local is None else attended + self.local(stem)
+        for stage in self.stages if self.attention_after == "stem" else self.stages[1:]:
+            x = stage(x)
+        vectors: Tensor = self.project(x).mean(dim=(2, 3))
+        return vectors

@@ -1,0 +1,1 @@
+"""Models ready to run: bundles, and the ONNX and PyTorch backends."""

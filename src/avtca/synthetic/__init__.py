@@ -1,0 +1,1 @@
+"""Synthetic recordings for demos and smoke tests."""

@@ -1,0 +1,291 @@
+"""Synthetic clips: a drawn, moving face and a computed voice, in RAVDESS's layout.
+
+For smoke trainings, load tests and demonstrations without a corpus. Everything made here is
+synthetic and each file says so in its title; what a network scores on it says nothing about
+people.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from avtca.errors import CorpusError
+from avtca.files import write_atomic
+from avtca.labels import RAVDESS, canonical
+from avtca.synthetic.film import film, person
+from avtca.synthetic.voice import RATE, Speech, speak
+
+TITLE = "synthetic"
+"""Title in every file's metadata."""
+VERSION = 1
+"""Goes up when the same seed would give other clips."""
+MAX_SPEAKERS = 99
+DRAWINGS = 15
+"""Drawings a second, as in a cartoon; each is held until the next."""
+WEAK, STRONG = 0.65, 1.0
+"""Strength of RAVDESS's two intensities."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of clips that are there and the number asked for."""
+
+
+@dataclass(frozen=True)
+class SynthTake:
+    """One take in RAVDESS's coding, all numbers from 1; ``emotion`` 1 is neutral."""
+
+    emotion: int
+    intensity: int
+    statement: int
+    repetition: int
+    speaker: int
+
+    @property
+    def path(self) -> str:
+        """Path inside the corpus: ``Actor_AA/01-01-EE-II-SS-RR-AA.mp4``."""
+        parts = (1, 1, self.emotion, self.intensity, self.statement, self.repetition, self.speaker)
+        return f"Actor_{self.speaker:02d}/" + "-".join(f"{part:02d}" for part in parts) + ".mp4"
+
+
+@dataclass(frozen=True)
+class SynthSummary:
+    """What :func:`synth_corpus` did: clips ``made`` now, and ``kept`` from an earlier run."""
+
+    out: Path
+    made: int
+    kept: int
+
+
+def synth_clip(
+    path: str | Path,
+    *,
+    emotion: str,
+    speaker: int,
+    seed: int,
+    seconds: float = 3.0,
+    size: tuple[int, int] = (1280, 720),
+    fps: int = 30,
+    strength: float = 1.0,
+    statement: int = 1,
+    take: int = 0,
+) -> Path:
+    """Write one synthetic clip (mp4: H.264 and AAC) and return its path.
+
+    ``emotion`` is a label of RAVDESS; ``speaker`` with ``seed`` makes the person (odd numbers are
+    male, as in RAVDESS), ``take`` what varies between takes; ``strength`` 0 is neutral, 1 strong;
+    ``size`` is (width, height) in pixels. The same arguments give the same file, byte for byte, on
+    the same machine. The file appears whole or not at all. Raises ``ValueError`` for arguments
+    that cannot be, :class:`CorpusError` where the file cannot be written.
+    """
+    path, emotion = Path(path), canonical(emotion)
+    if emotion not in RAVDESS:
+        raise ValueError(f"emotion must be one of {', '.join(RAVDESS)}, found {emotion!r}")
+    _check(seconds, size, fps)
+    if speaker < 1 or seed < 0 or statement < 1 or take < 0 or not 0 <= strength <= 1.5:
+        raise ValueError(
+            "need speaker >= 1, seed >= 0, statement >= 1, take >= 0 and strength 0..1.5; "
+            f"found {speaker}, {seed}, {statement}, {take}, {strength}"
+        )
+    voice, looks = person(speaker, seed)
+    rng = np.random.default_rng([seed, speaker, RAVDESS.index(emotion), statement, take, VERSION])
+    speech = speak(voice, emotion, statement=statement, strength=strength, seconds=seconds, rng=rng)
+    times = np.arange(0, max(1, round(seconds * fps)), _held(fps)) / fps
+    _write_whole(path, film(looks, emotion, strength, speech, times, size, rng), speech, size, fps)
+    return path
+
+
+def _held(fps: int) -> int:
+    """For how many frames a drawing is held."""
+    return max(1, fps // DRAWINGS)
+
+
+def _check(seconds: float, size: tuple[int, int], fps: int) -> None:
+    width, height = size
+    if width % 2 or height % 2 or min(width, height) < 64:
+        raise ValueError(f"size must be even numbers from 64 up, found {width} x {height}")
+    if not 0.3 <= seconds <= 3600 or not 1 <= fps <= 240:
+        raise ValueError(f"need seconds 0.3..3600 and fps 1..240, found {seconds} and {fps}")
+
+
+def _write_whole(
+    path: Path, pictures: Iterator[Image.Image], speech: Speech, size: tuple[int, int], fps: int
+) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(part, pictures, speech, size, fps)
+        part.replace(path)
+    except (OSError, av.FFmpegError) as error:
+        why = error.strerror or str(error)
+        raise CorpusError(f"write {path}", why, "check the folder and the disk's space") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _write(
+    path: Path, pictures: Iterator[Image.Image], speech: Speech, size: tuple[int, int], fps: int
+) -> None:
+    n, held = max(1, round(len(speech.wave) / RATE * fps)), _held(fps)
+    with av.open(str(path), "w", format="mp4") as out:
+        out.metadata["title"] = TITLE
+        out.metadata["comment"] = f"made by avtca, {TITLE}: a drawn face and a computed voice"
+        video = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "26"})
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.codec_context.thread_count = 1
+        video.codec_context.colorspace = 1  # BT.709,
+        video.codec_context.color_range = 1  # limited
+        sound = out.add_stream("aac", rate=RATE, layout="mono")
+        for k, picture in enumerate(pictures):
+            small = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+            small = small.reformat(format="yuv420p", dst_colorspace="ITU709")
+            frame = small.reformat(*size, interpolation="BILINEAR")
+            frame.time_base = Fraction(1, fps)
+            for frame.pts in range(k * held, min((k + 1) * held, n)):
+                out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        wave = av.AudioFrame.from_ndarray(speech.wave[None], format="fltp", layout="mono")
+        wave.sample_rate, wave.time_base, wave.pts = RATE, Fraction(1, RATE), 0
+        out.mux(sound.encode(wave))
+        out.mux(sound.encode(None))
+
+
+def synth_takes(takes: int, speakers: int) -> list[SynthTake]:
+    """The takes of a corpus, dealt evenly to the speakers; sixty of one are RAVDESS's sixty.
+
+    Emotion varies fastest, then intensity (neutral has no strong form), statement, repetition.
+    Each speaker starts with another emotion, so that few takes still show them all. Raises
+    :class:`CorpusError` for more speakers than takes, or than RAVDESS's names can number.
+    """
+    if not 1 <= speakers <= min(takes, MAX_SPEAKERS):
+        raise CorpusError(
+            f"make {takes} synthetic takes of {speakers} speakers",
+            f"speakers are numbered 1 to {MAX_SPEAKERS}, and each needs a take",
+            "choose other numbers",
+        )
+    each, more = divmod(takes, speakers)
+    return [
+        _take(k, (speaker - 1) * each, speaker)
+        for speaker in range(1, speakers + 1)
+        for k in range(each + (speaker <= more))
+    ]
+
+
+def _take(k: int, shift: int, speaker: int) -> SynthTake:
+    """Take ``k`` of a speaker: eight weak and seven strong ones of a statement make a block."""
+    block, place = divmod(k, 15)
+    strong = place >= 8
+    emotion = 2 + (place - 8 + shift) % 7 if strong else 1 + (place + shift) % 8
+    repetition, statement = divmod(block, 2)
+    return SynthTake(emotion, 1 + strong, statement + 1, repetition + 1, speaker)
+
+
+def synth_corpus(
+    out: str | Path,
+    takes: int,
+    speakers: int,
+    seed: int,
+    *,
+    seconds: float = 3.0,
+    size: tuple[int, int] = (1280, 720),
+    fps: int = 30,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> SynthSummary:
+    """Make ``takes`` synthetic clips of ``speakers`` people in RAVDESS's layout.
+
+    Stopped at any moment and called again, it makes what is missing; each clip appears whole or
+    not at all. ``workers`` processes (one for each processor by default; 1 stays in this process)
+    share the work. ``synth.json`` in the folder holds the settings. Raises ``ValueError`` as
+    :func:`synth_clip` does; :class:`CorpusError` for a folder that holds something else or was
+    begun with other settings, as :func:`synth_takes` does, and where a clip cannot be written.
+    """
+    out = Path(out)
+    _check(seconds, size, fps)
+    wanted = synth_takes(takes, speakers)
+    settings: dict[str, object] = {
+        "title": TITLE,
+        "version": VERSION,
+        "takes": takes,
+        "speakers": speakers,
+        "seed": seed,
+        "seconds": seconds,
+        "size": list(size),
+        "fps": fps,
+    }
+    _claim(out, settings)
+    missing = [take for take in wanted if not (out / take.path).exists()]
+    kept = len(wanted) - len(missing)
+    make = partial(_make, out=out, seed=seed, seconds=seconds, size=size, fps=fps)
+    report = progress or (lambda done, total: None)
+    report(kept, len(wanted))
+    for n in _run(make, missing, (os.cpu_count() or 1) if workers is None else workers):
+        report(kept + n, len(wanted))
+    return SynthSummary(out, len(missing), kept)
+
+
+def _claim(out: Path, settings: dict[str, object]) -> None:
+    """Write ``synth.json``, or check that the one that is there says the same."""
+    asked, note = f"make a synthetic corpus in {out}", out / "synth.json"
+    other = "choose another folder"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not note.exists():
+            if any(not path.name.startswith(".synth.json.") for path in out.iterdir()):
+                raise CorpusError(asked, "the folder holds something else", other)
+            write_atomic(note, json.dumps(settings, indent=2) + "\n")
+            return
+        found = json.loads(note.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CorpusError(asked, error.strerror or str(error), "check the folder") from error
+    except ValueError as error:
+        raise CorpusError(asked, f"its synth.json is broken ({error})", other) from error
+    found = found if isinstance(found, dict) else {}
+    if different := [name for name in settings if found.get(name) != settings[name]]:
+        what = ", ".join(f"{name} {found.get(name)}, not {settings[name]}" for name in different)
+        raise CorpusError(asked, f"it was begun with {what}", f"{other}, or ask for the same")
+
+
+def _make(
+    take: SynthTake, *, out: Path, seed: int, seconds: float, size: tuple[int, int], fps: int
+) -> None:
+    synth_clip(
+        out / take.path,
+        emotion=RAVDESS[take.emotion - 1],
+        speaker=take.speaker,
+        seed=seed,
+        seconds=seconds,
+        size=size,
+        fps=fps,
+        strength=STRONG if take.intensity == 2 else WEAK,
+        statement=take.statement,
+        take=2 * take.repetition + take.intensity,
+    )
+
+
+def _run(make: Callable[[SynthTake], None], takes: list[SynthTake], workers: int) -> Iterator[int]:
+    """Make each take, in processes where there are several; yields how many are done."""
+    workers = min(workers, len(takes))
+    if workers <= 1:
+        for n, take in enumerate(takes, 1):
+            make(take)
+            yield n
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            for n, future in enumerate(as_completed([pool.submit(make, t) for t in takes]), 1):
+                future.result()
+                yield n
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,165 @@
+"""An experiment's data, and one fold of it from fresh weights to answers on test people."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from avtca.corpora.cache import PreparedCorpus
+from avtca.data.data_module import Material, open_material
+from avtca.data.dataset import TakeSet
+from avtca.errors import ConfigError
+from avtca.evaluation.inference import chosen_device, predict_takes
+from avtca.evaluation.predictions import Predictions
+from avtca.files import write_atomic
+from avtca.model.checkpoint import pair_at, read_card
+from avtca.training.config import Experiment
+from avtca.training.distributed import process_rank, wait_for_all
+from avtca.training.pretrained import start_from, started
+from avtca.training.run_dir import require_same
+from avtca.training.trainer import FitResult, fit, new_network
+
+FREE = (
+    "config.name",
+    "config.seeds",
+    "config.data.fold",
+    "config.data.corpus",
+    "config.model.start",
+    "config.train.seed",
+    "config.train.workers",
+)
+"""What may differ in a folder that goes on: each training's own record says the rest."""
+
+
+def load_material(
+    experiment: Experiment, *, folds: Sequence[int] | None = None, memory: bool | None = None
+) -> Material:
+    """The experiment's takes and folds; see :func:`open_material` for what is refused.
+
+    Also refused (:class:`LeakError`) are weights to start from that have seen test people of one
+    of ``folds`` (all of them by default); where leaks are allowed, the mark says so.
+    """
+    data = experiment.data
+    prepared = PreparedCorpus.open(data.corpus)
+    material = open_material(
+        data.corpus,
+        folds=data.folds,
+        spec=experiment.clip.over(prepared.spec),
+        labels=data.labels,
+        target=data.target,
+        where=data.where,
+        standardise=data.standardise,
+        allow_leak=data.allow_leak,
+        memory=memory,
+    )
+    start = experiment.model.start
+    if start is None:
+        return material
+    card = read_card(pair_at(start, existing=True)[1])
+    remedy = "set data.allow_leak=true and carry the mark"
+    chosen = range(len(material.rows)) if folds is None else folds
+    return started(material, card, str(start), chosen, data.allow_leak, remedy)
+
+
+def run_fold(
+    experiment: Experiment,
+    material: Material,
+    *,
+    fold: int,
+    seed: int,
+    out: Path,
+    progress: bool = False,
+    board: bool = False,
+    begin: Callable[[], None] | None = None,
+) -> FitResult:
+    """Train one fold with one seed in ``out`` and write ``validation.csv`` and ``test.csv``.
+
+    The test people are looked at once, with the weights that validation chose. ``begin``: see
+    :func:`~avtca.training.trainer.fit`.
+    """
+    recipe = experiment.train.model_copy(update={"seed": seed})
+    train, validation, test = (material.side(fold, s) for s in ("train", "validation", "test"))
+    if experiment.data.validation == "train":
+        rows = material.rows[fold]
+        train = material.takes.at(np.sort(np.concatenate((rows["train"], rows["validation"]))))
+        validation = material.takes.at(())
+    held_out = validation if len(validation) else None
+    config = experiment.model_copy(update={"train": recipe})
+    resolved = config.resolved()
+    resolved["data"] = {**resolved["data"], "fold": fold, "corpus": material.provenance["corpus"]}
+    resolved.pop("seeds")
+    network = new_network(
+        experiment.model.variant, material.takes.spec, seed=seed, **experiment.model.sizes
+    )
+    labels, start = material.takes.spec.labels, experiment.model.start
+    taken = start_from(network, labels, start) if start else {}
+    result = fit(
+        network,
+        recipe,
+        train,
+        held_out,
+        out=out,
+        provenance={**material.provenance, "fold": fold, "experiment": resolved, **taken},
+        progress=progress,
+        board=board,
+        begin=begin,
+    )
+    if process_rank() == 0:
+        result.network.to(torch.device(chosen_device(recipe.device)))
+        answer(result, out, validation=held_out, test=test, binary=recipe.loss == "binary")
+    wait_for_all()
+    return result
+
+
+def answer(
+    result: FitResult, out: Path, *, validation: TakeSet | None, test: TakeSet, binary: bool
+) -> None:
+    """Write the answers on both sides, where they are not there yet."""
+    for name, side in (("validation", validation), ("test", test)):
+        path = out / f"{name}.csv"
+        if side is not None and len(side) and not path.exists():
+            probs = predict_takes(result.network, side, binary=binary)
+            Predictions.of(side, probs, binary=binary).save(path)
+
+
+def require_config(out: Path, experiment: Experiment, material: Material) -> None:
+    """Raise :class:`ConfigError` where the folder was begun with another configuration or data.
+
+    The seeds, the name and where the corpus and the start's weights are kept may differ.
+    """
+    path = out / "config.json"
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"train in {out}", "it is a file", "choose a folder with --out")
+    if path.exists():
+        now = json.loads(_config(experiment, material))
+        require_same(out, json.loads(path.read_text()), now, free=FREE)
+
+
+def write_config(out: Path, experiment: Experiment, material: Material) -> None:
+    """``config.json``: the resolved configuration and where the data come from."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "config.json", _config(experiment, material))
+
+
+def _config(experiment: Experiment, material: Material) -> str:
+    values: dict[str, Any] = {"config": experiment.resolved(), "data": material.provenance}
+    if (start := start_of(experiment)) is not None:
+        values["start"] = start
+    return json.dumps(values, indent=1, sort_keys=True)
+
+
+def start_of(experiment: Experiment) -> dict[str, str] | None:
+    """Which weights are started from, wherever they lie."""
+    if experiment.model.start is None:
+        return None
+    card = read_card(pair_at(experiment.model.start, existing=True)[1])
+    return {"weights_sha256": card.weights_sha256}
+
+
+def with_variant(experiment: Experiment, variant: str, **sizes: Any) -> Experiment:
+    """The same experiment with another network."""
+    model = experiment.model.model_copy(update={"variant": variant, "sizes": sizes})
+    return experiment.model_copy(update={"model": model})

@@ -1,0 +1,213 @@
+"""What a run leaves on disk beside its checkpoints."""
+
+import csv
+import hashlib
+import io
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, Checkpoint
+
+from avtca.clipspec import ClipSpec
+from avtca.data.dataset import TakeSet
+from avtca.errors import ConfigError
+from avtca.files import write_atomic
+from avtca.model import save_checkpoint
+from avtca.training.module import Training
+from avtca.training.train_config import Recipe
+
+LOWER_IS_BETTER = ("loss",)
+PACKAGE = Path(__file__).parents[1]
+PACKAGES = ("avtca", "torch", "lightning", "numpy", "scikit-learn")
+
+
+def fingerprint(takes: TakeSet) -> dict[str, Any]:
+    """Number of takes, the speakers, and a hash of names, targets, lengths and ClipSpec."""
+    digest = hashlib.sha256(takes.spec.hash.encode())
+    for name, speaker, duration_s in zip(takes.names, takes.speakers, takes.durations, strict=True):
+        digest.update(f"{name}\t{speaker}\t{duration_s:.4f}\n".encode())
+    digest.update(takes.targets.round(5).tobytes())
+    return {
+        "takes": len(takes),
+        "speakers": sorted(set(takes.speakers)),
+        "hash": digest.hexdigest()[:12],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, and the commit of this checkout where it is one."""
+    out = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in PACKAGES:
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {**out, "commit": commit()}
+
+
+def commit(here: Path = PACKAGE) -> str:
+    """The git commit that the package in ``here`` is of ("+" where its files differ).
+
+    Empty where no repository tracks it, as in site-packages beneath somebody else's checkout.
+    """
+
+    def git(*args: str) -> str:
+        found = subprocess.run(
+            ["git", *args], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+        return found.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")
+        head = git("rev-parse", "--short=12", "HEAD")
+        return head + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def differences(before: Any, now: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> the two values, for all that differ between plain values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        out: dict[str, tuple[Any, Any]] = {}
+        for key in sorted({*before, *now}):
+            inner = f"{path}.{key}" if path else str(key)
+            out |= differences(before.get(key), now.get(key), inner)
+        return out
+    return {} if before == now else {path: (before, now)}
+
+
+def require_same(out: Path, before: Any, now: Any, *, free: Sequence[str] = ()) -> None:
+    """Raise :class:`ConfigError` where the folder was begun otherwise, naming what differs.
+
+    ``free``: dotted keys that may differ, with all that is inside them.
+    """
+    found = {
+        key: values
+        for key, values in differences(before, now).items()
+        if not any(key == one or key.startswith(f"{one}.") for one in free)
+    }
+    if found:
+        shown = [f"{key} was {old!r}, is {new!r}" for key, (old, new) in list(found.items())[:3]]
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise ConfigError(
+            f"continue in {out}",
+            f"it was begun otherwise: {'; '.join(shown)}{more}",
+            "choose another --out, or delete the folder",
+        )
+
+
+class SaveLast(Checkpoint):
+    """``last.ckpt`` after every epoch, whole or not at all.
+
+    A ``Checkpoint``, so that Lightning calls it after all else of the epoch. (Its own
+    ``ModelCheckpoint`` with ``save_top_k=0`` saves at the end of the training alone.)
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Write beside, then move into place."""
+        beside = self.out / ".last.ckpt"
+        trainer.save_checkpoint(beside)
+        if trainer.is_global_zero:
+            beside.replace(self.out / "last.ckpt")
+
+
+class RunRecord(Callback):
+    """History, best weights, early stop; all of it is in the checkpoint, so resuming keeps it."""
+
+    def __init__(self, out: Path, spec: ClipSpec, recipe: Recipe, run: dict[str, Any]) -> None:
+        self.out, self.spec, self.recipe, self.run = out, spec, recipe, run
+        self.history: list[dict[str, float]] = []
+        self.best = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """For ``last.ckpt``."""
+        return {"history": self.history, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From ``last.ckpt``."""
+        self.history, self.best = state_dict["history"], state_dict["best"]
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """A run that had stopped early before it was killed stays stopped."""
+        if self._exhausted():
+            trainer.should_stop = True
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """One more row; the best weights if they are."""
+        assert isinstance(module, Training)
+        loss = trainer.strategy.reduce(module.train_loss, reduce_op="mean")
+        row = {
+            "epoch": float(trainer.current_epoch),
+            "train_loss": float(loss),
+            "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+            **{f"validation_{name}": value for name, value in module.figures.items()},
+        }
+        self.history.append(row)
+        better = self.recipe.metric != "none" and (
+            self.best < 0 or self._value(len(self.history) - 1) > self._value(self.best)
+        )
+        if better:
+            self.best = len(self.history) - 1
+        if trainer.is_global_zero:
+            if better:
+                self._save("best", module, row)
+            write_atomic(self.out / "metrics.csv", _csv(self.history))
+        if self._exhausted():
+            trainer.should_stop = True
+
+    def finish(self, module: Training, *, seconds: float) -> None:
+        """``last.safetensors`` and ``done.json``."""
+        self._save("last", module, self.history[-1])
+        kept = self.best if self.best >= 0 else len(self.history) - 1
+        figures = {
+            name.removeprefix("validation_"): value
+            for name, value in self.history[kept].items()
+            if name.startswith("validation_")
+        }
+        done = {
+            "kept": "best" if self.best >= 0 else "last",
+            "epoch": kept,
+            "figures": figures,
+            "history": self.history,
+            "seconds_of_last_process": seconds,
+        }
+        write_atomic(self.out / "done.json", json.dumps(done, indent=1))
+
+    def _value(self, row: int) -> tuple[float, float]:
+        """Larger is better; among equals the lower loss."""
+        sign = -1 if self.recipe.metric in LOWER_IS_BETTER else 1
+        figures = self.history[row]
+        value = sign * figures[f"validation_{self.recipe.metric}"]
+        return value, -figures["validation_loss"]
+
+    def _exhausted(self) -> bool:
+        patience = self.recipe.patience
+        return bool(patience and self.history and len(self.history) - 1 - self.best >= patience)
+
+    def _save(self, name: str, module: Training, row: dict[str, float]) -> None:
+        provenance = {key: value for key, value in self.run.items() if key != "clip_spec"}
+        network = module.kept
+        save_checkpoint(
+            self.out / name, network, self.spec, provenance=provenance, metrics={"run": row}
+        )
+
+
+def _csv(history: list[dict[str, float]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(history[-1]), restval="")
+    writer.writeheader()
+    writer.writerows({**row, "epoch": int(row["epoch"])} for row in history)
+    return out.getvalue()

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from avtca.errors import ConfigError
+from avtca.evaluation.aggregate import BINARY_METRICS, difference, summarise
+from avtca.evaluation.predictions import Predictions
+
+
+def answers(n=120, *, seed=0, skill=1.5, people=8, binary=False):
+    rng = np.random.default_rng(seed)
+    truth = np.random.default_rng(99).integers(0, 4, n)
+    if binary:
+        targets = (np.random.default_rng(98).random((n, 4)) < 0.4).astype(float)
+        probs = 1 / (1 + np.exp(-(rng.standard_normal((n, 4)) + skill * (targets - 0.5))))
+    else:
+        targets = np.eye(4)[truth]
+        z = rng.standard_normal((n, 4)) + skill * targets
+        probs = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    takes = [f"t{i:03d}" for i in range(n)]
+    speakers = [f"s{i % people}" for i in range(n)]
+    return Predictions(("a", "b", "c", "d"), takes, speakers, targets, probs, binary)
+
+
+def folds(table, k=4):
+    return [table.at(np.arange(len(table)) % k == i) for i in range(k)]
+
+
+def test_figures_are_scikit_learns_and_means_over_seeds():
+    tables = [answers(seed=s) for s in range(3)]
+    found = summarise({s: folds(t) for s, t in enumerate(tables)})
+    wanted = {
+        "accuracy": [t.right.mean() for t in tables],
+        "uar": [balanced_accuracy_score(t.truth, t.probs.argmax(1)) for t in tables],
+        "weighted_f1": [f1_score(t.truth, t.probs.argmax(1), average="weighted") for t in tables],
+        "macro_f1": [f1_score(t.truth, t.probs.argmax(1), average="macro") for t in tables],
+    }
+    for name, values in wanted.items():
+        value, low, high = found[name]
+        assert value == pytest.approx(np.mean(values), abs=1e-4)
+        assert low < value < high
+        assert [one[name] for one in found["seeds"].values()] == pytest.approx(values, abs=1e-4)
+    per_fold = [
+        np.mean([f.right.mean() for f in fold]) for fold in zip(*map(folds, tables), strict=True)
+    ]
+    assert found["folds"]["accuracy"] == pytest.approx(per_fold, abs=1e-4)
+    assert found["spread"]["accuracy"] == pytest.approx(np.std(per_fold, ddof=1), abs=1e-4)
+
+
+def test_the_interval_is_over_people_not_over_takes():
+    """Takes of a person that are all right or all wrong: the interval must be wide."""
+    table = answers(400, people=8)
+    right = np.array([int(s[1:]) < 5 for s in table.speakers])
+    probs = np.where(right[:, None], table.targets, np.roll(table.targets, 1, axis=1))
+    alike = Predictions(
+        table.labels, table.takes, table.speakers, table.targets, probs.astype(float)
+    )
+    value, low, high = summarise({0: [alike]})["accuracy"]
+    assert value == pytest.approx(5 / 8)
+    assert high - low >= 0.5
+
+
+def test_several_labels_at_once():
+    table = answers(binary=True)
+    found = summarise({0: folds(table)})
+    said, truth = table.probs >= 0.5, table.targets > 0.5
+    assert found["accuracy"][0] == pytest.approx((said == truth).mean(), abs=1e-4)
+    wanted = np.mean([balanced_accuracy_score(truth[:, j], said[:, j]) for j in range(4)])
+    assert found["uar"][0] == pytest.approx(wanted, abs=1e-4)
+    wanted = f1_score(truth, said, average="macro")
+    assert found["macro_f1"][0] == pytest.approx(wanted, abs=1e-4)
+    assert set(BINARY_METRICS) == {"accuracy", "uar", "weighted_f1", "macro_f1"}
+
+
+def test_a_difference_of_systems_with_unequal_numbers_of_seeds():
+    good, bad = [answers(seed=s, skill=3) for s in (0, 1, 2)], [answers(seed=s) for s in (3, 4)]
+    found = difference(good, bad)
+    wanted = np.mean([t.right.mean() for t in good]) - np.mean([t.right.mean() for t in bad])
+    assert found["value"] == pytest.approx(wanted)
+    assert 0 < found["low"] < found["value"] < found["high"] and found["p"] < 0.01
+    same = difference(good, good)
+    assert same["value"] == same["low"] == same["high"] == 0 and same["p"] == 1
+
+
+def test_rows_may_come_in_any_order():
+    table = answers()
+    shuffled = table.at(np.random.default_rng(0).permutation(len(table)))
+    assert difference([table], [shuffled])["value"] == 0
+    assert shuffled.ordered().takes == table.takes
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
+@pytest.mark.parametrize("binary", [False, True])
+def test_tables_survive_a_file(tmp_path, binary, name):
+    table = answers(binary=binary)
+    table.save(tmp_path / name)
+    back = Predictions.load(tmp_path / name)
+    assert (back.labels, back.takes, back.speakers, back.binary) == (
+        table.labels,
+        table.takes,
+        table.speakers,
+        binary,
+    )
+    np.testing.assert_allclose(back.probs, table.probs, rtol=1e-5)
+    np.testing.assert_allclose(back.targets, table.targets)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "take,speaker,true:a,p:a\n", "take,speaker,true:a,p:b\nx,y,1,1\n"]
+)
+def test_files_that_are_no_predictions(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="read predictions"):
+        Predictions.load(path)
+
+
+def test_labels_must_agree_to_be_joined():
+    a = answers()
+    b = Predictions(("w", "x", "y", "z"), a.takes, a.speakers, a.targets, a.probs)
+    with pytest.raises(ConfigError, match=r"a, b, c, d meet w, x, y, z"):
+        Predictions.joined([a, b])

@@ -1,0 +1,361 @@
+import csv
+import json
+import warnings
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from trained_runs import altered, cross_validated
+from typer.testing import CliRunner
+
+from avtca.cli import build_app
+from avtca.clipspec import ClipSpec
+from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
+from avtca.evaluation.aggregate import summarise
+from avtca.evaluation.open_model import open_system
+from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import abstention, metrics_line, raters, study, without
+from avtca.evaluation.selective import AbstentionCurve
+from avtca.labels import CREMAD
+from avtca.plots.evaluation import page
+
+LABELS = ("low", "middle", "high")
+
+
+@pytest.fixture(scope="module")
+def both(made):
+    return open_system(made / "both", made / "prepared")
+
+
+@pytest.fixture(scope="module")
+def result(both):
+    return study(both)
+
+
+def test_every_take_is_answered_by_a_network_that_never_saw_its_speaker(both):
+    assert len(both.parts) == 3
+    table = both.answers()
+    assert sorted(table.takes) == [f"take{i:03d}" for i in range(48)]
+    assert both.name == "both"
+    for part in both.parts:
+        assert not set(part.test.speakers) & set(part.validation.speakers)
+    for seen, asked in both.by_part():
+        assert not set(asked.speakers) & set(seen.speakers)
+
+
+def test_the_figures_are_those_of_the_cross_validation(made, both, result):
+    known = json.loads((made / "both/result.json").read_text())
+    for name in ("accuracy", "uar", "weighted_f1", "macro_f1"):
+        assert result["metrics"][name] == known[name]
+    assert result["metrics"]["confusion"] == known["confusion"]
+
+
+def test_what_a_study_says(both, result):
+    assert set(result["groups"]) == {"sex", "age", "intensity"}
+    assert sum(one["takes"] for one in result["groups"]["age"].values()) == 48
+    assert list(result["groups"]["age"]) == ["30 to 49", "50 and over", "under 30"]
+    assert set(result["modalities"]) == {"both", "sound alone", "picture alone"}
+    assert result["modalities"]["both"]["accuracy"] == result["metrics"]["accuracy"]
+    assert len(result["calibration"]["temperature"]) == 3
+    assert result["fitted_on"] == "validation people" and "left_out" not in result
+    for one in result["sets"]:
+        assert 0 < one["covered"] <= 1 and 1 <= one["mean_size"] <= 3
+    coverage = result["abstention"]["coverage"]
+    assert coverage == sorted(coverage) and coverage[-1] == 1
+    calibrated = both.calibrated().answers(calibrated=True)
+    assert result["abstention"]["accuracy"][-1] == pytest.approx(calibrated.right.mean(), abs=1e-5)
+    takes = [len(part.test) // len(set(part.test.speakers)) for part in both.parts]
+    assert result["own_takes"]["least"] == min(takes)
+    value, low, high = result["own_takes"]["standardised"]["accuracy"]
+    assert low <= value <= high
+    assert "If all of a person's takes are known first" in page(result).replace("&#x27;", "'")
+    json.dumps(result, allow_nan=False)
+
+
+def test_a_modality_taken_away_cannot_speak(both):
+    part = both.parts[0]
+    blind = without(part.test, "visual")
+    other = replace(
+        part.test, raws=list(reversed([part.test.raws[i] for i in range(len(part.test))]))
+    )
+    assert all(not len(blind.raws[i].steps) for i in range(len(blind)))
+    deaf = without(other, "sound")
+    assert all(not len(deaf.raws[i].wave) for i in range(len(deaf)))
+    alone = replace(both, parts=(part,))
+    found = alone.answers(lambda takes: without(without(takes, "visual"), "sound")).probs
+    np.testing.assert_allclose(found, found[:1].repeat(len(found), 0), atol=1e-6)
+
+
+def test_raters_beside_the_network(both, result):
+    plain = both.answers()
+    votes = both.votes["both"]
+    assert votes.shape == (48, 3)
+    own = votes[np.arange(48), plain.truth]
+    assert result["raters"]["both"]["one_rater"] == pytest.approx(own.mean(), abs=1e-6)
+    assert result["raters"]["both"]["majority"] == pytest.approx((own == votes.max(1)).mean())
+    assert result["raters"]["both"]["network"] == pytest.approx(plain.right.mean())
+    assert "intended" not in result  # the label is what it was trained and tested on
+
+
+def test_crema_d_raters_are_the_published_ones(corpora):
+    """63.1 % for one rater and 72.2 % for the majority, of the corpus's own votes."""
+    from avtca.corpora.cremad import LABELS, _votes
+
+    columns = _votes(corpora / "cremad" / "tabulatedVotes.csv", "test")
+    takes = sorted(columns)
+    truth = np.array([LABELS.index(CREMAD[take.split("_")[2]]) for take in takes])
+    counts = np.array(
+        [[columns[t][f"both_{x}"] * columns[t]["raters_both"] for x in LABELS] for t in takes]
+    )
+    plain = Predictions(
+        LABELS, takes, [t[:4] for t in takes], np.eye(6)[truth], np.full((len(takes), 6), 1 / 6)
+    )
+    found = raters({"both": counts}, plain, plain.targets)["both"]
+    assert found["one_rater"] == pytest.approx(0.631, abs=0.0005)
+    assert found["majority"] == pytest.approx(0.722, abs=0.0005)
+
+
+@pytest.fixture(scope="module")
+def voted(made, tmp_path_factory):
+    """A system trained on votes that name another than the intended label in every third take."""
+    rng = np.random.default_rng(3)
+    intended = np.arange(48) % 3
+    most = np.where(np.arange(48) % 9 < 3, (intended + 1) % 3, intended)
+    shares = rng.dirichlet(np.ones(3), 48) * 0.3 + np.eye(3)[most] * 0.7
+    shares[47] = 0.4, 0.4, 0.2  # no most frequent vote
+    columns = {f"both_{name}": shares[:, at] for at, name in enumerate(LABELS)}
+    altered(made / "prepared", made / "voted_takes", columns=columns)
+    run = cross_validated(made, "voted", prepared="voted_takes", data={"target": "both"}, epochs=1)
+    return open_system(run, made / "voted_takes"), shares, most
+
+
+def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted):
+    """The crowd's own favourite as the truth would make its majority right every time."""
+    system, shares, most = voted
+    result, answers = study(system), system.answers().ordered()
+    assert answers.takes == [f"take{i:03d}" for i in range(48)]
+    intended, named = np.arange(48) % 3, answers.probs.argmax(1)
+    one = result["raters"]["both"]
+    assert one["takes"] == 48 and one["voted"] == 47
+    assert one["majority"] == pytest.approx(np.mean((most == intended)[:47]) * 47 / 48)
+    assert one["one_rater"] == pytest.approx(shares[np.arange(48), intended].mean())
+    assert one["network"] == pytest.approx(np.mean(named == intended))
+    assert one["network_as_voted"] == pytest.approx(np.mean((named == most)[:47]))
+    assert result["intended"]["takes"] == 48
+    assert result["intended"]["accuracy"][0] == pytest.approx(np.mean(named == intended), abs=1e-5)
+    truth = shares.argmax(1)
+    assert result["metrics"]["accuracy"][0] == pytest.approx(np.mean(named == truth), abs=1e-5)
+    text = page(result).replace("&#x27;", "'")
+    assert "truth: both" in text and "Against the corpus's own label, 48 takes" in text
+
+
+def test_votes_for_labels_that_the_network_does_not_name_are_votes_all_the_same():
+    plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
+    votes = {"both": np.array([[3.0, 1.0, 6.0], [0.0, 4.0, 1.0]])}
+    found = raters(votes, plain, np.eye(2))["both"]
+    assert found["one_rater"] == pytest.approx(7 / 15) and found["majority"] == 0.5
+    assert found["voted"] == 1 and found["network_as_voted"] == 1 and found["network"] == 1
+
+
+def test_takes_without_a_label_of_the_corpus_count_for_nobody():
+    plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
+    votes = {"both": np.array([[3.0, 1.0], [2.0, 2.0]])}
+    found = raters(votes, plain, np.array([[1.0, 0.0], [0.0, 0.0]]))["both"]
+    assert found["takes"] == 1 and found["one_rater"] == 0.75 and found["network"] == 1
+
+
+@pytest.fixture(scope="module")
+def several(made):
+    """A system of several labels at once, of which the last holds nowhere."""
+    held = np.eye(3)[np.arange(48) % 3].astype(np.int64)
+    held[:, 1] |= np.arange(48) % 2
+    held[:, 2] = 0
+    names = [f"multi_{name}" for name in LABELS]
+    columns = {name: held[:, at] for at, name in enumerate(names)}
+    altered(made / "prepared", made / "several_takes", targets={"multi": names}, columns=columns)
+    data = {"target": "multi"}
+    train = {"epochs": 1, "loss": "binary"}
+    run = cross_validated(made, "several", prepared="several_takes", data=data, **train)
+    return open_system(run, made / "several_takes"), held
+
+
+def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(several):
+    system, held = several
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = study(system)
+        text = page(result)
+    json.dumps(result, allow_nan=False)
+    named = system.answers().ordered().probs >= 0.5
+    metrics = result["metrics"]
+    assert metrics["accuracy"][0] == pytest.approx(np.mean(named == held), abs=1e-5)
+    recalls = [
+        [np.mean(named[held[:, j] == yes, j] == yes) for yes in (0, 1)] for j in range(2)
+    ]  # the third label never holds
+    assert metrics["uar"][0] == pytest.approx(np.mean(recalls), abs=1e-5)
+    each = result["multilabel"]["per_class"]
+    assert each["high"]["weighted_accuracy"] is None and each["low"]["support"] == 16
+    assert result["left_out"]["why"] == "they are made for one label a take, not for several"
+    assert not {"calibration", "sets", "abstention", "own_takes", "intended"} & set(result)
+    assert "weighted accuracy" in text and "not for several" in text and "nan" not in text
+    assert set(result["modalities"]) == {"both", "sound alone", "picture alone"}
+
+
+def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
+    system, _ = several
+    table = system.answers()
+    never = replace(table, targets=np.zeros_like(table.targets))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        line = metrics_line(never)
+        summary = summarise({0: [never]})
+    assert line["uar"] == [None, None, None] and line["accuracy"][0] is not None
+    assert summary["folds"]["uar"] == [None] and summary["spread"]["uar"] is None
+
+
+def test_the_command_on_takes_of_which_no_label_holds(made, several, tmp_path):
+    columns = {f"multi_{name}": 0 for name in LABELS}
+    altered(made / "several_takes", tmp_path / "none", columns=columns)
+    asked = [
+        "evaluate",
+        str(made / "several"),
+        str(tmp_path / "none"),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    run = CliRunner().invoke(build_app(), [str(part) for part in asked])
+    assert run.exit_code == 0, run.output
+    first = run.stdout.splitlines()[0]
+    assert first.startswith("accuracy") and "uar" not in first
+    assert "left out: temperature" in run.stderr and "not for several" in run.stderr
+    assert "no value" in (tmp_path / "o/evaluation.html").read_text()
+
+
+def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
+    """With the caution taken away, for takes are few here."""
+    choose = AbstentionCurve.threshold_for
+    monkeypatch.setattr(
+        AbstentionCurve,
+        "threshold_for",
+        lambda curve, wanted: choose(curve, wanted, least=1, caution=0),
+    )
+    system = both.calibrated()
+    result = abstention(system)
+    for one in result["thresholds"]:
+        answered, right, n = 0, 0, 0
+        for (seen, asked), at in zip(system.by_part(), one["threshold"], strict=True):
+            sure = seen.probs.max(1)
+            good = [t for t in np.unique(sure) if seen.right[sure >= t].mean() >= one["wanted"]]
+            assert at == (pytest.approx(min(good)) if good else None)
+            kept = asked.probs.max(1) >= (2 if at is None else at)
+            answered, right = answered + kept.sum(), right + asked.right[kept].sum()
+            n += len(asked)
+        assert one["answered"] == pytest.approx(answered / n)
+        assert one["accuracy"] == (pytest.approx(right / answered) if answered else None)
+    assert any(one["answered"] > 0 for one in result["thresholds"])
+
+
+def test_the_area_over_abstention_is_the_mean_risk_over_coverages(both, result):
+    """AURC: for each number of answers, from the surest on, the share of wrong ones; their mean."""
+    table = both.calibrated().answers(calibrated=True)
+    order = np.argsort(-table.probs.max(1))
+    assert len(np.unique(table.probs.max(1))) == len(order)
+    wrong = ~table.right[order]
+    risks = [wrong[: n + 1].mean() for n in range(len(wrong))]
+    assert result["abstention"]["aurc"] == pytest.approx(np.mean(risks))
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.images, self.links, self.heads = [], [], []
+        self.inside = ""
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.inside = tag
+        if tag == "img":
+            self.images.append(values["src"])
+        self.links += [values[k] for k in ("href", "src") if k in values and tag != "img"]
+
+    def handle_data(self, data):
+        if self.inside == "h2" and data.strip():
+            self.heads.append(data.strip())
+
+
+def test_the_page_holds_its_pictures_and_nothing_from_elsewhere(result):
+    text = page(result)
+    found = Tags()
+    found.feed(text)
+    assert len(found.images) == 7
+    assert all(src.startswith("data:image/png;base64,") for src in found.images)
+    assert not found.links
+    for head in ("Figures", "Labels", "Calibration", "Abstention", "By sex", "Beside people"):
+        assert head in found.heads
+    assert "LEAK" not in text
+
+
+def test_people_of_training_are_refused(made, tmp_path):
+    run = made / "both" / "seed0" / "fold0"
+    card = json.loads((run / "best.json").read_text())
+    trained = card["provenance"]["train"]["speakers"]
+    splits = [{"train": [], "validation": [], "test": trained}]
+    (tmp_path / "swap.json").write_text(json.dumps({"unit": "speaker", "splits": splits}))
+    swap = str(tmp_path / "swap.json")
+    with pytest.raises(LeakError, match=f"{len(trained)} speakers were trained on"):
+        open_system(run, made / "prepared", folds=swap, fold=0)
+    allowed = open_system(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
+    assert set(allowed.answers().speakers) == set(trained)
+    assert "2 speakers of the test were trained on" in allowed.mark
+    assert "LEAK" in page(study(allowed))
+
+
+def test_the_mark_of_standardised_features_is_on_the_page(made, standardised):
+    system = open_system(standardised, made / "prepared")
+    assert system.mark == "clean; features standardised on each person's own takes"
+    text = page(study(system)).replace("&#x27;", "'")
+    assert f"<p class='note warn'>{system.mark}</p>" in text
+    assert "standardised on each" not in page(study(open_system(made / "both", made / "prepared")))
+
+
+def test_a_single_run_is_tested_on_its_own_fold(made):
+    system = open_system(made / "both" / "seed0" / "fold2", made / "prepared")
+    assert set(system.answers().speakers) == {"p4", "p5"}
+
+
+def test_what_cannot_be_evaluated(made, tmp_path):
+    with pytest.raises(CorpusError):
+        open_system(made / "both", tmp_path)
+    run = made / "both"
+    (tmp_path / "seed0" / "fold0").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="fold0 not finished"):
+        open_system(tmp_path, made / "prepared")
+    card = run / "seed0/fold0/best.json"
+    values = json.loads(card.read_text())
+    assert ClipSpec.from_dict(values["clip_spec"]).sample_rate == 8000
+    values["clip_spec"]["sample_rate"] = 16000
+    values["clip_spec"]["hop"] = 160
+    copied = tmp_path / "other.json"
+    copied.write_text(json.dumps(values))
+    (tmp_path / "other.safetensors").write_bytes(
+        (run / "seed0/fold0/best.safetensors").read_bytes()
+    )
+    with pytest.raises(ClipSpecMismatch, match="sample_rate"):
+        open_system(tmp_path / "other", made / "prepared")
+
+
+def test_answers_are_saved_with_the_report(made, tmp_path):
+    run = CliRunner().invoke(
+        build_app(),
+        ["evaluate", str(made / "both"), str(made / "prepared"), "--out", str(tmp_path)],
+    )
+    assert run.exit_code == 0, run.output
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "evaluation.json",
+        "evaluation.html",
+        "evaluation.csv",
+    }
+    with (tmp_path / "evaluation.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 48
+    assert "accuracy" in run.output

@@ -1,0 +1,238 @@
+"""Damage to the networks of the RAVDESS table: what is kept, compared and drawn."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import ravdess_robustness as study
+import robustness_pages as pages
+from made_takes import SPEC, make_takes
+
+from avtca.evaluation.evaluated_model import Part, System
+from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.robustness import robustness
+from avtca.labels import RAVDESS
+from avtca.model import ModelConfig, build_model
+
+TAKES = 240
+ROWS = ("concatenation", "figure", "best")
+
+
+def system(name):
+    made = make_takes(12)
+    spec = replace(SPEC, labels=RAVDESS)
+    targets = np.pad(made.targets, ((0, 0), (0, len(RAVDESS) - made.targets.shape[1])))
+    takes = replace(made, spec=spec, targets=targets)
+    network = build_model("concatenation", ModelConfig.for_spec(spec))
+    return System(name, (Part((network,), takes, None),), None, "clean", False, {"folds": "x"})
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Three conditions, so that a study takes a second."""
+    levels = {name: study.LEVELS[name] for name in ("shift", "noise", "dropped frames")}
+    monkeypatch.setattr(study, "LEVELS", levels)
+
+
+def tables(*, shares):
+    """Answers of rows on every level: row -> (condition, level) -> share that is right."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 8, TAKES)
+    labels = np.array(RAVDESS)
+    hard = rng.permutation(TAKES)
+    out = {}
+    for row, right in shares.items():
+        table = pd.DataFrame(
+            {
+                "take": [f"t{i:03d}" for i in range(TAKES)],
+                "speaker": [f"s{i % 12:02d}" for i in range(TAKES)],
+                "true": labels[truth],
+            }
+        )
+        for condition, levels in study.LEVELS.items():
+            for level in levels:
+                share = right.get((condition, level), right["untouched"])
+                known = hard < share * TAKES
+                named = np.where(known, truth, (truth + 1) % 8)
+                table[study.column(condition, level)] = labels[named]
+        out[row] = table
+    return out
+
+
+def kept(answers, found, recipe="today"):
+    for row, table in found.items():
+        study.save(answers / f"{row}.csv.gz", table)
+    made = {row: {"recipe": recipe, "mark": "clean"} for row in found}
+    (answers / "made.json").write_text(json.dumps(made))
+
+
+def test_answers_are_those_of_avtca_robustness_and_are_not_measured_twice(
+    tmp_path, few, monkeypatch
+):
+    recipes = {"figure": "a", "best": "b"}
+    systems = {row: system(row) for row in recipes}
+    study.measure(systems, ["noise"], tmp_path, recipes)
+    found = study.read(tmp_path / "best.csv.gz")
+    assert list(found)[3:] == ["untouched", "noise 20", "noise 10", "noise 0"]
+    wanted = robustness([systems["best"]], ["noise"])["systems"]["best"]["noise"]
+    same = {point["level"]: point for point in wanted}
+    assert study.points(found, "noise") == [same[level] for level in study.LEVELS["noise"]]
+    # A level that is there is not measured again, nor one that others share with it.
+    asked = []
+    plain = System.answers
+    monkeypatch.setattr(System, "answers", lambda *a: asked.append(a[0].name) or plain(*a))
+    study.measure(systems, ["noise"], tmp_path, recipes)
+    assert asked == []
+    study.measure(systems, ["dropped frames"], tmp_path, recipes)
+    assert asked == ["figure", "best"] * 3
+    # A network that was trained otherwise since is, whole.
+    asked.clear()
+    study.measure(systems, ["noise"], tmp_path, {**recipes, "best": "c"})
+    assert asked == ["best"] * 4 and "dropped frames 0.5" not in study.read(
+        tmp_path / "best.csv.gz"
+    )
+    assert study.made_of(tmp_path)["best"]["recipe"] == "c"
+
+
+def test_what_is_lost_is_compared_on_the_same_takes_and_people(few):
+    late = ("shift", 1.0)
+    found = tables(
+        shares={
+            "concatenation": {"untouched": 0.8, late: 0.75},
+            "figure": {"untouched": 0.7, late: 0.5},
+            "best": {"untouched": 0.9, late: 0.85},
+        }
+    )
+    points = {row: study.lost(found, row, "shift")[-1] for row in found}
+    assert [point["level"] for point in study.lost(found, "best", "shift")] == [
+        *study.LEVELS["shift"][1:]
+    ]
+    for row, share in (("concatenation", 0.05), ("figure", 0.2), ("best", 0.05)):
+        value, low, high = points[row]["lost"]
+        assert value == pytest.approx(share, abs=1e-4) and low < value < high
+    assert "more" not in points["concatenation"]
+    more = points["figure"]["more"]
+    assert more["value"] == pytest.approx(0.15, abs=1e-4)
+    assert more["low"] > 0 and more["p"] < 0.01
+    assert points["best"]["more"]["low"] < 0 < points["best"]["more"]["high"]
+    # By hand: the same draws of people for both networks and both states.
+    right = {
+        (row, name): (found[row][name] == found[row]["true"]).to_numpy().reshape(-1, 12).sum(0)
+        for row in ("figure", "concatenation")
+        for name in ("untouched", "shift 1.0")
+    }
+    change = (right["figure", "untouched"] - right["figure", "shift 1.0"]) - (
+        right["concatenation", "untouched"] - right["concatenation", "shift 1.0"]
+    )
+    draws = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=2000)
+    low, high = np.percentile(draws @ change / TAKES, [2.5, 97.5])
+    assert (more["low"], more["high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_rows_without_answers_keep_their_figures_and_are_marked(tmp_path, few):
+    kept(tmp_path, tables(shares={row: {"untouched": 0.8} for row in ROWS}))
+    whole = study.read(tmp_path / "best.csv.gz")
+    study.save(tmp_path / "best.csv.gz", whole.drop(columns="noise 0"))
+    curve = [{"level": level, "accuracy": [0.5, 0.4, 0.6]} for level in (0.0, -1.0, 1.0)]
+    old = {
+        "systems": {"figure_long": {"shift": curve}, "figure": {"shift": curve}},
+        "takes": {"figure_long": 9},
+    }
+    today = dict.fromkeys(study.ROWS, "today") | {"figure": "another"}
+    found = study.studied(tmp_path, old, today)
+    assert found["systems"]["figure_long"] == {"shift": curve}
+    assert found["systems"]["figure"]["shift"] != curve
+    assert found["takes"] == {"figure_long": 9, **dict.fromkeys(ROWS, TAKES)}
+    assert found["earlier"] == ["figure", "figure_long"]
+    # What was not measured on every level is not told.
+    assert set(found["systems"]["best"]) == {"shift", "dropped frames"}
+    assert set(found["systems"]["figure"]) == set(study.LEVELS)
+
+
+def test_pictures_and_tables(tmp_path):
+    late, noise = ("shift", 1.0), ("noise", 10)
+    shares = {
+        "concatenation": {"untouched": 0.8, late: 0.75, noise: 0.6},
+        "figure": {"untouched": 0.7, late: 0.5, noise: 0.3},
+        "best": {"untouched": 0.9, late: 0.85, noise: 0.7},
+    }
+    kept(tmp_path, tables(shares=shares))
+    curve = [{"level": x, "accuracy": [y]} for x, y in ((0.0, 0.75), (-1.0, 0.5), (1.0, 0.5))]
+    old = {"systems": {"figure_long": {"shift": curve}}}
+    result = study.studied(tmp_path, old, dict.fromkeys(study.ROWS, "today"))
+    assert result["earlier"] == ["figure_long"] and pages.whole(result) == [*ROWS]
+
+    drawn = pages.curves(result)
+    titles = [axes.get_title() for axes in drawn.axes]
+    assert titles == [title for title, _ in pages.CONDITIONS.values()]
+    first = drawn.axes[0]
+    assert [line.get_label() for line in first.lines] == [*ROWS]
+    assert first.lines[1].get_ydata() == pytest.approx([70, 70, 30, 70])
+    assert first.get_xlabel().endswith("dB") and drawn.axes[0].get_ylabel() == "accuracy, %"
+
+    short, long, more = pages.shifts(result).axes
+    names = [[line.get_label() for line in axes.lines] for axes in (short, long)]
+    assert names == [["concatenation", "figure"], ["best", "figure_long †"]]
+    assert long.lines[1].get_ydata().tolist() == [-25, 0, -25]
+    assert [text.get_text() for text in more.get_yticklabels()] == ["best", "figure"]
+
+    rows = pages.shift_rows(result).splitlines()
+    assert rows[0].startswith("| `concatenation` | 0.0 [0.0, 0.0] |  | 5.0 [")
+    assert rows[1].split(" | ")[3].startswith("20.0 [")
+    assert rows[1].split(" | ")[4].startswith("+15.0 [+")
+    rows = pages.damage_rows(result).splitlines()
+    assert rows[1].startswith("| `figure`, 70.0 | 40.0, +20.0 [+")
+    assert all(row.count("|") == pages.DAMAGE_HEAD.splitlines()[0].count("|") for row in rows)
+
+
+def test_rows_trained_with_noise_stand_beside_those_without(tmp_path, monkeypatch):
+    levels = {name: study.LEVELS[name] for name in ("noise", "reverberation", "codec", "shift")}
+    monkeypatch.setattr(study, "LEVELS", levels)
+    loud = ("noise", 10)
+    shares = {
+        "concatenation": {"untouched": 0.8, loud: 0.5},
+        "concatenation_noise": {"untouched": 0.75, loud: 0.7},
+        "figure": {"untouched": 0.7, loud: 0.3},
+        "figure_noise": {"untouched": 0.65, loud: 0.45},
+        "best": {"untouched": 0.9, loud: 0.6},
+    }
+    kept(tmp_path, tables(shares=shares))
+    result = study.studied(tmp_path, {}, dict.fromkeys(study.ROWS, "today"))
+    assert pages.heard(result) == ["concatenation", "figure"]
+    assert "more" not in result["lost"]["concatenation_noise"]["noise"][1]
+    # 20 points against the 5 of pooled features that were trained with noise, too
+    assert result["lost"]["figure_noise"]["noise"][1]["more"]["value"] == pytest.approx(0.15)
+    assert result["lost"]["figure"]["noise"][1]["more"]["value"] == pytest.approx(0.1)
+    rows = pages.heard_rows(result).splitlines()
+    assert rows[0].split(" | ")[:4] == [
+        "| `concatenation`",
+        *("80.0 → 75.0", "80.0 → 75.0", "50.0 → 70.0"),
+    ]
+    assert rows[1].split(" | ")[3].startswith("30.0 → 45.0, +15.0 [+")
+    assert all(row.count("|") == pages.HEARD_HEAD.splitlines()[0].count("|") for row in rows)
+    assert "concatenation_noise" not in pages.shift_rows(result)
+
+    drawn = pages.with_noise(result)
+    assert [axes.get_title() for axes in drawn.axes] == [
+        pages.CONDITIONS[name][0] for name in ("noise", "reverberation", "codec")
+    ]
+    full, hollow = drawn.axes[0].lines[2:]
+    assert (full.get_label(), hollow.get_label()) == ("figure_noise", "figure")
+    assert full.get_ydata() == pytest.approx([65, 65, 45, 65])
+    assert (full.get_fillstyle(), hollow.get_fillstyle()) == ("full", "none")
+
+
+def test_every_network_has_a_colour_and_a_marker_of_its_own():
+    for part in zip(*pages.STYLE.values(), strict=True):
+        assert len(set(part)) == len(part)
+    assert {row.removesuffix("_long") for row in study.NETWORKS} <= set(pages.STYLE)
+    assert pages.style("figure_long") == pages.style("figure")
+
+
+def test_answers_of_a_column_are_sure_of_what_they_name():
+    found = tables(shares={"best": {"untouched": 0.5}})["best"]
+    answers = study.predictions(found, "untouched")
+    assert isinstance(answers, Predictions) and answers.right.mean() == 0.5
+    assert [RAVDESS[i] for i in answers.truth] == found["true"].tolist()

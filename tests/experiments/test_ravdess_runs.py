@@ -1,0 +1,341 @@
+"""The scripts that make the RAVDESS table, as far as they run in seconds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avtca.clipspec import ClipSpec
+from avtca.evaluation.predictions import Predictions
+from avtca.labels import RAVDESS
+from avtca.model import ModelConfig, build_model
+from avtca.training.config import load_experiment
+
+ROOT = Path(__file__).parents[2]
+
+import fill_pages  # noqa: E402
+import ravdess  # noqa: E402
+import ravdess_references  # noqa: E402
+import ravdess_table  # noqa: E402
+
+
+@pytest.mark.parametrize("protocol", ravdess.PROTOCOLS)
+@pytest.mark.parametrize("row", ravdess.ROWS)
+def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
+    voice = tmp_path / "voice" / "last"
+    experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"], voice)
+    if protocol.endswith("standardised"):
+        voice = tmp_path / "voice_standardised" / "last"
+    name, features = ravdess.ROWS[row]
+    variant = ravdess.CONFIG_OF.get(name, name)
+    assert experiment.model.variant == variant
+    assert experiment.model.start == (voice if name in ("best", "best_attention") else None)
+    assert experiment.data.corpus == tmp_path / "prepared" / features
+    assert experiment.seeds == (2,) and experiment.train.epochs == 3
+    assert experiment.data.allow_leak == ("random" in protocol)
+    assert (experiment.data.standardise == "speaker") == protocol.endswith("standardised")
+    alone = variant.endswith("_only")
+    assert (experiment.train.modality_dropout.form == "none") == alone
+
+
+PROTOCOL_FILES = {
+    "luna_5fold": ("luna_5fold", "best"),
+    "luna_5fold_standardised": ("luna_5fold_standardised", "best"),
+    "6fold": ("6fold", "best"),
+    "paper_random_80_20": ("paper_random_80_20", "best"),
+    "luna_5fold_noise": ("luna_5fold", "best_noise"),
+    "action_units": ("luna_5fold", "best+action_units"),
+    "action_units_standardised": ("luna_5fold_standardised", "best+action_units"),
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOL_FILES)
+def test_a_protocols_configuration_is_what_the_table_trains(name):
+    protocol, row = PROTOCOL_FILES[name]
+    cell = ravdess.Cell(protocol, row, 0).experiment(Path(), [], ravdess.VOICE)
+    path = ravdess.CONFIGS / f"{name}.yaml"
+    told = load_experiment(path, [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"])
+    assert ROOT / told.model.start == cell.model.start
+    assert cell.model.start.with_suffix(".safetensors").exists()
+    same = {"model": {"start"}}
+    assert told.model_dump(exclude=same) == cell.model_dump(exclude=same)
+    assert ravdess.recipe_of(told) == ravdess.recipe_of(cell)
+    assert load_experiment(path).seeds == (0, 1, 2)
+
+
+def test_every_configuration_of_the_sequences_is_held_to_the_table():
+    files = {path.stem for path in ravdess.CONFIGS.glob("*.yaml")}
+    assert files == {*PROTOCOL_FILES, "paper_recipe"}
+
+
+@pytest.mark.parametrize("row", sorted({*ravdess.SINGLE, *ravdess.FUSIONS} - {*ravdess.PRETRAINED}))
+def test_a_variants_configuration_is_what_the_table_trains(row):
+    name = "best" if row == "best_scratch" else row
+    cell = ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE)
+    changes = [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"]
+    path = ravdess.CONFIGS / "variants" / f"{name}.yaml"
+    assert load_experiment(path, changes) == cell
+
+
+def test_a_regression_chooses_on_validation_people_and_is_trained_on_them_too():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 40)
+    x = np.eye(3)[y] @ rng.standard_normal((3, 5)) + rng.standard_normal((120, 5))
+    rows = rng.permutation(120)
+    test, known = rows[:40], rows[40:]
+    # The third label is among the validation people alone.
+    third = known[y[known] == 2]
+    train = np.concatenate([known[y[known] == 0][:15], known[y[known] == 1][:15]])
+    validation = np.setdiff1d(known, train)
+    side = {"train": train, "validation": validation, "test": test}
+    probs = ravdess_references.answers(x, y, side)
+    assert set(third) <= set(validation) and probs.shape == (40, 3)
+    assert (probs.argmax(1) == y[test]).mean() > 0.6
+
+
+def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
+    given = {"visual": "features", "visual_features": "expression7", "visual_dim": 7}
+    spec = ClipSpec(**given, labels=RAVDESS)
+    shapes = []
+    for row in ("best_attention", "best"):
+        experiment = ravdess.Cell("luna_5fold", row, 0).experiment(tmp_path, [])
+        config = ModelConfig.for_spec(experiment.clip.over(spec), **experiment.model.sizes)
+        weights = build_model(experiment.model.variant, config).state_dict()
+        shapes.append({name: weight.shape for name, weight in weights.items()})
+    whole, without = shapes
+    assert without.items() < whole.items()
+    gone = {name.split(".")[0] for name in whole.keys() - without.keys()}
+    places = {f"{stream}_{box}" for stream in ("sound", "visual") for box in ("pool", "positions")}
+    assert gone == places | {"self_attention", "cross_attention", "head"}
+
+
+def test_a_cell_belongs_to_one_living_process(tmp_path):
+    assert ravdess.claim(tmp_path)
+    assert ravdess.claim(tmp_path)
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    (tmp_path / "claimed").write_text(gone.stdout.decode().strip())
+    assert ravdess.claim(tmp_path)
+    (tmp_path / "claimed").write_text(str(os.getppid()))
+    assert not ravdess.claim(tmp_path)
+
+
+def write_cell(work, protocol, row, seed, skill, recipe=None):
+    rng = np.random.default_rng(seed)
+    truth = np.arange(160) % 8
+    for fold in range(2):
+        folder = work / "runs" / protocol / row / f"of_seed{seed}" / f"seed{seed}" / f"fold{fold}"
+        folder.mkdir(parents=True)
+        mine = np.arange(160) // 80 == fold
+        z = rng.standard_normal((80, 8)) + skill * np.eye(8)[truth[mine]]
+        probs = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        names = [f"t{i:03d}" for i in np.flatnonzero(mine)]
+        people = [f"s{i // 20}" for i in np.flatnonzero(mine)]
+        labels = tuple("abcdefgh")
+        table = Predictions(labels, names, people, np.eye(8)[truth[mine]], probs)
+        table.save(folder / "test.csv")
+    cell = work / "cells" / protocol / row / f"seed{seed}.json"
+    cell.parent.mkdir(parents=True, exist_ok=True)
+    experiment = ravdess.Cell(protocol, row, seed).experiment(work, [], ravdess.VOICE)
+    recipe = recipe or ravdess.recipe_of(experiment)
+    made = {"recipe": recipe, "commit": "", "seconds": 1, "changes": []}
+    audit = "LEAK (allowed): 8 people on both sides" if "random" in protocol else "clean"
+    told = {"split_audit": audit, "standardise": experiment.data.standardise}
+    cell.write_text(json.dumps(made | told | {"labels": []}))
+
+
+def test_seeds_averaged_are_one_system(tmp_path):
+    for seed in (3, 0, 1):
+        write_cell(tmp_path, "luna_5fold", "best", seed, 1.0)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    ravdess_table.keep(tmp_path, kept)
+    tables, today = ravdess_table.tables_of(kept, "luna_5fold", "best")
+    assert list(tables) == [0, 1, 3] and today
+    (folds,) = ravdess_table.averaged(tables).values()
+    assert [len(fold) for fold in folds] == [80, 80]
+    for number, fold in enumerate(folds):
+        seeds = [table[number] for table in tables.values()]
+        every = [dict(zip(one.takes, one.probs, strict=True)) for one in seeds]
+        for name, probs in zip(fold.takes, fold.probs, strict=True):
+            np.testing.assert_allclose(probs, sum(one[name] for one in every) / 3)
+    alone = [np.mean([fold.right.mean() for fold in t]) for t in tables.values()]
+    assert np.mean([fold.right.mean() for fold in folds]) > max(alone)
+
+
+def test_answers_of_another_recipe_stand_marked_until_the_first_of_todays(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path), str(out)])
+    for seed in (0, 1):
+        write_cell(tmp_path, "luna_5fold", "best", seed, 2.0, recipe="before")
+    write_cell(tmp_path, "luna_5fold", "audio_only", 0, 1.0)
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    cell = found["best"]["luna_5fold"]
+    assert cell["recipe"] == "earlier" and len(cell["seeds"]) == 2
+    assert "recipe" not in found["audio_only"]["luna_5fold"]
+    (pair,) = found["_beside"]["differences"]
+    assert pair["second"] == "audio_only" and pair["recipe"] == "earlier"
+    text = (out / "ravdess.md").read_text()
+    assert "] (2) † |" in text and "| best - audio_only † |" in text
+    write_cell(tmp_path, "luna_5fold", "best", 2, 2.0)
+    ravdess_table.main()
+    cell = json.loads((out / "ravdess.json").read_text())["best"]["luna_5fold"]
+    assert "recipe" not in cell and len(cell["seeds"]) == 1
+
+
+def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
+    work, out = tmp_path / "work", tmp_path / "out"
+    for row, skill in (("figure", 3.0), ("audio_only", 1.0)):
+        for seed in (0, 1):
+            write_cell(work, "luna_5fold", row, seed, skill)
+    write_cell(work, "paper_random_80_20", "figure", 0, 5.0)
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(work), str(out)])
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    cell = found["figure"]["luna_5fold"]
+    assert len(cell["seeds"]) == 2
+    value, low, high = cell["accuracy"]
+    assert value == pytest.approx(np.mean(cell["seeds"]), abs=1e-4) and low < value < high
+    assert set(found["figure"]) == {"luna_5fold", "paper_random_80_20"}
+    beside = found.pop("_beside")
+    assert beside["same_as"] == {"it4_ct4": "figure"} and found["it4_ct4"] == found["figure"]
+    for row in found.values():
+        assert set(row) <= set(ravdess.PROTOCOLS)
+        assert all(len(cell[name]) == 3 for cell in row.values() for name in ravdess_table.METRICS)
+    pairs = {(p["first"], p["second"]): p for p in beside["differences"]}
+    assert pairs["figure", "audio_only"]["low"] > 0
+    text = (out / "ravdess.md").read_text()
+    assert "people on both sides" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| figure |")]
+    assert [part.split()[-1] for part in line.split("|")[2:4]] == ["(2)", "(1)"]
+    made = json.loads((out / "ravdess" / "cells.json").read_text())
+    assert made["paper_random_80_20/figure/seed0"]["split_audit"].startswith("LEAK")
+    told = made["luna_5fold/figure/seed1"]
+    assert (told["split_audit"], told["standardise"]) == ("clean", "none")
+    assert (out / "ravdess.png").stat().st_size > 5000
+    # Another machine, where nothing was trained, makes the same table and goes on with it.
+    first = (out / "ravdess.json").read_text()
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "empty"), str(out)])
+    ravdess_table.main()
+    assert (out / "ravdess.json").read_text() == first
+    write_cell(tmp_path / "other", "luna_5fold", "figure", 2, 3.0)
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "other"), str(out)])
+    ravdess_table.main()
+    assert len(json.loads((out / "ravdess.json").read_text())["figure"]["luna_5fold"]["seeds"]) == 3
+
+
+def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_path, monkeypatch):
+    write_cell(tmp_path / "work", "luna_5fold", "figure", 0, 3.0)
+    out = tmp_path / "out"
+    (out / "ravdess").mkdir(parents=True)
+
+    def line(*seeds):
+        return {
+            "luna_5fold": {name: [0.5, 0.4, 0.6] for name in ravdess_table.METRICS}
+            | {"seeds": list(seeds), "folds": [], "spread_over_folds": None}
+        }
+
+    pair = {"first": "figure", "second": "it4", "value": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}
+    rows = {"figure": line(0.5), "it4": line(0.5, 0.5, 0.5)}
+    lost = {"rows": rows, "differences": [{**pair, "mcnemar": 1.0}]}
+    (out / "ravdess" / "earlier.json").write_text(json.dumps(lost))
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "work"), str(out)])
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    assert "answers" not in found["figure"]["luna_5fold"]
+    assert found["it4"]["luna_5fold"] == rows["it4"]["luna_5fold"] | {"answers": "not kept"}
+    assert [one["answers"] for one in found["_beside"]["differences"]] == ["not kept"]
+    text = (out / "ravdess.md").read_text()
+    assert "| it4 | 50.0 [40.0, 60.0] (3) * |" in text and "figure - it4 *" in text
+
+
+def test_answers_on_standardised_takes_are_adapted_too(tmp_path, monkeypatch):
+    work, out = tmp_path / "work", tmp_path / "out"
+    for seed in range(3):
+        write_cell(work, ravdess_table.STANDARDISED, "best+action_units", seed, 1.0)
+    monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(work), str(out)])
+    ravdess_table.main()
+    found = json.loads((out / "ravdess.json").read_text())
+    for system, seeds in (("best+action_units", 3), ("best+action_units_averaged", 1)):
+        own = found[system][ravdess_table.STANDARDISED]
+        for how in ("standardised", "matched"):
+            one = found[f"{system}_answers_{how}"][ravdess_table.STANDARDISED]
+            assert len(one["seeds"]) == seeds and one["accuracy"] != own["accuracy"]
+
+
+def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
+    def digits(work, *changes, row="best", voice="voice"):
+        cell = ravdess.Cell("luna_5fold", row, 0)
+        return ravdess.recipe_of(cell.experiment(work, list(changes), work / voice / "last"))
+
+    assert digits(tmp_path / "a") == digits(tmp_path / "b")
+    others = [
+        digits(tmp_path, "train.epochs=7"),
+        digits(tmp_path, voice="another"),
+        digits(tmp_path, row="best_scratch"),
+    ]
+    assert len({digits(tmp_path), *others}) == 4
+    # A voice of that name that is not the repository's is another.
+    (tmp_path / "mine" / "voice").mkdir(parents=True)
+    card = tmp_path / "mine" / "voice" / "last.json"
+    card.write_text(ravdess.VOICE.with_suffix(".json").read_text())
+    assert digits(tmp_path / "mine") == digits(tmp_path)
+    card.write_text(json.dumps({"weights_sha256": "0" * 64}))
+    assert digits(tmp_path / "mine") not in {digits(tmp_path), *others}
+
+
+def test_material_is_opened_again_for_another_start(monkeypatch):
+    asked = []
+    monkeypatch.setattr(ravdess, "load_material", lambda one: asked.append(one.model.start) or one)
+    materials = ravdess.Materials()
+    rows = ("best_scratch", "best", "best")
+    for row in rows:
+        materials.of(ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE))
+    assert asked == [None, ravdess.VOICE]
+
+
+def test_what_made_a_cell_is_told_by_its_folds(tmp_path):
+    for fold, commit in enumerate(("a", "a", "b")):
+        folder = tmp_path / "seed0" / f"fold{fold}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"versions": {"commit": commit}}))
+        (folder / "done.json").write_text(json.dumps({"seconds_of_last_process": 10.3}))
+    assert ravdess.made_by(tmp_path) == {"commit": "a, b", "seconds": 31}
+
+
+def test_kept_answers_of_todays_recipe_are_not_replaced_by_older_ones(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    write_cell(tmp_path / "new", "luna_5fold", "audio_only", 0, 2.0)
+    ravdess_table.keep(tmp_path / "new", kept)
+    before = (kept / "luna_5fold/audio_only/seed0.csv.gz").read_bytes()
+    write_cell(tmp_path / "old", "luna_5fold", "audio_only", 0, 0.5, recipe="before")
+    ravdess_table.keep(tmp_path / "old", kept)
+    assert (kept / "luna_5fold/audio_only/seed0.csv.gz").read_bytes() == before
+    assert ravdess.kept_cells(kept)["luna_5fold/audio_only/seed0"]["recipe"] != "before"
+
+
+def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "evaluation.md"
+    monkeypatch.setattr(fill_pages, "ROOT", tmp_path)
+    page.write_text("Words.\n")
+    with pytest.raises(SystemExit, match=r"docs/evaluation\.md has no table with this head"):
+        fill_pages.filled("docs/evaluation.md")
+    heads = [head for name, head, *_ in fill_pages.TABLES if name == "docs/evaluation.md"]
+    page.write_text("".join(f"Before.\n\n{head}| old |\n\n" for head in heads) + "After.\n")
+    text = fill_pages.filled("docs/evaluation.md")
+    assert text.endswith("|\n\nAfter.\n") and "| old |" not in text
+    assert text.count("| `figure`") == 3 and text.count("Before.") == 3
+
+
+def test_the_readme_has_every_regression_of_the_issue():
+    results = json.loads((fill_pages.RESULTS / "ravdess.json").read_text())
+    rows = fill_pages.networks(results)
+    for name in ("face", "sound", "face_sound", "all"):
+        value = results["_beside"]["references"][f"regression_{name}"]["accuracy"][0]
+        assert f"* | {100 * value:.1f} [" in rows

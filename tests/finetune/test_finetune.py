@@ -1,0 +1,353 @@
+"""Own clips in, an adapted model with honest figures out: on drawn faces and computed voices."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_spec import SPEC
+from typer.testing import CliRunner
+
+import avtca
+from avtca.cli import build_app
+from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
+from avtca.evaluation.inference import predict_takes
+from avtca.evaluation.predictions import Predictions
+from avtca.finetune.clips import NOBODY, find_clips, read_clips
+from avtca.finetune.finetune import finetune, recipe_for
+from avtca.finetune.initial import load_start, with_labels
+from avtca.finetune.protocol import answers_before, deal, folds_of, label_parts
+from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
+from avtca.model.bundle import export_bundle
+from avtca.model.ensemble import Together
+from avtca.model.lineage import people_behind, trained_on
+from avtca.model.variants import variant_named
+from avtca.preprocess import window_start_steps
+from avtca.runtime.backends import PACKAGED, read_bundle
+from avtca.synthetic.corpus import synth_clip
+from avtca.training.trainer import check_streams
+
+PIXELS = replace(SPEC, visual="pixels", crop_px=32, colour="grey", visual_features="", visual_dim=0)
+SMALL = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8)}
+LABELS = ("happy", "sad", "surprise")
+PEOPLE = ("ann", "bob", "cid")
+
+
+def small(variant, spec=SPEC, **sizes):
+    torch.manual_seed(0)
+    return build_model(variant, ModelConfig.for_spec(spec, **SMALL, **sizes)).eval()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """LABEL/SPEAKER/clip.mp4, a label that the start does not know among them."""
+    root = tmp_path_factory.mktemp("clips")
+    for number, who in enumerate(PEOPLE, 1):
+        for label in LABELS:
+            synth_clip(
+                root / label / who / "clip.mp4",
+                emotion=label,
+                speaker=number,
+                seed=0,
+                seconds=0.9,
+                size=(320, 240),
+                fps=10,
+            )
+    return root
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A fresh fusion network, whose faces the packaged face network reads."""
+    path = tmp_path_factory.mktemp("start") / "tiny"
+    terms = {"terms": "CC BY-NC-SA 4.0, research use", "data": "drawn at random"}
+    save_checkpoint(path, small("concatenation"), SPEC, provenance=terms)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def done(tiny, clips, tmp_path_factory):
+    """The command, stopped in the third fold and called again: its folder and what it printed.
+
+    ``stamps`` are of what was there when it was stopped.
+    """
+
+    def stop(line):
+        if line.startswith("fold 3"):
+            raise KeyboardInterrupt
+
+    out = tmp_path_factory.mktemp("done") / "mine"
+    with pytest.raises(KeyboardInterrupt):
+        finetune(tiny, clips, out, epochs=1, say=stop)
+    assert not (out / "avtca.json").exists()
+    before = stamps(out)
+    words = ["finetune", tiny, clips, "--out", out, "--epochs", 1, "--workers", 0]
+    found = CliRunner().invoke(build_app(), [str(word) for word in [*words, "--no-progress"]])
+    assert found.exit_code == 0, found.output
+    return out, found.output, before
+
+
+def stamps(folder):
+    """When each clip was read and each fold finished."""
+    files = [*folder.glob("work/clips/clips/*/*"), *folder.glob("work/folds/*/*/done.json")]
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
+
+
+def test_the_folder_is_a_model_that_recognises(done, clips):
+    out, printed, _ = done
+    report = avtca.load(out).predict(clips / "sad" / "bob" / "clip.mp4")
+    assert report.labels == LABELS and set(report.modalities) == {"face", "voice"}
+    assert "concatenation fine-tuned" in report.model
+    assert "happy, sad keep the model's outputs; surprise get new ones" in printed
+    assert "neutral have no clips" in printed
+    assert "before (6 clips): accuracy" in printed and "after (9 clips): accuracy" in printed
+    card = read_bundle(out).card
+    assert card["provenance"]["terms"] == "CC BY-NC-SA 4.0, research use"
+    assert set(card["metrics"]["finetune"]) >= {"before", "after", "clips", "mark"}
+    assert 0.5 <= card["calibration"]["temperature"] <= 5
+
+
+def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):
+    out, *_ = done
+    start = load_start(tiny)
+    read = read_clips(start, find_clips(start, clips), out / "work" / "clips")
+    assert read.summary.reused == 9, "no clip is read again"
+    network, card = load_checkpoint(out / "fusion")
+    probs = predict_takes(network, read.takes, temperature=card.calibration["temperature"])
+    recognizer = avtca.load(out)
+    compared = 0
+    for name, mine in zip(read.takes.names, probs, strict=True):
+        report = recognizer.predict(clips / f"{name}.mp4")
+        starts = {row.start_s for row in report.timeline}
+        if all(row.modalities == ("face", "voice") for row in report.timeline):
+            duration_s = read.takes.durations[read.takes.names.index(name)]
+            assert len(starts) == len(window_start_steps(duration_s, SPEC))
+            np.testing.assert_allclose([report.scores[x] for x in LABELS], mine, atol=1e-4)
+            compared += 1
+    assert compared > 3
+
+
+def test_nobody_is_on_two_sides(done):
+    out, *_ = done
+    tested = []
+    for fold in sorted((out / "work" / "folds" / "seed0").iterdir()):
+        run = json.loads((fold / "run.json").read_text())
+        test = Predictions.load(fold / "test.csv")
+        sides = [set(run[side]["speakers"]) for side in ("train", "validation")]
+        assert not set.intersection(*sides) and not set(test.speakers) & set.union(*sides)
+        assert set.union(*sides, test.speakers) == set(PEOPLE)
+        tested += test.takes
+    assert len(tested) == len(set(tested)) == 9
+    run = json.loads((out / "work" / "final" / "run.json").read_text())
+    assert set(run["train"]["speakers"]) | set(run["validation"]["speakers"]) == set(PEOPLE)
+    assert not set(run["train"]["speakers"]) & set(run["validation"]["speakers"])
+
+
+def test_the_result_can_be_adapted_again(done):
+    out, *_ = done
+    start = load_start(str(out))
+    assert start.labels == LABELS and start.face_file == out / "face.onnx"
+    assert start.card.provenance["terms"] == "CC BY-NC-SA 4.0, research use"
+    torn = json.loads((out / "avtca.json").read_text())
+    torn["checkpoint"]["sha256"] = "0"
+    copy = out.parent / "torn"
+    copy.mkdir()
+    for path in out.iterdir():
+        if path.is_file() and path.name != "avtca.json":
+            (copy / path.name).symlink_to(path)
+    (copy / "avtca.json").write_text(json.dumps(torn))
+    with pytest.raises(CheckpointError, match=r"not the checkpoint that avtca\.json names"):
+        load_start(str(copy))
+
+
+def test_people_behind_the_start_are_not_people_never_seen(done, clips, tmp_path):
+    out, *_ = done
+    with pytest.raises(LeakError, match="3 speakers of the test had a part in its weights"):
+        finetune(str(out), clips, tmp_path / "again", epochs=1)
+    # nor are those behind what that one started from forgotten
+    start = load_start(str(out))
+    told = {**start.card.provenance["provenance"]["start"], "people": {"ravdess": ["01"]}}
+    run = {**start.card.provenance["provenance"], "start": told}
+    card = replace(start.card, provenance={**start.card.provenance, "provenance": run})
+    assert trained_on(card, "ravdess", {"01", "02"}) == {"01"}
+    assert people_behind(start.card)["folder"] == sorted(PEOPLE)
+    assert told["data"] == "drawn at random"
+
+
+def test_the_card_says_what_a_reader_must_know(done):
+    out, *_ = done
+    text = (out / "MODEL_CARD.md").read_text()
+    result = json.loads((out / "result.json").read_text())
+    for part in ("9 clips of 3 speakers", "new outputs: surprise", "Split audit: clean", "tiny)"):
+        assert part in text
+    for key in ("before", "before_limited", "after_known", "after"):
+        value, low, high = (f"{100 * x:.1f}" for x in result[key]["accuracy"])
+        assert f"{value} % [{low}, {high}]" in text
+    assert result["after"]["speakers"] == 3 and result["before"]["takes"] == 6
+    assert "LEAK" not in text and "3 speakers are few" in text
+    assert "CC BY-NC-SA 4.0, research use" in text
+
+
+def test_forbidden_uses_are_those_of_the_packaged_model(done):
+    out, *_ = done
+    ours = (Path(__file__).parents[2] / "MODEL_CARD.md").read_text()
+    for text in ("Art. 5(1)(f)", "work or in education", "hiring, credit", "Lie detection"):
+        assert text in ours and text in (out / "MODEL_CARD.md").read_text()
+
+
+def test_a_run_that_was_broken_off_does_nothing_twice(done):
+    out, _, before = done
+    after = stamps(out)
+    assert len([name for name in before if name.endswith("done.json")]) == 2
+    assert len([name for name in after if name.endswith("done.json")]) == 3
+    assert len(before) == 9 + 2 and {name: after[name] for name in before} == before
+
+
+def test_pixels_without_speakers_carry_the_mark(clips, tmp_path):
+    network = small("concatenation", PIXELS)
+    save_checkpoint(tmp_path / "mine", network, PIXELS)
+    rows = [("path", "label"), *((clips / x / "ann" / "clip.mp4", x) for x in ("happy", "sad"))]
+    with (tmp_path / "clips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    words = (str(tmp_path / "mine"), tmp_path / "clips.csv", tmp_path / "out")
+    said = []
+    with pytest.raises(LeakError, match=r"name no speaker.*people it was trained on"):
+        finetune(*words, epochs=1, say=said.append)
+    assert not (tmp_path / "out").exists(), "refused before anything was made"
+    result = finetune(*words, epochs=1, say=said.append, allow_leak=True)
+    assert result["mark"].startswith("LEAK (allowed)") and result["speakers"] is None
+    assert result["after"]["accuracy"][1:] == [None, None], "no interval without people"
+    assert any(line.startswith("split: LEAK (allowed)") for line in said)
+    text = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "**LEAK.**" in text and "not recorded" in text
+    assert avtca.load(tmp_path / "out").predict(rows[1][0]).labels == ("happy", "sad")
+
+
+def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
+    network = small("mean_posterior")
+    save_checkpoint(tmp_path / "mine", network, SPEC)
+    start = load_start(str(tmp_path / "mine"))
+    changed = with_labels(start, ("angry", "sad", "happy", "neutral"))
+    visual, sound = torch.rand(2, 8, 7), torch.randn(2, 16, SPEC.sound_steps)
+    masks = torch.ones(2, 8, dtype=torch.bool), torch.ones(2, SPEC.sound_steps, dtype=torch.bool)
+    with torch.no_grad():
+        old, new = (
+            net(visual, sound, *masks).auxiliary["sound"] for net in (start.network, changed)
+        )
+    torch.testing.assert_close(new[:, 1:], old[:, [2, 0, 1]])
+    again = with_labels(start, start.labels).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
+
+
+def test_people_are_dealt_evenly_and_two_of_them_suffice():
+    folds = folds_of([["a", "b"], ["c"]], named=True)
+    assert [set(split.test) for split in folds.splits] == [{"a", "b"}, {"c"}]
+    assert all(not split.validation for split in folds.splits)
+    assert "fixed number of epochs" in folds.rule
+    three = folds_of([["a"], ["b"], ["c"]], named=True)
+    assert all(len(split.train) == len(split.validation) == 1 for split in three.splits)
+    leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
+    assert leak.unit == "take" and "people it was trained on" in leak.warning
+    few, many = (
+        recipe_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
+        for n in (40, 9000)
+    )
+    assert few.epochs == 60 and many.epochs == 5
+    assert not few.augmentation.time_masks and not few.augmentation.band_masks
+
+
+@pytest.mark.parametrize("variant", ["audio_only", "video_only", "concatenation"])
+@pytest.mark.parametrize("pixels", [False, True])
+def test_the_recipe_asks_nothing_that_a_single_stream_has_not(variant, pixels):
+    network = small(variant)
+    streams = variant_named(variant).streams
+    recipe = recipe_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
+    check_streams(network, recipe)
+    assert recipe.augmentation.speed and (recipe.modality_dropout.form == "whole") == (
+        streams == "both"
+    )
+
+
+def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all")
+    rows = [("path", "label", "speaker", "split")]
+    for who in ("ann", "bob"):
+        rows += [(clips / x / who / "clip.mp4", x, who, "train") for x in ("happy", "sad")]
+    rows += [(clips / "sad" / "cid" / "clip.mp4", "sad", "", ""), ("broken.mp4", "sad", "ann", "")]
+    with (tmp_path / "clips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    start = load_start(tiny)
+    layout = find_clips(start, tmp_path / "clips.csv")
+    read = read_clips(start, layout, tmp_path / "cache")
+    assert sorted(set(read.takes.speakers)) == ["ann", "bob"] and len(read.takes) == 4
+    text = "\n".join(read.notes)
+    for part in ("1 clips without a speaker", "split of the clips is not used", "broken is left"):
+        assert part in text
+    assert deal(read) == [["ann"], ["bob"]] and NOBODY not in read.takes.speakers
+
+
+def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
+    head = "path,label,speaker\n"
+    (tmp_path / "clips.csv").write_text(f"{head}a.mp4,sad,ann\nb.mp4,sad,bob\n")
+    (tmp_path / "one.csv").write_text(f"{head}a.mp4,sad,ann\nb.mp4,happy,ann\n")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for path in done[0].glob("*.onnx"):
+        (plain / path.name).symlink_to(path)
+    card = json.loads((done[0] / "avtca.json").read_text())
+    del card["checkpoint"]
+    (plain / "avtca.json").write_text(json.dumps(card))
+    multi = tmp_path / "multi"
+    save_checkpoint(multi, small("concatenation"), SPEC, provenance={"recipe": {"loss": "binary"}})
+    new = tmp_path / "new"
+    cases = [
+        (tiny, tmp_path / "clips.csv", new, CorpusError, "all clips are labelled 'sad'"),
+        (tiny, tmp_path / "one.csv", new, LeakError, "all clips are of one speaker"),
+        (tiny, tmp_path / "nowhere", new, CorpusError, "no such folder or CSV"),
+        (tiny, clips, tmp_path / "full", ConfigError, "the folder holds something else"),
+        (tiny, clips, done[0], ConfigError, "another epochs"),
+        (str(plain), clips, new, CheckpointError, "no weights that can be trained"),
+        (str(multi), clips, new, CheckpointError, "several labels at once"),
+        (str(tmp_path / "no"), clips, new, CheckpointError, "no such file or folder"),
+    ]
+    for checkpoint, source, out, kind, text in cases:
+        with pytest.raises(kind, match=text):
+            finetune(checkpoint, source, out, epochs=2)
+    assert not new.exists()
+
+
+def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
+    """Two networks together, whose calm counts for neutral; one of them is adapted."""
+    out, *_ = done
+    plain = load_start(tiny)
+    takes = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").takes
+    takes = replace(takes, spec=replace(takes.spec, labels=("happy", "neutral", "surprise")))
+    fine = replace(SPEC, labels=("calm", "happy", "neutral", "sad"))
+    networks = [small("best", fine), small("concatenation", fine)]
+    sums = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    export_bundle(
+        tmp_path,
+        name="two",
+        fusion=Together(networks, sums).eval(),
+        card=replace(plain.card, calibration={"temperature": 2.0}),
+        start=(networks[0], fine),
+        face=PACKAGED / "face.onnx",
+    )
+    start = load_start(str(tmp_path))
+    assert start.labels == fine.labels and start.says == SPEC.labels
+    parts = label_parts(start, ("calm", "happy", "surprise"))
+    assert parts == {"kept": ["calm", "happy"], "new": ["surprise"], "gone": ["neutral", "sad"]}
+    whole, limited = answers_before(start, takes)
+    assert whole.labels == SPEC.labels and set(whole.takes) < set(takes.names)
+    together = Together(networks, sums).eval()
+    known = takes.named(whole.takes)
+    expected = predict_takes(together, known, temperature=2.0)
+    np.testing.assert_allclose(whole.probs, expected, atol=1e-4)
+    share = expected[:, 1] / (expected[:, 0] + expected[:, 1])
+    np.testing.assert_allclose(limited.probs[:, 1], share, atol=1e-4)
+    assert not limited.probs[:, 2].any()

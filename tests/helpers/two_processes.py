@@ -1,0 +1,48 @@
+"""Run by test_distributed, alone and under torchrun: a short training that keeps its gradients."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from lightning.pytorch.callbacks import Callback
+
+sys.path.insert(0, str(Path(__file__).parent))
+from made_takes import SPEC, make_takes
+
+from avtca.training.train_config import Augmentation, Optimiser, Recipe
+from avtca.training.trainer import fit, new_network
+
+SIZES = {"visual_widths": (8, 8, 16, 16), "sound_widths": (8, 16, 16, 16)}
+
+
+class Keep(Callback):
+    def __init__(self, out: Path) -> None:
+        self.out, self.steps = out, []
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        gradients = {n: w.grad.clone() for n, w in module.network.named_parameters()}
+        self.steps.append(gradients)
+
+    def on_train_end(self, trainer, module):
+        if trainer.is_global_zero:
+            torch.save(self.steps, self.out / "gradients.pt")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    out = Path(sys.argv[1])
+    out.mkdir(exist_ok=True)
+    recipe = Recipe(
+        epochs=2,
+        batch=8,
+        auxiliary=0.3,
+        class_weights=True,
+        augmentation=Augmentation(crop_slack_s=0.2, time_masks=1),
+        optimiser=Optimiser(learning_rate=0.01),
+    )
+    network = new_network("best", SPEC, sound_front="conv1d", **SIZES)
+    result = fit(
+        network, recipe, make_takes(24), make_takes(12, seed=1), out=out, callbacks=[Keep(out)]
+    )
+    print(os.environ.get("WORLD_SIZE", "1"), len(result.history))

@@ -1,0 +1,144 @@
+"""The folder of reports that a later call goes on with, and the table with a row a file."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from avtca.media import find_media
+from avtca.media.find import OUTPUTS
+from avtca.recognize.report import Coverage, Person, Report, Thumbnail, TimelineRow
+from avtca.recognize.summary import HEAD, TAIL, summary_csv
+from avtca.recognize.writers import OutputFolder, file_digest
+from avtca.runtime.backends import thresholds_of
+
+LABELS = ("happy", "sad")
+SCORES = {"happy": 0.75, "sad": 0.25}
+OPTIONS = {"window_steps": 36, "person": "main"}
+
+
+def made(file="x.mp4", people=0):
+    coverage, sure = Coverage(1.0, 0.5, 0.25), {"both": 0.7}
+    both = ("face", "voice")
+    rows = [TimelineRow(0.0, 2.0, SCORES, both, 1.0, 0.5, i) for i in range(max(1, people))]
+    face = Thumbnail(1.0, 0, np.zeros((96, 96, 3), np.uint8), (1.0, 2.0, 3.0, 4.0))
+    return Report(
+        file=str(file),
+        duration_s=2.0,
+        labels=LABELS,
+        scores=SCORES,
+        timeline=tuple(rows),
+        coverage=coverage,
+        warnings=("one", "two, three"),
+        model="test",
+        people=tuple(
+            Person(i, SCORES, (row,), coverage, sure, 1.0, 0.0, 1.0, face.box, 1.0, face)
+            for i, row in enumerate(rows[:people])
+        ),
+        thresholds=sure,
+    )
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clips" / "b" / "x.mp4"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"first")
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def names(out):
+    return sorted(path.name for path in out.iterdir())
+
+
+def test_what_is_there_is_not_read_again(clip, out):
+    digest = file_digest(clip)
+    first = OutputFolder(out, OPTIONS)
+    assert first.done(clip, digest) is None
+    entry = first.add(made(clip, people=2), clip, clip.parents[1], digest)
+    again = OutputFolder(out, OPTIONS).done(clip, digest)
+    assert again.report.to_dict() == entry.report.to_dict()
+    assert (again.png, again.portraits) == (entry.png, entry.portraits)
+    assert [number for number, _ in again.portraits] == [0, 1]
+    endings = ("csv", "json", "png", "person0.png", "person1.png")
+    assert names(out) == sorted([OUTPUTS, *(f"b__x.mp4.{ending}" for ending in endings)])
+
+
+def test_other_content_options_or_loss_is_read_again(clip, out):
+    digest = file_digest(clip)
+    OutputFolder(out, OPTIONS).add(made(clip, people=1), clip, None, digest)
+    other = OutputFolder(out, {**OPTIONS, "window_steps": 20})
+    assert other.done(clip, digest) is None and other.others() == 1
+    clip.write_bytes(b"second")
+    assert OutputFolder(out, OPTIONS).done(clip, file_digest(clip)) is None
+    (out / "x.mp4.json").write_text("{")
+    assert OutputFolder(out, OPTIONS).done(clip, digest) is None
+    other.add(made(clip), clip, None, digest)
+    assert names(out) == [OUTPUTS, "x.mp4.csv", "x.mp4.json", "x.mp4.png"]
+    assert OutputFolder(out, OPTIONS).others() == 1
+    (out / OUTPUTS).write_text('{"files": 3}')
+    assert OutputFolder(out, OPTIONS).done(clip, digest) is None
+
+
+def test_names_do_not_clash_and_do_not_change(tmp_path, out):
+    folder = OutputFolder(out, OPTIONS)
+    below = tmp_path / "clips"
+    paths = [below / "a" / "x.mp4", below / "b" / "x.wav", below / "a__x.mp4", below / "summary"]
+    paths += [below / ("é" * 120 + ".mp4"), tmp_path / "other" / "a__X.mp4"]
+    stems = []
+    for path in paths:
+        stems.append(folder.stem(path, below if below in path.parents else None))
+        folder.add(made(path), path, below if below in path.parents else None, "0")
+    assert stems[:2] == ["a__x.mp4", "b__x.wav"]
+    assert len({stem.casefold() for stem in stems} | {"summary"}) == len(paths) + 1
+    assert all(stem.startswith("a__") for stem in (stems[2], stems[5]))
+    later = OutputFolder(out, OPTIONS)
+    again = [later.stem(path, below if below in path.parents else None) for path in reversed(paths)]
+    assert again == stems[::-1]
+
+
+def test_pictures_of_an_earlier_call_are_no_media(clip, out):
+    OutputFolder(out, OPTIONS).add(made(clip, people=1), clip, None, "0")
+    (out / "mine.png").touch()
+    assert [found.path for found in find_media([out.parent])] == [clip, out / "mine.png"]
+
+
+def test_no_digest_of_what_is_no_plain_file(tmp_path):
+    assert file_digest(tmp_path) is None
+    assert file_digest(tmp_path / "gone") is None
+
+
+def test_a_row_a_file_and_the_failed_ones_too():
+    unmeasured = replace(made("b.mp4", people=2), thresholds={})
+    text = summary_csv([made("a, b.mp4"), ("bad.mp4", "read bad.mp4: empty"), unmeasured], LABELS)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0]) == [*HEAD, *LABELS, *TAIL]
+    assert [row["file"] for row in rows] == ["a, b.mp4", "bad.mp4", "b.mp4"]
+    assert [row["sure"] for row in rows] == ["true", "", ""]
+    assert [row["people"] for row in rows] == ["", "", "2"]
+    assert rows[0]["warnings"] == "one | two, three"
+    assert float(rows[0]["happy"]) == float(rows[0]["confidence"]) == 0.75
+    assert (rows[0]["read"], rows[0]["face"], rows[0]["voice"]) == ("1.0", "0.5", "0.25")
+    assert rows[1]["error"] == "read bad.mp4: empty"
+    assert not any(rows[1][name] for name in rows[1] if name not in ("file", "error"))
+
+
+@pytest.mark.parametrize(
+    ("sure", "wanted"),
+    [
+        (0.45, {"both": 0.45}),
+        (None, {}),
+        ({"both": 0.5, "face": None, "voice": 0.7}, {"both": 0.5, "voice": 0.7}),
+    ],
+)
+def test_a_card_names_thresholds_by_stream_or_one_for_both(sure, wanted):
+    assert thresholds_of({"temperature": 1.0, "sure": sure}) == wanted
+    assert thresholds_of({}) == {}

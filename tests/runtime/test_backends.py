@@ -1,0 +1,114 @@
+"""Models that users hand over: what works, and what is refused in one line."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import avtca
+from avtca.clipspec import ClipSpec
+from avtca.errors import CheckpointError
+from avtca.labels import SEVEN
+from avtca.model import ModelConfig, build_model
+from avtca.model.checkpoint import save_checkpoint
+from avtca.runtime.backends import PACKAGED, OnnxEngine, TorchEngine, read_bundle
+
+PIXELS = ClipSpec(
+    window_s=1.6,
+    video_steps=4,
+    crop_px=32,
+    sample_rate=16_000,
+    sound="logmel",
+    sound_dim=16,
+    n_fft=512,
+    hop=320,
+    labels=("calm", "angry", "bored"),
+)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    network = build_model("figure", ModelConfig.for_spec(PIXELS)).eval()
+    save_checkpoint(tmp_path / "mine", network, PIXELS, calibration={"temperature": 2.0})
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return shutil.copytree(PACKAGED, tmp_path / "bundle")
+
+
+def test_a_checkpoint_that_reads_pixels_recognises(checkpoint, samples):
+    report = avtca.load(checkpoint).predict(samples / "01-01-01-01-01-01-01.mp4")
+    assert set(report.scores) == set(PIXELS.labels)
+    assert report.modalities == ("face", "voice")
+    assert str(checkpoint) in report.model
+
+
+def test_a_checkpoint_on_other_features_is_refused(tmp_path):
+    spec = ClipSpec(visual="features", visual_features="openface_au", visual_dim=17, labels=SEVEN)
+    network = build_model("figure", ModelConfig.for_spec(spec)).eval()
+    save_checkpoint(tmp_path / "au", network, spec)
+    with pytest.raises(CheckpointError, match="openface_au"):
+        avtca.load(tmp_path / "au")
+
+
+def test_a_pickle_is_refused_without_being_read(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")
+    with pytest.raises(CheckpointError, match="convert"):
+        avtca.load(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_files_that_are_not_the_cards_are_refused(bundle):
+    with (bundle / "fusion.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(CheckpointError, match="not those the card names"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda card: card.update(format=99), "format 99"),
+        (lambda card: card.pop("format"), "broken"),
+    ],
+)
+def test_cards_of_other_formats_are_refused(bundle, change, words):
+    card = json.loads((bundle / "avtca.json").read_text())
+    change(card)
+    (bundle / "avtca.json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=words):
+        read_bundle(bundle)
+
+
+def test_missing_parts_are_named(bundle):
+    (bundle / "face.onnx").unlink()
+    with pytest.raises(CheckpointError, match=r"face\.onnx is missing"):
+        read_bundle(bundle)
+    with pytest.raises(CheckpointError, match=r"no avtca\.json"):
+        read_bundle(bundle / "nowhere")
+
+
+def test_the_packaged_card_says_what_it_must():
+    card = read_bundle().card
+    assert tuple(card["labels"]) == SEVEN
+    for key in ("clip_spec", "calibration", "provenance", "metrics", "weights_sha256", "bridge"):
+        assert card[key], key
+    size = sum((PACKAGED / name).stat().st_size for name in card["files"].values())
+    assert size <= 15e6
+
+
+def test_the_face_network_gives_probabilities():
+    engine = OnnxEngine(read_bundle(), threads=1)
+    crops = np.random.default_rng(0).integers(0, 255, (5, 48, 48), dtype=np.uint8)
+    features = engine.expression(crops)
+    assert features.shape == (5, 7)
+    np.testing.assert_allclose(features.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(engine.expression(crops[:1]), features[:1], atol=1e-5)
+
+
+def test_the_temperature_is_the_checkpoints(checkpoint):
+    assert TorchEngine(checkpoint).temperature == 2.0

