@@ -21,7 +21,7 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def samples(shared: Path) -> Path:
+def sample_clips(shared: Path) -> Path:
     """The sample clips."""
     return shared / "samples"
 

@@ -98,7 +98,7 @@ def make_clip(path: Path, frames: list[bytes], sound: Path | None, seconds: floa
         video = out.add_stream("ffv1", rate=1000)
         video.pix_fmt, video.width, video.height = "gray", 224, 224
         video.codec_context.time_base = video.time_base = Fraction(1, 1000)
-        audio = out.add_stream("flac", rate=16_000) if sound is not None else None
+        stream = out.add_stream("flac", rate=16_000) if sound is not None else None
         for i, data in enumerate(frames):
             picture = np.asarray(Image.open(BytesIO(data)).convert("L"))
             frame = av.VideoFrame.from_ndarray(picture, format="gray")
@@ -106,11 +106,11 @@ def make_clip(path: Path, frames: list[bytes], sound: Path | None, seconds: floa
             frame.time_base = video.codec_context.time_base
             out.mux(video.encode(frame))
         out.mux(video.encode())
-        if audio is not None:
+        if stream is not None:
             with av.open(str(sound)) as source:
                 for block in source.decode(audio=0):
-                    out.mux(audio.encode(block))
-            out.mux(audio.encode())
+                    out.mux(stream.encode(block))
+            out.mux(stream.encode())
 
 
 class Take(NamedTuple):

@@ -30,10 +30,10 @@ def six(corpora):
 
 
 @pytest.fixture(scope="module")
-def predicted(six, samples, tmp_path_factory):
+def predicted(six, sample_clips, tmp_path_factory):
     """The real clips through one call, with everything it can write."""
     out = tmp_path_factory.mktemp("out")
-    clips = [*six, *sorted(samples.glob("*.m[po]*"))]
+    clips = [*six, *sorted(sample_clips.glob("*.m[po]*"))]
     done = avtca("predict", *clips, "--format", "json", "--out", out)
     return done, out, clips
 
@@ -186,10 +186,10 @@ def test_names_are_printed_as_they_are(tmp_path, six):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_stopped_it_prints_what_is_done_and_goes_on_later(six, samples, tmp_path):
+def test_stopped_it_prints_what_is_done_and_goes_on_later(six, sample_clips, tmp_path):
     """One short clip is done while the long one is read."""
     out = tmp_path / "out"
-    clips = [six[0], samples / "obama_speech.mp4", six[1]]
+    clips = [six[0], sample_clips / "obama_speech.mp4", six[1]]
     command = [sys.executable, "-m", "avtca", "predict", *clips, "--out", out, "--format", "json"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(list(map(str, command)), env=SMALL, **streams) as process:

@@ -205,14 +205,14 @@ def test_workers_that_never_start_are_said_so(tmp_path: Path) -> None:
     assert "__name__" in done.stderr and done.returncode == 1
 
 
-def test_a_corrupt_video_among_good_ones(corpora: Path, samples: Path, tmp_path: Path) -> None:
+def test_a_corrupt_video_among_good_ones(corpora: Path, sample_clips: Path, tmp_path: Path) -> None:
     source = tmp_path / "src" / "happy" / "p"
     source.mkdir(parents=True)
     good = (corpora / "cremad" / "1001_DFA_HAP_XX.flv").read_bytes()
     (source / "good.flv").write_bytes(good)
     (source / "empty.mp4").write_bytes(b"")
     (source / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
-    whole = (samples / "01-01-01-01-01-01-01.mp4").read_bytes()
+    whole = (sample_clips / "01-01-01-01-01-01-01.mp4").read_bytes()
     (source / "half.mp4").write_bytes(whole[: len(whole) // 2])
     write_wav(source / "voice.wav", 1.0)
     spec = ClipSpec(crop_px=32, sample_rate=8000)

@@ -179,7 +179,7 @@ def test_near_pairs_are_those_of_a_plain_count() -> None:
     assert [(i, j) for i, j, _ in near_pairs(hashes, 0.05)] == plain
 
 
-def test_real_sound_through_other_codecs(corpora: Path, samples: Path) -> None:
+def test_real_sound_through_other_codecs(corpora: Path, sample_clips: Path) -> None:
     """The FLAC and the mp4 of one take are copies; other takes of the same actor are not."""
     from avtca.media import open_clip
 
@@ -188,7 +188,7 @@ def test_real_sound_through_other_codecs(corpora: Path, samples: Path) -> None:
 
     names = sorted((corpora / "ravdess" / "audio").glob("03-01-*-01.flac"))[:20]
     hashes = [read(path, 16_000) for path in names]
-    hashes.append(read(samples / "01-01-01-01-01-01-01.mp4", 22_050))
+    hashes.append(read(sample_clips / "01-01-01-01-01-01-01.mp4", 22_050))
     pairs = near_pairs(hashes, 0.14)
     assert [(names[i].stem, j) for i, j, _ in pairs] == [("03-01-01-01-01-01-01", 20)]
 

@@ -79,14 +79,14 @@ def root(tmp_path: Path) -> Path:
     sound[TRAIN][1][153, 3] = 3.4e38
     sound[TRAIN] = (sound[TRAIN][0], sound[TRAIN][1][:-7])  # fewer rows than intervals
     write_csd(folder / "CMU_MOSEI_COVAREP.csd", "COVAREP", sound)
-    visual = {}
+    facet = {}
     for video in (TRAIN, VALID):  # TEST has no visual features
         intervals = ticks(30, 4, offset=0.0123)  # does not line up with 100 Hz
         values = np.tile(intervals.mean(axis=1, keepdims=True), 3).astype(np.float32) + 1
         values[45:60] = 0  # no face found
         order = rng.permutation(len(intervals))  # not in the order of time
-        visual[video] = (intervals[order], values[order])
-    write_csd(folder / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", visual)
+        facet[video] = (intervals[order], values[order])
+    write_csd(folder / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", facet)
     return folder
 
 

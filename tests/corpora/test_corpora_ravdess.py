@@ -157,12 +157,12 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_the_real_mp4_and_wav_and_another_spec(
-    samples: Path, corpora: Path, tmp_path: Path
+    sample_clips: Path, corpora: Path, tmp_path: Path
 ) -> None:
     spec, rest = ClipSpec(), "01-01-01-01-01-01"
     root = tmp_path / "Actor_01"
     root.mkdir()
-    (root / f"01-{rest}.mp4").symlink_to(samples / f"01-{rest}.mp4")
+    (root / f"01-{rest}.mp4").symlink_to(sample_clips / f"01-{rest}.mp4")
     sound = corpora / "ravdess" / "audio" / f"03-{rest}.flac"
     (root / f"03-{rest}.flac").symlink_to(sound)
     prepare(read_corpus("ravdess", root, spec), tmp_path / "out", spec)

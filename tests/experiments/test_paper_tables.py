@@ -92,7 +92,7 @@ def write_voice(path, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(samples.tobytes())
+        file.writeframes(sample_clips.tobytes())
 
 
 SMALL = ["train.epochs=1", "train.device=cpu", "train.workers=0", "train.batch=4", "seeds=[0]"]

@@ -15,12 +15,12 @@ Clips = Callable[..., list[Frame]]
 
 
 @pytest.fixture(scope="session")
-def frames(samples: Path, corpora: Path) -> Clips:
+def frames(sample_clips: Path, corpora: Path) -> Clips:
     """``frames("park.mp4")``: the frames of a sample or CREMA-D clip at 25/6 a second."""
 
     @cache
     def read(name: str, rate: float = RATE) -> list[Frame]:
-        folder = corpora / "cremad" if name.endswith(".flv") else samples
+        folder = corpora / "cremad" if name.endswith(".flv") else sample_clips
         return list(open_clip(folder / name).frames(rate))
 
     return read

@@ -35,5 +35,5 @@ def write_wav(path: Path, seconds: float = 0.5, rate: int = 8000, seed: int = 0)
     samples = np.int16(0.5 * tone * steps / np.abs(tone).max() * 32767)
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
-        file.writeframes(samples.tobytes())
+        file.writeframes(sample_clips.tobytes())
     return path

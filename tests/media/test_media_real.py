@@ -28,8 +28,8 @@ def read(path, rate=10):
         ("noface_face.mov", 6.38, (960, 540), 64),
     ],
 )
-def test_samples(samples, name, seconds, size, n_frames):
-    clip, frames, wave = read(samples / name)
+def test_samples(sample_clips, name, seconds, size, n_frames):
+    clip, frames, wave = read(sample_clips / name)
     assert clip.duration_s == pytest.approx(seconds, abs=0.02)
     assert clip.read_s == pytest.approx(seconds, abs=0.1)
     assert (clip.info.width, clip.info.height) == size
@@ -39,23 +39,23 @@ def test_samples(samples, name, seconds, size, n_frames):
     assert 0.01 < np.abs(wave).max() <= 1.2
 
 
-def test_timestamps_win_over_the_frame_rate_of_the_header(samples):
-    clip = open_clip(samples / "obama_speech.mp4")
+def test_timestamps_win_over_the_frame_rate_of_the_header(sample_clips):
+    clip = open_clip(sample_clips / "obama_speech.mp4")
     assert clip.info.frame_rate == pytest.approx(11.936, abs=1e-3)
     times = [frame.time_s for frame in clip.frames(600)]
     assert times == pytest.approx([k / 12 for k in range(105)], abs=1e-6)
 
 
-def test_hevc(samples):
-    clip = open_clip(samples / "noface_face.mov")
+def test_hevc(sample_clips):
+    clip = open_clip(sample_clips / "noface_face.mov")
     assert clip.info.video_codec == "hevc"
     times = [frame.time_s for frame in clip.frames(1000)]
     steps = np.diff(times)
     assert len(times) == 169 and steps.max() > 2 * steps.min(), "a variable frame rate"
 
 
-def test_picture_that_starts_late(samples):
-    _, frames, wave = read(samples / "short_hamilton_clip.mp4")
+def test_picture_that_starts_late(sample_clips):
+    _, frames, wave = read(sample_clips / "short_hamilton_clip.mp4")
     assert frames[0].time_s == pytest.approx(0.844, abs=1e-3) and frames[0].step == 8
     assert len(wave) / 16_000 == pytest.approx(10.01, abs=0.01)
 

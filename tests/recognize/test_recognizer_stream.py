@@ -41,16 +41,16 @@ def recognizer(detector):
 
 @pytest.mark.parametrize("name", ["park.mp4", "01-01-01-01-01-01-01.mp4", "obama_speech.mp4"])
 @pytest.mark.parametrize("hop_s", [None, 0.5])
-def test_the_windows_are_those_of_the_one_door(recognizer, samples, name, hop_s):
-    report = recognizer.predict(samples / name, hop_s=hop_s)
+def test_the_windows_are_those_of_the_one_door(recognizer, sample_clips, name, hop_s):
+    report = recognizer.predict(sample_clips / name, hop_s=hop_s)
     wanted = preprocess.window_start_steps(report.duration_s, SPEC, hop_s)
     assert [round(row.start_s * SPEC.video_rate) for row in report.timeline] == wanted
     assert report.timeline[-1].end_s == pytest.approx(report.duration_s)
     assert report.timeline[0].start_s == 0
 
 
-def test_sound_of_a_window_is_that_of_the_whole_file(recognizer, samples):
-    path = samples / "01-01-01-01-01-01-01.mp4"
+def test_sound_of_a_window_is_that_of_the_whole_file(recognizer, sample_clips):
+    path = sample_clips / "01-01-01-01-01-01-01.mp4"
     report = recognizer.predict(path)
     wave = np.concatenate(list(open_clip(path).sound(SPEC.sample_rate)))
     batch = recognizer.engine.batches[0]
@@ -65,21 +65,21 @@ def test_sound_of_a_window_is_that_of_the_whole_file(recognizer, samples):
         np.testing.assert_array_equal(batch.sound_mask[i], mask)
 
 
-def test_faces_are_seen_where_they_are(recognizer, samples):
-    late = recognizer.predict(samples / "noface_face.mov")
+def test_faces_are_seen_where_they_are(recognizer, sample_clips):
+    late = recognizer.predict(sample_clips / "noface_face.mov")
     assert late.timeline[0].face == 0
     assert late.timeline[-1].face > 0.5
     assert 0.2 < late.coverage.face < 0.7
     assert any("of the file" in warning for warning in late.warnings)
-    nobody = recognizer.predict(samples / "no_face.mp4")
+    nobody = recognizer.predict(sample_clips / "no_face.mp4")
     assert nobody.coverage.face == 0
     assert nobody.modalities == ("voice",)
     assert all(row.person == MAIN for row in nobody.timeline)
     assert any("no face" in warning for warning in nobody.warnings)
 
 
-def test_two_men_are_two_persons(recognizer, samples):
-    everyone = recognizer.predict(samples / "obama_speech.mp4", person="all")
+def test_two_men_are_two_persons(recognizer, sample_clips):
+    everyone = recognizer.predict(sample_clips / "obama_speech.mp4", person="all")
     assert len(everyone.persons) == 2
     starts = [row.start_s for row in everyone.timeline]
     assert len(starts) == 2 * len(set(starts))
@@ -96,21 +96,21 @@ def test_two_men_are_two_persons(recognizer, samples):
             assert np.abs(np.subtract(row.box, person.box)).max() < 0.5 * (x1 - x0)
     boxes = [person.box for person in everyone.people]
     assert boxes[0][2] < boxes[1][0] or boxes[1][2] < boxes[0][0]
-    one = recognizer.predict(samples / "obama_speech.mp4")
+    one = recognizer.predict(sample_clips / "obama_speech.mp4")
     assert one.persons == {} and one.people == ()
     assert one.scores == everyone.scores
     assert all(row.box for row in one.timeline)
     assert len({row.person for row in one.timeline}) == 1
 
 
-def test_each_crop_goes_through_the_network_once(recognizer, samples):
-    report = recognizer.predict(samples / "01-01-01-01-01-01-01.mp4", hop_s=0.2)
+def test_each_crop_goes_through_the_network_once(recognizer, sample_clips):
+    report = recognizer.predict(sample_clips / "01-01-01-01-01-01-01.mp4", hop_s=0.2)
     steps = round(report.coverage.face * report.duration_s * SPEC.video_rate)
     assert recognizer.engine.crops_seen == steps
 
 
-def test_window_and_hop_that_cannot_be(recognizer, samples):
-    clip = samples / "park.mp4"
+def test_window_and_hop_that_cannot_be(recognizer, sample_clips):
+    clip = sample_clips / "park.mp4"
     nan, inf = float("nan"), float("inf")
     windows = [{"window_s": x} for x in (9.0, 0.01, nan, inf)]
     for kwargs in (*windows, *({"hop_s": x} for x in (0.0, 5.0, nan, inf)), {"person": "both"}):
@@ -118,8 +118,8 @@ def test_window_and_hop_that_cannot_be(recognizer, samples):
             recognizer.predict(clip, **kwargs)
 
 
-def test_a_shorter_window_masks_the_rest(recognizer, samples):
-    report = recognizer.predict(samples / "01-01-01-01-01-01-01.mp4", window_s=0.8)
+def test_a_shorter_window_masks_the_rest(recognizer, sample_clips):
+    report = recognizer.predict(sample_clips / "01-01-01-01-01-01-01.mp4", window_s=0.8)
     batch = recognizer.engine.batches[0]
     assert not batch.visual_mask[:, 8:].any()
     assert not batch.sound_mask[:, 80:].any()
@@ -139,10 +139,10 @@ def test_neither_face_nor_voice_is_one_clear_line(recognizer, tmp_path):
         recognizer.predict(path)
 
 
-def test_a_picture_is_read_from_the_face(recognizer, samples, tmp_path):
+def test_a_picture_is_read_from_the_face(recognizer, sample_clips, tmp_path):
     from PIL import Image
 
-    frame = next(iter(open_clip(samples / "01-01-01-01-01-01-01.mp4").frames(1.0)))
+    frame = next(iter(open_clip(sample_clips / "01-01-01-01-01-01-01.mp4").frames(1.0)))
     path = tmp_path / "face.png"
     Image.fromarray(frame.rgb).save(path)
     report = recognizer.predict(path)
@@ -158,7 +158,7 @@ def test_a_sound_file_is_read_from_the_voice(recognizer, corpora):
     assert any("no picture" in warning for warning in report.warnings)
 
 
-def test_training_and_service_make_the_same_input(samples, tmp_path, detector):
+def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detector):
     """A clip prepared for training and the same clip recognised: bit for bit."""
     from avtca.corpora import PreparedCorpus, prepare, read_corpus
 
@@ -176,7 +176,7 @@ def test_training_and_service_make_the_same_input(samples, tmp_path, detector):
     )
     source = tmp_path / "clips" / "neutral"
     source.mkdir(parents=True)
-    (source / "one.mp4").write_bytes((samples / "01-01-01-01-01-01-01.mp4").read_bytes())
+    (source / "one.mp4").write_bytes((sample_clips / "01-01-01-01-01-01-01.mp4").read_bytes())
     layout = read_corpus("folder", tmp_path / "clips", spec)
     prepare(layout, tmp_path / "cache", spec, workers=0, lossless=True)
     corpus = PreparedCorpus.open(tmp_path / "cache")
@@ -194,9 +194,9 @@ def test_training_and_service_make_the_same_input(samples, tmp_path, detector):
     np.testing.assert_array_equal(served.sound_mask[heard], trained.sound_mask[heard])
 
 
-def test_half_a_film_is_read_by_half_and_not_sure(samples, corpora, tmp_path, detector):
+def test_half_a_film_is_read_by_half_and_not_sure(sample_clips, corpora, tmp_path, detector):
     """`both=0`: every answer from face and voice would be sure."""
-    whole = samples / "obama_speech.mp4"
+    whole = sample_clips / "obama_speech.mp4"
     half = tmp_path / "half.mp4"
     with (
         av.open(str(whole)) as source,
@@ -218,11 +218,11 @@ def test_half_a_film_is_read_by_half_and_not_sure(samples, corpora, tmp_path, de
     assert any("cut short" in warning for warning in report.warnings)
 
 
-def test_a_picture_with_a_hole_is_not_read_whole(recognizer, samples, tmp_path):
+def test_a_picture_with_a_hole_is_not_read_whole(recognizer, sample_clips, tmp_path):
     """A third of the packets are noughts, and no picture comes until the next key frame."""
     path = tmp_path / "hole.mp4"
-    data = bytearray((samples / "obama_speech.mp4").read_bytes())
-    with av.open(str(samples / "obama_speech.mp4")) as source:
+    data = bytearray((sample_clips / "obama_speech.mp4").read_bytes())
+    with av.open(str(sample_clips / "obama_speech.mp4")) as source:
         packets = [(p.pos, p.size) for p in source.demux(source.streams.video[0]) if p.size]
     for pos, size in packets[len(packets) // 3 : 2 * len(packets) // 3]:
         data[pos : pos + size] = bytes(size)

@@ -39,8 +39,8 @@ def bundle(tmp_path):
     return shutil.copytree(PACKAGED, tmp_path / "bundle")
 
 
-def test_a_checkpoint_that_reads_pixels_recognises(checkpoint, samples):
-    report = avtca.load(checkpoint).predict(samples / "01-01-01-01-01-01-01.mp4")
+def test_a_checkpoint_that_reads_pixels_recognises(checkpoint, sample_clips):
+    report = avtca.load(checkpoint).predict(sample_clips / "01-01-01-01-01-01-01.mp4")
     assert set(report.scores) == set(PIXELS.labels)
     assert report.modalities == ("face", "voice")
     assert str(checkpoint) in report.model

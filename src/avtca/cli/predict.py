@@ -91,7 +91,7 @@ def predict(
     stopped: KeyboardInterrupt | ConfigError | None = None
     try:
         for one in found:
-            call.take(one)
+            call.process(one)
     except (KeyboardInterrupt, ConfigError) as reason:
         stopped = reason
     if stopped is None or call.results:
@@ -156,7 +156,7 @@ class Call:
         }
         self.folder = OutputFolder(out, options)
 
-    def take(self, one: "Found") -> None:
+    def process(self, one: "Found") -> None:
         """Read a file, unless the folder has its report; write that, and note what came of it.
 
         Raises :class:`ConfigError` where it cannot be written.

@@ -104,7 +104,7 @@ def read_mosei(root: Path, spec: ClipSpec) -> Layout:
     if labels is None:
         found = f"only {', '.join(sorted(csd))}" if csd else "no .csd file"
         raise CorpusError(asked, f"{found}, no labels", f"put {LABELS[0]}.csd there")
-    visual = _needed(csd, VISUAL, spec, asked) if spec.visual == "features" else None
+    facet = _needed(csd, VISUAL, spec, asked) if spec.visual == "features" else None
     sound = _csd(csd, SOUND, asked) if spec.sound == "features" else None
     whole = _whole_videos(files)
     side_of = _sides()
@@ -119,7 +119,7 @@ def read_mosei(root: Path, spec: ClipSpec) -> Layout:
             continue
         origin = np.floor(start * spec.video_rate + 1e-6) / spec.video_rate
         series: dict[str, Any] = {}
-        for key, path in (("visual_series", visual), ("sound_series", sound)):
+        for key, path in (("visual_series", facet), ("sound_series", sound)):
             if path and video in _open(path, asked):
                 drop_zeros = key == "visual_series"
                 series[key] = CsdSeries(path, video, float(origin), float(end), drop_zeros)

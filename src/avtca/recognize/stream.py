@@ -110,7 +110,7 @@ class WindowStream:
     def _reaches_past(self, end: int) -> bool:
         """Read up to ``end``; whether the file goes on after it."""
         while self._next_frame is not None and self._next_frame.step < end:
-            self._take(self._next_frame)
+            self._add_frame(self._next_frame)
             self._next_frame = next(self._frames, None)
         while not self._sound_done and self._wave_start + len(self._wave) <= self._sample(end):
             block = next(self._blocks, None)
@@ -123,7 +123,7 @@ class WindowStream:
         self.total_steps = max(self._video_steps, sound_steps)
         return self._next_frame is not None or heard > self._sample(end)
 
-    def _take(self, frame: Frame) -> None:
+    def _add_frame(self, frame: Frame) -> None:
         self._first_step = frame.step if not self._shown else self._first_step
         self._video_steps, self._shown = frame.step + 1, self._shown + 1
         faces = self._tracker.update(frame, self.detector.detect(frame.rgb))
