@@ -13,7 +13,7 @@ from PIL import Image
 from avtca.faces import TEMPLATE, MtcnnDetector, SlimeFaceDetector
 from avtca.faces import scale as scale_room
 from avtca.faces.align import fit_similarity
-from avtca.media import open_clip
+from avtca.media import open_media
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SPEAKERS = [
@@ -24,10 +24,10 @@ CLIPS = sorted(path for path in (SHARED / "samples").iterdir() if path.suffix in
 ENLARGE, BORDER, PICTURES = 4, 12, 3000
 RATE = 15 / 3.6
 POINTS = {
-    "all five": lambda marks: marks,
-    "eyes, mouth's corners": lambda marks: marks[[0, 1, 3, 4]],
-    "eyes, mouth's middle": lambda marks: np.stack([*marks[:2], marks[3:].mean(axis=0)]),
-    "eyes": lambda marks: marks[:2],
+    "all five": lambda caveats: caveats,
+    "eyes, mouth's corners": lambda caveats: caveats[[0, 1, 3, 4]],
+    "eyes, mouth's middle": lambda caveats: np.stack([*caveats[:2], caveats[3:].mean(axis=0)]),
+    "eyes": lambda caveats: caveats[:2],
 }
 
 
@@ -43,15 +43,15 @@ def template(path: str = str(SHARED / "corpora/ferplus/ferplus.npz")) -> None:
         if faces:
             face = max(faces, key=lambda face: face.box[2] - face.box[0])
             places.append(face.landmarks / ENLARGE - BORDER)
-    marks = np.array(places)
-    middle = np.median(marks, axis=0)
+    caveats = np.array(places)
+    middle = np.median(caveats, axis=0)
     mirror = middle[[1, 0, 2, 4, 3]] * [-1, 1] + [48, 0]
-    eyes = marks[:, 1] - marks[:, 0]
+    eyes = caveats[:, 1] - caveats[:, 0]
     roll = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
-    print(f"a face in {len(marks)} of {len(chosen)} pictures, {PICTURES} asked")
+    print(f"a face in {len(caveats)} of {len(chosen)} pictures, {PICTURES} asked")
     print("median, pixels of 48:", middle.round(2).tolist())
     print(
-        "quartiles apart:", np.subtract(*np.percentile(marks, [75, 25], axis=0)).round(2).tolist()
+        "quartiles apart:", np.subtract(*np.percentile(caveats, [75, 25], axis=0)).round(2).tolist()
     )
     print("with its mirror image:", ((middle + mirror) / 2).round(2).tolist())
     print("roll, degrees, 5 25 50 75 95 %:", np.percentile(roll, [5, 25, 50, 75, 95]).round(1))
@@ -67,10 +67,10 @@ def fits(*paths: str) -> None:
     square = np.array([0, 48, 48j, 48 + 48j, 24 + 24j])
     totals = {name: [] for name in POINTS}
     for path in paths or SPEAKERS:
-        found = [detector.detect(frame.rgb) for frame in open_clip(path).frames(60)]
-        marks = [faces[0].landmarks for faces in found if faces]
+        found = [detector.detect(frame.rgb) for frame in open_media(path).frames(60)]
+        caveats = [faces[0].landmarks for faces in found if faces]
         for name, points in POINTS.items():
-            turns = [fit_similarity(points(TEMPLATE * 48), points(m)) for m in marks]
+            turns = [fit_similarity(points(TEMPLATE * 48), points(m)) for m in caveats]
             corners = np.array([square * turn + shift for turn, shift in turns])
             scale = np.median([abs(turn) for turn, _ in turns])
             tremble = np.abs(np.diff(corners, 2, axis=0)) / scale / np.sqrt(6)
@@ -82,7 +82,7 @@ def fits(*paths: str) -> None:
 def detectors(*paths: str) -> None:
     """Faces found at 4.17 frames a second and processor time a frame, by longest side."""
     for path in paths or CLIPS:
-        frames = list(open_clip(path).frames(RATE))
+        frames = list(open_media(path).frames(RATE))
         for detector in (SlimeFaceDetector(), MtcnnDetector()):
             for side in (256, 320, 480):
                 scale_room.SIDE = side

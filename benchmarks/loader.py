@@ -1,12 +1,12 @@
 """Is a training kept fed? Items a second of its own loader, and of a training step beside it.
 
-    python benchmarks/loader.py [--takes 480] [--spec SPEC.json] [--out FILE]
+    python benchmarks/loader.py [--samples 480] [--spec SPEC.json] [--out FILE]
 
-RAVDESS's sound and face sequences, batches of 32 from `avtca.data.training`, one thread;
+RAVDESS's audio and face sequences, batches of 32 from `avtca.data.training`, one thread;
 processor seconds, so that other work on the machine counts little. The first epoch makes windows,
 the second finds those made that do not change. Then two networks with the windows and the recipe of
 their own configuration over eight epochs: `best` hears pitch, whose windows cost more to make; each
-is made once, and a take has some dozens (its speeds and crops). Then what each step of the
+is made once, and a sample has some dozens (its speeds and crops). Then what each step of the
 waveform's augmentation costs by itself, on a window of the usual length and of a prime length.
 Cost: three minutes.
 """
@@ -30,7 +30,7 @@ from avtca.audio import augment, features
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features
 from avtca.corpora.store import write_json
-from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.training import TrainingData, training_loader
 from avtca.data.windows import Batch
 from avtca.model import ModelConfig, build_model
@@ -53,16 +53,18 @@ KINDS = {
 }
 
 
-def fed(takes: TakeSet, augmentation: Augmentation, epochs: int = 2) -> tuple[list[int], Batch]:
+def fed(
+    samples: EmotionDataset, augmentation: Augmentation, epochs: int = 2
+) -> tuple[list[int], Batch]:
     """Items a second of each epoch, and a batch."""
-    data = TrainingData(takes, augmentation, seed=0)
+    data = TrainingData(samples, augmentation, seed=0)
     batches = training_loader(data, 32)
     out, batch = [], None
     for epoch in range(epochs):
         batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         before, items = time.process_time(), 0
         for batch in batches:
-            items += len(batch.take)
+            items += len(batch.sample)
         out.append(round(items / (time.process_time() - before)))
     assert batch is not None
     return out, batch
@@ -76,7 +78,7 @@ def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **size
     for step in range(steps + 2):
         if step == 2:
             before = time.process_time()
-        answer = model(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+        answer = model(batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         loss = F.cross_entropy(answer.logits, batch.target)
         optimiser.zero_grad()
         loss.backward()
@@ -84,23 +86,23 @@ def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **size
     return round(32 * steps / (time.process_time() - before))
 
 
-def as_trained(corpus: PreparedCorpus, name: str, takes: int) -> dict[str, Any]:
+def as_trained(corpus: PreparedCorpus, name: str, samples: int) -> dict[str, Any]:
     """A network of the RAVDESS table with its own windows, recipe and sizes."""
     experiment = load_experiment(CONFIGS / "variants" / f"{name}.yaml")
-    some = every_nth(from_corpus(corpus.view(experiment.clip.over(corpus.spec))), takes)
+    some = every_nth(from_corpus(corpus.view(experiment.clip.over(corpus.spec))), samples)
     items, batch = fed(some, experiment.train.augmentation, EPOCHS)
     model = experiment.model
     return {
-        "sound": some.spec.sound,
+        "audio": some.spec.audio,
         "loader_items_per_s": items,
         "training_step_items_per_s": eaten(model.variant, some.spec, batch, **model.sizes),
     }
 
 
-def every_nth(takes: TakeSet, n: int) -> TakeSet:
-    """So many of the takes, of all people, with no window made yet."""
-    every = max(1, len(takes) // n)
-    return replace(takes.at(np.arange(0, len(takes), every)[:n]), kept={})
+def every_nth(samples: EmotionDataset, n: int) -> EmotionDataset:
+    """So many of the samples, of all people, with no window made yet."""
+    every = max(1, len(samples) // n)
+    return replace(samples.at(np.arange(0, len(samples), every)[:n]), kept={})
 
 
 def milliseconds(work: Callable[[], Any], *, times: int = 40) -> float:
@@ -125,38 +127,38 @@ def parts(spec: ClipSpec, n: int) -> dict[str, float]:
         "speed": lambda: augment.speed(wave, 1.1),
         "gain": lambda: augment.gain(wave, 3),
         "chain": lambda: augment.WaveAugment(chance=0.5)(wave, rate, rng),
-        "sound_features": lambda: features(wave, spec),
+        "audio_features": lambda: features(wave, spec),
     }
     return {name: milliseconds(one) for name, one in work.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--takes", type=int, default=480)
+    parser.add_argument("--samples", type=int, default=480)
     parser.add_argument(
         "--spec", type=Path, default=ROOT / "configs/ravdess_sequences/clipspec.json"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/loader.json")
-    asked = parser.parse_args()
+    action = parser.parse_args()
     torch_threads(1)
-    spec = ClipSpec.from_dict({**ClipSpec().to_dict(), **json.loads(asked.spec.read_text())})
+    spec = ClipSpec.from_dict({**ClipSpec().to_dict(), **json.loads(action.spec.read_text())})
     with tempfile.TemporaryDirectory() as folder:
         corpus = load_ravdess_features(SHARED / "corpora" / "ravdess", spec, Path(folder) / "r")
-        takes = every_nth(from_corpus(corpus), asked.takes)
+        samples = every_nth(from_corpus(corpus), action.samples)
         items: dict[str, list[int]] = {}
         for name, change in KINDS.items():
             augmentation = Augmentation(crop_slack_s=0.4, **change)
-            items[name], batch = fed(replace(takes, kept={}), augmentation)
+            items[name], batch = fed(replace(samples, kept={}), augmentation)
             print(name, items[name], flush=True)
-        models = {name: eaten(name, takes.spec, batch) for name in ("figure", "best")}
+        models = {name: eaten(name, samples.spec, batch) for name in ("figure", "best")}
         trained = {}
         for name in models:
-            trained[name] = as_trained(corpus, name, asked.takes)
+            trained[name] = as_trained(corpus, name, action.samples)
             print(name, trained[name], flush=True)
     result = {
         "what": "RAVDESS features, batches of 32, one thread; items a second of processor time",
-        "spec": {name: getattr(spec, name) for name in ("sound_dim", "n_fft", "hop", "window_s")},
-        "takes": len(takes),
+        "spec": {name: getattr(spec, name) for name in ("audio_dim", "n_fft", "hop", "window_s")},
+        "samples": len(samples),
         "loader_items_per_s": items,
         "training_step_items_per_s": models,
         "as_trained": trained,
@@ -164,7 +166,7 @@ def main() -> None:
         "milliseconds_of_a_prime_length": parts(spec, 57_593),
         "machine": f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f}",
     }
-    write_json(asked.out, result)
+    write_json(action.out, result)
     print(json.dumps(result, indent=1))
 
 

@@ -1,7 +1,7 @@
 """Peak memory and time of streaming an hour of video: below 600 MB is the promise.
 
 Makes an hour of small video (160 x 120, 10 pictures a second, H.264 and AAC) in a temporary
-folder, then draws pictures at 10 a second and sound at 16 kHz side by side, as the recognizer
+folder, then draws pictures at 10 a second and audio at 16 kHz side by side, as the recognizer
 does, in a process of its own. Or reads the file that is given.
 
     python benchmarks/media_memory.py [FILE]
@@ -21,7 +21,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from avtca.media import open_clip
+from avtca.media import open_media
 
 HOUR_S = 3600
 FPS = 10
@@ -36,7 +36,7 @@ def make_hour(path: Path, seconds: int = HOUR_S) -> None:
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "35"})
         video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
-        sound = out.add_stream("aac", rate=RATE, layout="mono")
+        audio = out.add_stream("aac", rate=RATE, layout="mono")
         for second in range(seconds):
             for k in range(FPS):
                 at = (second * FPS + k) % 120
@@ -47,16 +47,16 @@ def make_hour(path: Path, seconds: int = HOUR_S) -> None:
             block = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
             block.sample_rate, block.pts = RATE, second * RATE
             block.time_base = Fraction(1, RATE)
-            out.mux(sound.encode(block))
+            out.mux(audio.encode(block))
         out.mux(video.encode(None))
-        out.mux(sound.encode(None))
+        out.mux(audio.encode(None))
 
 
 def stream(path: str) -> None:
     start = time.perf_counter()
-    clip = open_clip(path)
+    clip = open_media(path)
     frames = samples = 0
-    for frame, block in itertools.zip_longest(clip.frames(FPS), _by_tenths(clip.sound(RATE))):
+    for frame, block in itertools.zip_longest(clip.frames(FPS), _by_tenths(clip.audio(RATE))):
         frames += frame is not None
         samples += 0 if block is None else len(block)
     took = time.perf_counter() - start
@@ -70,7 +70,7 @@ def stream(path: str) -> None:
 
 
 def _by_tenths(blocks):
-    """Sound in pieces as long as a step, so that both streams are drawn at one pace."""
+    """Audio in pieces as long as a step, so that both streams are drawn at one pace."""
     for block in blocks:
         yield from (block[at : at + RATE // FPS] for at in range(0, len(block), RATE // FPS))
 

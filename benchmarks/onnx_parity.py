@@ -1,9 +1,9 @@
-"""Every network through torch.export and ONNX, against eager PyTorch, on real RAVDESS takes.
+"""Every network through torch.export and ONNX, against eager PyTorch, on real RAVDESS samples.
 
     python benchmarks/onnx_parity.py [VARIANT ...] [--ravdess FOLDER] [--out FILE]
 
-Feature front end: four takes, log-mel and face series, with and without each modality. Pixel
-front ends, of which there are six: two takes of actor 01 at 64 px. Batches of one and of all.
+Feature front end: four samples, log-mel and face series, with and without each modality. Pixel
+front ends, of which there are six: two samples of actor 01 at 64 px. Batches of one and of all.
 Cost: about six minutes on one core for all (the exporter, not the networks).
 """
 
@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from real_takes import FEATURES, PITCH, feature_takes, pixel_takes, pixels
+from real_samples import FEATURES, PITCH, feature_samples, pixel_samples, pixels
 
 from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.avtca import AVTCA
 from avtca.model.export import INPUTS, export_onnx, export_program
 
 MAPS = {
-    "figure": ("cross_attention.sound", "cross_attention.visual"),
-    "it1": ("transformer.sound", "transformer.visual"),
+    "figure": ("cross_attention.audio", "cross_attention.video"),
+    "it1": ("transformer.audio", "transformer.video"),
 }
 """Attention maps that go along as outputs."""
 
@@ -39,7 +39,7 @@ EXPERTS = "features, experts for voice and face"
 
 
 def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
-    """Running statistics of real takes, so that no batch norm is the identity; evaluation mode."""
+    """Running statistics of real samples, so that no batch norm is the identity; evaluation mode."""
     model.train()
     with torch.no_grad():
         for _ in range(5):
@@ -47,17 +47,17 @@ def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
     return model.eval()
 
 
-def parity(variant: str, ravdess: Path, *, visual: str = "features") -> dict[str, Any]:
+def parity(variant: str, ravdess: Path, *, video: str = "features") -> dict[str, Any]:
     """Largest difference of ``torch.export``'s and onnxruntime's logits from eager ones."""
-    spec = {"pixels": pixels(64, 4), "features": FEATURES, EXPERTS: PITCH}[visual]
-    takes, n = (pixel_takes, 2) if visual == "pixels" else (feature_takes, 4)
-    batch, _ = takes(ravdess, n, spec)
+    spec = {"pixels": pixels(64, 4), "features": FEATURES, EXPERTS: PITCH}[video]
+    samples, n = (pixel_samples, 2) if video == "pixels" else (feature_samples, 4)
+    batch, _ = samples(ravdess, n, spec)
     x = tuple(
         torch.from_numpy(part)
-        for part in (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+        for part in (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     )
     torch.manual_seed(0)
-    sizes = {"probabilities": 7, "face_parts": 5} if visual == EXPERTS else {}
+    sizes = {"probabilities": 7, "n_segments": 5} if video == EXPERTS else {}
     model = settle(build_model(variant, ModelConfig.for_spec(spec, **sizes)), x)
     maps = MAPS.get(variant, ())
     started = time.process_time()
@@ -85,7 +85,7 @@ def parity(variant: str, ravdess: Path, *, visual: str = "features") -> dict[str
             worst["attention"] = max(worst["attention"], float(off))
     return {
         "variant": variant,
-        "visual": visual,
+        "video": video,
         **worst,
         "logits_std": float(eager.logits.std()),
         "onnx_bytes": size,
@@ -104,17 +104,17 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for variant in given.variants:
-        for visual in ("features", "pixels", EXPERTS):
-            if visual == EXPERTS and variant != "best":
+        for video in ("features", "pixels", EXPERTS):
+            if video == EXPERTS and variant != "best":
                 continue
-            if visual == "features" and variant.startswith("no_"):
+            if video == "features" and variant.startswith("no_"):
                 continue
-            if visual == "pixels" and variant not in PIXELS:
+            if video == "pixels" and variant not in PIXELS:
                 continue
-            rows.append(parity(variant, given.ravdess, visual=visual))
+            rows.append(parity(variant, given.ravdess, video=video))
             print(json.dumps(rows[-1]), flush=True)
     result = {
-        "what": "largest |difference| of logits from eager PyTorch on real RAVDESS takes",
+        "what": "largest |difference| of logits from eager PyTorch on real RAVDESS samples",
         "machine": f"{platform.machine()}, one thread, beside other work",
         "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
         "rows": rows,

@@ -1,9 +1,9 @@
-"""Every network learns 16 real RAVDESS takes by heart: a check that nothing blocks the gradient.
+"""Every network learns 16 real RAVDESS samples by heart: a check that nothing blocks the gradient.
 
     python benchmarks/overfit.py [VARIANT ...] [--ravdess FOLDER] [--out FILE]
 
-Sound as log-mel and faces as series of seven probabilities; the variants that take a part out of
-the pixel front end read 64 px crops of actor 01 instead. One batch, Adam; done when every take is
+Audio as log-mel and faces as series of seven probabilities; the variants that sample a part out of
+the pixel front end read 64 px crops of actor 01 instead. One batch, Adam; done when every sample is
 named right in evaluation mode (running statistics, no dropout). Cost: about four minutes on one
 core for all.
 """
@@ -17,27 +17,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from real_takes import FEATURES, feature_takes, pixel_takes, pixels
+from real_samples import FEATURES, feature_samples, pixel_samples, pixels
 from torch.nn import functional as F
 
 from avtca.model import VARIANTS, ModelConfig, build_model
 
-TAKES = 16
+SAMPLES = 16
 LIMIT_S = 120.0
 
 
 def overfit(
     variant: str, ravdess: Path, *, limit_s: float = LIMIT_S, seed: int = 0
 ) -> dict[str, Any]:
-    """Steps and seconds until all takes are right, or what was reached in ``limit_s`` CPU s."""
+    """Steps and seconds until all samples are right, or what was reached in ``limit_s`` CPU s."""
     reads_pixels = variant.startswith("no_")
     spec = pixels(64, 4) if reads_pixels else FEATURES
     batch, codes = (
-        pixel_takes(ravdess, TAKES, spec) if reads_pixels else feature_takes(ravdess, TAKES)
+        pixel_samples(ravdess, SAMPLES, spec) if reads_pixels else feature_samples(ravdess, SAMPLES)
     )
     x = [
         torch.from_numpy(part)
-        for part in (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+        for part in (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     ]
     y = torch.from_numpy(codes)
     torch.manual_seed(seed)
@@ -63,7 +63,7 @@ def overfit(
                 break
     return {
         "variant": variant,
-        "visual": spec.visual,
+        "video": spec.video,
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": step,
         "cpu_seconds": round(time.process_time() - started, 1),
@@ -86,7 +86,7 @@ def main() -> None:
         rows.append(overfit(variant, given.ravdess))
         print(json.dumps(rows[-1]), flush=True)
     result = {
-        "what": f"Adam on one batch of {TAKES} real RAVDESS takes until all are right (eval mode)",
+        "what": f"Adam on one batch of {SAMPLES} real RAVDESS samples until all are right (eval mode)",
         "machine": f"{platform.machine()}, one thread, beside other work",
         "torch": torch.__version__,
         "rows": rows,

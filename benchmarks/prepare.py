@@ -1,9 +1,9 @@
 """How fast, how large, how safe: preparing corpora.
 
     python benchmarks/prepare.py synthetic [--takes 2880] [--kills 10]  clips in RAVDESS's shape
-    python benchmarks/prepare.py ravdess                                1,440 real takes, features
+    python benchmarks/prepare.py ravdess                                1,440 real samples, features
 
-`synthetic` makes clips of 1280 x 720 with sound (they are SYNTHETIC), prepares them at 224 px,
+`synthetic` makes clips of 1280 x 720 with audio (they are SYNTHETIC), prepares them at 224 px,
 and prepares them again in runs that are killed at random moments: the manifests must be equal,
 byte for byte. It may be stopped at any moment; the same command goes on where it was, in the same
 `--folder` (a folder of the system's temporary one by default, removed when all is done). Cost of
@@ -68,12 +68,12 @@ def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
         write_json(note, {**said, "cpu_s": cpu_s(), "peak_mb": peak_mb()})
 
 
-def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, Any]:
+def synthetic(samples: int, kills: int, workers: int, folder: Path) -> dict[str, Any]:
     from avtca.synthetic.corpus import synth_corpus
 
     source, whole, broken = (folder / name for name in ("clips", "whole", "broken"))
     started = time.perf_counter()
-    made = synth_corpus(source, takes, min(24, takes), 0, workers=workers)
+    made = synth_corpus(source, samples, min(24, samples), 0, workers=workers)
     print(f"SYNTHETIC clips: {made.made} made in {time.perf_counter() - started:.0f} s", flush=True)
     command = [sys.executable, __file__, "_run", str(source)]
     notes = folder / "sessions"
@@ -101,7 +101,7 @@ def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, A
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         there = sum(1 for _ in broken.glob("clips/*/[!.]*"))
-        print(f"killed after {wait_s:.0f} s: {there} of {takes} clips are there", flush=True)
+        print(f"killed after {wait_s:.0f} s: {there} of {samples} clips are there", flush=True)
         count.write_text(str(nth + 1))
     subprocess.run([*command, str(broken), "--workers", str(workers)], check=True)
     names = ("manifest.parquet", "corpus.json", "failures.csv")
@@ -109,7 +109,7 @@ def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, A
     corpus = PreparedCorpus.open(whole)
     return {
         "what": "SYNTHETIC clips, 1280 x 720, 30 Hz, 3 s, H.264 and AAC, to 224 px crops",
-        "takes": len(corpus),
+        "samples": len(corpus),
         "counts": corpus.meta["counts"],
         "workers": workers,
         "sessions": len(sessions),
@@ -120,7 +120,7 @@ def synthetic(takes: int, kills: int, workers: int, folder: Path) -> dict[str, A
         ),
         "largest_process_mb": max((one["peak_mb"] for one in ended), default=None),
         "cache_mb": round(corpus.meta["bytes"] / 1e6, 1),
-        "cache_kb_per_take": round(corpus.meta["bytes"] / 1e3 / takes, 1),
+        "cache_kb_per_sample": round(corpus.meta["bytes"] / 1e3 / samples, 1),
         "killed": kills,
         "same_manifest_after_kills": same,
     }
@@ -135,8 +135,8 @@ def ravdess(folder: Path) -> dict[str, Any]:
     raws = dict(corpus.raws())
     read = time.perf_counter() - started, cpu_s() - before
     return {
-        "what": "1,440 real takes: FLAC and face sequences",
-        "takes": len(raws),
+        "what": "1,440 real samples: FLAC and face sequences",
+        "samples": len(raws),
         "prepare_s": round(prepared[0], 1),
         "prepare_cpu_s": round(prepared[1], 1),
         "read_all_s": round(read[0], 1),
@@ -151,31 +151,31 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["synthetic", "ravdess", "_run"])
     parser.add_argument("folders", nargs="*", type=Path)
-    parser.add_argument("--takes", type=int, default=2880)
+    parser.add_argument("--samples", type=int, default=2880)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="keep what is made here")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON for the results")
-    asked = parser.parse_args()
-    if asked.what == "_run":
-        run(*asked.folders[:2], asked.workers, next(iter(asked.folders[2:]), None))
+    action = parser.parse_args()
+    if action.what == "_run":
+        run(*action.folders[:2], action.workers, next(iter(action.folders[2:]), None))
         return
-    name = f"avtca-prepare-{asked.what}-{asked.takes}"
-    folder = asked.folder or Path(tempfile.gettempdir()) / name
-    if asked.what == "ravdess" and asked.folder is None:
+    name = f"avtca-prepare-{action.what}-{action.samples}"
+    folder = action.folder or Path(tempfile.gettempdir()) / name
+    if action.what == "ravdess" and action.folder is None:
         shutil.rmtree(folder, ignore_errors=True)  # what is there already costs no time
     folder.mkdir(parents=True, exist_ok=True)
-    if asked.what == "synthetic":
-        result = synthetic(asked.takes, asked.kills, asked.workers, folder)
+    if action.what == "synthetic":
+        result = synthetic(action.samples, action.kills, action.workers, folder)
     else:
         result = ravdess(folder)
     result["machine"] = (
         f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f}"
     )
-    results = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
-    write_json(asked.out, {**results, asked.what: result})
+    results = json.loads(action.out.read_text()) if action.out.is_file() else {}
+    write_json(action.out, {**results, action.what: result})
     print(json.dumps(result, indent=1))
-    if asked.folder is None:
+    if action.folder is None:
         shutil.rmtree(folder)
 
 

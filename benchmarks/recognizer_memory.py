@@ -32,11 +32,11 @@ def repeat(source: Path, target: Path, minutes: float) -> None:
         video.pix_fmt = "yuv420p"
         audio = out.add_stream("aac", rate=rate, layout=layout)
         done = 0.0
-        sounds = cycle(blocks)
+        audios = cycle(blocks)
         for i, rgb in enumerate(islice(cycle(frames), int(minutes * 60 * 12))):
             out.mux(video.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
             while done < (i + 1) / 12:
-                block = av.AudioFrame.from_ndarray(next(sounds), format=kind, layout=layout)
+                block = av.AudioFrame.from_ndarray(next(audios), format=kind, layout=layout)
                 block.sample_rate = rate
                 done += block.samples / rate
                 out.mux(audio.encode(block))

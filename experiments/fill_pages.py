@@ -26,7 +26,7 @@ from avtca.finetune.model_card import percent
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
 ROWS = {
-    "audio_only": "sound alone",
+    "audio_only": "audio alone",
     "video_only": "face alone",
     "mean_posterior": "mean of the two posteriors",
     "mean_posterior_long": "the same, 48 epochs",
@@ -49,10 +49,10 @@ ROWS = {
 }
 REFERENCES = {
     "regression_face": "logistic regression on the face sequence's statistics",
-    "regression_sound": "the same on the sound's",
-    "regression_face_sound": "the same on both",
+    "regression_audio": "the same on the audio's",
+    "regression_face_audio": "the same on both",
     "regression_all": "the same with action units",
-    "wav2vec2": "published: fine-tuned XLSR, 300 M parameters, sound",
+    "wav2vec2": "published: fine-tuned XLSR, 300 M parameters, audio",
     "fusion": "published: the same + action units",
 }
 BESIDE = ("6fold", "paper_random_80_20")
@@ -87,29 +87,27 @@ def networks(results: dict[str, Any]) -> str:
 def packaged(results: dict[str, Any]) -> str:
     """Rows of what the packaged model scores."""
     pair, actor = results["ravdess_pair"], results["actor01"]
-    rough = pair["degraded_sound"]
-    both, alone = "face sequences + sound", "sound alone, networks of its own"
+    rough = pair["degraded_audio"]
+    both, alone = "face sequences + audio", "audio alone, networks of its own"
     ways = " / ".join(f"{100 * actor[way]:.1f}" for way in ("both", "face", "voice"))
-    takes = "RAVDESS, 1,440 takes, 7 labels, Luna-Jimenez's five folds of actors"
-    whole = (
-        f"Actor 01, {actor['takes']} takes, real pictures through the whole recognizer, 7 labels"
-    )
+    samples = "RAVDESS, 1,440 samples, 7 labels, Luna-Jimenez's five folds of actors"
+    whole = f"Actor 01, {actor['samples']} samples, real pictures through the whole recognizer, 7 labels"
     stills = f"FERPlus test, {results['ferplus_test_pictures']:,} pictures, 8 labels, majority"
     six = results["cremad_six"]
     rows = (
-        (takes, both, percent(pair["both"]["accuracy"])),
+        (samples, both, percent(pair["both"]["accuracy"])),
         ("", "face sequences alone", percent(pair["face"]["accuracy"])),
-        ("", "sound alone", percent(pair["voice"]["accuracy"])),
+        ("", "audio alone", percent(pair["voice"]["accuracy"])),
         (
-            "the same takes, sound through rooms, noise, band limits and codecs",
+            "the same samples, audio through rooms, noise, band limits and codecs",
             both,
             percent(rough["both"]),
         ),
-        ("", "sound alone", percent(rough["voice"])),
+        ("", "audio alone", percent(rough["voice"])),
         (
             "RAVDESS, the same folds, 8 emotions",
             alone,
-            percent(results["ravdess_sound"]["accuracy"]),
+            percent(results["ravdess_audio"]["accuracy"]),
         ),
         (
             "EMO-DB, 7 emotions, each of 10 speakers left out in turn",

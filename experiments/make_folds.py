@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from avtca.corpora.splits import RANDOM_WARNING, Folds, Split, cyclic, random_folds
+from avtca.corpora.splits import RANDOM_WARNING, CrossValidationSplit, Fold, cyclic, random_folds
 
 ACTORS = [f"{actor:02d}" for actor in range(1, 25)]
 """RAVDESS's actors; odd numbers are men."""
@@ -18,8 +18,8 @@ EMODB_MEN, EMODB_WOMEN = ["03", "10", "11", "12", "15"], ["08", "09", "13", "14"
 RAVDESS = "Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391"
 
 
-def ravdess_takes() -> list[str]:
-    """The 1,440 speech takes: neutral has one intensity, the other seven have two."""
+def ravdess_samples() -> list[str]:
+    """The 1,440 speech samples: neutral has one intensity, the other seven have two."""
     return [
         f"01-01-{e:02d}-{i:02d}-{s:02d}-{r:02d}-{actor}"
         for actor in ACTORS
@@ -31,32 +31,36 @@ def ravdess_takes() -> list[str]:
     ]
 
 
-def apart(everybody: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Split:
+def apart(everybody: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Fold:
     """A split whose training side is everybody else."""
     rest = frozenset(everybody) - set(validation) - set(test)
-    return Split(rest, frozenset(validation), frozenset(test))
+    return Fold(rest, frozenset(validation), frozenset(test))
 
 
-def ravdess_6fold() -> Folds:
+def ravdess_6fold() -> CrossValidationSplit:
     """Four neighbouring actors, two women and two men, to a fold."""
     groups = [ACTORS[i : i + 4] for i in range(0, 24, 4)]
     rule = "fold k tests actors 4k+1..4k+4; the next fold's actors are the validation people"
-    return Folds("ravdess_6fold", "ravdess", "speaker", tuple(cyclic(groups)), rule, RAVDESS)
+    return CrossValidationSplit(
+        "ravdess_6fold", "ravdess", "speaker", tuple(cyclic(groups)), rule, RAVDESS
+    )
 
 
-def ravdess_leave_one_actor_out() -> Folds:
+def ravdess_leave_one_actor_out() -> CrossValidationSplit:
     """24 folds of one actor."""
     splits = tuple(
         apart(ACTORS, [ACTORS[(i + j) % 24] for j in range(1, 5)], [ACTORS[i]]) for i in range(24)
     )
     rule = "each actor is tested once; the next four actors in cyclic order are validation people"
-    return Folds("ravdess_leave_one_actor_out", "ravdess", "speaker", splits, rule, RAVDESS)
+    return CrossValidationSplit(
+        "ravdess_leave_one_actor_out", "ravdess", "speaker", splits, rule, RAVDESS
+    )
 
 
-def ravdess_released() -> Folds:
+def ravdess_released() -> CrossValidationSplit:
     """The split in the released code of AVT-CA."""
     split = apart(ACTORS, ACTORS[4:8], ACTORS[:4])
-    return Folds(
+    return CrossValidationSplit(
         "ravdess_released",
         "ravdess",
         "speaker",
@@ -66,10 +70,10 @@ def ravdess_released() -> Folds:
     )
 
 
-def ravdess_chumachenko() -> Folds:
+def ravdess_chumachenko() -> CrossValidationSplit:
     """The split of AVT-CA's parent work."""
     split = apart(ACTORS, ["11", "13", "18", "22"], ["05", "10", "16", "19"])
-    return Folds(
+    return CrossValidationSplit(
         "ravdess_chumachenko",
         "ravdess",
         "speaker",
@@ -79,16 +83,16 @@ def ravdess_chumachenko() -> Folds:
     )
 
 
-def ravdess_luna_5fold(table: Path) -> Folds:
+def ravdess_luna_5fold(table: Path) -> CrossValidationSplit:
     """Luna-Jimenez's test folds, by actor; validation people by our rule, as none are published.
 
     Raises ``ValueError`` where an actor is in two test folds.
     """
     fold_of: dict[str, int] = {}
     for line in table.read_text().splitlines()[1:]:
-        take, fold = line.split(",")
-        if fold_of.setdefault(take[-2:], int(fold)) != int(fold):
-            raise ValueError(f"actor {take[-2:]} is in two folds of {table}")
+        sample, fold = line.split(",")
+        if fold_of.setdefault(sample[-2:], int(fold)) != int(fold):
+            raise ValueError(f"actor {sample[-2:]} is in two folds of {table}")
     groups = [sorted(a for a in fold_of if fold_of[a] == k) for k in sorted(set(fold_of.values()))]
     splits = []
     for k, test in enumerate(groups):
@@ -96,7 +100,7 @@ def ravdess_luna_5fold(table: Path) -> Folds:
         women = [a for a in following if int(a) % 2 == 0][:2]
         men = [a for a in following if int(a) % 2][:2]
         splits.append(apart(ACTORS, women + men, test))
-    return Folds(
+    return CrossValidationSplit(
         "ravdess_luna_5fold",
         "ravdess",
         "speaker",
@@ -107,7 +111,7 @@ def ravdess_luna_5fold(table: Path) -> Folds:
     )
 
 
-def cremad_5fold(table: Path) -> Folds:
+def cremad_5fold(table: Path) -> CrossValidationSplit:
     """91 actors dealt to five folds within sex, race and ethnicity."""
     rows = [
         [cell.strip('"') for cell in line.split(",")]
@@ -118,7 +122,7 @@ def cremad_5fold(table: Path) -> Folds:
     groups = [[row[0] for row in order[k::5]] for k in range(5)]
     everybody = [row[0] for row in rows]
     splits = tuple(apart(everybody, groups[(k + 1) % 5][::2], groups[k]) for k in range(5))
-    return Folds(
+    return CrossValidationSplit(
         "cremad_5fold",
         "cremad",
         "speaker",
@@ -129,13 +133,13 @@ def cremad_5fold(table: Path) -> Folds:
     )
 
 
-def emodb_leave_one_speaker_out() -> Folds:
+def emodb_leave_one_speaker_out() -> CrossValidationSplit:
     """Ten folds of one speaker."""
     order = [name for pair in zip(EMODB_MEN, EMODB_WOMEN, strict=True) for name in pair]
     splits = tuple(
         apart(order, [order[(i + 1) % 10], order[(i + 2) % 10]], [order[i]]) for i in range(10)
     )
-    return Folds(
+    return CrossValidationSplit(
         "emodb_leave_one_speaker_out",
         "emodb",
         "speaker",
@@ -146,17 +150,17 @@ def emodb_leave_one_speaker_out() -> Folds:
     )
 
 
-def mosei_official(source: Path) -> Folds:
+def mosei_official(source: Path) -> CrossValidationSplit:
     """The three lists of video ids of the CMU-MultimodalSDK."""
     lists = {
         node.targets[0].id: [str(name) for name in ast.literal_eval(node.value)]
         for node in ast.parse(source.read_text()).body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    split = Split(
+    split = Fold(
         *(frozenset(lists[f"standard_{side}_fold"]) for side in ("train", "valid", "test"))
     )
-    return Folds(
+    return CrossValidationSplit(
         "mosei_official",
         "mosei",
         "speaker",
@@ -168,21 +172,21 @@ def mosei_official(source: Path) -> Folds:
     )
 
 
-def paper_random_80_20() -> Folds:
+def paper_random_80_20() -> CrossValidationSplit:
     """What the paper does: random over clips."""
-    made = random_folds(ravdess_takes(), name="paper_random_80_20", corpus="ravdess")
-    return Folds(
+    made = random_folds(ravdess_samples(), name="paper_random_80_20", corpus="ravdess")
+    return CrossValidationSplit(
         made.name,
         made.corpus,
         made.unit,
         made.splits,
-        made.rule + "; the validation takes come from the paper's 80 %",
+        made.rule + "; the validation samples come from the paper's 80 %",
         "the kind of split of arXiv 2407.18552, whose own lists are not published",
         RANDOM_WARNING,
     )
 
 
-FROM_RULE: list[Callable[[], Folds]] = [
+FROM_RULE: list[Callable[[], CrossValidationSplit]] = [
     ravdess_6fold,
     ravdess_leave_one_actor_out,
     ravdess_released,
@@ -190,14 +194,14 @@ FROM_RULE: list[Callable[[], Folds]] = [
     emodb_leave_one_speaker_out,
     paper_random_80_20,
 ]
-FROM_FILE: list[tuple[Callable[[Path], Folds], str]] = [
+FROM_FILE: list[tuple[Callable[[Path], CrossValidationSplit], str]] = [
     (ravdess_luna_5fold, "ravdess/luna_folds.csv"),
     (cremad_5fold, "cremad/VideoDemographics.csv"),
     (mosei_official, "mosei/cmu_mosei_std_folds.py"),
 ]
 
 
-def make_all(sources: Path | None) -> list[Folds]:
+def make_all(sources: Path | None) -> list[CrossValidationSplit]:
     """Every fold set whose source is there."""
     made = [make() for make in FROM_RULE]
     for make, name in FROM_FILE:

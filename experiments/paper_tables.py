@@ -13,7 +13,7 @@ writes WORK/CORPUS.md and CORPUS.json with what the paper says beside. Stop it a
 on where it was, and a call with other --rows adds to the table. Takes that cannot be read are said
 and left out.
 
-The paper's visual weights start from EfficientFace (AffectNet-7), for which its authors publish a
+The paper's video weights start from EfficientFace (AffectNet-7), for which its authors publish a
 file. Here they start fresh, unless they are given; what fits the figure's trunk is taken, and the
 rest then starts alike in every seed:
 
@@ -112,7 +112,7 @@ def under(folds: str) -> list[str]:
 
 
 def prepare(corpus: str, folder: Path, out: Path, options: Sequence[str]) -> str:
-    """Run `avtca prepare`; a sentence on takes that cannot be read, empty where all can.
+    """Run `avtca prepare`; a sentence on samples that cannot be read, empty where all can.
 
     It ends with the same status for those and for what it refuses; `failures.csv` and the counts
     of `corpus.json` it writes only when it came to its end.
@@ -130,8 +130,10 @@ def prepare(corpus: str, folder: Path, out: Path, options: Sequence[str]) -> str
     counts = json.loads((out / "corpus.json").read_text()).get("counts", {})
     if counts.get("failed") != failed:
         raise SystemExit(code)
-    of = failed + counts["takes"]
-    return f"{failed} of {of} takes could not be used and are in no split; which and why: {listed}"
+    of = failed + counts["samples"]
+    return (
+        f"{failed} of {of} samples could not be used and are in no split; which and why: {listed}"
+    )
 
 
 def finished(runs: Path, corpus: str, experiment: Experiment, data_hash: str) -> dict[str, Any]:
@@ -195,8 +197,8 @@ def markdown(corpus: str, results: Mapping[str, Mapping[str, Any]], missing: str
     never = [one.get("always_no", {}) for one in found.values()]
     if any(never):
         lines.append(line("always no", ["", ""], never))
-    marks = {name: one.get("split_audit", "clean") for name, one in found.items()}
-    lines += [f"\n`{name}`: {mark}" for name, mark in marks.items() if mark != "clean"]
+    caveats = {name: one.get("split_audit", "clean") for name, one in found.items()}
+    lines += [f"\n`{name}`: {caveat}" for name, caveat in caveats.items() if caveat != "clean"]
     return "\n".join(lines) + "\n"
 
 
@@ -206,10 +208,10 @@ def line(head: str, paper: Sequence[str], by_protocol: Sequence[Mapping[str, Any
     return f"| {head} | " + " | ".join([*paper, *cells]) + " |"
 
 
-def device_of(asked: str) -> str:
-    """What Lightning trains on where the recipe says ``asked``."""
-    if asked != "auto":
-        return asked
+def device_of(action: str) -> str:
+    """What Lightning trains on where the recipe says ``action``."""
+    if action != "auto":
+        return action
     trainer = lightning.Trainer(devices=1, logger=False, enable_checkpointing=False)
     return str(trainer.strategy.root_device)
 
@@ -244,13 +246,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     materials = Materials()
     for folds in told.folds:
         for row in args.rows or rows:
-            asked = [f"data.corpus={prepared}", f"name={row}", *under(folds), *args.set]
-            experiment = load_experiment(rows[row], asked)
-            material = materials.of(experiment)
-            protocol = material.folds.name
+            action = [f"data.corpus={prepared}", f"name={row}", *under(folds), *args.set]
+            experiment = load_experiment(rows[row], action)
+            data_module = materials.of(experiment)
+            protocol = data_module.folds.name
             print(f"{protocol}, {row}", flush=True)
-            cross_validate(experiment, material, runs / protocol / row, progress=True)
-            data_hash = material.provenance["data_hash"]
+            cross_validate(experiment, data_module, runs / protocol / row, progress=True)
+            data_hash = data_module.provenance["data_hash"]
             results = finished(runs, args.corpus, experiment, data_hash)
             write_atomic(args.work / f"{args.corpus}.json", json.dumps(results, indent=1))
             table = markdown(args.corpus, results, missing)

@@ -1,4 +1,4 @@
-"""Purpose: the RAVDESS table: every network, protocol and seed on sound + face sequences.
+"""Purpose: the RAVDESS table: every network, protocol and seed on audio + face sequences.
 
 Cost: see `--list`; about an hour and a half on one core for all rows on Luna-Jimenez's folds with
 one seed.
@@ -8,7 +8,7 @@ one seed.
 Stop it at any time, and start it in several shells at once: each cell (a row of the table under
 a protocol with a seed) is a folder that is claimed by one process, goes on where it was, and is
 a JSON in WORK/cells at its end. `best` starts from the voice in experiments/default_model/pretrained, or
-another that experiments/default_model/voice.py made (--voice; on standardised takes from the one that it
+another that experiments/default_model/voice.py made (--voice; on standardised samples from the one that it
 made with --standardise, beside it),
 `best_scratch` from nothing. `experiments/ravdess_table.py` makes the table from whatever is
 there, and keeps the answers beside it: a cell that is kept, of the same recipe, is not trained
@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avtca.corpora import load_ravdess_features
-from avtca.data.data_module import Material
+from avtca.data.data_module import DataModule
 from avtca.errors import AvtcaError
 from avtca.files import write_atomic
 from avtca.training.config import Experiment, load_experiment
 from avtca.training.cross_validate import cross_validate
-from avtca.training.fold import load_material
+from avtca.training.fold import load_data_module
 from avtca.training.trainer import torch_threads
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ PROTOCOLS = {
     "luna_5fold_standardised": [
         "data.standardise=speaker",
         "model.sizes.probabilities=0",
-        "model.sizes.sound_norm=none",
+        "model.sizes.audio_norm=none",
     ],
     "6fold": ["data.folds=ravdess_6fold"],
     "paper_random_80_20": ["data.folds=paper_random_80_20", "data.allow_leak=true"],
@@ -93,9 +93,9 @@ ROWS = (
     | {f"{name}_noise": (name, "expression7") for name in NOISE}
     | {f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS}
 )
-"""Row -> what is trained, visual features."""
-TAKE_FEATURES = ["model.sizes.take_features=35"]
-"""Of `best`, which has an expert for them: action units are of a whole take."""
+"""Row -> what is trained, video features."""
+SAMPLE_FEATURES = ["model.sizes.utterance_features=35"]
+"""Of `best`, which has an expert for them: action units are of a whole sample."""
 DIMS = {"expression7": 7, "expression7+action_units35": 42}
 
 
@@ -121,7 +121,7 @@ class Cell:
             best = load_experiment(CONFIGS / "variants" / "best.yaml")
             long = [f"train.epochs={best.train.epochs}"]
         heard = HEARD if self.row.endswith("_noise") else ()
-        own = TAKE_FEATURES if self.row.startswith("best") and "units" in features else []
+        own = SAMPLE_FEATURES if self.row.startswith("best") and "units" in features else []
         if voice is not None and self.protocol.endswith("standardised"):
             voice = voice.parent.with_name(f"{voice.parent.name}_standardised") / voice.name
         start = [f"model.start={voice}"] if name in PRETRAINED and voice is not None else []
@@ -193,15 +193,15 @@ class Materials:
 
     def __init__(self) -> None:
         self.key: tuple[object, ...] = ()
-        self.material: Material | None = None
+        self.data_module: DataModule | None = None
 
-    def of(self, experiment: Experiment) -> Material:
+    def of(self, experiment: Experiment) -> DataModule:
         told = experiment.data.model_dump_json(), experiment.clip.model_dump_json()
         key = (*told, experiment.model.start)  # who is behind a start is looked at, too
-        if key != self.key or self.material is None:
-            self.material, self.key = None, key
-            self.material = load_material(experiment)
-        return self.material
+        if key != self.key or self.data_module is None:
+            self.data_module, self.key = None, key
+            self.data_module = load_data_module(experiment)
+        return self.data_module
 
 
 def claim(folder: Path) -> bool:
@@ -236,12 +236,12 @@ def alive(process: int) -> bool:
 
 
 def prepare(corpus: Path, work: Path, features: str) -> None:
-    """The takes with one kind of visual features, prepared once."""
+    """The samples with one kind of video features, prepared once."""
     from avtca.clipspec import ClipSpec
     from avtca.labels import RAVDESS
 
     spec = json.loads((CONFIGS / "clipspec.json").read_text())
-    spec |= {"visual_features": features, "visual_dim": DIMS[features], "labels": RAVDESS}
+    spec |= {"video_features": features, "video_dim": DIMS[features], "labels": RAVDESS}
     load_ravdess_features(corpus, ClipSpec(**spec), work / "prepared" / features)
 
 

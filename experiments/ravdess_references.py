@@ -4,8 +4,8 @@ Cost: two minutes on one core.
 
     python experiments/ravdess_references.py ../shared/corpora/ravdess WORK
 
-Writes WORK/references/<name>.csv, answers on every take of Luna-Jimenez's folds. The regressions
-see nothing of the test actors: sound as the mean, deviation and five quantiles of 64 log-mel
+Writes WORK/references/<name>.csv, answers on every sample of Luna-Jimenez's folds. The regressions
+see nothing of the test actors: audio as the mean, deviation and five quantiles of 64 log-mel
 bands and the mean and deviation of their change; face sequences as the mean, deviation, least and
 largest of seven expressions; action units as they are shipped. C is chosen on the validation
 actors, and with it all actors but those of the test are trained on, as every network of the table
@@ -33,19 +33,19 @@ FACE, UNITS = "expression7", "expression7+action_units35"
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 INPUTS = {
     "regression_face": ("face",),
-    "regression_sound": ("sound",),
+    "regression_audio": ("audio",),
     "regression_action_units": ("units",),
-    "regression_face_sound": ("face", "sound"),
-    "regression_all": ("face", "sound", "units"),
+    "regression_face_audio": ("face", "audio"),
+    "regression_all": ("face", "audio", "units"),
 }
 PUBLISHED = ("wav2vec2", "action_units_mlp", "fusion")
 
 
 def statistics(corpus: PreparedCorpus, spec: ClipSpec) -> dict[str, np.ndarray]:
-    """One vector for each take and kind of input."""
-    out: dict[str, list[np.ndarray]] = {"face": [], "sound": [], "units": []}
+    """One vector for each sample and kind of input."""
+    out: dict[str, list[np.ndarray]] = {"face": [], "audio": [], "units": []}
     for _, raw in corpus.raws():
-        face, units = raw.visual[:, :7], raw.visual[:, 7:]
+        face, units = raw.video[:, :7], raw.video[:, 7:]
         out["face"].append(np.concatenate([face.mean(0), face.std(0), face.min(0), face.max(0)]))
         out["units"].append(units.mean(0))
         bands = features(raw.wave, spec)
@@ -53,18 +53,18 @@ def statistics(corpus: PreparedCorpus, spec: ClipSpec) -> dict[str, np.ndarray]:
         change = np.diff(loud, axis=1)
         quantiles = np.quantile(loud, (0.1, 0.25, 0.5, 0.75, 0.9), axis=1).ravel()
         parts = [loud.mean(1), loud.std(1), quantiles, change.mean(1), change.std(1)]
-        out["sound"].append(np.concatenate(parts))
+        out["audio"].append(np.concatenate(parts))
     return {name: np.stack(rows) for name, rows in out.items()}
 
 
 def regression(corpus: PreparedCorpus, x: np.ndarray) -> Predictions:
     """Answers on the test side of every fold."""
-    takes = from_corpus(corpus, memory=False)
+    samples = from_corpus(corpus, memory=False)
     folds = load_folds("ravdess_luna_5fold")
     tables = []
     for fold in range(len(folds.splits)):
         side = folds.sides(corpus.manifest, fold)
-        tables.append(Predictions.of(takes.at(side["test"]), answers(x, takes.labels, side)))
+        tables.append(Predictions.of(samples.at(side["test"]), answers(x, samples.labels, side)))
     return Predictions.joined(tables)
 
 
@@ -87,17 +87,17 @@ def answers(x: np.ndarray, y: np.ndarray, side: Mapping[str, np.ndarray]) -> np.
 
 
 def published(corpus: PreparedCorpus, path: Path, system: str) -> Predictions:
-    """The outputs of Luna-Jimenez et al. on the same takes; wav2vec2's are logits."""
-    takes = from_corpus(corpus, memory=False)
+    """The outputs of Luna-Jimenez et al. on the same samples; wav2vec2's are logits."""
+    samples = from_corpus(corpus, memory=False)
     with path.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["system"] == system]
     columns = [name for name in rows[0] if name not in ("system", "clip")]
     order = [columns.index(next(c for c in columns if canonical(c) == x)) for x in RAVDESS]
     values = {row["clip"]: [float(row[name]) for name in columns] for row in rows}
-    scores = np.array([values[name] for name in takes.names])[:, order]
+    scores = np.array([values[name] for name in samples.names])[:, order]
     if system == "wav2vec2":
         scores = np.exp(scores - scores.max(1, keepdims=True))
-    return Predictions.of(takes, scores / scores.sum(1, keepdims=True))
+    return Predictions.of(samples, scores / scores.sum(1, keepdims=True))
 
 
 def main() -> None:

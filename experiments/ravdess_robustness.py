@@ -1,6 +1,6 @@
 """Purpose: what damage does to the networks of `experiments/ravdess.py`, beside the simple baselines:
-sound shifted against the face, -1 to +1 s, each of the two taken away, noise, rooms, codecs,
-missing video steps, noise on the face's features, short takes. Does attention between the streams
+audio shifted against the face, -1 to +1 s, each of the two taken away, noise, rooms, codecs,
+missing video steps, noise on the face's features, short samples. Does attention between the streams
 buy anything?
 
 Cost: forty minutes on one core for the seven rows that it measures unasked; six for the rest of
@@ -15,12 +15,12 @@ The first seed of every row that WORK has finished on Luna-Jimenez's folds. Stop
 what is in OUT/answers is not measured again, unless the row's recipe has changed since. Rows
 measured before there were answers, whose checkpoints are gone, keep their figures. Writes into OUT:
 
-- answers/ROW.csv.gz: the emotion named on every take, a column for each kind and level of damage,
+- answers/ROW.csv.gz: the emotion named on every sample, a column for each kind and level of damage,
   and answers/made.json, what made them;
 - robustness.json: as `avtca robustness`; and "lost", row -> condition -> for each level `lost`, the
   share of accuracy lost [value, low, high], and `more`, how much more that is than pooled features
   side by side (`concatenation`; rows that end in `_noise`: `concatenation_noise`) lose on the same
-  takes: intervals are bootstraps over actors, in which both networks, and both states of the takes,
+  samples: intervals are bootstraps over actors, in which both networks, and both states of the samples,
   see the same draw. "earlier": rows that are not known to be of today's recipe;
 - robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md.
 """
@@ -41,12 +41,12 @@ from numpy.typing import NDArray
 from ravdess import PROTOCOLS, ROWS, VOICE, Cell, recipe_of
 from robustness_pages import curves, heard, markdown, rival, shifts, whole, with_noise
 
-from avtca.data.dataset import TakeSet
+from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.aggregate import listed, over_seeds
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
-from avtca.evaluation.evaluated_model import System
+from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import METRICS
-from avtca.evaluation.open_model import open_system
+from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import metrics_line
 from avtca.evaluation.robustness import CONDITIONS, Condition
@@ -67,18 +67,21 @@ LEVELS: dict[str, tuple[Any, ...]] = {
     "feature noise": (0, 0.5, 1, 2),
     "length": (None, 2.0, 1.5, 1.0),
 }
-"""Fewer than `avtca robustness` has, for the time's sake; the first leaves a take as it is."""
+"""Fewer than `avtca robustness` has, for the time's sake; the first leaves a sample as it is."""
 UNTOUCHED = "untouched"
-HEAD = ["take", "speaker", "true"]
+HEAD = ["sample_id", "speaker", "true"]
 
 
 def column(condition: str, level: Any) -> str:
-    """Where the answers to takes of this level are kept."""
+    """Where the answers to samples of this level are kept."""
     return UNTOUCHED if level == LEVELS[condition][0] else f"{condition} {level}"
 
 
 def measure(
-    systems: dict[str, System], conditions: Iterable[str], answers: Path, recipes: dict[str, str]
+    systems: dict[str, EvaluatedModel],
+    conditions: Iterable[str],
+    answers: Path,
+    recipes: dict[str, str],
 ) -> None:
     """Fill the tables of answers; a level is done for every row before the next is begun, so that
     rows of one ClipSpec share their damaged windows."""
@@ -86,13 +89,13 @@ def measure(
     for row, system in systems.items():
         if made.get(row, {}).get("recipe") != recipes[row]:
             (answers / f"{row}.csv.gz").unlink(missing_ok=True)
-            told = {"recipe": recipes[row], "commit": commit(), "mark": system.mark}
+            told = {"recipe": recipes[row], "commit": commit(), "caveat": system.caveat}
             made[row] = told | system.provenance
             write_atomic(answers / "made.json", json.dumps(made, indent=1, sort_keys=True))
     for name in conditions:
         condition = replace(CONDITIONS[name], levels=LEVELS[name])
         for level in condition.levels:
-            damaged: dict[tuple[str, ...], TakeSet] = {}
+            damaged: dict[tuple[str, ...], EmotionDataset] = {}
             for row, system in systems.items():
                 if not condition.fits(system.spec):
                     continue
@@ -105,28 +108,31 @@ def measure(
 
 
 def _once(
-    damaged: dict[tuple[str, ...], TakeSet], condition: Condition, level: Any, takes: TakeSet
-) -> TakeSet:
-    """The takes at a level; those of one ClipSpec are made once."""
-    key = takes.spec.hash, *takes.names
+    damaged: dict[tuple[str, ...], EmotionDataset],
+    condition: Condition,
+    level: Any,
+    samples: EmotionDataset,
+) -> EmotionDataset:
+    """The samples at a level; those of one ClipSpec are made once."""
+    key = samples.spec.hash, *samples.names
     if key not in damaged:
-        damaged[key] = condition.applied(takes, level)
+        damaged[key] = condition.applied(samples, level)
     return damaged[key]
 
 
 def added(table: pd.DataFrame | None, name: str, found: Predictions) -> pd.DataFrame:
-    """The table with one column more: the label named on each take."""
+    """The table with one column more: the label named on each sample."""
     labels = np.array(found.labels)
     if table is None:
-        values = (found.takes, found.speakers, labels[found.truth])
+        values = (found.samples, found.speakers, labels[found.truth])
         table = pd.DataFrame(dict(zip(HEAD, values, strict=True)))
-    named = dict(zip(found.takes, labels[found.probs.argmax(1)], strict=True))
-    return table.assign(**{name: [named[take] for take in table["take"]]})
+    named = dict(zip(found.samples, labels[found.probs.argmax(1)], strict=True))
+    return table.assign(**{name: [named[sample] for sample in table["sample_id"]]})
 
 
 def save(path: Path, table: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = table.sort_values("take").to_csv(index=False, lineterminator="\n")
+    text = table.sort_values("sample_id").to_csv(index=False, lineterminator="\n")
     write_atomic(path, gzip.compress(text.encode(), mtime=0))
 
 
@@ -146,7 +152,9 @@ def predictions(table: pd.DataFrame, name: str) -> Predictions:
     place = {label: at for at, label in enumerate(RAVDESS)}
     every = np.eye(len(RAVDESS))
     truth, named = (every[table[one].map(place).to_numpy()] for one in ("true", name))
-    return Predictions(RAVDESS, table["take"].tolist(), table["speaker"].tolist(), truth, named)
+    return Predictions(
+        RAVDESS, table["sample_id"].tolist(), table["speaker"].tolist(), truth, named
+    )
 
 
 def loss(matrices: NDArray[Any]) -> NDArray[np.float64]:
@@ -156,12 +164,12 @@ def loss(matrices: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def both(table: pd.DataFrame, name: str) -> NDArray[np.int64]:
-    """``(speakers, 2, k, k)``: confusion matrices of untouched and of damaged takes."""
+    """``(speakers, 2, k, k)``: confusion matrices of untouched and of damaged samples."""
     return over_seeds([predictions(table, UNTOUCHED), predictions(table, name)])
 
 
 def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict[str, Any]]:
-    """What each level takes from a row, and how much more than from pooled features."""
+    """What each level samples from a row, and how much more than from pooled features."""
     out = []
     for level in LEVELS[condition][1:]:
         name = column(condition, level)
@@ -194,7 +202,7 @@ def studied(answers: Path, old: dict[str, Any], today: dict[str, str]) -> dict[s
         "systems": {row: {c: points(tables[row], c) for c in done[row]} for row in tables},
         "units": {name: CONDITIONS[name].unit for name in LEVELS},
         "splits": {row: made[row] for row in tables},
-        "takes": {row: len(table) for row, table in tables.items()},
+        "samples": {row: len(table) for row, table in tables.items()},
         "lost": {row: {c: lost(tables, row, c) for c in done[row]} for row in tables},
     }
     result = merged(old, new)
@@ -232,7 +240,7 @@ def main() -> None:
     answers.mkdir(parents=True, exist_ok=True)
     recipes = finished(args.work, args.rows)
     systems = {
-        row: open_system(
+        row: open_evaluated_model(
             args.work / "runs" / MAIN / row / "of_seed0", args.work / "prepared" / ROWS[row][1]
         )
         for row in recipes

@@ -4,7 +4,7 @@ Cost: a minute.
 
     python experiments/ravdess_table.py WORK experiments/results
 
-Keeps the answers of WORK's cells in ravdess/, on every take, so that a table goes on where another
+Keeps the answers of WORK's cells in ravdess/, on every sample, so that a table goes on where another
 machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json,
 ravdess.md and ravdess.png. ravdess.json: row -> protocol -> metric -> [mean over seeds, low, high],
 "seeds" -> accuracy of each; and beside the rows one key that begins with an underscore, "_beside":
@@ -13,8 +13,8 @@ pairs) and "same_as" (rows that are another row's network -> that row).
 Lines of trainings whose answers were lost with their machine stand in ravdess/earlier.json and are
 shown, marked, until as many seeds are trained again; so are those of which the answers of another
 recipe alone are kept. With WORK/references
-(experiments/ravdess_references.py) the regressions and the published systems stand beside, compared take
-by take.
+(experiments/ravdess_references.py) the regressions and the published systems stand beside, compared sample
+by sample.
 """
 
 import argparse
@@ -53,17 +53,17 @@ MADE = ("recipe", "commit", "seconds", "changes", "split_audit", "standardise")
 MAIN, LEAKED = "luna_5fold", "paper_random_80_20"
 REFERENCES = {
     "regression_face": "logistic regression, face sequences",
-    "regression_sound": "logistic regression, sound",
+    "regression_audio": "logistic regression, audio",
     "regression_action_units": "logistic regression, action units",
-    "regression_face_sound": "logistic regression, face + sound",
-    "regression_all": "logistic regression, face + sound + action units",
+    "regression_face_audio": "logistic regression, face + audio",
+    "regression_all": "logistic regression, face + audio + action units",
     "action_units_mlp": "Luna-Jimenez 2022, MLP on action units",
     "wav2vec2": "Luna-Jimenez 2022, fine-tuned XLSR wav2vec2 (300 M parameters)",
     "fusion": "Luna-Jimenez 2022, wav2vec2 + action units",
 }
 NAMES = {
     "luna_5fold": "Luna-Jimenez's 5 folds",
-    "luna_5fold_standardised": "the same, standardised on the actor's unlabelled takes",
+    "luna_5fold_standardised": "the same, standardised on the actor's unlabelled samples",
     "6fold": "6 folds",
     "paper_random_80_20": "random 80/20 (people on both sides)",
 }
@@ -75,7 +75,7 @@ ADAPTED = {
     for row in ("best+action_units", "best+action_units_averaged")
 }
 """Rows made here, of the protocol whose features are standardised: the answers, too, are brought to
-the other folds' level and spread, or to the corpus's label shares, over each actor's own takes
+the other folds' level and spread, or to the corpus's label shares, over each actor's own samples
 (`avtca.evaluation.adaptation`)."""
 STANDARDISED = "luna_5fold_standardised"
 OURS, OTHERS = "#2b6cb0", "#a9b4c0"
@@ -237,12 +237,12 @@ def markdown(result: dict[str, Any]) -> str:
     for name, row in result["references"].items():
         cells = [cell(row["accuracy"]) if p == MAIN else "" for p in protocols]
         lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " |")
-    lines += ["", "Differences on the same takes, Luna-Jimenez's folds.", ""]
+    lines += ["", "Differences on the same samples, Luna-Jimenez's folds.", ""]
     lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
     for pair in result["differences"]:
         value, low, high = (100 * pair[k] for k in ("value", "low", "high"))
         lines.append(
-            f"| {pair['first']} - {pair['second']}{mark(pair)} "
+            f"| {pair['first']} - {pair['second']}{caveat(pair)} "
             f"| {value:+.1f} [{low:+.1f}, {high:+.1f}] "
             f"| {pair['p']:.4f} | {pair['mcnemar']:.1e} |"
         )
@@ -252,10 +252,10 @@ def markdown(result: dict[str, Any]) -> str:
 def counted(name: str, found: dict[str, Any]) -> str:
     """A figure with its interval, the number of seeds that it is the mean of, and its mark."""
     seeds = "as one" if "_averaged" in name else len(found["seeds"])
-    return f"{cell(found['accuracy'])} ({seeds}){mark(found)}"
+    return f"{cell(found['accuracy'])} ({seeds}){caveat(found)}"
 
 
-def mark(found: dict[str, Any]) -> str:
+def caveat(found: dict[str, Any]) -> str:
     return " *" if "answers" in found else " †" if "recipe" in found else ""
 
 

@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
 
-from avtca.data.dataset import TakeSet
-from avtca.evaluation.inference import predict_takes
+from avtca.data.dataset import EmotionDataset
+from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.report import without
 from avtca.evaluation.robustness import CONDITIONS, Condition
-from avtca.training.fold import load_material
+from avtca.training.fold import load_data_module
 from avtca.training.pretrained import start_from
 from avtca.training.trainer import fit, new_network, torch_threads
 
-AWAY = {"both": "", "sound": "visual", "face": "sound"}
+AWAY = {"both": "", "audio": "video", "face": "audio"}
 """What is looked at -> the modality taken away."""
 
 
@@ -38,9 +38,9 @@ def damage(text: str) -> tuple[str, Condition, float]:
     return text, CONDITIONS[name], float(level)
 
 
-def accuracy(network: torch.nn.Module, takes: TakeSet) -> float:
-    """Percent of the takes named right."""
-    return 100 * float((predict_takes(network, takes).argmax(1) == takes.labels).mean())
+def accuracy(network: torch.nn.Module, samples: EmotionDataset) -> float:
+    """Percent of the samples named right."""
+    return 100 * float((predict_samples(network, samples).argmax(1) == samples.labels).mean())
 
 
 def said(ways: Iterable[str], percent: Iterable[float]) -> str:
@@ -64,21 +64,21 @@ def main() -> None:
     cell = Cell("luna_5fold", args.row, args.seed)
     experiment = cell.experiment(args.work, ["train.metric=none", *args.set], args.voice)
     prepare(args.corpus, args.work, ROWS[args.row][1])
-    material = load_material(experiment)
+    data_module = load_data_module(experiment)
     ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
     names = [*ways, *(text for text, _, _ in args.damage)]
     rows = []
     for fold in args.folds:
-        train, validation = (material.side(fold, side) for side in ("train", "validation"))
+        train, validation = (data_module.side(fold, side) for side in ("train", "validation"))
         model = experiment.model
         network = new_network(model.variant, train.spec, seed=args.seed, **model.sizes)
         if model.start is not None:
             start_from(network, train.spec.labels, model.start)
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
-        asked = [without(validation, away) for away in ways.values()]
-        asked += [condition.applied(validation, level) for _, condition, level in args.damage]
-        rows.append([accuracy(result.network, takes) for takes in asked])
+        action = [without(validation, away) for away in ways.values()]
+        action += [condition.applied(validation, level) for _, condition, level in args.damage]
+        rows.append([accuracy(result.network, samples) for samples in action])
         print(f"fold {fold}", said(names, rows[-1]), flush=True)
     print("mean", said(names, list(np.mean(rows, axis=0))), *args.set, flush=True)
 

@@ -31,13 +31,13 @@ APART = ("mean_posterior", "concatenation", "best")
 """Networks in which no stream looks at the other: whole lines, the others' are broken."""
 PANELS = ("16 epochs", "48 epochs")
 CONDITIONS = {
-    "noise": ("pink noise on the sound", "signal to noise, dB"),
-    "reverberation": ("the sound in a room", "reverberation (RT60), s"),
-    "codec": ("the sound through a codec", ""),
+    "noise": ("pink noise on the audio", "signal to noise, dB"),
+    "reverberation": ("the audio in a room", "reverberation (RT60), s"),
+    "codec": ("the audio through a codec", ""),
     "dropped frames": ("video steps missing", "share of the steps"),
     "feature noise": ("noise on the face's features", "deviations of each feature"),
-    "length": ("the middle of a take alone", "s"),
-    "shift": ("sound shifted against the face", "s the sound is late"),
+    "length": ("the middle of a sample alone", "s"),
+    "shift": ("audio shifted against the face", "s the audio is late"),
     "modality": ("one of the two taken away", ""),
 }
 """What a panel shows, and its levels' unit."""
@@ -76,7 +76,7 @@ HEARD_HEAD = (
 
 
 def rival(row: str) -> str:
-    """Pooled features, trained on the same sound as a row."""
+    """Pooled features, trained on the same audio as a row."""
     return AGAINST + HEARD if row.endswith(HEARD) else AGAINST
 
 
@@ -99,19 +99,19 @@ def label(row: str, result: dict[str, Any]) -> str:
 
 
 def whole(result: dict[str, Any]) -> list[str]:
-    """Rows trained on clean takes on which all kinds of damage have been measured."""
+    """Rows trained on clean samples on which all kinds of damage have been measured."""
     found = result["systems"]
     rows = [row for row in result["lost"] if not row.endswith(HEARD)]
     return [row for row in rows if set(CONDITIONS) <= set(found[row])]
 
 
 def heard(result: dict[str, Any]) -> list[str]:
-    """Networks that were trained both ways and met damaged sound."""
-    asked = {condition for condition, *_ in HEARD_LEVELS}
+    """Networks that were trained both ways and met damaged audio."""
+    action = {condition for condition, *_ in HEARD_LEVELS}
     return [
         row
         for row in STYLE
-        if all(asked <= set(result["systems"].get(one, ())) for one in (row, row + HEARD))
+        if all(action <= set(result["systems"].get(one, ())) for one in (row, row + HEARD))
     ]
 
 
@@ -136,14 +136,14 @@ def curves(result: dict[str, Any]) -> Figure:
     figure.suptitle(
         "RAVDESS, 8 emotions, people never seen (Luna-Jimenez's folds, seed 0); bars: 95 % over "
         "actors.\nBroken lines: one stream attends to the other. best: 48 epochs, the others 16; "
-        "none was trained on damaged takes.",
+        "none was trained on damaged samples.",
         fontsize=11,
     )
     return figure
 
 
 def with_noise(result: dict[str, Any]) -> Figure:
-    """Accuracy with damaged sound, of the networks that were trained both ways."""
+    """Accuracy with damaged audio, of the networks that were trained both ways."""
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     names = dict.fromkeys(condition for condition, *_ in HEARD_LEVELS)
     panels = figure.subplots(1, len(names), sharey=True)
@@ -198,21 +198,21 @@ def words(level: Any) -> str:
 
 
 def lost(points: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    """Seconds that the sound is late, and points of accuracy above or under sound in time."""
+    """Seconds that the audio is late, and points of accuracy above or under audio in time."""
     found = sorted((float(one["level"]), 100 * one["accuracy"][0]) for one in points)
     in_time = dict(found)[0.0]
     return [(level, value - in_time) for level, value in found]
 
 
 def trained(row: str) -> str:
-    """How long a row is trained on clean takes, one of the panels; empty for other rows."""
+    """How long a row is trained on clean samples, one of the panels; empty for other rows."""
     if row.endswith(HEARD):
         return ""
     return PANELS[row.endswith("_long") or row.startswith("best")]
 
 
 def shifts(result: dict[str, Any]) -> Figure:
-    """Points lost with the sound shifted, a panel for each length of training; and how much more
+    """Points lost with the audio shifted, a panel for each length of training; and how much more
     than pooled features each network loses a second late or early, with intervals."""
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     first, second, third = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
@@ -223,11 +223,11 @@ def shifts(result: dict[str, Any]) -> Figure:
                 axes.plot(*pairs, label=label(row, result), linewidth=1.4, **style(row))
         axes.set_title(f"{title} (broken: one stream attends to the other)", fontsize=10)
         axes.set_xticks((-1, -0.5, 0, 0.5, 1))
-        axes.set_xlabel("s the sound is late")
+        axes.set_xlabel("s the audio is late")
         axes.legend(frameon=False, fontsize=8, loc="lower center", ncol=2)
         axes.set_ylim(-13.5, 1.5)
         plain(axes)
-    first.set_ylabel("accuracy against sound in time, points")
+    first.set_ylabel("accuracy against audio in time, points")
     more(third, result)
     if result["earlier"]:
         said = "†: of an earlier machine or recipe, checkpoints gone"
@@ -317,7 +317,7 @@ def heard_rows(result: dict[str, Any]) -> str:
 
 
 def accuracy_at(result: dict[str, Any], row: str, condition: str, level: Any) -> float:
-    """Share of the takes named right."""
+    """Share of the samples named right."""
     points = result["systems"][row][condition]
     return float(next(one["accuracy"][0] for one in points if one["level"] == level))
 
@@ -327,8 +327,8 @@ def markdown(result: dict[str, Any]) -> str:
     return (
         "RAVDESS, Luna-Jimenez's folds, seed 0. Points of accuracy lost [95 % interval, bootstrap "
         "over actors], and how many more than pooled features side by side lose on the same "
-        "takes.\n\n"
-        f"Sound shifted against the face:\n\n{SHIFT_HEAD}{shift_rows(result)}\n"
+        "samples.\n\n"
+        f"Audio shifted against the face:\n\n{SHIFT_HEAD}{shift_rows(result)}\n"
         f"Other damage: points lost, more than `{AGAINST}`:\n\n{DAMAGE_HEAD}{damage_rows(result)}\n"
         "Percent right, trained without and with noise; points that the second loses more than "
         f"`{AGAINST}{HEARD}`:\n\n{HEARD_HEAD}{heard_rows(result)}"

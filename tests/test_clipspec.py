@@ -8,18 +8,18 @@ import pytest
 from avtca.clipspec import ClipSpec
 from avtca.errors import AvtcaError, ClipSpecMismatch
 
-BASE = ClipSpec(visual="features", visual_features="expression7", visual_dim=7, labels=("a", "b"))
+BASE = ClipSpec(video="features", video_features="expression7", video_dim=7, labels=("a", "b"))
 OTHER: dict[str, Any] = {
     "window_s": 3.2,
     "video_steps": 16,
-    "visual": "pixels",
+    "video": "pixels",
     "crop_px": 112,
     "colour": "grey",
-    "visual_features": "openface_au",
-    "visual_dim": 35,
+    "video_features": "openface_au",
+    "video_dim": 35,
     "sample_rate": 16_000,
-    "sound": "logmel",
-    "sound_dim": 64,
+    "audio": "logmel",
+    "audio_dim": 64,
     "n_fft": 1024,
     "hop": 160,
     "labels": ("b", "a"),
@@ -37,9 +37,9 @@ def test_every_field_changes_the_hash_and_is_named(name: str) -> None:
     (line,) = BASE.differences(other)
     assert line.startswith(f"{name}: ")
     assert BASE.differences(other, ignore=(name,)) == []
-    BASE.require(other, asked="train", ignore=(name,))
+    BASE.require(other, action="train", ignore=(name,))
     with pytest.raises(ClipSpecMismatch, match=name) as caught:
-        BASE.require(other, asked="train")
+        BASE.require(other, action="train")
     assert isinstance(caught.value, AvtcaError)
     assert BASE.hash in str(caught.value) and other.hash in str(caught.value)
 
@@ -63,7 +63,7 @@ def test_dict_round_trip() -> None:
 def test_sizes_of_the_released_code() -> None:
     spec = ClipSpec()
     assert spec.window_samples == 79_380
-    assert spec.sound_steps == 156
+    assert spec.audio_steps == 156
     assert spec.step_shape == (3, 224, 224)
     assert spec.video_rate == pytest.approx(15 / 3.6)
     assert replace(spec, colour="grey").step_shape == (1, 224, 224)
@@ -78,11 +78,11 @@ def test_sizes_of_the_released_code() -> None:
         {"sample_rate": 0},
         {"hop": 0},
         {"crop_px": 0},
-        {"visual": "features"},
-        {"visual": "features", "visual_features": "x", "visual_dim": 0},
-        {"visual": "picture"},
+        {"video": "features"},
+        {"video": "features", "video_features": "x", "video_dim": 0},
+        {"video": "picture"},
         {"colour": "bgr"},
-        {"sound": "mel"},
+        {"audio": "mel"},
     ],
 )
 def test_wrong_values_are_refused_by_name(wrong: dict[str, Any]) -> None:

@@ -15,13 +15,13 @@ from avtca.cli.prepare import read_spec
 from avtca.corpora import prepare, read_corpus
 from avtca.errors import ClipSpecMismatch
 from avtca.training.config import load_experiment
-from avtca.training.fold import load_material
+from avtca.training.fold import load_data_module
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 COMMANDS = typer.main.get_command(build_app()).commands
-SOUND = {"sound": "mfcc", "sound_dim": 10, "n_fft": 2048, "hop": 512}
+AUDIO = {"audio": "mfcc", "audio_dim": 10, "n_fft": 2048, "hop": 512}
 """Fields that a run may change on a corpus that was prepared without them."""
 
 
@@ -87,7 +87,7 @@ def test_a_folder_is_prepared_in_one_way_and_serves_all_who_name_it(corpus):
         assert folder == experiment.data.corpus, f"{path}: nothing prepares it"
         assert specs.setdefault(folder, spec) == spec, f"{path}: {folder} is prepared otherwise"
         wanted = experiment.clip.over(spec)
-        assert replace(wanted, **SOUND) == replace(spec, **SOUND), path
+        assert replace(wanted, **AUDIO) == replace(spec, **AUDIO), path
 
 
 @pytest.mark.parametrize("others", ["cremad/5fold", "cremad/paper_random_80_20"])
@@ -103,5 +103,5 @@ def test_crema_d_prepared_for_other_windows_is_refused(others, tmp_path):
     prepare(read_corpus("cremad", clip.parent, spec), tmp_path / "out", spec)
     changes = [f"data.corpus={tmp_path / 'out'}"]
     with pytest.raises(ClipSpecMismatch, match=r"window_s: .* against .*video_steps: "):
-        load_material(load_experiment(CONFIGS / f"{mine.pop()}.yaml", changes))
-    assert len(load_material(load_experiment(CONFIGS / f"{others}.yaml", changes)).takes) == 1
+        load_data_module(load_experiment(CONFIGS / f"{mine.pop()}.yaml", changes))
+    assert len(load_data_module(load_experiment(CONFIGS / f"{others}.yaml", changes)).samples) == 1

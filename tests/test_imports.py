@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "avtca"
-BASE = {"errors", "files", "labels", "clipspec"}
+BASE = {"errors", "files", "labels", "clipspec", "compat"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "labels": set(),
-    "clipspec": {"errors"},
+    "compat": set(),
+    "clipspec": {"errors", "compat"},
     "media": BASE,
     "faces": BASE | {"media"},
     "audio": BASE,
@@ -133,11 +134,11 @@ for name in {modules}:
 
 def test_answers_are_compared_without_the_training_packages(tmp_path: Path) -> None:
     head = "take,speaker,true:calm,true:sad,p:calm,p:sad\n"
-    takes = [(f"{person}{label}", person, label) for person in "abcd" for label in (0, 1)]
+    samples = [(f"{person}{label}", person, label) for person in "abcd" for label in (0, 1)]
     for run, sure in (("one", 0.9), ("other", 0.2)):
         rows = "".join(
-            f"{take},{person},{1 - label},{label},{1 - right},{right}\n"
-            for take, person, label in takes
+            f"{sample},{person},{1 - label},{label},{1 - right},{right}\n"
+            for sample, person, label in samples
             for right in (sure if label else 1 - sure,)
         )
         (tmp_path / f"{run}.csv").write_text(head + rows)

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from avtca.audio import features
 from avtca.clipspec import ClipSpec
 from avtca.preprocess import (
-    sound_series_window,
-    sound_window,
+    audio_series_window,
+    audio_window,
     stack,
-    visual_window,
+    video_window,
     window_start_steps,
 )
 
 PIXELS = ClipSpec(crop_px=8, video_steps=12, window_s=3.0)
-VECTORS = replace(PIXELS, visual="features", visual_features="expression7", visual_dim=7)
+VECTORS = replace(PIXELS, video="features", video_features="expression7", video_dim=7)
 
 
 @settings(max_examples=300, deadline=None)
@@ -59,7 +59,7 @@ def test_windows_of_known_files() -> None:
 
 def test_pixels_are_scaled_moved_and_masked() -> None:
     crops = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
-    values, mask = visual_window(np.array([9, 10, 13, 30]), crops, 10, PIXELS)
+    values, mask = video_window(np.array([9, 10, 13, 30]), crops, 10, PIXELS)
     assert values.shape == (12, 3, 8, 8) and values.dtype == np.float32
     assert np.flatnonzero(mask).tolist() == [0, 3]
     expected = crops[1].transpose(2, 0, 1).astype(np.float32) / np.float32(255)
@@ -71,7 +71,7 @@ def test_pixels_are_scaled_moved_and_masked() -> None:
 def test_grey_pixels_get_their_channel() -> None:
     spec = replace(PIXELS, colour="grey")
     crops = np.full((2, 8, 8), 51, np.uint8)
-    values, mask = visual_window(np.array([0, 11]), crops, 0, spec)
+    values, mask = video_window(np.array([0, 11]), crops, 0, spec)
     assert values.shape == (12, 1, 8, 8) and mask.sum() == 2
     np.testing.assert_allclose(values[[0, 11]], 0.2, rtol=1e-6)
 
@@ -80,18 +80,18 @@ def test_values_of_one_step_are_averaged() -> None:
     rng = np.random.default_rng(1)
     steps = np.sort(rng.integers(0, 14, 40))
     series = rng.standard_normal((40, 7)).astype(np.float32)
-    values, mask = visual_window(steps, series, 1, VECTORS)
+    values, mask = video_window(steps, series, 1, VECTORS)
     for k in range(12):
         mine = series[steps == k + 1]
         assert mask[k] == bool(len(mine))
         np.testing.assert_allclose(values[k], mine.mean(0) if len(mine) else 0, atol=1e-6)
     crops = np.stack([np.full((8, 8, 3), v, np.uint8) for v in (0, 255)])
-    values, _ = visual_window(np.array([2, 2]), crops, 0, PIXELS)
+    values, _ = video_window(np.array([2, 2]), crops, 0, PIXELS)
     np.testing.assert_allclose(values[2], 0.5)
 
 
 def test_no_face_is_a_mask_and_wrong_values_are_refused() -> None:
-    values, mask = visual_window(np.zeros(0, int), np.zeros((0, 8, 8, 3), np.uint8), 0, PIXELS)
+    values, mask = video_window(np.zeros(0, int), np.zeros((0, 8, 8, 3), np.uint8), 0, PIXELS)
     assert not mask.any() and not values.any() and values.shape == (12, 3, 8, 8)
     step = np.array([0])
     for wrong in (
@@ -100,15 +100,15 @@ def test_no_face_is_a_mask_and_wrong_values_are_refused() -> None:
         np.zeros((1, 8, 8, 3), np.float32),
     ):
         with pytest.raises(ValueError):
-            visual_window(step, wrong, 0, PIXELS)
+            video_window(step, wrong, 0, PIXELS)
     with pytest.raises(ValueError, match="7"):
-        visual_window(step, np.zeros((1, 6), np.float32), 0, VECTORS)
+        video_window(step, np.zeros((1, 6), np.float32), 0, VECTORS)
 
 
-def test_sound_mask_marks_frames_centred_on_real_samples() -> None:
+def test_audio_mask_caveats_frames_centred_on_real_samples() -> None:
     spec = ClipSpec()
     wave = np.random.default_rng(2).standard_normal(30_000).astype(np.float32)
-    values, mask = sound_window(wave, spec)
+    values, mask = audio_window(wave, spec)
     assert values.shape == (10, 156) and values.dtype == np.float32
     assert mask.sum() == np.ceil(30_000 / 512)
     assert mask[: mask.sum()].all()
@@ -120,35 +120,35 @@ def test_sound_mask_marks_frames_centred_on_real_samples() -> None:
 def test_a_full_window_is_real_throughout() -> None:
     spec = ClipSpec()
     wave = np.random.default_rng(3).standard_normal(spec.window_samples).astype(np.float32)
-    values, mask = sound_window(wave, spec)
+    values, mask = audio_window(wave, spec)
     assert mask.all()
     np.testing.assert_array_equal(values, features(wave, spec))
 
 
 def test_samples_past_valid_cannot_change_anything() -> None:
-    spec = ClipSpec(sample_rate=16_000, n_fft=512, hop=160, sound="logmel", sound_dim=40)
+    spec = ClipSpec(sample_rate=16_000, n_fft=512, hop=160, audio="logmel", audio_dim=40)
     rng = np.random.default_rng(4)
     wave = rng.standard_normal(spec.window_samples).astype(np.float32)
     other = wave.copy()
     other[20_000:] = rng.standard_normal(len(wave) - 20_000) * 9
-    one, two = (sound_window(w, spec, valid=20_000) for w in (wave, other))
+    one, two = (audio_window(w, spec, valid=20_000) for w in (wave, other))
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(one[0], sound_window(wave[:20_000], spec)[0])
+    np.testing.assert_array_equal(one[0], audio_window(wave[:20_000], spec)[0])
 
 
-def test_no_sound_is_a_mask_and_wrong_waves_are_refused() -> None:
+def test_no_audio_is_a_mask_and_wrong_waves_are_refused() -> None:
     spec = ClipSpec()
     for wave, valid in ((np.zeros(0, np.float32), None), (np.ones(500, np.float32), 0)):
-        values, mask = sound_window(wave, spec, valid=valid)
+        values, mask = audio_window(wave, spec, valid=valid)
         assert values.shape == (10, 156) and not values.any() and not mask.any()
     with pytest.raises(ValueError, match="window"):
-        sound_window(np.zeros(spec.window_samples + 1, np.float32), spec)
+        audio_window(np.zeros(spec.window_samples + 1, np.float32), spec)
     with pytest.raises(ValueError, match="int16"):
-        sound_window(np.zeros(100, np.int16), spec)  # type: ignore[arg-type]
+        audio_window(np.zeros(100, np.int16), spec)  # type: ignore[arg-type]
     for valid in (-1, 101):
         with pytest.raises(ValueError, match="valid"):
-            sound_window(np.zeros(100, np.float32), spec, valid=valid)
+            audio_window(np.zeros(100, np.float32), spec, valid=valid)
 
 
 def test_the_same_input_gives_the_same_bits_alone_and_in_a_batch() -> None:
@@ -159,27 +159,27 @@ def test_the_same_input_gives_the_same_bits_alone_and_in_a_batch() -> None:
         rng = np.random.default_rng(seed)
         crops = rng.integers(0, 256, (12, 8, 8, 3), np.uint8)
         wave = rng.standard_normal(spec.window_samples - 1000 * seed).astype(np.float32)
-        return (*visual_window(np.arange(12), crops, 0, spec), *sound_window(wave, spec))
+        return (*video_window(np.arange(12), crops, 0, spec), *audio_window(wave, spec))
 
     rng.shuffle(order := [0, 1, 2, 3])
     batch = stack([window(seed) for seed in order])  # type: ignore[misc]
     assert len(batch) == 4
     for row, seed in enumerate(order):
-        visual, visual_mask, sound, sound_mask = window(seed)
-        np.testing.assert_array_equal(batch.visual[row], visual)
-        np.testing.assert_array_equal(batch.visual_mask[row], visual_mask)
-        np.testing.assert_array_equal(batch.sound[row], sound)
-        np.testing.assert_array_equal(batch.sound_mask[row], sound_mask)
+        video, video_mask, audio, audio_mask = window(seed)
+        np.testing.assert_array_equal(batch.video[row], video)
+        np.testing.assert_array_equal(batch.video_mask[row], video_mask)
+        np.testing.assert_array_equal(batch.audio[row], audio)
+        np.testing.assert_array_equal(batch.audio_mask[row], audio_mask)
 
 
-def test_shipped_sound_features_are_averaged_on_the_windows_frames() -> None:
+def test_shipped_audio_features_are_averaged_on_the_windows_frames() -> None:
     spec = ClipSpec(
-        sound="features", sound_dim=5, sample_rate=16_000, hop=1600, n_fft=1600, window_s=2.0
+        audio="features", audio_dim=5, sample_rate=16_000, hop=1600, n_fft=1600, window_s=2.0
     )  # ten frames a second
     times = np.arange(400) / 100 + 1.0
     times = times[(times < 1.8) | (times > 2.2)]  # a gap of four frames
     values = np.random.default_rng(6).standard_normal((5, len(times))).astype(np.float32)
-    out, mask = sound_series_window(times, values, 0.5, spec)
+    out, mask = audio_series_window(times, values, 0.5, spec)
     assert out.shape == (5, 21) and out.dtype == np.float32
     for j in range(21):
         centre = 0.5 + j / 10
@@ -188,7 +188,7 @@ def test_shipped_sound_features_are_averaged_on_the_windows_frames() -> None:
         expected = values[:, mine].mean(1) if mine.any() else np.zeros(5)
         np.testing.assert_allclose(out[:, j], expected, atol=1e-6)
     assert mask.sum() == 21 - 5 - 3
-    assert not sound_series_window(times, values, 50.0, spec)[1].any()
-    assert not sound_series_window(times[:0], values[:, :0], 0.0, spec)[1].any()
-    with pytest.raises(ValueError, match="sound features"):
-        sound_series_window(times, values[:4], 0.5, spec)
+    assert not audio_series_window(times, values, 50.0, spec)[1].any()
+    assert not audio_series_window(times[:0], values[:, :0], 0.0, spec)[1].any()
+    with pytest.raises(ValueError, match="audio features"):
+        audio_series_window(times, values[:4], 0.5, spec)

@@ -11,8 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-SOUND, VIDEO, BOTH = "#2a6f97", "#b5651d", "#4a4e69"
-X_SOUND, X_VIDEO, X_LOCAL = 2.6, 9.2, 12.6
+AUDIO, VIDEO, BOTH = "#2a6f97", "#b5651d", "#4a4e69"
+X_AUDIO, X_VIDEO, X_LOCAL = 2.6, 9.2, 12.6
 WIDTH = 4.4
 
 
@@ -69,7 +69,7 @@ def plus(ax, x, y, colour, sign="+"):
 
 def branch_step(ax, y, title, file):
     """A box on each branch that looks at both streams, its output added to its own."""
-    for x, other, colour, side in ((X_SOUND, X_VIDEO, SOUND, -1), (X_VIDEO, X_SOUND, VIDEO, 1)):
+    for x, other, colour, side in ((X_AUDIO, X_VIDEO, AUDIO, -1), (X_VIDEO, X_AUDIO, VIDEO, 1)):
         box(ax, x, y, title, file, colour)
         out = x + side * (WIDTH / 2 + 0.35)
         top = y + 0.85
@@ -79,7 +79,7 @@ def branch_step(ax, y, title, file):
         arrow(ax, (x, top + 0.2), (x, y + 0.43), colour)
         arrow(ax, (x, y - 0.43), (x, y - 0.69), colour)
         inner = x - side * WIDTH / 2
-        arrow(ax, (other, top), (inner, y + 0.12), SOUND if colour == VIDEO else VIDEO, dashed=True)
+        arrow(ax, (other, top), (inner, y + 0.12), AUDIO if colour == VIDEO else VIDEO, dashed=True)
 
 
 def main():
@@ -90,7 +90,7 @@ def main():
     ax.set_ylim(-0.7, 19.4)
     ax.axis("off")
 
-    ax.text(X_SOUND, 19.0, "sound (b, f, t_a)", ha="center", fontsize=11, color=SOUND)
+    ax.text(X_AUDIO, 19.0, "audio (b, f, t_a)", ha="center", fontsize=11, color=AUDIO)
     ax.text(X_VIDEO, 19.0, "face crops (b, t_v, c, h, w)", ha="center", fontsize=11, color=VIDEO)
 
     # video, steps 1 to 3
@@ -115,15 +115,15 @@ def main():
     box(ax, X_VIDEO, 13.1, "[conv 3, BN, ReLU]  x2", "temporal_conv.py", VIDEO)
 
     # audio, step 1
-    arrow(ax, (X_SOUND, 18.85), (X_SOUND, 13.53), SOUND)
-    box(ax, X_SOUND, 13.1, "[conv 3 → BN, ReLU, max pool]  x2", "temporal_conv.py", SOUND)
+    arrow(ax, (X_AUDIO, 18.85), (X_AUDIO, 13.53), AUDIO)
+    box(ax, X_AUDIO, 13.1, "[conv 3 → BN, ReLU, max pool]  x2", "temporal_conv.py", AUDIO)
 
-    for x, colour in ((X_SOUND, SOUND), (X_VIDEO, VIDEO)):
+    for x, colour in ((X_AUDIO, AUDIO), (X_VIDEO, VIDEO)):
         ax.plot([x, x], [12.67, 12.25], color=colour, linewidth=1.3)
     branch_step(ax, 11.2, "transformer block", "transformer_block.py")
 
     for x, colour, words in (
-        (X_SOUND, SOUND, "[conv 3 → BN, ReLU, max pool]  x2"),
+        (X_AUDIO, AUDIO, "[conv 3 → BN, ReLU, max pool]  x2"),
         (X_VIDEO, VIDEO, "[conv 3, BN, ReLU]  x2"),
     ):
         arrow(ax, (x, 10.19), (x, 9.73), colour)
@@ -131,22 +131,22 @@ def main():
         ax.plot([x, x], [8.87, 8.45], color=colour, linewidth=1.3)
     branch_step(ax, 7.4, "self attention: q, k own, v other", "self_attention.py")
 
-    for x, side, colour in ((X_SOUND, 1, SOUND), (X_VIDEO, -1, VIDEO)):
-        other = X_VIDEO if x == X_SOUND else X_SOUND
+    for x, side, colour in ((X_AUDIO, 1, AUDIO), (X_VIDEO, -1, VIDEO)):
+        other = X_VIDEO if x == X_AUDIO else X_AUDIO
         arrow(ax, (x, 6.39), (x, 5.13), colour)
         arrow(
             ax,
             (other, 5.95),
             (x + side * WIDTH / 2, 4.85),
-            VIDEO if colour == SOUND else SOUND,
+            VIDEO if colour == AUDIO else AUDIO,
             dashed=True,
         )
-        words = "audio asks video" if x == X_SOUND else "video asks audio"
+        words = "audio asks video" if x == X_AUDIO else "video asks audio"
         box(ax, x, 4.7, f"cross attention: {words}", "cross_attention.py", colour)
         arrow(ax, (x, 4.27), (x, 3.73), colour)
         box(ax, x, 3.3, "max pool over time", "pooling.py", colour)
-    middle = (X_SOUND + X_VIDEO) / 2
-    for x, colour in ((X_SOUND, SOUND), (X_VIDEO, VIDEO)):
+    middle = (X_AUDIO + X_VIDEO) / 2
+    for x, colour in ((X_AUDIO, AUDIO), (X_VIDEO, VIDEO)):
         ax.plot([x, x], [2.87, 2.3], color=colour, linewidth=1.3)
         side = 1 if x < middle else -1
         arrow(ax, (x, 2.3), (middle - side * 0.17, 2.3), colour)

@@ -1,4 +1,4 @@
-"""Stage 1 of the packaged model: the paper's visual trunk learns expressions on FERPlus.
+"""Stage 1 of the packaged model: the paper's video trunk learns expressions on FERPlus.
 
 FERPlus (Barsoum et al. 2016): 48 x 48 grey faces of FER2013, ten votes each.
 """
@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from avtca.errors import CorpusError
 from avtca.model.expression import ExpressionNetwork
-from avtca.model.video_trunk import VisualTrunk
+from avtca.model.video_trunk import VideoTrunk
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 N_EMOTIONS = 8
@@ -138,7 +138,7 @@ class FaceTraining(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        trunk = VisualTrunk(channels=1, units=tuple(units), stem_stride=1, width=width)
+        trunk = VideoTrunk(channels=1, units=tuple(units), stem_stride=1, width=width)
         network = ExpressionNetwork(trunk, n_labels=N_EMOTIONS)
         # On one core, 200 pictures a second instead of 160.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -30,8 +30,8 @@ import torch
 
 from avtca.audio.augment import WaveAugment
 from avtca.corpora import PreparedCorpus, load_folds
-from avtca.corpora.sample_file import RawTake
-from avtca.data.dataset import TakeSet, from_corpus, mapped_targets
+from avtca.corpora.sample_file import RawSample
+from avtca.data.dataset import EmotionDataset, from_corpus, mapped_targets
 from avtca.evaluation import bootstrap as intervals
 from avtca.evaluation import calibration, metrics
 from avtca.evaluation.inference import window_logits
@@ -40,20 +40,20 @@ from avtca.evaluation.selective import abstention_curve, fit_conformal, set_cove
 from avtca.labels import RAVDESS, SEVEN
 from avtca.model import build_model
 from avtca.model.avtca import AVTCA
-from avtca.model.ensemble import Together
+from avtca.model.ensemble import Ensemble
 from avtca.training.pretrained import start_from
-from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, Recipe
+from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
-VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7, "sound_stride": 2}
-RECIPE = Recipe(
+VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7, "audio_stride": 2}
+RECIPE = TrainConfig(
     epochs=40,
     batch=32,
     label_smoothing=0.1,
     auxiliary=1.0,
     ema=0.98,
     metric="none",
-    modality_dropout=ModalityDropout(form="whole", sound=0.2, visual=0.2),
+    modality_dropout=ModalityDropout(form="whole", audio=0.2, video=0.2),
     augmentation=Augmentation(
         crop=True,
         crop_slack_s=0.4,
@@ -70,10 +70,10 @@ SEEDS = (0, 1, 2)
 CALM_IS_NEUTRAL = torch.from_numpy(mapped_targets(np.eye(8, dtype=np.float32), RAVDESS, SEVEN)[0])
 """Which of the seven each of the networks' eight labels counts for, ``(8, 7)``."""
 DEGRADED = 0.7
-"""Chance of each damage to the sound, for figures of degraded sound."""
-SOUND_TRUST = 0.75
+"""Chance of each damage to the audio, for figures of degraded audio."""
+AUDIO_TRUST = 0.75
 """Exponent of the experts that hear, once training is over: of 1, 0.75, 0.5 and 0.25 the best mean
-log-likelihood over validation people's takes and over the same faces with voices of a corpus in
+log-likelihood over validation people's samples and over the same faces with voices of a corpus in
 another language that the network had not heard (experiments/default_model/strangers.py)."""
 HELD_OUT = "01"
 """Actor of the pictures that the whole recognizer is measured on."""
@@ -81,61 +81,61 @@ SURE_ACCURACY = 0.85
 """Accuracy that answers above the recognizer's threshold have on people never seen."""
 
 
-def degraded(takes: TakeSet) -> TakeSet:
-    """The takes after rooms, noise, band limits and codecs, the same for every network."""
+def degraded(samples: EmotionDataset) -> EmotionDataset:
+    """The samples after rooms, noise, band limits and codecs, the same for every network."""
     vary = WaveAugment(chance=DEGRADED, gain_db=None)
 
-    def heard(row: int) -> RawTake:
-        raw, rng = takes.raws[row], np.random.default_rng([len(takes), row])
-        return replace(raw, wave=vary(raw.wave, takes.spec.sample_rate, rng))
+    def heard(row: int) -> RawSample:
+        raw, rng = samples.raws[row], np.random.default_rng([len(samples), row])
+        return replace(raw, wave=vary(raw.wave, samples.spec.sample_rate, rng))
 
-    return replace(takes, raws=[heard(row) for row in range(len(takes))], kept={})
+    return replace(samples, raws=[heard(row) for row in range(len(samples))], kept={})
 
 
-AWAY = {"both": "", "face": "sound", "voice": "visual"}
+AWAY = {"both": "", "face": "audio", "voice": "video"}
 """What is looked at -> the modality taken away."""
 
 
-def at_use(networks: Sequence[AVTCA], trust: float = SOUND_TRUST) -> Together:
+def at_use(networks: Sequence[AVTCA], trust: float = AUDIO_TRUST) -> Ensemble:
     """The networks as one, with less trust in voices, for they are strangers' at use."""
-    return Together([trusting(network, trust) for network in networks], CALM_IS_NEUTRAL).eval()
+    return Ensemble([trusting(network, trust) for network in networks], CALM_IS_NEUTRAL).eval()
 
 
 def trusting(network: AVTCA, trust: float) -> AVTCA:
     """The same with another exponent of the experts that hear."""
-    out = build_model(network.variant, replace(network.config, sound_trust=trust))
+    out = build_model(network.variant, replace(network.config, audio_weight=trust))
     out.load_state_dict(network.state_dict())
     return out.eval()
 
 
 def train(
-    takes: TakeSet,
+    samples: EmotionDataset,
     people: Sequence[str],
     voice: Path,
     out: Path,
-    recipe: Recipe = RECIPE,
+    recipe: TrainConfig = RECIPE,
     seeds: Sequence[int] = SEEDS,
     sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> list[AVTCA]:
     """A network for each seed, from the voice's weights; `sizes` go before the packaged ones."""
     networks = []
     for seed in seeds:
-        network = new_network(VARIANT, takes.spec, seed=seed, **SIZES | sizes)
-        start_from(network, takes.spec.labels, voice)
+        network = new_network(VARIANT, samples.spec, seed=seed, **SIZES | sizes)
+        start_from(network, samples.spec.labels, voice)
         seeded = recipe.model_copy(update={"seed": seed})
         folder = out / f"seed{seed}"
-        networks.append(fit(network, seeded, takes.of(people), None, out=folder).network)
+        networks.append(fit(network, seeded, samples.of(people), None, out=folder).network)
     return networks
 
 
 class Answers:
-    """Window logits of every take when its actor was in the test fold, for each way."""
+    """Window logits of every sample when its actor was in the test fold, for each way."""
 
-    def __init__(self, takes: TakeSet) -> None:
-        self.takes, self.folds = takes, load_folds("ravdess_luna_5fold")
-        self.found: dict[str, list[tuple[TakeSet, object]]] = {way: [] for way in AWAY}
+    def __init__(self, samples: EmotionDataset) -> None:
+        self.samples, self.folds = samples, load_folds("ravdess_luna_5fold")
+        self.found: dict[str, list[tuple[EmotionDataset, object]]] = {way: [] for way in AWAY}
 
-    def add(self, network: torch.nn.Module, test: TakeSet) -> None:
+    def add(self, network: torch.nn.Module, test: EmotionDataset) -> None:
         for way, away in AWAY.items():
             self.found[way].append((test, window_logits(network, without(test, away))))
 
@@ -144,9 +144,9 @@ class Answers:
         logits, labels, weights = [], [], []
         for number, (test, windows) in enumerate(self.found[way]):
             if number != left_out:
-                kept = np.array(test.speakers)[windows.take] != actor
+                kept = np.array(test.speakers)[windows.sample] != actor
                 logits.append(windows.logits[kept])
-                labels.append(test.labels[windows.take][kept])
+                labels.append(test.labels[windows.sample][kept])
                 weights.append(windows.weights[kept])
         parts = (np.concatenate(part) for part in (logits, labels, weights))
         z, y, w = parts
@@ -154,16 +154,16 @@ class Answers:
 
     def accuracy(self) -> dict[str, list[float]]:
         """Of each way, with its interval over actors."""
-        labels, people = self.takes.labels, np.array(self.takes.speakers)
+        labels, people = self.samples.labels, np.array(self.samples.speakers)
         return {
             way: intervals.intervals(self.probabilities(way), labels, people)["accuracy"].to_list()
             for way in AWAY
         }
 
     def probabilities(self, way: str) -> np.ndarray:
-        """Of all takes; each fold's temperature is the other folds'."""
-        place = {name: at for at, name in enumerate(self.takes.names)}
-        out = np.zeros((len(self.takes), len(SEVEN)))
+        """Of all samples; each fold's temperature is the other folds'."""
+        place = {name: at for at, name in enumerate(self.samples.names)}
+        out = np.zeros((len(self.samples), len(SEVEN)))
         for number, (test, windows) in enumerate(self.found[way]):
             rows = [place[name] for name in test.names]
             out[rows] = windows.probabilities(self.temperature(way, left_out=number))
@@ -172,8 +172,8 @@ class Answers:
 
 def figures_of(answers: Answers) -> dict[str, object]:
     """Intervals over actors, calibration, conformal sets, abstention, groups."""
-    takes = answers.takes
-    speakers, labels = np.array(takes.speakers), takes.labels
+    samples = answers.samples
+    speakers, labels = np.array(samples.speakers), samples.labels
     probs = {way: answers.probabilities(way) for way in AWAY}
     out: dict[str, object] = {
         way: {
@@ -186,7 +186,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
     out["ece"] = {way: calibration.ece(p, labels) for way, p in probs.items()}
     groups = {
         "male": np.array([int(s) % 2 == 1 for s in speakers]),
-        "strong": np.array([name.split("-")[3] == "02" for name in takes.names]),
+        "strong": np.array([name.split("-")[3] == "02" for name in samples.names]),
     }
     names = {"male": ("male", "female"), "strong": ("strong", "normal")}
     out["groups"] = {
@@ -197,7 +197,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
     right = both.argmax(1) == labels
     out["per_label"] = {name: float(right[labels == at].mean()) for at, name in enumerate(SEVEN)}
     # Sets and the threshold of "sure": fitted on all folds but one, measured on that one.
-    fold_of = np.zeros(len(takes), int)
+    fold_of = np.zeros(len(samples), int)
     for number, split in enumerate(answers.folds.splits):
         fold_of[np.isin(speakers, list(split.test))] = number
     covered, size, answered, correct = [], [], [], []
@@ -211,12 +211,12 @@ def figures_of(answers: Answers) -> dict[str, object]:
         answered.append(sure.sum())
         correct.append((right[test] & sure).sum())
     out["conformal_90"] = {
-        "coverage": float(sum(covered) / len(takes)),
-        "labels_in_a_set": float(sum(size) / len(takes)),
+        "coverage": float(sum(covered) / len(samples)),
+        "labels_in_a_set": float(sum(size) / len(samples)),
     }
     out["sure"] = {
         "wanted_accuracy": SURE_ACCURACY,
-        "answered": float(sum(answered) / len(takes)),
+        "answered": float(sum(answered) / len(samples)),
         "accuracy_of_answers": float(sum(correct) / max(1, sum(answered))),
     }
     out["folds_hash"] = answers.folds.hash
@@ -230,34 +230,34 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
     corpus = PreparedCorpus.open(args.prepared)
-    learned, takes = from_corpus(corpus, RAVDESS), from_corpus(corpus, SEVEN)
+    learned, samples = from_corpus(corpus, RAVDESS), from_corpus(corpus, SEVEN)
     voice = args.voice / "last"
-    answers, rough = Answers(takes), Answers(takes)
-    alone = [Answers(takes) for _ in SEEDS]
+    answers, rough = Answers(samples), Answers(samples)
+    alone = [Answers(samples) for _ in SEEDS]
     for number, split in enumerate(answers.folds.splits):
         people = (*split.train, *split.validation)
         networks = train(learned, people, voice, args.out / f"fold{number}")
-        together = at_use(networks)
-        answers.add(together, takes.of(split.test))
-        rough.add(together, degraded(takes.of(split.test)))
+        ensemble = at_use(networks)
+        answers.add(ensemble, samples.of(split.test))
+        rough.add(ensemble, degraded(samples.of(split.test)))
         for seed, network in enumerate(networks):
-            alone[seed].add(at_use([network]), takes.of(split.test))
+            alone[seed].add(at_use([network]), samples.of(split.test))
         shown = {
             way: float((w.probabilities().argmax(1) == test.labels).mean())
             for way, found in answers.found.items()
             for test, w in found[-1:]
         }
         print(f"fold {number}: {shown}", flush=True)
-    everyone = sorted(set(takes.speakers) - {HELD_OUT})
+    everyone = sorted(set(samples.speakers) - {HELD_OUT})
     network = at_use(train(learned, everyone, voice, args.out / "packaged"))
-    held = takes.of({HELD_OUT})
+    held = samples.of({HELD_OUT})
     temperature = answers.temperature("both", actor=HELD_OUT)
-    rest = np.array(takes.speakers) != HELD_OUT
-    curve = abstention_curve(answers.probabilities("both")[rest], takes.labels[rest])
+    rest = np.array(samples.speakers) != HELD_OUT
+    curve = abstention_curve(answers.probabilities("both")[rest], samples.labels[rest])
     figures = {
         "luna_5fold": {
             **figures_of(answers),
-            "degraded_sound": rough.accuracy(),
+            "degraded_audio": rough.accuracy(),
             "each_seed": [one.accuracy() for one in alone],
         },
         "packaged": {

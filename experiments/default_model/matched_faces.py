@@ -7,7 +7,7 @@ two networks a fold.
     python experiments/default_model/matched_faces.py PREPARED_RAVDESS WORK/voice ../shared OUT
 
 The network of fusion.py, one seed, trained on a fold's training people: as it is, and with a second
-copy of every take, half as many epochs. The copy has the take's sound, and in place of its face
+copy of every sample, half as many epochs. The copy has the sample's audio, and in place of its face
 three pictures of somebody with the same emotion (calm: neutral) from FERPlus's validation side, as
 the packaged face network sees them, one passing into the next. Their logits are brought to the mean
 and deviation that the published ones have over the training people's frames. Prints accuracy (both
@@ -27,17 +27,17 @@ import torch
 from face_training import load_ferplus
 from fusion import AWAY, HELD_OUT, RECIPE, at_use, train
 from numpy.typing import NDArray
-from package import Take, fit_bridge, label_of, names, read_takes
+from package import Sample, fit_bridge, label_of, names, read_samples
 from packaged_face import packaged_face
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
-from avtca.data.dataset import TakeSet, from_corpus
-from avtca.evaluation.inference import predict_takes
+from avtca.data.dataset import EmotionDataset, from_corpus
+from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.report import without
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
-from avtca.model.ensemble import Together
-from avtca.model.frontends import SURELY_NOT
+from avtca.model.ensemble import Ensemble
+from avtca.model.frontends import MIN_PROB
 from avtca.training.trainer import torch_threads
 
 PICTURES = 3
@@ -71,12 +71,14 @@ def moments(rows: Float) -> tuple[Float, Float]:
     return rows.mean(0), rows.std(0)
 
 
-def made_of(takes: TakeSet, faces: Faces, like: tuple[Float, Float], seed: int) -> TakeSet:
-    """The takes with pictures' sequences for faces, at the same steps."""
+def made_of(
+    samples: EmotionDataset, faces: Faces, like: tuple[Float, Float], seed: int
+) -> EmotionDataset:
+    """The samples with pictures' sequences for faces, at the same steps."""
     rng = np.random.default_rng(seed)
-    labels = ["neutral" if name == "calm" else name for name in takes.spec.labels]
+    labels = ["neutral" if name == "calm" else name for name in samples.spec.labels]
     sequences = []
-    for raw, label in zip(takes.raws, takes.labels, strict=True):
+    for raw, label in zip(samples.raws, samples.labels, strict=True):
         rows = faces[labels[label]]
         drawn = rows[rng.integers(0, len(rows), PICTURES)]
         place = np.linspace(0, PICTURES - 1, len(raw.steps))
@@ -84,66 +86,72 @@ def made_of(takes: TakeSet, faces: Faces, like: tuple[Float, Float], seed: int) 
         sequences.append(np.stack(columns, axis=1))
     mean, deviation = moments(np.concatenate(sequences))
     raws = []
-    for raw, sequence in zip(takes.raws, sequences, strict=True):
+    for raw, sequence in zip(samples.raws, sequences, strict=True):
         logits = torch.from_numpy((sequence - mean) / deviation * like[1] + like[0])
-        raws.append(replace(raw, visual=torch.softmax(logits, 1).float().numpy()))
-    return replace(takes, raws=raws, kept={})
+        raws.append(replace(raw, video=torch.softmax(logits, 1).float().numpy()))
+    return replace(samples, raws=raws, kept={})
 
 
-def published_moments(takes: TakeSet) -> tuple[Float, Float]:
+def published_moments(samples: EmotionDataset) -> tuple[Float, Float]:
     """Of the centred logarithms of all frames."""
-    logs = np.log(np.maximum(np.concatenate([raw.visual for raw in takes.raws]), SURELY_NOT))
+    logs = np.log(np.maximum(np.concatenate([raw.video for raw in samples.raws]), MIN_PROB))
     return moments(logs - logs.mean(1, keepdims=True))
 
 
-def twice(takes: TakeSet, copy: TakeSet) -> TakeSet:
+def twice(samples: EmotionDataset, copy: EmotionDataset) -> EmotionDataset:
     """Both; the copies have names of their own, since windows are kept by name."""
     return replace(
-        takes,
-        names=[*takes.names, *(f"{name} pictures" for name in takes.names)],
-        speakers=[*takes.speakers, *copy.speakers],
-        durations=[*takes.durations, *copy.durations],
-        targets=np.concatenate([takes.targets, copy.targets]),
-        raws=[*takes.raws, *copy.raws],
+        samples,
+        names=[*samples.names, *(f"{name} pictures" for name in samples.names)],
+        speakers=[*samples.speakers, *copy.speakers],
+        durations=[*samples.durations, *copy.durations],
+        targets=np.concatenate([samples.targets, copy.targets]),
+        raws=[*samples.raws, *copy.raws],
         info={},
         kept={},
     )
 
 
-def accuracies(network: torch.nn.Module, takes: TakeSet) -> list[float]:
-    """Percent of the takes named right: both, face, voice."""
-    found = (predict_takes(network, without(takes, away)) for away in AWAY.values())
-    return [100 * float((probs.argmax(1) == takes.labels).mean()) for probs in found]
+def accuracies(network: torch.nn.Module, samples: EmotionDataset) -> list[float]:
+    """Percent of the samples named right: both, face, voice."""
+    found = (predict_samples(network, without(samples, away)) for away in AWAY.values())
+    return [100 * float((probs.argmax(1) == samples.labels).mean()) for probs in found]
 
 
 def said(percent: Iterable[float]) -> str:
     return " / ".join(f"{value:.1f}" for value in percent)
 
 
-def of_pictures(network: Together, known: dict[str, Take], spec: ClipSpec) -> str:
-    """Actor 01's pictures, the join fitted on one half of his takes and tested on the other."""
+def of_pictures(network: Ensemble, known: dict[str, Sample], spec: ClipSpec) -> str:
+    """Actor 01's pictures, the join fitted on one half of his samples and tested on the other."""
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
     right = {"both": 0, "face": 0}
     for fit_on, test_on in (halves, halves[::-1]):
-        bridge = fit_bridge([known[take] for take in fit_on], "moments", torch.zeros(len(FER2013)))
+        bridge = fit_bridge(
+            [known[sample] for sample in fit_on], "moments", torch.zeros(len(FER2013))
+        )
         for way in right:
-            named = [names(network, spec, known[take], bridge, way) for take in test_on]
+            named = [names(network, spec, known[sample], bridge, way) for sample in test_on]
             right[way] += sum(a == label_of(b) for a, b in zip(named, test_on, strict=True))
     return f"{right['both']} / {right['face']} of {len(known)}"
 
 
 def compare(
-    learned: TakeSet, asked: dict[str, TakeSet], copy: TakeSet, voice: Path, out: Path
-) -> dict[str, Together]:
+    learned: EmotionDataset,
+    action: dict[str, EmotionDataset],
+    copy: EmotionDataset,
+    voice: Path,
+    out: Path,
+) -> dict[str, Ensemble]:
     """Train both ways, print what each says of everything asked."""
     networks = {}
     ways = {"as it is": (learned, EPOCHS), "pictures": (twice(learned, copy), EPOCHS // 2)}
-    for way, (takes, epochs) in ways.items():
+    for way, (samples, epochs) in ways.items():
         recipe = RECIPE.model_copy(update={"epochs": epochs})
-        people, folder = sorted(set(takes.speakers)), out / way.replace(" ", "_")
-        network = at_use(train(takes, people, voice / "last", folder, recipe, seeds=(0,)))
+        people, folder = sorted(set(samples.speakers)), out / way.replace(" ", "_")
+        network = at_use(train(samples, people, voice / "last", folder, recipe, seeds=(0,)))
         networks[way] = network
-        for name, test in asked.items():
+        for name, test in action.items():
             print(f"{out.name}, {way}: {name} {said(accuracies(network, test))}", flush=True)
     return networks
 
@@ -163,19 +171,19 @@ def main() -> None:
         split = load_folds("ravdess_luna_5fold").splits[fold]
         learned, validation = eight.of(split.train), seven.of(split.validation)
         like = published_moments(learned)
-        asked = {
+        action = {
             "published sequences": validation,
             "pictures": made_of(validation, kept_back, like, 1),
         }
         copy = made_of(learned, shown, like, 0)
-        compare(learned, asked, copy, args.voice, args.out / f"fold{fold}")
+        compare(learned, action, copy, args.voice, args.out / f"fold{fold}")
     if args.packaged:
         learned = eight.of(sorted(set(eight.speakers) - {HELD_OUT}))
         copy = made_of(learned, shown, published_moments(learned), 0)
         held = {"actor 01, published sequences": seven.of({HELD_OUT})}
         networks = compare(learned, held, copy, args.voice, args.out / "packaged")
         face, _ = packaged_face(WEIGHTS)
-        known = read_takes(face, args.shared / "corpora" / "ravdess", seven.spec)
+        known = read_samples(face, args.shared / "corpora" / "ravdess", seven.spec)
         for way, network in networks.items():
             print(f"packaged, {way}: actor 01, pictures {of_pictures(network, known, seven.spec)}")
 

@@ -6,7 +6,7 @@ FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voi
 FACE_DIR may be a packaged model, whose face network then stays.
 The join: the fusion networks learned from the softmax of another face network, so ours is brought
 to its scale by a linear map of the seven logits, fitted on moments of actor 01's pictures for which
-both are known. Ways to do it are compared by fitting on one half of the takes and testing on the
+both are known. Ways to do it are compared by fitting on one half of the samples and testing on the
 other; the one with the largest sum of both and face alone is used, since either has to do. Writes
 the bundle into OUT and figures into experiments/results/default_model.json.
 """
@@ -36,18 +36,18 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
-from avtca.media import Frame, held, open_clip
+from avtca.media import Frame, held, open_media
 from avtca.model.bundle import ExpressionFeatures, export_bundle
 from avtca.model.checkpoint import load_checkpoint
-from avtca.model.ensemble import Together
+from avtca.model.ensemble import Ensemble
 from avtca.model.expression import ExpressionNetwork
-from avtca.model.frontends import SURELY_NOT
+from avtca.model.frontends import MIN_PROB
 from avtca.recognize import Recognizer, load
 
 ORDER = order_map(FERPLUS, FER2013)
 COMMANDS = {
     "ferplus_test": "experiments/default_model/faces.py",
-    "ravdess_sound": "experiments/default_model/voice_figures.py",
+    "ravdess_audio": "experiments/default_model/voice_figures.py",
     "emodb_loso": "experiments/default_model/voice_figures.py",
     "voice_unheard": "experiments/default_model/voice_figures.py",
     "ravdess_pair": "experiments/default_model/fusion.py",
@@ -62,14 +62,14 @@ ACTOR_01 = "actor01_faces.zip"
 """His pictures, in the corpus's folder."""
 
 
-def sound_of(ravdess: Path, take: str) -> Path:
-    """A take's sound: the audio-only file of the same name."""
-    return ravdess / "audio" / f"03{take[2:]}.flac"
+def audio_of(ravdess: Path, sample: str) -> Path:
+    """A sample's audio: the audio-only file of the same name."""
+    return ravdess / "audio" / f"03{sample[2:]}.flac"
 
 
-def label_of(take: str) -> str:
+def label_of(sample: str) -> str:
     """One of seven."""
-    return str(to_seven(RAVDESS[int(take.split("-")[2]) - 1]))
+    return str(to_seven(RAVDESS[int(sample.split("-")[2]) - 1]))
 
 
 def face_network(folder: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
@@ -83,7 +83,7 @@ def face_network(folder: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
 
 
 def pictures(archive: Path) -> dict[str, list[bytes]]:
-    """JPEG files of each take of actor 01, in order."""
+    """JPEG files of each sample of actor 01, in order."""
     out: dict[str, list[bytes]] = {}
     with zipfile.ZipFile(archive) as files:
         for name in sorted(files.namelist()):
@@ -92,13 +92,13 @@ def pictures(archive: Path) -> dict[str, list[bytes]]:
     return out
 
 
-def make_clip(path: Path, frames: list[bytes], sound: Path | None, seconds: float) -> None:
-    """The take's pictures, evenly over its length, with its sound, losslessly."""
+def make_clip(path: Path, frames: list[bytes], audio: Path | None, seconds: float) -> None:
+    """The sample's pictures, evenly over its length, with its audio, losslessly."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("ffv1", rate=1000)
         video.pix_fmt, video.width, video.height = "gray", 224, 224
         video.codec_context.time_base = video.time_base = Fraction(1, 1000)
-        stream = out.add_stream("flac", rate=16_000) if sound is not None else None
+        stream = out.add_stream("flac", rate=16_000) if audio is not None else None
         for i, data in enumerate(frames):
             picture = np.asarray(Image.open(BytesIO(data)).convert("L"))
             frame = av.VideoFrame.from_ndarray(picture, format="gray")
@@ -107,14 +107,14 @@ def make_clip(path: Path, frames: list[bytes], sound: Path | None, seconds: floa
             out.mux(video.encode(frame))
         out.mux(video.encode())
         if stream is not None:
-            with av.open(str(sound)) as source:
+            with av.open(str(audio)) as source:
                 for block in source.decode(audio=0):
                     out.mux(stream.encode(block))
             out.mux(stream.encode())
 
 
-class Take(NamedTuple):
-    """One take of actor 01: ours and the published network's view of its faces, and its sound."""
+class Sample(NamedTuple):
+    """One sample of actor 01: ours and the published network's view of its faces, and its audio."""
 
     steps: np.ndarray
     """Video steps of the pictures, ``(n,)``."""
@@ -133,16 +133,16 @@ class Take(NamedTuple):
         return [Frame(int(step), 0.0, np.zeros((0, 0, 3), np.uint8)) for step in self.steps]
 
 
-def read_take(
+def read_sample(
     network: ExpressionNetwork,
     detector: Detector,
     files: list[bytes],
     series: tuple[np.ndarray, np.ndarray],
-    sound: Path,
+    audio: Path,
     spec: ClipSpec,
-) -> Take:
+) -> Sample:
     """``series``: frame numbers and softmax of the published network."""
-    wave = np.concatenate(list(open_clip(sound).sound(spec.sample_rate)))
+    wave = np.concatenate(list(open_media(audio).audio(spec.sample_rate)))
     seconds = len(wave) / spec.sample_rate
     times = (series[0] - 1) / FRAME_RATE
     steps, crops, known, published = [], [], [], []
@@ -160,7 +160,7 @@ def read_take(
         crops.append(align(rgb, found[0].landmarks, 48, "grey"))
     with torch.no_grad():
         logits = network(torch.from_numpy(np.stack(crops))[:, None].float() / 255)[:, ORDER]
-    return Take(
+    return Sample(
         np.array(steps),
         logits - logits.mean(1, keepdim=True),
         torch.tensor(known),
@@ -170,60 +170,60 @@ def read_take(
     )
 
 
-def read_takes(network: ExpressionNetwork, ravdess: Path, spec: ClipSpec) -> dict[str, Take]:
-    """All of actor 01's takes of which there are pictures."""
+def read_samples(network: ExpressionNetwork, ravdess: Path, spec: ClipSpec) -> dict[str, Sample]:
+    """All of actor 01's samples of which there are pictures."""
     detector = best_detector()
     with np.load(ravdess / "face_sequences.npz") as series:
         return {
-            take: read_take(
+            sample: read_sample(
                 network,
                 detector,
                 files,
-                (series[f"{take}/frames"], series[f"{take}/p"]),
-                sound_of(ravdess, take),
+                (series[f"{sample}/frames"], series[f"{sample}/p"]),
+                audio_of(ravdess, sample),
                 spec,
             )
-            for take, files in pictures(ravdess / ACTOR_01).items()
+            for sample, files in pictures(ravdess / ACTOR_01).items()
         }
 
 
 def names(
-    fusion: Together,
+    fusion: Ensemble,
     spec: ClipSpec,
-    take: Take,
+    sample: Sample,
     bridge: tuple[torch.Tensor, torch.Tensor],
     way: str,
 ) -> str:
-    """What the two networks name a take, by the package's own rules for windows."""
-    features = torch.softmax(take.logits @ bridge[0].T + bridge[1], 1).numpy()
-    shown = [frame.step for frame in held(take.frames, spec.video_rate)]
-    features = features[np.searchsorted(take.steps, shown, side="right") - 1]
+    """What the two networks name a sample, by the package's own rules for windows."""
+    features = torch.softmax(sample.logits @ bridge[0].T + bridge[1], 1).numpy()
+    shown = [frame.step for frame in held(sample.frames, spec.video_rate)]
+    features = features[np.searchsorted(sample.steps, shown, side="right") - 1]
     windows = []
-    for start in preprocess.window_start_steps(take.seconds, spec):
+    for start in preprocess.window_start_steps(sample.seconds, spec):
         first = round(start / spec.video_rate * spec.sample_rate)
-        wave = take.wave[first : first + spec.window_samples]
-        sound = preprocess.sound_window(wave, spec, valid=0 if way == "face" else None)
-        windows.append((*preprocess.visual_window(np.array(shown), features, start, spec), *sound))
+        wave = sample.wave[first : first + spec.window_samples]
+        audio = preprocess.audio_window(wave, spec, valid=0 if way == "face" else None)
+        windows.append((*preprocess.video_window(np.array(shown), features, start, spec), *audio))
     batch = preprocess.stack(windows)
-    arrays = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     with torch.no_grad():
         logits = fusion(*(torch.from_numpy(part) for part in arrays)).logits
     return SEVEN[int(torch.softmax(logits, 1).mean(0).argmax())]
 
 
 def fit_bridge(
-    data: list[Take], kind: str, log_prior: torch.Tensor
+    data: list[Sample], kind: str, log_prior: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weight and bias of the map.
 
-    "plain" changes nothing; "prior" takes out how often each emotion is in FERPlus; "shift",
+    "plain" changes nothing; "prior" samples out how often each emotion is in FERPlus; "shift",
     "diagonal" and "linear" are fitted to the published softmax, frame by frame; "moments" gives
     each logit the mean and deviation that the published logarithms have over all frames.
     """
     n = len(FER2013)
     if kind == "moments":
-        ours = torch.cat([take.logits for take in data])
-        theirs = torch.cat([take.published for take in data]).clamp(min=SURELY_NOT).log()
+        ours = torch.cat([sample.logits for sample in data])
+        theirs = torch.cat([sample.published for sample in data]).clamp(min=MIN_PROB).log()
         theirs = theirs - theirs.mean(1, keepdim=True)
         scale = theirs.std(0) / ours.std(0)
         return torch.diag(scale), theirs.mean(0) - ours.mean(0) * scale
@@ -231,8 +231,8 @@ def fit_bridge(
         return torch.eye(n), torch.zeros(n)
     if kind == "prior":
         return torch.eye(n), -log_prior
-    z = torch.cat([take.logits[take.known] for take in data])
-    p = torch.cat([take.published for take in data])
+    z = torch.cat([sample.logits[sample.known] for sample in data])
+    p = torch.cat([sample.published for sample in data])
     scale = torch.zeros(1 if kind == "shift" else n, requires_grad=True)
     rest = torch.zeros(n, n, requires_grad=True)
     bias = torch.zeros(n, requires_grad=True)
@@ -260,19 +260,19 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
     ravdess = args.shared / "corpora" / "ravdess"
-    takes = pictures(ravdess / ACTOR_01)
+    samples = pictures(ravdess / ACTOR_01)
     work = args.fusion_dir / "actor01"
     shutil.rmtree(work, ignore_errors=True)
     clips: dict[str, dict[str, Path]] = {"both": {}, "face": {}, "voice": {}}
     for way in ("both", "face"):
         (work / way).mkdir(parents=True)
-    for take, files in takes.items():
-        sound = sound_of(ravdess, take)
-        clips["voice"][take] = sound
+    for sample, files in samples.items():
+        audio = audio_of(ravdess, sample)
+        clips["voice"][sample] = audio
         for way in ("both", "face"):
-            clips[way][take] = work / way / f"{take}.mkv"
-            seconds = open_clip(sound).duration_s
-            make_clip(clips[way][take], files, sound if way == "both" else None, seconds)
+            clips[way][sample] = work / way / f"{sample}.mkv"
+            seconds = open_media(audio).duration_s
+            make_clip(clips[way][sample], files, audio if way == "both" else None, seconds)
 
     network, card_face = face_network(args.face_dir)
     folders = [args.fusion_dir / "packaged" / f"seed{seed}" for seed in SEEDS]
@@ -285,7 +285,7 @@ def main() -> None:
     if figures["packaged"]["sure"] is not None:
         card.calibration["sure"] = figures["packaged"]["sure"]
     spec = card.clip_spec
-    known = read_takes(network, ravdess, spec)
+    known = read_samples(network, ravdess, spec)
     train, _, test = load_ferplus(args.shared / "corpora" / "ferplus" / "ferplus.npz")
     log_prior = torch.from_numpy(np.log(train.votes.mean(0)[ORDER])).float()
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
@@ -293,17 +293,17 @@ def main() -> None:
     for kind in ("plain", "prior", "shift", "diagonal", "linear", "moments"):
         right: dict[str, list[bool]] = {"both": [], "face": []}
         for fit_on, test_on in (halves, halves[::-1]):
-            bridge = fit_bridge([known[take] for take in fit_on], kind, log_prior)
-            for way, marks in right.items():
-                for take in test_on:
-                    named = names(fusion, spec, known[take], bridge, way)
-                    marks.append(named == label_of(take))
-        crossed[kind] = {way: float(np.mean(marks)) for way, marks in right.items()}
+            bridge = fit_bridge([known[sample] for sample in fit_on], kind, log_prior)
+            for way, caveats in right.items():
+                for sample in test_on:
+                    named = names(fusion, spec, known[sample], bridge, way)
+                    caveats.append(named == label_of(sample))
+        crossed[kind] = {way: float(np.mean(caveats)) for way, caveats in right.items()}
         print(kind, crossed[kind], flush=True)
     best = max(crossed, key=lambda kind: sum(crossed[kind].values()))
 
     def bundle(folder: Path, fit_on: list[str]) -> Recognizer:
-        weight, bias = fit_bridge([known[take] for take in fit_on], best, log_prior)
+        weight, bias = fit_bridge([known[sample] for sample in fit_on], best, log_prior)
         face = ExpressionFeatures(network, weight=weight, bias=bias).eval()
         extra = {"networks": len(SEEDS), "bridge": {"kind": best, "compared": crossed}}
         start = fusion.networks[0], learned
@@ -315,9 +315,9 @@ def main() -> None:
     whole: dict[str, list[bool]] = {way: [] for way in clips}
     for fit_on, test_on in (halves, halves[::-1]):
         recognizer = bundle(work / "half", fit_on)
-        for way, marks in whole.items():
-            marks += [recognizer.predict(clips[way][t]).top == label_of(t) for t in test_on]
-    actor01 = {way: round(float(np.mean(marks)), 4) for way, marks in whole.items()}
+        for way, caveats in whole.items():
+            caveats += [recognizer.predict(clips[way][t]).top == label_of(t) for t in test_on]
+    actor01 = {way: round(float(np.mean(caveats)), 4) for way, caveats in whole.items()}
     print("whole recognizer", actor01, flush=True)
     card.provenance.update(
         data="FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "
@@ -337,17 +337,17 @@ def main() -> None:
         "commands": COMMANDS,
         "ferplus_test": card_face["test_accuracy"],
         "ferplus_test_pictures": len(test.images),
-        "ravdess_sound": voice["ravdess_sound"],
+        "ravdess_audio": voice["ravdess_audio"],
         "emodb_loso": voice["emodb_loso"],
         "voice_unheard": voice["unheard"],
         "ravdess_pair": figures["luna_5fold"],
         "actor01": {
-            "takes": len(takes),
+            "samples": len(samples),
             **actor01,
             "bridge": best,
             "bridges": crossed,
             "published_face_sequences": figures["packaged"]["held_out_actor_face_sequences"],
-            "note": "both and face: bridge fitted on one half of the takes, tested on the other",
+            "note": "both and face: bridge fitted on one half of the samples, tested on the other",
         },
         "cremad_six": sum(label == report.top for label, report in six.values()),
         "cremad_six_clips": {

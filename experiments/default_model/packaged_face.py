@@ -15,7 +15,7 @@ import torch
 
 from avtca.labels import FERPLUS
 from avtca.model.expression import ExpressionNetwork
-from avtca.model.video_trunk import VisualTrunk
+from avtca.model.video_trunk import VideoTrunk
 
 NOTHING = np.zeros((), np.float32)
 """What a norm adds whose convolution has a bias, in which it is then."""
@@ -23,7 +23,7 @@ NOTHING = np.zeros((), np.float32)
 
 def network_of(card: dict[str, Any]) -> ExpressionNetwork:
     """Of the sizes that faces.py wrote, with fresh weights."""
-    trunk = VisualTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
+    trunk = VideoTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
     return ExpressionNetwork(trunk, n_labels=len(FERPLUS))
 
 

@@ -1,4 +1,4 @@
-"""Purpose: does the sound branch gain from learning sound before it learns labels? A trial.
+"""Purpose: does the audio branch gain from learning audio before it learns labels? A trial.
 
 Cost: a quarter of an hour on one core.
 
@@ -9,7 +9,7 @@ Cost: a quarter of an hour on one core.
         python experiments/ravdess_trials.py ../shared/corpora/ravdess TABLE best --voice $voice/last
     done
 
-The convolutions of `best`'s sound branch on nEMO and EMO-DB without their labels: parts of the mel
+The convolutions of `best`'s audio branch on nEMO and EMO-DB without their labels: parts of the mel
 bands are hidden, and the branch's tokens have to say what stood there (masked prediction, as
 Mockingjay, Liu et al. 2020, with squared error and convolutions). Writes
 WORK/self_supervised/last.safetensors and .json, a start like that of voice.py.
@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from voice import CORPORA, RECIPE, speech_takes
+from voice import CORPORA, RECIPE, speech_samples
 
 from avtca.data.training import TrainingData, training_loader
 from avtca.model import save_checkpoint
@@ -42,12 +42,12 @@ def hidden(mask: Tensor) -> Tensor:
     return (spread[:, 0] > 0) & mask
 
 
-def missed(network: AVTCA, decoder: nn.Module, sound: Tensor, mask: Tensor) -> Tensor:
+def missed(network: AVTCA, decoder: nn.Module, audio: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error on what was hidden."""
-    whole: Stream = network.sound_front(sound, mask)
+    whole: Stream = network.audio_frontend(audio, mask)
     gone = hidden(whole.mask)
     seen = whole._replace(tokens=zero_masked(whole.tokens, ~gone))
-    tokens = network.sound_after(network.sound_before(seen)).tokens
+    tokens = network.audio_after(network.audio_before(seen)).tokens
     told = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", f=whole.tokens.shape[2])
     return (told[:, : gone.shape[1]] - whole.tokens)[gone].square().mean()
 
@@ -60,13 +60,15 @@ def main() -> None:
     args = parser.parse_args()
     torch_threads(1)
     torch.manual_seed(0)
-    takes = speech_takes(args.shared, args.work, CORPORA["ravdess"])
-    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim}
-    network = new_network("best", takes.spec, **sizes).train()
-    widths = network.config.sound_widths
-    decoder = nn.Linear(widths[-1], 2 ** len(widths) * takes.spec.sound_dim)  # each halves the time
+    samples = speech_samples(args.shared, args.work, CORPORA["ravdess"])
+    sizes = {"dropout": 0.2, "probabilities": samples.spec.video_dim}
+    network = new_network("best", samples.spec, **sizes).train()
+    widths = network.config.audio_widths
+    decoder = nn.Linear(
+        widths[-1], 2 ** len(widths) * samples.spec.audio_dim
+    )  # each halves the time
     augmentation = Augmentation(crop=True, crop_slack_s=0.3, speed=0.15)
-    loader = training_loader(TrainingData(takes, augmentation, 0), RECIPE.batch)
+    loader = training_loader(TrainingData(samples, augmentation, 0), RECIPE.batch)
     learned = nn.ModuleList((network, decoder))
     optimiser = make_optimiser(learned, RECIPE.optimiser)
     factor = rate_factor(RECIPE.optimiser, epochs=args.epochs, steps=len(loader))
@@ -76,7 +78,7 @@ def main() -> None:
         total = 0.0
         for batch in loader:
             optimiser.zero_grad()
-            loss = missed(network, decoder, batch.sound, batch.sound_mask)
+            loss = missed(network, decoder, batch.audio, batch.audio_mask)
             loss.backward()
             nn.utils.clip_grad_norm_(learned.parameters(), RECIPE.optimiser.clip_norm)
             optimiser.step()
@@ -85,7 +87,7 @@ def main() -> None:
         print(f"epoch {epoch}: squared error {total:.4f}", flush=True)
     out = args.work / "self_supervised"
     out.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(out / "last", network, takes.spec, provenance={"epochs": args.epochs})
+    save_checkpoint(out / "last", network, samples.spec, provenance={"epochs": args.epochs})
 
 
 if __name__ == "__main__":

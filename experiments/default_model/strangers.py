@@ -7,7 +7,7 @@ Cost: about ten minutes a fold on one core.
 
 The networks of fusion.py from the voice that heard nEMO and RAVDESS, trained on a fold's
 training people. Asked for the fold's validation people, as they are; and for the same faces, each
-with an EMO-DB voice of the same emotion in place of its own sound (no surprise there). Prints
+with an EMO-DB voice of the same emotion in place of its own audio (no surprise there). Prints
 accuracy and mean negative log-likelihood for each trust in the experts that hear. Test people are
 not looked at.
 """
@@ -21,8 +21,8 @@ from fusion import AWAY, RECIPE, at_use, train
 from voice import german
 
 from avtca.corpora import PreparedCorpus, load_folds
-from avtca.data.dataset import TakeSet, from_corpus
-from avtca.evaluation.inference import predict_takes
+from avtca.data.dataset import EmotionDataset, from_corpus
+from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.report import without
 from avtca.labels import RAVDESS, SEVEN
 from avtca.training.trainer import torch_threads
@@ -30,8 +30,8 @@ from avtca.training.trainer import torch_threads
 TRUSTS = (1.0, 0.75, 0.5, 0.25)
 
 
-def with_voices(faces: TakeSet, voices: TakeSet, seed: int) -> TakeSet:
-    """The faces' takes with sound of the voices' takes, label by label; others are left out."""
+def with_voices(faces: EmotionDataset, voices: EmotionDataset, seed: int) -> EmotionDataset:
+    """The faces' samples with audio of the voices' samples, label by label; others are left out."""
     rng, rows, raws, seconds = np.random.default_rng(seed), [], [], []
     for row, label in enumerate(faces.labels):
         fitting = np.flatnonzero(voices.labels == label)
@@ -52,7 +52,7 @@ def main() -> None:
     args = parser.parse_args()
     torch_threads(1)
     corpus = PreparedCorpus.open(args.prepared)
-    learned, takes = from_corpus(corpus, RAVDESS), from_corpus(corpus, SEVEN)
+    learned, samples = from_corpus(corpus, RAVDESS), from_corpus(corpus, SEVEN)
     voices = from_corpus(german(args.work), SEVEN, memory=True)
     recipe = RECIPE.model_copy(update={"epochs": 24})
     for fold in args.folds:
@@ -60,13 +60,13 @@ def main() -> None:
         out = args.work / "strangers" / f"fold{fold}"
         voice = args.work / "voice_for_emodb" / "last"
         networks = train(learned, split.train, voice, out, recipe)
-        own = takes.of(split.validation)
-        asked = {"own": own, "strangers": with_voices(own, voices, fold)}
+        own = samples.of(split.validation)
+        action = {"own": own, "strangers": with_voices(own, voices, fold)}
         for trust in TRUSTS:
             used, line = at_use(networks, trust), []
-            for name, kind in asked.items():
+            for name, kind in action.items():
                 for way in ("both", "face") if trust == 1 else ("both",):
-                    p = predict_takes(used, without(kind, AWAY[way]))
+                    p = predict_samples(used, without(kind, AWAY[way]))
                     right, likely = p.argmax(1) == kind.labels, p[np.arange(len(p)), kind.labels]
                     nll = -np.log(likely.clip(1e-9)).mean()
                     line.append(f"{name}, {way} {100 * right.mean():.1f} ({nll:.3f})")

@@ -3,10 +3,10 @@
 Cost: five minutes a fold on one core, ten for the first.
 
     python experiments/default_model/trial.py PREPARED_RAVDESS WORK/voice ../shared OUT \
-        --sizes face_parts=5 [--packaged]
+        --sizes n_segments=5 [--packaged]
 
 The network of fusion.py with other sizes and fewer epochs, one seed, trained on a fold's training
-people; accuracy on its validation people (both / face / voice), with their sound as it is and
+people; accuracy on its validation people (both / face / voice), with their audio as it is and
 damaged. With `--packaged` also all people but actor 01, and his published sequences and pictures as
 matched_faces.py asks for them. Test people are not looked at.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import fusion
 import numpy as np
 from matched_faces import EPOCHS, WEIGHTS, accuracies, of_pictures, said
-from package import read_takes
+from package import read_samples
 from packaged_face import packaged_face
 
 from avtca.corpora import PreparedCorpus, load_folds
@@ -41,7 +41,7 @@ def main() -> None:
     corpus = PreparedCorpus.open(args.prepared)
     eight, seven = (from_corpus(corpus, labels, memory=True) for labels in (RAVDESS, SEVEN))
 
-    def trained(people: list[str], name: str) -> fusion.Together:
+    def trained(people: list[str], name: str) -> fusion.Ensemble:
         learned, out = eight.of(people), args.out / name
         voice = args.voice / "last"
         return fusion.at_use(fusion.train(learned, people, voice, out, recipe, (0,), sizes))
@@ -51,8 +51,8 @@ def main() -> None:
         split = load_folds("ravdess_luna_5fold").splits[fold]
         network = trained(list(split.train), f"fold{fold}")
         validation = seven.of(split.validation)
-        asked = (validation, fusion.degraded(validation))
-        rows.append([accuracies(network, takes) for takes in asked])
+        action = (validation, fusion.degraded(validation))
+        rows.append([accuracies(network, samples) for samples in action])
         clean, damaged = rows[-1]
         print(f"fold {fold}: {said(clean)}, damaged {said(damaged)}", flush=True)
     if rows:
@@ -63,7 +63,7 @@ def main() -> None:
         network = trained(people, "packaged")
         published = said(accuracies(network, seven.of({fusion.HELD_OUT})))
         face, _ = packaged_face(WEIGHTS)
-        known = read_takes(face, args.shared / "corpora" / "ravdess", seven.spec)
+        known = read_samples(face, args.shared / "corpora" / "ravdess", seven.spec)
         pictures = of_pictures(network, known, seven.spec)
         print(f"packaged: actor 01, published sequences {published}; pictures {pictures}")
 

@@ -1,4 +1,4 @@
-"""Purpose: pretrain the sound branch of the packaged model on German and Polish speech.
+"""Purpose: pretrain the audio branch of the packaged model on German and Polish speech.
 
 Cost: twenty to twenty-five minutes on one core.
 
@@ -7,11 +7,11 @@ Cost: twenty to twenty-five minutes on one core.
 
 nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
 emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
-with the picture missing and without pitch: all that a sound passes through is trained but the
+with the picture missing and without pitch: all that an audio passes through is trained but the
 voice's expert, which begins fresh in each corpus. Writes
-WORK/voice/last.safetensors and .json, which `model.start` takes. `--for emodb`, for a test on
-EMO-DB, has RAVDESS's sound in its place and writes WORK/voice_for_emodb. `--standardise`, for
-networks that read features standardised on each speaker's own takes, does the same with these and
+WORK/voice/last.safetensors and .json, which `model.start` samples. `--for emodb`, for a test on
+EMO-DB, has RAVDESS's audio in its place and writes WORK/voice_for_emodb. `--standardise`, for
+networks that read features standardised on each speaker's own samples, does the same with these and
 writes WORK/voice_standardised. Resumable.
 """
 
@@ -24,12 +24,12 @@ import numpy as np
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, prepare, read_corpus
-from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import standardised
 from avtca.evaluation.report import without
 from avtca.labels import SEVEN
 from avtca.training.pretrained import start_from
-from avtca.training.train_config import Augmentation, Optimiser, Recipe
+from avtca.training.train_config import Augmentation, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
 SPEECH = (*SEVEN, "boredom")
@@ -37,9 +37,9 @@ SPEECH = (*SEVEN, "boredom")
 CORPORA = {"ravdess": ("nemo", "emodb"), "emodb": ("nemo", "ravdess")}
 """What the voice is trained on that is to be used on a corpus."""
 SPEC = Path(__file__).with_name("clipspec.json")
-BANDS = {"sound": "logmel", "sound_dim": 64, "hop": 640}
-"""Sound as the convolutions see it: no pitch, every second frame."""
-RECIPE = Recipe(
+BANDS = {"audio": "logmel", "audio_dim": 64, "hop": 640}
+"""Audio as the convolutions see it: no pitch, every second frame."""
+RECIPE = TrainConfig(
     epochs=40,
     batch=32,
     label_smoothing=0.1,
@@ -62,15 +62,15 @@ ONE_STUDIO = RECIPE.augmentation.model_copy(update={"channel_db": 0.0, "backgrou
 """Without other microphones and backgrounds."""
 
 
-def speech_takes(shared: Path, work: Path, names: Sequence[str]) -> TakeSet:
+def speech_samples(shared: Path, work: Path, names: Sequence[str]) -> EmotionDataset:
     """Takes of several speech corpora as one set, prepared where they are not yet."""
     spec = ClipSpec(**{**json.loads(SPEC.read_text()), **BANDS, "labels": ()})
     sets = []
     for name in names:
         out = work / "prepared" / name
         prepare(read_corpus(name, shared / name, spec), out, spec)
-        takes = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
-        sets.append(without(takes, "visual"))
+        samples = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
+        sets.append(without(samples, "video"))
     return joined(sets)
 
 
@@ -80,12 +80,12 @@ def german(work: Path) -> PreparedCorpus:
     return PreparedCorpus.open(work / "prepared" / "emodb").view(spec)
 
 
-def joined(sets: list[TakeSet]) -> TakeSet:
+def joined(sets: list[EmotionDataset]) -> EmotionDataset:
     """Takes of several sets with the same spec; people of another corpus are other people."""
     first = sets[0]
     for other in sets[1:]:
-        first.spec.require(other.spec, asked="join takes")
-    return TakeSet(
+        first.spec.require(other.spec, action="join samples")
+    return EmotionDataset(
         first.spec,
         [name for one in sets for name in one.names],
         [f"{n}/{speaker}" for n, one in enumerate(sets) for speaker in one.speakers],
@@ -108,12 +108,12 @@ def main() -> None:
     args = parser.parse_args()
     torch_threads(1)
     corpora = CORPORA[args.use]
-    takes = speech_takes(args.shared, args.work, corpora)
-    sizes = {"dropout": 0.2, "probabilities": takes.spec.visual_dim}
+    samples = speech_samples(args.shared, args.work, corpora)
+    sizes = {"dropout": 0.2, "probabilities": samples.spec.video_dim}
     if args.standardise:
-        takes, sizes = standardised(takes), {"dropout": 0.2, "sound_norm": "none"}
+        samples, sizes = standardised(samples), {"dropout": 0.2, "audio_norm": "none"}
     sizes |= args.sizes
-    network = new_network("best", takes.spec, seed=args.seed, **sizes)
+    network = new_network("best", samples.spec, seed=args.seed, **sizes)
     if args.start is not None:
         start_from(network, SPEECH, args.start)
     changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
@@ -125,11 +125,11 @@ def main() -> None:
     result = fit(
         network,
         recipe,
-        takes,
+        samples,
         out=out,
         provenance={"corpora": list(corpora)},
     )
-    print(f"{len(takes)} clips, last training loss {result.history[-1]['train_loss']:.3f}: {out}")
+    print(f"{len(samples)} clips, last training loss {result.history[-1]['train_loss']:.3f}: {out}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Purpose: what the sound branch is worth alone, on people it never heard.
+"""Purpose: what the audio branch is worth alone, on people it never heard.
 
 Cost: about an hour and a quarter on one core; half of it for each of two shells with `--only`.
 
@@ -8,7 +8,7 @@ Cost: about an hour and a quarter on one core; half of it for each of two shells
 
 RAVDESS, 8 emotions, Luna-Jimenez's five folds, from the voice pretrained on nEMO and EMO-DB;
 EMO-DB, 7 emotions, each speaker left out in turn, from the voice pretrained on nEMO and RAVDESS.
-Faces are taken out of the takes. A fixed number of epochs on all people but the test people;
+Faces are taken out of the samples. A fixed number of epochs on all people but the test people;
 nothing is chosen by anybody's figures. As in the packaged model three networks, which differ in the
 seed alone, answer as one; each one's figures stand beside. And what a voice is worth in a language
 and a studio that it never heard: the two pretrained voices as they are, the one on RAVDESS's
@@ -27,9 +27,9 @@ from fusion import SEEDS, train
 from voice import ONE_STUDIO, RECIPE, SPEECH, german
 
 from avtca.corpora import PreparedCorpus, load_folds
-from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.evaluation import bootstrap as intervals
-from avtca.evaluation.inference import predict_takes
+from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.report import without
 from avtca.labels import EMODB, RAVDESS, SEVEN
 from avtca.model import load_checkpoint
@@ -37,21 +37,21 @@ from avtca.training.trainer import torch_threads
 
 
 def answers(
-    takes: TakeSet, splits: Sequence[Sequence[str]], voice: Path, out: Path, epochs: int
+    samples: EmotionDataset, splits: Sequence[Sequence[str]], voice: Path, out: Path, epochs: int
 ) -> list[np.ndarray]:
-    """For each seed, probabilities of each take from the network that never heard its speaker."""
+    """For each seed, probabilities of each sample from the network that never heard its speaker."""
     # Both sides are of one studio: other microphones are not what these figures ask for.
     recipe = RECIPE.model_copy(update={"epochs": epochs, "ema": 0.98, "augmentation": ONE_STUDIO})
-    everyone = set(takes.speakers)
-    place = {name: at for at, name in enumerate(takes.names)}
-    probs = [np.zeros((len(takes), len(takes.spec.labels))) for _ in SEEDS]
+    everyone = set(samples.speakers)
+    place = {name: at for at, name in enumerate(samples.names)}
+    probs = [np.zeros((len(samples), len(samples.spec.labels))) for _ in SEEDS]
     for number, test_people in enumerate(splits):
-        test = takes.of(test_people)
+        test = samples.of(test_people)
         rows = [place[name] for name in test.names]
         people = sorted(everyone - set(test_people))
-        networks = train(takes, people, voice, out / f"fold{number}", recipe)
+        networks = train(samples, people, voice, out / f"fold{number}", recipe)
         for found, network in zip(probs, networks, strict=True):
-            found[rows] = predict_takes(network, test)
+            found[rows] = predict_samples(network, test)
         shown = [round(float((p[rows].argmax(1) == test.labels).mean()), 3) for p in probs]
         print(f"{out.name} {number}: {shown}", flush=True)
     return probs
@@ -60,35 +60,35 @@ def answers(
 def unheard(corpus: PreparedCorpus, voice: Path) -> dict[str, object]:
     """A pretrained voice on a corpus of which it heard nothing."""
     network, card = load_checkpoint(voice)
-    takes = from_corpus(corpus.view(card.clip_spec), SPEECH, memory=True)
-    takes = without(takes, "visual")
-    takes = takes.at(np.flatnonzero(takes.labels < len(SEVEN)))
-    return figures(takes, predict_takes(network, takes))
+    samples = from_corpus(corpus.view(card.clip_spec), SPEECH, memory=True)
+    samples = without(samples, "video")
+    samples = samples.at(np.flatnonzero(samples.labels < len(SEVEN)))
+    return figures(samples, predict_samples(network, samples))
 
 
-def figures(takes: TakeSet, probs: np.ndarray) -> dict[str, object]:
-    found = intervals.intervals(probs, takes.labels, np.array(takes.speakers))
+def figures(samples: EmotionDataset, probs: np.ndarray) -> dict[str, object]:
+    found = intervals.intervals(probs, samples.labels, np.array(samples.speakers))
     return {name: interval.to_list() for name, interval in found.items()}
 
 
-def of_seeds(takes: TakeSet, probs: list[np.ndarray]) -> dict[str, object]:
+def of_seeds(samples: EmotionDataset, probs: list[np.ndarray]) -> dict[str, object]:
     """Of the mean of all seeds' probabilities, and each seed's accuracy."""
-    each = [figures(takes, one)["accuracy"] for one in probs]
-    return {**figures(takes, np.mean(probs, axis=0)), "each_seed": each}
+    each = [figures(samples, one)["accuracy"] for one in probs]
+    return {**figures(samples, np.mean(probs, axis=0)), "each_seed": each}
 
 
 def of_emodb(work: Path, epochs: int) -> dict[str, object]:
-    takes = without(from_corpus(german(work), tuple(EMODB.values()), memory=True), "visual")
-    splits = [(speaker,) for speaker in sorted(set(takes.speakers))]
+    samples = without(from_corpus(german(work), tuple(EMODB.values()), memory=True), "video")
+    splits = [(speaker,) for speaker in sorted(set(samples.speakers))]
     voice = work / "voice_for_emodb" / "last"
-    return of_seeds(takes, answers(takes, splits, voice, work / "figures" / "emodb", epochs))
+    return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "emodb", epochs))
 
 
 def of_ravdess(work: Path, corpus: PreparedCorpus, epochs: int) -> dict[str, object]:
-    takes = without(from_corpus(corpus, RAVDESS, memory=True), "visual")
+    samples = without(from_corpus(corpus, RAVDESS, memory=True), "video")
     splits = [split.test for split in load_folds("ravdess_luna_5fold").splits]
     voice = work / "voice" / "last"
-    return of_seeds(takes, answers(takes, splits, voice, work / "figures" / "ravdess", epochs))
+    return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "ravdess", epochs))
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
     if args.only != "ravdess":
         out["emodb_loso"] = of_emodb(work, args.epochs)
     if args.only != "emodb":
-        out["ravdess_sound"] = of_ravdess(work, corpus, args.epochs)
+        out["ravdess_audio"] = of_ravdess(work, corpus, args.epochs)
     if args.only:
         print(json.dumps(out))
         return

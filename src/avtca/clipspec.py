@@ -10,14 +10,23 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
+from avtca.compat import upgrade
 from avtca.errors import ClipSpecMismatch
 
 CHOICES = {
-    "visual": ("pixels", "features"),
+    "video": ("pixels", "features"),
     "colour": ("rgb", "grey"),
-    "sound": ("mfcc", "logmel", "logmel+pitch", "features"),
+    "audio": ("mfcc", "logmel", "logmel+pitch", "features"),
 }
-"""The words that fields of :class:`ClipSpec` take."""
+"""The words that fields of :class:`ClipSpec` sample."""
+HASHED_AS = {
+    "video": "visual",
+    "video_features": "visual_features",
+    "video_dim": "visual_dim",
+    "audio": "sound",
+    "audio_dim": "sound_dim",
+}
+"""Fields that are hashed under their names of 0.1, so that hashes in its files stay valid."""
 PITCH_ROWS = 2
 """Rows of "logmel+pitch" that are no mel bands, the last ones: pitch and voicing."""
 
@@ -35,26 +44,26 @@ class ClipSpec:
     """Length of a window in seconds."""
     video_steps: int = 15
     """Video steps in a window."""
-    visual: Literal["pixels", "features"] = "pixels"
+    video: Literal["pixels", "features"] = "pixels"
     """What a video step holds: a face crop, or a feature vector."""
     crop_px: int = 224
     """Side of the square face crop (pixels only)."""
     colour: Literal["rgb", "grey"] = "rgb"
     """Channels of the crop: RGB in that order, or one channel of luma. Values 0..1."""
-    visual_features: str = ""
+    video_features: str = ""
     """Name of the feature, e.g. "expression7", "openface_au" (features only)."""
-    visual_dim: int = 0
+    video_dim: int = 0
     """Length of the feature vector (features only)."""
     sample_rate: int = 22_050
     """Hz of the mono waveform."""
-    sound: Literal["mfcc", "logmel", "logmel+pitch", "features"] = "mfcc"
-    """Sound features; "features" for sequences a corpus ships (COVAREP)."""
-    sound_dim: int = 10
+    audio: Literal["mfcc", "logmel", "logmel+pitch", "features"] = "mfcc"
+    """Audio features; "features" for sequences a corpus ships (COVAREP)."""
+    audio_dim: int = 10
     """MFCCs, mel bands (and pitch and voicing, two more), or length of the feature vector."""
     n_fft: int = 2048
     """Samples of a Hann analysis window."""
     hop: int = 512
-    """Samples between sound frames."""
+    """Samples between audio frames."""
     labels: tuple[str, ...] = ()
     """What the network names, in the order of its outputs."""
 
@@ -66,18 +75,18 @@ class ClipSpec:
                 raise ValueError(
                     f"ClipSpec.{name} is one of {choices}, found {getattr(self, name)!r}"
                 )
-        positive = ("window_s", "video_steps", "sample_rate", "sound_dim", "n_fft", "hop")
+        positive = ("window_s", "video_steps", "sample_rate", "audio_dim", "n_fft", "hop")
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ValueError(f"ClipSpec.{name} must be positive, found {getattr(self, name)}")
-        if self.visual == "features" and (not self.visual_features or self.visual_dim <= 0):
-            raise ValueError("ClipSpec with visual='features' needs visual_features and visual_dim")
-        if self.pitch and self.sound_dim <= PITCH_ROWS:
+        if self.video == "features" and (not self.video_features or self.video_dim <= 0):
+            raise ValueError("ClipSpec with video='features' needs video_features and video_dim")
+        if self.pitch and self.audio_dim <= PITCH_ROWS:
             raise ValueError(
-                f"ClipSpec.sound_dim counts mel bands and {PITCH_ROWS} rows of pitch, found "
-                f"{self.sound_dim}"
+                f"ClipSpec.audio_dim counts mel bands and {PITCH_ROWS} rows of pitch, found "
+                f"{self.audio_dim}"
             )
-        if self.visual == "pixels" and self.crop_px <= 0:
+        if self.video == "pixels" and self.crop_px <= 0:
             raise ValueError(f"ClipSpec.crop_px must be positive, found {self.crop_px}")
 
     @property
@@ -97,26 +106,26 @@ class ClipSpec:
 
     @property
     def bands(self) -> int:
-        """Mel bands of a sound frame, its first features; 0 where the sound is no log-mel."""
+        """Mel bands of an audio frame, its first features; 0 where the audio is no log-mel."""
         if self.pitch:
-            return self.sound_dim - PITCH_ROWS
-        return self.sound_dim if self.sound == "logmel" else 0
+            return self.audio_dim - PITCH_ROWS
+        return self.audio_dim if self.audio == "logmel" else 0
 
     @property
     def pitch(self) -> bool:
         """Whether pitch and voicing stand after the mel bands."""
-        return self.sound == "logmel+pitch"
+        return self.audio == "logmel+pitch"
 
     @property
-    def sound_steps(self) -> int:
-        """Sound frames in a window: centred frames, librosa's convention."""
+    def audio_steps(self) -> int:
+        """Audio frames in a window: centred frames, librosa's convention."""
         return 1 + self.window_samples // self.hop
 
     @property
     def step_shape(self) -> tuple[int, ...]:
         """Shape of one video step: ``(c, h, w)`` or ``(f,)``."""
-        if self.visual == "features":
-            return (self.visual_dim,)
+        if self.video == "features":
+            return (self.video_dim,)
         return (self.channels, self.crop_px, self.crop_px)
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,30 +138,32 @@ class ClipSpec:
     def from_dict(cls, values: dict[str, Any]) -> "ClipSpec":
         """Inverse of :meth:`to_dict`; ``ValueError`` names keys that are not fields."""
         known = {field.name for field in fields(cls)}
+        values = upgrade(values)
         if unknown := sorted(set(values) - known):
             raise ValueError(f"unknown ClipSpec fields: {', '.join(unknown)}")
         return cls(**values)
 
     def of_media(self, crop_px: int, colour: str) -> "ClipSpec":
-        """The same for media whose face crops a face network turns into the visual features.
+        """The same for media whose face crops a face network turns into the video features.
 
         ``crop_px`` and ``colour`` ("rgb" or "grey") are what that network reads. Without labels:
         a corpus has its own.
         """
         return replace(
             self,
-            visual="pixels",
+            video="pixels",
             crop_px=crop_px,
             colour=colour,  # type: ignore[arg-type]
-            visual_features="",
-            visual_dim=0,
+            video_features="",
+            video_dim=0,
             labels=(),
         )
 
     @property
     def hash(self) -> str:
         """Twelve hex digits that change when any field does."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        fields_as_hashed = {HASHED_AS.get(name, name): x for name, x in self.to_dict().items()}
+        text = json.dumps(fields_as_hashed, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def differences(self, other: "ClipSpec", *, ignore: tuple[str, ...] = ()) -> list[str]:
@@ -164,11 +175,11 @@ class ClipSpec:
             if name not in ignore and mine[name] != theirs[name]
         ]
 
-    def require(self, other: "ClipSpec", *, asked: str, ignore: tuple[str, ...] = ()) -> None:
+    def require(self, other: "ClipSpec", *, action: str, ignore: tuple[str, ...] = ()) -> None:
         """Raise :class:`ClipSpecMismatch` naming the fields in which ``other`` differs."""
         if different := self.differences(other, ignore=ignore):
             raise ClipSpecMismatch(
-                asked,
+                action,
                 f"ClipSpec {self.hash} meets {other.hash}: {', '.join(different)}",
                 "prepare the data again with the model's ClipSpec (--spec MODEL), or use the model "
                 "made for it",

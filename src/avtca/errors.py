@@ -4,21 +4,21 @@
 class AvtcaError(Exception):
     """A failure with a remedy. The command line prints it as one line and exits with 2.
 
-    ``asked`` is what the user wanted ("read clip.mp4"), ``found`` what stood in the way
-    ("the file is empty"), ``remedy`` what to do about it ("export the video again").
+    ``action`` is what the user wanted ("read clip.mp4"), ``found`` what stood in the way
+    ("the file is empty"), ``fix`` what to do about it ("export the video again").
     """
 
-    def __init__(self, asked: str, found: str, remedy: str) -> None:
-        self.asked, self.found, self.remedy = asked, found, remedy
-        super().__init__(f"{asked}: {found}; {remedy}")
+    def __init__(self, action: str, found: str, fix: str) -> None:
+        self.action, self.found, self.fix = action, found, fix
+        super().__init__(f"{action}: {found}; {fix}")
 
     def __reduce__(self) -> tuple[type["AvtcaError"], tuple[str, str, str]]:
         """Pickles by its three parts, so that it comes out of a worker process as it went in."""
-        return type(self), (self.asked, self.found, self.remedy)
+        return type(self), (self.action, self.found, self.fix)
 
 
 class MediaError(AvtcaError):
-    """A file that cannot be read as video, sound or picture."""
+    """A file that cannot be read as video, audio or picture."""
 
 
 class CheckpointError(AvtcaError):
@@ -34,7 +34,7 @@ class CorpusError(AvtcaError):
 
 
 class LeakError(AvtcaError):
-    """A split that has the same person, or twins of a take, on two sides."""
+    """A split that has the same person, or twins of a sample, on two sides."""
 
 
 class ConfigError(AvtcaError):

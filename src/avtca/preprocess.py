@@ -1,6 +1,6 @@
 """The one door to model input: training, evaluation, the command line and the service use it.
 
-Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` sound frames, ``c`` channels, ``f``
+Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio frames, ``c`` channels, ``f``
 features. See docs/architecture.md for the global clock.
 """
 
@@ -10,32 +10,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.audio import features as sound_features
+from avtca.audio import features as audio_features
 from avtca.clipspec import ClipSpec
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 Window = tuple[Float, Bool, Float, Bool]
-"""``visual``, ``visual_mask``, ``sound``, ``sound_mask`` of one window."""
+"""``video``, ``video_mask``, ``audio``, ``audio_mask`` of one window."""
 
 
 @dataclass(frozen=True)
 class ModelInput:
     """A batch of windows.
 
-    ``visual``: float32 ``(b, t_v, c, h, w)`` face crops, 0..1, RGB or luma by the spec, or
-    ``(b, t_v, f)`` features. ``visual_mask``: bool ``(b, t_v)``, True where the step is real.
-    ``sound``: float32 ``(b, f, t_a)``. ``sound_mask``: bool ``(b, t_a)``. A missing modality is
+    ``video``: float32 ``(b, t_v, c, h, w)`` face crops, 0..1, RGB or luma by the spec, or
+    ``(b, t_v, f)`` features. ``video_mask``: bool ``(b, t_v)``, True where the step is real.
+    ``audio``: float32 ``(b, f, t_a)``. ``audio_mask``: bool ``(b, t_a)``. A missing modality is
     a mask that is False everywhere.
     """
 
-    visual: Float
-    visual_mask: Bool
-    sound: Float
-    sound_mask: Bool
+    video: Float
+    video_mask: Bool
+    audio: Float
+    audio_mask: Bool
 
     def __len__(self) -> int:
-        return len(self.visual)
+        return len(self.video)
 
 
 def window_start_steps(duration_s: float, spec: ClipSpec, hop_s: float | None = None) -> list[int]:
@@ -56,7 +56,7 @@ def window_start_steps(duration_s: float, spec: ClipSpec, hop_s: float | None = 
     return [*starts, last]
 
 
-def visual_window(
+def video_window(
     steps: NDArray[np.int64], values: NDArray[np.generic], start_step: int, spec: ClipSpec
 ) -> tuple[Float, Bool]:
     """Video steps of one window.
@@ -80,7 +80,7 @@ def visual_window(
 
 
 def _steps_first(values: NDArray[np.generic], spec: ClipSpec) -> Float:
-    if spec.visual == "pixels":
+    if spec.video == "pixels":
         if values.dtype != np.uint8:
             raise ValueError(f"face crops are uint8 0..255, found {values.dtype}")
         crops = values.astype(np.float32) / np.float32(255)
@@ -91,11 +91,11 @@ def _steps_first(values: NDArray[np.generic], spec: ClipSpec) -> Float:
     return values.astype(np.float32)
 
 
-def sound_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tuple[Float, Bool]:
-    """Sound of one window: ``wave (n,)`` is the window's samples, at most a window long.
+def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tuple[Float, Bool]:
+    """Audio of one window: ``wave (n,)`` is the window's samples, at most a window long.
 
     Only the first ``valid`` samples are real (default: all of the wave); what follows is taken
-    as zeros, and frames whose centre lies there are masked and zero. ``valid=0`` masks the sound
+    as zeros, and frames whose centre lies there are masked and zero. ``valid=0`` masks the audio
     altogether. Returns ``(f, t_a)`` and the mask ``(t_a,)``. Raises ``ValueError`` for a wave
     that is not floating point ``(n,)`` or longer than a window, or ``valid`` outside of ``0..n``.
     """
@@ -107,37 +107,37 @@ def sound_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
     valid = len(wave) if valid is None else valid
     if not 0 <= valid <= len(wave):
         raise ValueError(f"{valid} valid samples in a wave of {len(wave)}")
-    mask = np.arange(spec.sound_steps) * spec.hop < valid
+    mask = np.arange(spec.audio_steps) * spec.hop < valid
     if not mask.any():
-        return np.zeros((spec.sound_dim, spec.sound_steps), np.float32), mask
+        return np.zeros((spec.audio_dim, spec.audio_steps), np.float32), mask
     padded = np.zeros(n, np.float32)
     padded[:valid] = wave[:valid]
-    out = sound_features(padded, spec)
+    out = audio_features(padded, spec)
     return np.where(mask, out, np.float32(0)), mask
 
 
-def sound_series_window(
+def audio_series_window(
     times_s: NDArray[np.float64], values: Float, start_s: float, spec: ClipSpec
 ) -> tuple[Float, Bool]:
-    """Sound features that a corpus ships, on the frames of one window.
+    """Audio features that a corpus ships, on the frames of one window.
 
-    ``times_s (n,)`` are seconds from the start of the take, ``values (f, n)``. Frame ``j`` of the
+    ``times_s (n,)`` are seconds from the start of the sample, ``values (f, n)``. Frame ``j`` of the
     window is centred on ``start_s + j * hop / sample_rate`` and holds the mean of the values
     within half a frame of it; frames without one are masked and zero. Returns ``(f, t_a)`` and
     the mask ``(t_a,)``. Raises ``ValueError`` where ``f`` is not the spec's.
     """
-    if values.shape != (spec.sound_dim, len(times_s)):
-        raise ValueError(f"sound features {values.shape} for {spec.sound_dim} x {len(times_s)}")
-    out = np.zeros((spec.sound_dim, spec.sound_steps), np.float32)
+    if values.shape != (spec.audio_dim, len(times_s)):
+        raise ValueError(f"audio features {values.shape} for {spec.audio_dim} x {len(times_s)}")
+    out = np.zeros((spec.audio_dim, spec.audio_steps), np.float32)
     frames = np.floor((times_s - start_s) * spec.sample_rate / spec.hop + 0.5 + 1e-6).astype(int)
-    inside = np.flatnonzero((frames >= 0) & (frames < spec.sound_steps))
-    count = np.bincount(frames[inside], minlength=spec.sound_steps)
+    inside = np.flatnonzero((frames >= 0) & (frames < spec.audio_steps))
+    count = np.bincount(frames[inside], minlength=spec.audio_steps)
     np.add.at(out.T, frames[inside], values[:, inside].T)
     out /= np.maximum(count, 1)
     return out, count > 0
 
 
 def stack(windows: Sequence[Window]) -> ModelInput:
-    """One batch from ``(visual, visual_mask, sound, sound_mask)`` of each window."""
-    visual, visual_mask, sound, sound_mask = (np.stack(part) for part in zip(*windows, strict=True))
-    return ModelInput(visual, visual_mask, sound, sound_mask)
+    """One batch from ``(video, video_mask, audio, audio_mask)`` of each window."""
+    video, video_mask, audio, audio_mask = (np.stack(part) for part in zip(*windows, strict=True))
+    return ModelInput(video, video_mask, audio, audio_mask)

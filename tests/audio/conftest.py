@@ -1,4 +1,4 @@
-"""Real speech for the tests of sound."""
+"""Real speech for the tests of audio."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def _read_flv(path: Path) -> tuple[NDArray[np.float32], int]:
 
 @pytest.fixture(scope="session")
 def speech(corpora: Path) -> Waves:
-    """A name -> (mono waveform, Hz) of real takes: RAVDESS FLAC, nEMO Opus, CREMA-D MP3."""
+    """A name -> (mono waveform, Hz) of real samples: RAVDESS FLAC, nEMO Opus, CREMA-D MP3."""
     paths = [
         corpora / "ravdess" / "audio" / "03-01-05-02-01-01-24.flac",
         corpora / "ravdess" / "audio" / "03-01-02-01-01-01-01.flac",

@@ -46,10 +46,10 @@ def test_noise_and_silence_are_not_voiced():
 def test_features_are_the_bands_and_then_pitch_and_voicing():
     sizes = {"sample_rate": RATE, "n_fft": 1024, "hop": 320}
     wave = voice(180.0)
-    both = features(wave, ClipSpec(sound="logmel+pitch", sound_dim=42, **sizes))
+    both = features(wave, ClipSpec(audio="logmel+pitch", audio_dim=42, **sizes))
     assert np.array_equal(
-        both[:40], features(wave, ClipSpec(sound="logmel", sound_dim=40, **sizes))
+        both[:40], features(wave, ClipSpec(audio="logmel", audio_dim=40, **sizes))
     )
     assert np.array_equal(both[40:], pitch(wave, RATE, 1024, 320))
     with pytest.raises(ValueError, match="counts mel bands and 2 rows of pitch, found 2"):
-        ClipSpec(sound="logmel+pitch", sound_dim=2)
+        ClipSpec(audio="logmel+pitch", audio_dim=2)

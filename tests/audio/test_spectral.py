@@ -13,29 +13,29 @@ from avtca.errors import ConfigError, MediaError
 
 SPECS = [
     ClipSpec(),
-    ClipSpec(sample_rate=16_000, n_fft=512, hop=160, sound_dim=40),
-    ClipSpec(sample_rate=16_000, n_fft=1024, hop=256, sound_dim=13),
-    ClipSpec(sample_rate=16_000, n_fft=512, hop=160, sound="logmel", sound_dim=64),
-    ClipSpec(sample_rate=16_000, n_fft=400, hop=160, sound="logmel", sound_dim=40),
-    ClipSpec(sound="logmel", sound_dim=80),
+    ClipSpec(sample_rate=16_000, n_fft=512, hop=160, audio_dim=40),
+    ClipSpec(sample_rate=16_000, n_fft=1024, hop=256, audio_dim=13),
+    ClipSpec(sample_rate=16_000, n_fft=512, hop=160, audio="logmel", audio_dim=64),
+    ClipSpec(sample_rate=16_000, n_fft=400, hop=160, audio="logmel", audio_dim=40),
+    ClipSpec(audio="logmel", audio_dim=80),
 ]
 
 
 def oracle(wave: NDArray[np.floating], spec: ClipSpec) -> NDArray[np.floating]:
     sizes = {"sr": spec.sample_rate, "n_fft": spec.n_fft, "hop_length": spec.hop}
-    if spec.sound == "mfcc":
-        return librosa.feature.mfcc(y=wave, n_mfcc=spec.sound_dim, **sizes)
-    power = librosa.feature.melspectrogram(y=wave, n_mels=spec.sound_dim, **sizes)
+    if spec.audio == "mfcc":
+        return librosa.feature.mfcc(y=wave, n_mfcc=spec.audio_dim, **sizes)
+    power = librosa.feature.melspectrogram(y=wave, n_mels=spec.audio_dim, **sizes)
     return librosa.power_to_db(power, top_db=None)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda s: f"{s.sound}{s.sound_dim}-{s.n_fft}")
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: f"{s.audio}{s.audio_dim}-{s.n_fft}")
 def test_equals_librosa_on_real_speech(speech: dict[str, Any], spec: ClipSpec) -> None:
     for name, (wave, rate) in speech.items():
         wave = resample(wave, rate, spec.sample_rate)
         ours = features(wave, spec)
         assert ours.dtype == np.float32
-        assert ours.shape == (spec.sound_dim, 1 + len(wave) // spec.hop)
+        assert ours.shape == (spec.audio_dim, 1 + len(wave) // spec.hop)
         # librosa in double precision is the reference; in single precision its own rounding
         # at values near 1000 is 1e-4 to 2e-4.
         difference = np.abs(ours - oracle(wave.astype(np.float64), spec)).max()
@@ -64,16 +64,16 @@ def test_filters_equal_librosa(rate: int, n_fft: int, n_mels: int) -> None:
         ours[0, 0] = 1
 
 
-@pytest.mark.parametrize("spec", SPECS[:1] + SPECS[3:4], ids=lambda s: s.sound)
+@pytest.mark.parametrize("spec", SPECS[:1] + SPECS[3:4], ids=lambda s: s.audio)
 def test_silence_is_finite_and_flat(spec: ClipSpec) -> None:
     out = features(np.zeros(spec.window_samples, np.float32), spec)
-    assert out.shape == (spec.sound_dim, spec.sound_steps)
-    if spec.sound == "logmel":
+    assert out.shape == (spec.audio_dim, spec.audio_steps)
+    if spec.audio == "logmel":
         np.testing.assert_array_equal(out, -100)
     else:
         np.testing.assert_allclose(out[0], -100 * np.sqrt(128), rtol=1e-6)
         np.testing.assert_allclose(out[1:], 0, atol=1e-4)
-    assert features(np.zeros(0, np.float32), spec).shape == (spec.sound_dim, 1)
+    assert features(np.zeros(0, np.float32), spec).shape == (spec.audio_dim, 1)
 
 
 def test_a_tone_lights_its_own_mel_band() -> None:
@@ -106,12 +106,12 @@ def test_gain_moves_logmel_by_its_decibels() -> None:
     )
 
 
-def test_wrong_input_is_refused_with_a_remedy() -> None:
+def test_wrong_input_is_refused_with_a_fix() -> None:
     wave = np.zeros(1000, np.float32)
     with pytest.raises(ConfigError, match="corpus"):
-        features(wave, ClipSpec(sound="features", sound_dim=74))
+        features(wave, ClipSpec(audio="features", audio_dim=74))
     with pytest.raises(ConfigError, match="128"):
-        features(wave, ClipSpec(sound_dim=129))
+        features(wave, ClipSpec(audio_dim=129))
     for wrong in (np.zeros((2, 1000), np.float32), np.zeros(1000, np.int16)):
         with pytest.raises(ValueError, match="waveform"):
             features(wrong, ClipSpec())  # type: ignore[arg-type]

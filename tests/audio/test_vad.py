@@ -1,4 +1,4 @@
-"""Voice activity on real takes, silence, noise and hum."""
+"""Voice activity on real samples, silence, noise and hum."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ import soundfile
 from avtca.audio import VOICE_RATE, resample, voice_activity
 
 
-def test_ravdess_takes_are_silence_speech_silence(corpora: Path) -> None:
-    """Every take opens and closes with about a second of silence (one take in 24 looked at)."""
+def test_ravdess_samples_are_silence_speech_silence(corpora: Path) -> None:
+    """Every sample opens and closes with about a second of silence (one sample in 24 looked at)."""
     for path in sorted((corpora / "ravdess" / "audio").glob("*.flac"))[::60]:
         wave, rate = soundfile.read(path, dtype="float32")
         voiced = voice_activity(wave, rate)
@@ -43,7 +43,7 @@ def test_speech_in_noise_is_found_and_noise_alone_is_not(speech: dict[str, Any])
     wave, rate = speech["03-01-05-02-01-01-24.flac"]
     clean = voice_activity(wave, rate)
     noise = np.random.default_rng(0).standard_normal(len(wave)).astype(np.float32)
-    noise *= 0.1 * np.sqrt(np.mean(wave**2))  # 20 dB under the take
+    noise *= 0.1 * np.sqrt(np.mean(wave**2))  # 20 dB under the sample
     noisy = voice_activity(wave + noise, rate)
     assert not voice_activity(noise, rate).any()
     assert noisy[clean].mean() > 0.7
@@ -52,7 +52,7 @@ def test_speech_in_noise_is_found_and_noise_alone_is_not(speech: dict[str, Any])
 
 @pytest.mark.parametrize("level", [1e-4, 1e-3, 1e-2, 0.3])
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
-def test_steady_sound_is_not_voice(level: float, rate: int) -> None:
+def test_steady_audio_is_not_voice(level: float, rate: int) -> None:
     rng = np.random.default_rng(0)
     time_s = np.arange(3 * rate) / rate
     for steady in (rng.standard_normal(len(time_s)), np.sin(2 * np.pi * 50 * time_s)):

@@ -99,7 +99,7 @@ def test_shift(wave: Wave) -> None:
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.0, 40.0])
 @pytest.mark.parametrize("colour", ["white", "pink", "brown"])
-def test_noise_has_the_ratio_asked_for(
+def test_noise_has_the_ratio_action_for(
     snr_db: float, colour: Any, wave: Wave, rng: np.random.Generator
 ) -> None:
     noise = add_noise(wave, RATE, snr_db, rng, colour=colour).astype(np.float64) - wave

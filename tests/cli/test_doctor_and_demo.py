@@ -33,7 +33,7 @@ def test_doctor_says_what_is_broken(tmp_path, monkeypatch):
     monkeypatch.setattr(engines.read_bundle, "__defaults__", (tmp_path,))
     finding = doctor._weights()
     assert not finding.ok
-    assert finding.remedy
+    assert finding.fix
 
 
 def test_offline_demo_says_synthetic(tmp_path):

@@ -26,7 +26,7 @@ def test_the_installed_script_says_its_version():
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_installed_script_with_one_line(number, status, tmp_path):
-    words = ["synth", tmp_path / "out", "--takes", "99", "--workers", "1", "--seconds", "0.5"]
+    words = ["synth", tmp_path / "out", "--samples", "99", "--workers", "1", "--seconds", "0.5"]
     with subprocess.Popen([SCRIPT, *words], stderr=subprocess.PIPE, text=True) as process:
         limit = time.monotonic() + 60
         while not list(tmp_path.rglob("*.mp4")) and time.monotonic() < limit:

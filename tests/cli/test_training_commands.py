@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
         "data": {"corpus": str(out / "prepared"), "folds": str(out / "folds.json")},
         "model": {
             "variant": "video_only",
-            "sizes": {"visual_widths": [8, 8, 8, 8], "sound_widths": [8, 8, 8, 8]},
+            "sizes": {"video_widths": [8, 8, 8, 8], "audio_widths": [8, 8, 8, 8]},
         },
         "train": {"epochs": 2, "batch": 8},
     }

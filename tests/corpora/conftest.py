@@ -1,4 +1,4 @@
-"""Small corpora: real takes of RAVDESS by link, and sounds made here."""
+"""Small corpora: real samples of RAVDESS by link, and sounds made here."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from corpora_made import write_wav
 
 @pytest.fixture(scope="session")
 def ravdess_some(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Audio-only RAVDESS: eight takes of actors 1, 2 and 5, and the features of all."""
+    """Audio-only RAVDESS: eight samples of actors 1, 2 and 5, and the features of all."""
     source = corpora / "ravdess"
     root = tmp_path_factory.mktemp("ravdess")
     (root / "audio").mkdir()
-    for take in ("01-01-01-01", "05-02-01-01", "08-01-02-02"):
+    for sample in ("01-01-01-01", "05-02-01-01", "08-01-02-02"):
         for actor in ("01", "02", "05"):
-            name = f"03-01-{take}-{actor}.flac"
-            if (take, actor) != ("08-01-02-02", "05"):
+            name = f"03-01-{sample}-{actor}.flac"
+            if (sample, actor) != ("08-01-02-02", "05"):
                 (root / "audio" / name).symlink_to(source / "audio" / name)
     for name in ("face_sequences.npz", "action_units_clip.csv"):
         (root / name).symlink_to(source / name)

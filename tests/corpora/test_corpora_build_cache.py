@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpora_made import SOUND, write_wav
+from corpora_made import AUDIO, write_wav
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, prepare, read_corpus
@@ -39,10 +39,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_source_gives_the_same_bytes(wavs: Path, tmp_path: Path) -> None:
     for name, workers in (("one", 0), ("two", 2)):
-        layout = read_corpus("folder", wavs, SOUND)
-        prepare(layout, tmp_path / name, SOUND, workers=workers)
+        layout = read_corpus("folder", wavs, AUDIO)
+        prepare(layout, tmp_path / name, AUDIO, workers=workers)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
-    corpus = PreparedCorpus.open(tmp_path / "one", SOUND)
+    corpus = PreparedCorpus.open(tmp_path / "one", AUDIO)
     corpus.verify()
     assert corpus.meta["bytes"] == sum(
         path.stat().st_size for path in (tmp_path / "one" / "clips").rglob("*") if path.is_file()
@@ -52,22 +52,22 @@ def test_the_same_source_gives_the_same_bytes(wavs: Path, tmp_path: Path) -> Non
 def test_a_second_run_does_nothing_again(
     wavs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = read_corpus("folder", wavs, SOUND)
-    first = prepare(layout, tmp_path / "out", SOUND)
+    layout = read_corpus("folder", wavs, AUDIO)
+    first = prepare(layout, tmp_path / "out", AUDIO)
     before = files_of(tmp_path / "out")
     read = []
     real = reading_module.read_job
     monkeypatch.setattr(
         reading_module, "read_job", lambda job, *rest: read.append(job) or real(job, *rest)
     )
-    second = prepare(layout, tmp_path / "out", SOUND)
+    second = prepare(layout, tmp_path / "out", AUDIO)
     assert (first.reused, second.reused, read) == (0, 12, [])
     assert files_of(tmp_path / "out") == before
     write_wav(wavs / "sad" / "a" / "0.wav", 0.7, seed=99)
     write_wav(wavs / "sad" / "d" / "0.wav", seed=98)
-    third = prepare(read_corpus("folder", wavs, SOUND), tmp_path / "out", SOUND)
+    third = prepare(read_corpus("folder", wavs, AUDIO), tmp_path / "out", AUDIO)
     assert (third.taken, third.reused) == (13, 11)
-    assert sorted(job[0].take for job in read) == ["sad/a/0", "sad/d/0"]
+    assert sorted(job[0].sample for job in read) == ["sad/a/0", "sad/d/0"]
 
 
 def test_a_source_elsewhere_is_told_by_its_bytes_not_by_its_names(tmp_path: Path) -> None:
@@ -77,22 +77,22 @@ def test_a_source_elsewhere_is_told_by_its_bytes_not_by_its_names(tmp_path: Path
             path = tmp_path / root / "happy" / who / "1.wav"
             write_wav(path, 0.4, seed=seed if who == "ann" else 3)
             os.utime(path, (10**9, 10**9))
-    first = prepare(read_corpus("folder", tmp_path / "clean", SOUND), tmp_path / "out", SOUND)
+    first = prepare(read_corpus("folder", tmp_path / "clean", AUDIO), tmp_path / "out", AUDIO)
     known = files_of(tmp_path / "out")
-    moved = prepare(read_corpus("folder", tmp_path / "copy", SOUND), tmp_path / "out", SOUND)
+    moved = prepare(read_corpus("folder", tmp_path / "copy", AUDIO), tmp_path / "out", AUDIO)
     assert (first.reused, moved.reused) == (0, 2)
     head = "corpus.json"
     assert files_of(tmp_path / "out").items() - known.items() == {
         (head, (tmp_path / "out" / head).read_bytes())
     }
-    other = prepare(read_corpus("folder", tmp_path / "noisy", SOUND), tmp_path / "out", SOUND)
+    other = prepare(read_corpus("folder", tmp_path / "noisy", AUDIO), tmp_path / "out", AUDIO)
     assert other.reused == 1  # bob's file is the same
-    fresh = prepare(read_corpus("folder", tmp_path / "noisy", SOUND), tmp_path / "fresh", SOUND)
+    fresh = prepare(read_corpus("folder", tmp_path / "noisy", AUDIO), tmp_path / "fresh", AUDIO)
     assert fresh.reused == 0 and files_of(tmp_path / "fresh") == files_of(tmp_path / "out")
-    # Stopped in between, neither source's takes count for the other's.
+    # Stopped in between, neither source's samples count for the other's.
     values = json.loads((tmp_path / "out" / head).read_text())
     (tmp_path / "out" / head).write_text(json.dumps(values | {"root": ""}))
-    again = prepare(read_corpus("folder", tmp_path / "clean", SOUND), tmp_path / "out", SOUND)
+    again = prepare(read_corpus("folder", tmp_path / "clean", AUDIO), tmp_path / "out", AUDIO)
     assert again.reused == 1
 
 
@@ -102,16 +102,16 @@ def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
     for k in range(48):
         write_wav(source / ("happy", "sad")[k % 2] / f"s{k % 5}" / f"{k}.wav", 0.4, seed=k)
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    prepare(read_corpus("folder", source, SOUND), unbroken, SOUND)
+    prepare(read_corpus("folder", source, AUDIO), unbroken, AUDIO)
     script = (
         f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
         "if __name__ == '__main__':\n"
         "    from pathlib import Path\n"
-        "    from corpora_made import SOUND\n"
+        "    from corpora_made import AUDIO\n"
         "    from avtca.corpora import prepare, read_corpus\n"
         f"    src = Path({str(source)!r})\n"
-        "    layout = read_corpus('folder', src, SOUND)\n"
-        f"    prepare(layout, Path({str(killed)!r}), SOUND, workers=int(sys.argv[1]))\n"
+        "    layout = read_corpus('folder', src, AUDIO)\n"
+        f"    prepare(layout, Path({str(killed)!r}), AUDIO, workers=int(sys.argv[1]))\n"
     )
     (tmp_path / "run.py").write_text(script)
     rng = random.Random(0)
@@ -139,7 +139,7 @@ def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
         if kills == 10:
             break
     assert kills == 10
-    summary = prepare(read_corpus("folder", source, SOUND), killed, SOUND)
+    summary = prepare(read_corpus("folder", source, AUDIO), killed, AUDIO)
     assert summary.reused > 0
     assert files_of(killed) == files_of(unbroken)
 
@@ -218,13 +218,13 @@ def test_a_corrupt_video_among_good_ones(corpora: Path, sample_clips: Path, tmp_
     spec = ClipSpec(crop_px=32, sample_rate=8000)
     summary = prepare(read_corpus("folder", tmp_path / "src", spec), tmp_path / "out", spec)
     assert summary.taken == 2 and summary.without_face == 1
-    assert [take.rsplit("/", 1)[-1] for take, _, _ in summary.failures] == [
+    assert [sample.rsplit("/", 1)[-1] for sample, _, _ in summary.failures] == [
         "empty",
         "half",
         "noise",
     ]
     lines = (tmp_path / "out" / "failures.csv").read_text().splitlines()
-    assert lines[0] == "take,source,why" and len(lines) == 4
+    assert lines[0] == "sample_id,source,why" and len(lines) == 4
     assert all("\n" not in why for _, _, why in summary.failures)
     assert "failed: 3" in "\n".join(summary.lines())
     (source / "noise.mp4").write_bytes(good)  # unpacked again: it is tried again
@@ -233,33 +233,33 @@ def test_a_corrupt_video_among_good_ones(corpora: Path, sample_clips: Path, tmp_
 
 
 def test_no_space_left_loses_nothing(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, SOUND)
-    prepare(layout, tmp_path / "whole", SOUND)
+    layout = read_corpus("folder", wavs, AUDIO)
+    prepare(layout, tmp_path / "whole", AUDIO)
     half = replace(layout, sources=layout.sources[:5])
-    prepare(half, tmp_path / "out", SOUND)
+    prepare(half, tmp_path / "out", AUDIO)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
     try:
         with pytest.raises(CorpusError) as error:
-            prepare(layout, tmp_path / "out", SOUND)
+            prepare(layout, tmp_path / "out", AUDIO)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "no space left on the disk" in str(error.value) and "5 takes are kept" in str(
+    assert "no space left on the disk" in str(error.value) and "5 samples are kept" in str(
         error.value
     )
     assert len(PreparedCorpus.open(tmp_path / "out")) == 5
     assert not list((tmp_path / "out").rglob("*.part"))
-    assert prepare(layout, tmp_path / "out", SOUND).reused == 5
+    assert prepare(layout, tmp_path / "out", AUDIO).reused == 5
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "src" / "sad").mkdir(parents=True)
     (tmp_path / "src" / "sad" / "a.wav").write_bytes(b"no sound")
-    with pytest.raises(CorpusError, match="not one take could be read; the first"):
-        prepare(read_corpus("folder", tmp_path / "src", SOUND), tmp_path / "out", SOUND)
+    with pytest.raises(CorpusError, match="not one sample could be read; the first"):
+        prepare(read_corpus("folder", tmp_path / "src", AUDIO), tmp_path / "out", AUDIO)
     header, line = (tmp_path / "out" / "failures.csv").read_text().splitlines()
-    assert header == "take,source,why" and line.startswith("sad/a,sad/a.wav,")
+    assert header == "sample_id,source,why" and line.startswith("sad/a,sad/a.wav,")
 
 
 @pytest.mark.parametrize(
@@ -268,16 +268,16 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
         ({"crop_px": 48}, "crop_px: 48 against 32"),
         ({"video_steps": 6}, "video_steps: 6 against 5"),
         ({"sample_rate": 16_000}, "sample_rate: 16000 against 8000"),
-        ({"sound": "logmel"}, "sound: logmel against mfcc"),
+        ({"audio": "logmel"}, "audio: logmel against mfcc"),
     ],
 )
 def test_another_spec_is_refused_by_field(
     wavs: Path, tmp_path: Path, changes: dict, field: str
 ) -> None:
-    layout = read_corpus("folder", wavs, SOUND)
+    layout = read_corpus("folder", wavs, AUDIO)
     few = replace(layout, sources=layout.sources[:1])
-    prepare(few, tmp_path / "out", SOUND)
-    other = replace(SOUND, **changes)
+    prepare(few, tmp_path / "out", AUDIO)
+    other = replace(AUDIO, **changes)
     there = " against ".join(reversed(field.partition(": ")[2].split(" against ")))
     with pytest.raises(ClipSpecMismatch) as error:
         PreparedCorpus.open(tmp_path / "out", other)
@@ -287,55 +287,55 @@ def test_another_spec_is_refused_by_field(
 
 
 def test_folders_that_are_not_ours(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, SOUND)
+    layout = read_corpus("folder", wavs, AUDIO)
     few = replace(layout, sources=layout.sources[:1])
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(CorpusError, match="the folder holds something else"):
-        prepare(few, tmp_path / "full", SOUND)
+        prepare(few, tmp_path / "full", AUDIO)
     with pytest.raises(CorpusError, match="no prepared corpus"):
         PreparedCorpus.open(tmp_path / "full")
-    prepare(few, tmp_path / "out", SOUND)
+    prepare(few, tmp_path / "out", AUDIO)
     with pytest.raises(CorpusError, match="the folder holds folder"):
-        prepare(replace(few, corpus="cremad"), tmp_path / "out", SOUND)
+        prepare(replace(few, corpus="cremad"), tmp_path / "out", AUDIO)
     with pytest.raises(CorpusError, match="begun compressed"):
-        prepare(few, tmp_path / "out", SOUND, lossless=True)
+        prepare(few, tmp_path / "out", AUDIO, lossless=True)
     head = tmp_path / "out" / "corpus.json"
     values = json.loads(head.read_text())
     head.write_text(json.dumps({**values, "format": 99}))
-    with pytest.raises(CorpusError, match="format 99, this version of avtca reads 1"):
+    with pytest.raises(CorpusError, match="format 99, this version of avtca reads 2"):
         PreparedCorpus.open(tmp_path / "out")
     head.write_text("{")
     with pytest.raises(CorpusError, match=r"corpus\.json is broken"):
         PreparedCorpus.open(tmp_path / "out")
     (tmp_path / "file").write_text("")
     with pytest.raises(CorpusError, match="choose an --out that can be written"):
-        prepare(few, tmp_path / "file" / "out", SOUND)
+        prepare(few, tmp_path / "file" / "out", AUDIO)
 
 
-def test_takes_named_twice_are_refused(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, SOUND)
+def test_samples_named_twice_are_refused(wavs: Path, tmp_path: Path) -> None:
+    layout = read_corpus("folder", wavs, AUDIO)
     twice = replace(layout, sources=(*layout.sources, layout.sources[0]))
     with pytest.raises(CorpusError, match="is there twice"):
-        prepare(twice, tmp_path / "out", SOUND)
+        prepare(twice, tmp_path / "out", AUDIO)
 
 
 def test_a_damaged_cache_is_found_out(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, SOUND)
-    prepare(layout, tmp_path / "out", SOUND)
+    layout = read_corpus("folder", wavs, AUDIO)
+    prepare(layout, tmp_path / "out", AUDIO)
     corpus = PreparedCorpus.open(tmp_path / "out")
-    take = corpus.takes[3]
-    path = clip_path(tmp_path / "out", take)
+    sample = corpus.samples[3]
+    path = clip_path(tmp_path / "out", sample)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    with pytest.raises(CorpusError, match=f"take {take} is not what was prepared"):
+    with pytest.raises(CorpusError, match=f"take {sample} is not what was prepared"):
         corpus.verify()
     with pytest.raises(CorpusError, match="its file is broken"):
-        corpus.raw(take)
+        corpus.raw(sample)
     path.unlink()
     with pytest.raises(CorpusError, match="no file for it"):
-        corpus.raw(take)
-    assert prepare(layout, tmp_path / "out", SOUND).reused == 11
+        corpus.raw(sample)
+    assert prepare(layout, tmp_path / "out", AUDIO).reused == 11
     assert path.read_bytes() == whole
 
 
@@ -343,7 +343,7 @@ def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path:
     """The cache gives what the media room and the face room give for the file itself."""
     from avtca import preprocess
     from avtca.faces import Tracker, align, best_detector
-    from avtca.media import open_clip
+    from avtca.media import open_media
 
     spec = ClipSpec(crop_px=96)
     path = corpora / "cremad" / "1001_DFA_NEU_XX.flv"
@@ -351,34 +351,34 @@ def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path:
     layout = read_corpus("folder", tmp_path / "c.csv", spec)
     prepare(layout, tmp_path / "exact", spec, lossless=True)
     prepare(layout, tmp_path / "small", spec)
-    clip, tracker, detector = open_clip(path), Tracker(), best_detector()
-    wave = np.concatenate(list(clip.sound(spec.sample_rate)))
+    clip, tracker, detector = open_media(path), Tracker(), best_detector()
+    wave = np.concatenate(list(clip.audio(spec.sample_rate)))
     steps, crops = [], []
     for frame in clip.frames(spec.video_rate):
         for face in tracker.update(frame, detector.detect(frame.rgb)):
             steps.append(frame.step)
             crops.append(align(frame.rgb, face.landmarks, spec.crop_px, "rgb"))
-    visual, mask = preprocess.visual_window(np.array(steps), np.stack(crops), 0, spec)
-    sound, sound_mask = preprocess.sound_window(wave[: spec.window_samples], spec)
+    video, mask = preprocess.video_window(np.array(steps), np.stack(crops), 0, spec)
+    audio, audio_mask = preprocess.audio_window(wave[: spec.window_samples], spec)
     exact = PreparedCorpus.open(tmp_path / "exact")
-    made = exact.windows(exact.takes[0])
-    np.testing.assert_array_equal(made.visual[0], visual)
-    np.testing.assert_array_equal(made.visual_mask[0], mask)
-    np.testing.assert_array_equal(made.sound[0], sound)
-    np.testing.assert_array_equal(made.sound_mask[0], sound_mask)
+    made = exact.windows(exact.samples[0])
+    np.testing.assert_array_equal(made.video[0], video)
+    np.testing.assert_array_equal(made.video_mask[0], mask)
+    np.testing.assert_array_equal(made.audio[0], audio)
+    np.testing.assert_array_equal(made.audio_mask[0], audio_mask)
     small = PreparedCorpus.open(tmp_path / "small")
-    near = small.windows(small.takes[0])
-    assert np.abs(near.visual - made.visual).mean() < 3 / 255
-    raw = small.raw(small.takes[0])
+    near = small.windows(small.samples[0])
+    assert np.abs(near.video - made.video).mean() < 3 / 255
+    raw = small.raw(small.samples[0])
     assert np.abs(raw.wave - wave).max() <= 0.5 / 32768 + 1e-7
     assert small.meta["bytes"] < exact.meta["bytes"] / 3
 
 
-def test_progress_counts_every_take(wavs: Path, tmp_path: Path) -> None:
+def test_progress_counts_every_sample(wavs: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    layout = read_corpus("folder", wavs, SOUND)
-    prepare(layout, tmp_path / "out", SOUND, progress=lambda *at: seen.append(at))
+    layout = read_corpus("folder", wavs, AUDIO)
+    prepare(layout, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
     assert seen == [(k, 12) for k in range(1, 13)]
     seen.clear()
-    prepare(layout, tmp_path / "out", SOUND, progress=lambda *at: seen.append(at))
+    prepare(layout, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
     assert seen == [(12, 12)]

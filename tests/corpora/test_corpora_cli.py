@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from corpora_made import SOUND, write_wav
+from corpora_made import AUDIO, write_wav
 from typer.testing import CliRunner
 
 from avtca.cli.audit import audit
@@ -19,7 +19,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus
 from avtca.errors import AvtcaError, ConfigError
 
-OF_FACES = ("visual", "crop_px", "colour", "visual_features", "visual_dim", "labels")
+OF_FACES = ("video", "crop_px", "colour", "video_features", "video_dim", "labels")
 
 
 def run(function, *arguments: object):
@@ -35,7 +35,7 @@ def run(function, *arguments: object):
 @pytest.fixture
 def spec_file(tmp_path: Path) -> Path:
     path = tmp_path / "spec.json"
-    path.write_text(json.dumps(SOUND.to_dict()))
+    path.write_text(json.dumps(AUDIO.to_dict()))
     return path
 
 
@@ -43,16 +43,16 @@ def test_prepare_audit_shards(wavs: Path, spec_file: Path, tmp_path: Path) -> No
     out = tmp_path / "out"
     made = run(prepare, "folder", wavs, "--out", out, "--spec", spec_file, "--workers", 0)
     assert made.exit_code == 0
-    assert "12 takes in" in made.stderr and "without face: 12" in made.stderr
+    assert "12 samples in" in made.stderr and "without face: 12" in made.stderr
     assert made.stdout == ""
-    assert len(PreparedCorpus.open(out, SOUND)) == 12
+    assert len(PreparedCorpus.open(out, AUDIO)) == 12
     folds = {"unit": "speaker", "splits": [{"train": ["a"], "validation": ["b"], "test": ["c"]}]}
     (tmp_path / "f.json").write_text(json.dumps(folds))
     clean = run(audit, out, tmp_path / "f.json", "--out", tmp_path / "audit.json")
     assert clean.exit_code == 0 and clean.stdout.splitlines()[-1] == "clean"
     assert json.loads((tmp_path / "audit.json").read_text())["leak"] is False
     tars = run(shards, out, tmp_path / "tars", "--folds", tmp_path / "f.json")
-    assert tars.exit_code == 0 and "test-000000.tar: 4 takes" in tars.stdout
+    assert tars.exit_code == 0 and "test-000000.tar: 4 samples" in tars.stdout
 
 
 def test_one_bad_clip_is_exit_2_and_the_rest_is_there(
@@ -94,7 +94,7 @@ def test_the_spec_comes_from_files_folders_and_options(
     assert read_spec(spec_file, ["crop_px=48", "labels=a,b"]).labels == ("a", "b")
     run(prepare, "folder", wavs, "--out", tmp_path / "o", "--spec", spec_file, "--workers", 0)
     again = read_spec(tmp_path / "o", [])
-    assert again.labels == ("happy", "sad") and again.crop_px == SOUND.crop_px
+    assert again.labels == ("happy", "sad") and again.crop_px == AUDIO.crop_px
     for changes, found in (
         (["crop=48"], "fields are window_s"),
         (["crop_px=big"], "give a number"),
@@ -117,7 +117,7 @@ def test_the_spec_of_a_model_reads_the_faces_that_its_face_network_sees(tmp_path
 
     engine = OnnxEngine(read_bundle())
     found = read_spec(PACKAGED, [])
-    assert (found.visual, found.crop_px, found.colour) == ("pixels", engine.crop_px, engine.colour)
+    assert (found.video, found.crop_px, found.colour) == ("pixels", engine.crop_px, engine.colour)
     assert found.labels == ()
     assert not found.differences(engine.spec, ignore=OF_FACES)
     card = json.loads((PACKAGED / "avtca.json").read_text())
@@ -135,14 +135,14 @@ def test_default_names_the_packaged_models_spec(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(prepare, "folder", made.parent, "--out", out, "--spec", "default", "--workers", 0)
     head = json.loads((out / "corpus.json").read_text())
-    assert (head["spec"]["crop_px"], head["spec"]["sound"]) == (48, "logmel+pitch")
+    assert (head["spec"]["crop_px"], head["spec"]["audio"]) == (48, "logmel+pitch")
 
 
 def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(
     spec_file: Path, tmp_path: Path
 ) -> None:
     made = run(
-        synth, tmp_path / "s", "--takes", 2, "--speakers", 2, "--size", "320x240",
+        synth, tmp_path / "s", "--samples", 2, "--speakers", 2, "--size", "320x240",
         "--seconds", 1, "--workers", 1,
     )  # fmt: skip
     assert made.exit_code == 0 and "SYNTHETIC" in made.stderr

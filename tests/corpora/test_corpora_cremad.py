@@ -11,7 +11,7 @@ import pytest
 from corpora_made import write_wav
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, RawTake, load_folds, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, RawSample, load_folds, prepare, read_corpus
 from avtca.corpora.build_cache import Summary
 from avtca.corpora.cremad import not_a_sentence
 from avtca.errors import CorpusError
@@ -35,7 +35,7 @@ def test_the_six_real_clips(prepared: PreparedCorpus) -> None:
     row = manifest.iloc[0]
     assert (row["sex"], row["age"], row["race"]) == ("male", 51, "Caucasian")
     raw = prepared.raw("1001_DFA_ANG_XX")
-    assert raw.visual.shape[1:] == (64, 64, 3)
+    assert raw.video.shape[1:] == (64, 64, 3)
     assert len(raw.wave) == pytest.approx(
         raw.duration_s * SPEC.sample_rate, abs=SPEC.sample_rate / 5
     )
@@ -46,13 +46,13 @@ def test_the_raters_votes(prepared: PreparedCorpus, corpora: Path) -> None:
     for digit, rated in ((1, "voice"), (2, "face"), (3, "both")):
         soft = prepared.targets(rated)
         np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
-        for take, shares in zip(prepared.takes, soft, strict=True):
-            row = table[(table["fileName"] == take) & (table.iloc[:, 0] // 100_000 == digit)].iloc[
-                0
-            ]
+        for sample, shares in zip(prepared.samples, soft, strict=True):
+            row = table[
+                (table["fileName"] == sample) & (table.iloc[:, 0] // 100_000 == digit)
+            ].iloc[0]
             votes = row[list("ADFHNS")].to_numpy(float)
             np.testing.assert_allclose(shares, votes / row["numResponses"], rtol=1e-6)
-    manifest = prepared.manifest.set_index("take")
+    manifest = prepared.manifest.set_index("sample_id")
     assert manifest.loc["1001_DFA_SAD_XX", "voted_both"] == "neutral"
     assert prepared.targets("voted_both").argmax(axis=1)[5] == prepared.labels.index("neutral")
     assert prepared.targets("label").argmax(axis=1).tolist() == [0, 1, 2, 3, 4, 5]
@@ -67,9 +67,9 @@ def test_level_votes_have_no_majority(corpora: Path) -> None:
     summary = pd.read_csv(corpora / "cremad" / "summaryTable.csv").set_index("FileName")
     assert len(votes) == 7442
     words = {"A": "angry", "D": "disgust", "F": "fear", "H": "happy", "N": "neutral", "S": "sad"}
-    for take in list(votes)[::50]:
-        published = summary.loc[take, "MultiModalVote"]
-        assert votes[take]["voted_both"] == words.get(published, "")
+    for sample in list(votes)[::50]:
+        published = summary.loc[sample, "MultiModalVote"]
+        assert votes[sample]["voted_both"] == words.get(published, "")
 
 
 def test_every_clip_of_the_corpuss_own_list_is_read(corpora: Path, tmp_path: Path) -> None:
@@ -82,23 +82,23 @@ def test_every_clip_of_the_corpuss_own_list_is_read(corpora: Path, tmp_path: Pat
         (tmp_path / table).symlink_to(corpora / "cremad" / table)
     layout = read_corpus("cremad", tmp_path, SPEC)
     assert not layout.skipped and not layout.notes
-    assert {source.take for source in layout.sources} == {f"{n}X"[:15] for n in names}
+    assert {source.sample for source in layout.sources} == {f"{n}X"[:15] for n in names}
     assert all(source.fields["sex"] for source in layout.sources)
     assert all(source.fields["raters_both"] > 3 for source in layout.sources)
     speakers = {source.speaker for source in layout.sources}
     assert speakers == set().union(*load_folds("cremad_5fold").splits[0])
 
 
-def test_sound_alone_and_pairs(corpora: Path, tmp_path: Path) -> None:
+def test_audio_alone_and_pairs(corpora: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "AudioWAV" / "1040_ITH_SAD_X.wav")
     write_wav(tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav")
     (tmp_path / "VideoFlash").mkdir()
     shutil.copy(corpora / "cremad" / "1001_DFA_ANG_XX.flv", tmp_path / "VideoFlash")
     layout = read_corpus("cremad", tmp_path, SPEC)
     pair, alone = layout.sources
-    assert (alone.take, alone.picture, alone.label) == ("1040_ITH_SAD_XX", None, "sad")
+    assert (alone.sample, alone.picture, alone.label) == ("1040_ITH_SAD_XX", None, "sad")
     assert pair.picture is not None and pair.picture.suffix == ".flv"
-    assert pair.sound is not None and pair.sound.suffix == ".wav"
+    assert pair.audio is not None and pair.audio.suffix == ".wav"
     assert any("VideoDemographics" in note for note in layout.notes)
 
 
@@ -129,7 +129,7 @@ def prepare_all(root: Path, out: Path) -> tuple[Summary, PreparedCorpus]:
     return summary, PreparedCorpus.open(out, SPEC)
 
 
-def test_where_the_wav_holds_nothing_the_pictures_own_sound_is_read(
+def test_where_the_wav_holds_nothing_the_pictures_own_audio_is_read(
     corpora: Path, tmp_path: Path
 ) -> None:
     """No media at all, an empty file, zeros alone, no samples."""
@@ -148,15 +148,15 @@ def test_where_the_wav_holds_nothing_the_pictures_own_sound_is_read(
     summary, corpus = prepare_all(root, tmp_path / "out")
     assert (summary.taken, summary.failures) == (6, ())
     _, alone = prepare_all(root / "VideoFlash", tmp_path / "alone")
-    manifest = corpus.manifest.set_index("take")
+    manifest = corpus.manifest.set_index("sample_id")
     for code in ("ANG", "DIS", "FEA", "HAP"):
-        take = f"1001_DFA_{code}_XX"
-        np.testing.assert_array_equal(corpus.raw(take).wave, alone.raw(take).wave)
-        assert manifest.loc[take, "sound_source"] == ""
-        assert f"{take}.wav: " in manifest.loc[take, "warnings"]
-        assert f"the sound of {take}.flv stands in" in manifest.loc[take, "warnings"]
+        sample = f"1001_DFA_{code}_XX"
+        np.testing.assert_array_equal(corpus.raw(sample).wave, alone.raw(sample).wave)
+        assert manifest.loc[sample, "audio_source"] == ""
+        assert f"{sample}.wav: " in manifest.loc[sample, "warnings"]
+        assert f"the audio of {sample}.flv stands in" in manifest.loc[sample, "warnings"]
     kept = manifest.loc["1001_DFA_NEU_XX"]
-    assert kept["sound_source"] == "AudioWAV/1001_DFA_NEU_XX.wav"
+    assert kept["audio_source"] == "AudioWAV/1001_DFA_NEU_XX.wav"
     assert "stands in" not in kept["warnings"] + manifest.loc["1001_DFA_SAD_XX", "warnings"]
 
 
@@ -167,18 +167,18 @@ def test_clips_that_are_no_sentence_fail_by_name_and_reason(tmp_path: Path) -> N
     write_wav(root / "1064_TIE_SAD_XX.wav", 0.1)
     write_silence(root / "1076_MTI_SAD_XX.wav", 0.7)
     summary, corpus = prepare_all(root, tmp_path / "out")
-    assert corpus.takes == ["1001_DFA_ANG_XX"]
-    said = {take: why for take, _, why in summary.failures}
+    assert corpus.samples == ["1001_DFA_ANG_XX"]
+    said = {sample: why for sample, _, why in summary.failures}
     assert "it lasts 61.00 s, a clip of one sentence 0.5 to 15 s" in said["1064_IEO_DIS_MD"]
     assert "it lasts 0.10 s" in said["1064_TIE_SAD_XX"]
-    assert "neither a face nor a sound" in said["1076_MTI_SAD_XX"]
+    assert "neither a face nor an audio" in said["1076_MTI_SAD_XX"]
     listed = (tmp_path / "out" / "failures.csv").read_text()
-    assert all(f"use {take}: " in listed for take in said)
+    assert all(f"use {sample}: " in listed for sample in said)
 
 
-def test_a_face_or_a_sound_is_enough() -> None:
-    nothing = RawTake(np.zeros(0, np.int64), np.zeros((0, 8, 8), np.uint8), np.zeros(9), 2.0)
+def test_a_face_or_a_audio_is_enough() -> None:
+    nothing = RawSample(np.zeros(0, np.int64), np.zeros((0, 8, 8), np.uint8), np.zeros(9), 2.0)
     assert not_a_sentence(nothing)
     assert not not_a_sentence(replace(nothing, wave=np.full(9, 0.01, np.float32)))
-    seen = replace(nothing, steps=np.zeros(1, np.int64), visual=np.zeros((1, 8, 8), np.uint8))
+    seen = replace(nothing, steps=np.zeros(1, np.int64), video=np.zeros((1, 8, 8), np.uint8))
     assert not not_a_sentence(seen)

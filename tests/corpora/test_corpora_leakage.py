@@ -6,68 +6,76 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from corpora_made import SOUND
-from make_folds import ravdess_takes
+from corpora_made import AUDIO
+from make_folds import ravdess_samples
 
-from avtca.corpora import Folds, Split, audit, load_folds, prepare, random_folds, read_corpus
+from avtca.corpora import (
+    CrossValidationSplit,
+    Fold,
+    audit,
+    load_folds,
+    prepare,
+    random_folds,
+    read_corpus,
+)
 from avtca.corpora.index import SYNTHETIC
 from avtca.corpora.leakage import open_manifest, open_split, twin_keys
-from avtca.corpora.media_hash import near_pairs, picture_hash, sound_hash
+from avtca.corpora.media_hash import audio_hash, near_pairs, picture_hash
 from avtca.errors import CorpusError, LeakError
 from avtca.labels import RAVDESS
 
 
 def ravdess() -> pd.DataFrame:
-    takes = ravdess_takes()
+    samples = ravdess_samples()
     return pd.DataFrame(
         {
-            "take": takes,
-            "speaker": [take[-2:] for take in takes],
-            "label": [RAVDESS[int(take[6:8]) - 1] for take in takes],
-            "sex": ["male" if int(take[-2:]) % 2 else "female" for take in takes],
-            "source_sha256": [f"{k:064x}" for k in range(len(takes))],
+            "sample_id": samples,
+            "speaker": [sample[-2:] for sample in samples],
+            "label": [RAVDESS[int(sample[6:8]) - 1] for sample in samples],
+            "sex": ["male" if int(sample[-2:]) % 2 else "female" for sample in samples],
+            "source_sha256": [f"{k:064x}" for k in range(len(samples))],
         }
     )
 
 
-def by_take(**sides: list[str]) -> Folds:
+def by_sample(**sides: list[str]) -> CrossValidationSplit:
     parts = [frozenset(sides.get(side, [])) for side in ("train", "validation", "test")]
-    return Folds("mine", "", "take", (Split(*parts),))
+    return CrossValidationSplit("mine", "", "sample_id", (Fold(*parts),))
 
 
 @pytest.mark.parametrize("name", ["ravdess_luna_5fold", "ravdess_6fold", "ravdess_released"])
 def test_folds_by_actor_are_clean(name: str) -> None:
     report = audit(ravdess(), load_folds(name))
-    assert (report.leaks, report.mark, report.unplaced) == ((), "clean", 0)
+    assert (report.leaks, report.caveat, report.unplaced) == ((), "clean", 0)
     report.require_clean()
 
 
 def test_the_papers_split_leaks_every_actor() -> None:
     report = audit(ravdess(), load_folds("paper_random_80_20"))
     assert report.counts["speakers"] == 24
-    assert report.mark == "LEAK: 24 people on both sides"
+    assert report.caveat == "LEAK: 24 people on both sides"
     assert any("same people" in warning for warning in report.warnings)
     with pytest.raises(LeakError, match="24 people on both sides"):
         report.require_clean()
 
 
-def test_an_allowed_leak_keeps_its_mark() -> None:
+def test_an_allowed_leak_keeps_its_caveat() -> None:
     report = audit(ravdess(), load_folds("paper_random_80_20"), allow_leak=True)
     report.require_clean()
     values = report.to_dict()
     assert values["leak"] and values["allowed"]
-    assert values["mark"].startswith("LEAK (allowed): 24 people")
-    assert report.lines()[-1] == values["mark"]
+    assert values["caveat"].startswith("LEAK (allowed): 24 people")
+    assert report.lines()[-1] == values["caveat"]
 
 
-def test_twins_of_a_take() -> None:
-    takes = ["01-01-03-01-01-01-07", "02-01-03-01-01-01-07", "01-01-03-01-01-02-07"]
-    manifest = pd.DataFrame({"take": takes, "label": "happy"})
-    report = audit(manifest, by_take(train=takes[:1], test=takes[1:]))
-    assert [leak.what for leak in report.leaks] == [tuple(takes[:2])]
+def test_twins_of_a_sample() -> None:
+    samples = ["01-01-03-01-01-01-07", "02-01-03-01-01-01-07", "01-01-03-01-01-02-07"]
+    manifest = pd.DataFrame({"sample_id": samples, "label": "happy"})
+    report = audit(manifest, by_sample(train=samples[:1], test=samples[1:]))
+    assert [leak.what for leak in report.leaks] == [tuple(samples[:2])]
     assert report.leaks[0].kind == "twins" and report.leaks[0].between == ("train", "test")
     assert "speakers are unknown: people could not be checked" in report.warnings
-    assert twin_keys(["a/03-01-03-01-01-01-07.wav", takes[0], "x.mp4", "x.wav", "y"]) == [
+    assert twin_keys(["a/03-01-03-01-01-01-07.wav", samples[0], "x.mp4", "x.wav", "y"]) == [
         "-01-03-01-01-01-07",
         "-01-03-01-01-01-07",
         "x",
@@ -77,22 +85,22 @@ def test_twins_of_a_take() -> None:
 
 
 def test_twins_on_one_side_are_no_leak() -> None:
-    takes = ["01-01-03-01-01-01-07", "02-01-03-01-01-01-07", "01-01-03-01-01-02-08"]
-    manifest = pd.DataFrame({"take": takes, "label": "happy"})
-    assert not audit(manifest, by_take(train=takes[:2], test=takes[2:])).leaks
+    samples = ["01-01-03-01-01-01-07", "02-01-03-01-01-01-07", "01-01-03-01-01-02-08"]
+    manifest = pd.DataFrame({"sample_id": samples, "label": "happy"})
+    assert not audit(manifest, by_sample(train=samples[:2], test=samples[2:])).leaks
 
 
 def test_identical_media_and_segments_of_one_file() -> None:
     manifest = pd.DataFrame(
         {
-            "take": list("abcd"),
+            "sample_id": list("abcd"),
             "speaker": list("pqrs"),
             "label": "sad",
             "source_sha256": ["1", "1", "2", "2"],
             "start_s": [0.0, 0.0, 0.0, 3.0],
         }
     )
-    report = audit(manifest, by_take(train=["a", "c"], test=["b", "d"]))
+    report = audit(manifest, by_sample(train=["a", "c"], test=["b", "d"]))
     assert [(leak.kind, leak.what) for leak in report.leaks] == [("identical", ("a", "b"))]
 
 
@@ -156,11 +164,11 @@ def test_pictures_coded_again_are_found_and_others_are_not() -> None:
     brighter = np.clip(faces[9] * 0.8 + 20, 0, 255).astype(np.uint8)
     hashes = [picture_hash(one) for one in [*faces, again, brighter]]
     assert [(i, j) for i, j, _ in near_pairs(hashes, 0.03)] == [(7, 40), (9, 41)]
-    takes = [f"t{k}" for k in range(42)]
-    manifest = pd.DataFrame({"take": takes, "label": "sad", "picture_hash": hashes})
-    report = audit(manifest, by_take(train=takes[:40], test=takes[40:]))
+    samples = [f"t{k}" for k in range(42)]
+    manifest = pd.DataFrame({"sample_id": samples, "label": "sad", "picture_hash": hashes})
+    report = audit(manifest, by_sample(train=samples[:40], test=samples[40:]))
     assert {leak.what for leak in report.leaks} == {("t7", "t40"), ("t9", "t41")}
-    assert not audit(manifest, by_take(train=takes[:40], test=takes[40:]), near=False).leaks
+    assert not audit(manifest, by_sample(train=samples[:40], test=samples[40:]), near=False).leaks
 
 
 def test_near_pairs_are_those_of_a_plain_count() -> None:
@@ -179,12 +187,12 @@ def test_near_pairs_are_those_of_a_plain_count() -> None:
     assert [(i, j) for i, j, _ in near_pairs(hashes, 0.05)] == plain
 
 
-def test_real_sound_through_other_codecs(corpora: Path, sample_clips: Path) -> None:
-    """The FLAC and the mp4 of one take are copies; other takes of the same actor are not."""
-    from avtca.media import open_clip
+def test_real_audio_through_other_codecs(corpora: Path, sample_clips: Path) -> None:
+    """The FLAC and the mp4 of one sample are copies; other samples of the same actor are not."""
+    from avtca.media import open_media
 
     def read(path: Path, rate: int) -> str:
-        return sound_hash(np.concatenate(list(open_clip(path).sound(rate))), rate)
+        return audio_hash(np.concatenate(list(open_media(path).audio(rate))), rate)
 
     names = sorted((corpora / "ravdess" / "audio").glob("03-01-*-01.flac"))[:20]
     hashes = [read(path, 16_000) for path in names]
@@ -193,21 +201,21 @@ def test_real_sound_through_other_codecs(corpora: Path, sample_clips: Path) -> N
     assert [(names[i].stem, j) for i, j, _ in pairs] == [("03-01-01-01-01-01-01", 20)]
 
 
-def test_sounds_too_short_or_silent_have_no_hash() -> None:
-    assert sound_hash(np.zeros(8000, np.float32), 8000) == ""
-    assert sound_hash(np.ones(100, np.float32), 8000) == ""
+def test_audios_too_short_or_silent_have_no_hash() -> None:
+    assert audio_hash(np.zeros(8000, np.float32), 8000) == ""
+    assert audio_hash(np.ones(100, np.float32), 8000) == ""
     assert picture_hash(np.zeros((0, 8, 8), np.uint8)) == ""
     assert near_pairs(["", ""], 0.5) == []
 
 
 def test_a_cache_that_is_unfinished_or_of_another_version(wavs: Path, tmp_path: Path) -> None:
-    prepare(read_corpus("folder", wavs, SOUND), tmp_path / "out", SOUND)
+    prepare(read_corpus("folder", wavs, AUDIO), tmp_path / "out", AUDIO)
     assert len(open_manifest(tmp_path / "out")) == 12
     head = tmp_path / "out" / "corpus.json"
     values = json.loads(head.read_text())
     for change, found in (
         ({"complete": False}, "its preparation was stopped"),
-        ({"format": 99}, "format 99, this version of avtca reads 1"),
+        ({"format": 99}, "format 99, this version of avtca reads 2"),
     ):
         head.write_text(json.dumps({**values, **change}))
         with pytest.raises(CorpusError, match=found):
@@ -216,9 +224,9 @@ def test_a_cache_that_is_unfinished_or_of_another_version(wavs: Path, tmp_path: 
 
 def test_what_is_synthetic_is_marked() -> None:
     manifest = ravdess().assign(corpus="synthetic")
-    for name, mark in (("ravdess_released", "no leak found"), ("paper_random_80_20", "LEAK")):
+    for name, caveat in (("ravdess_released", "no leak found"), ("paper_random_80_20", "LEAK")):
         report = audit(manifest, load_folds(name))
-        assert report.mark.startswith(mark) and SYNTHETIC in report.mark
+        assert report.caveat.startswith(caveat) and SYNTHETIC in report.caveat
 
 
 def test_a_column_without_sides() -> None:
@@ -235,8 +243,8 @@ def test_manifests_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("no")
     with pytest.raises(CorpusError, match="cannot be read"):
         open_manifest(tmp_path / "x.parquet")
-    with pytest.raises(CorpusError, match="no takes"):
+    with pytest.raises(CorpusError, match="no samples"):
         audit(pd.DataFrame({"label": ["sad"]}), random_folds(["a"]))
     (tmp_path / "m.csv").write_text("path,label,speaker\na.mp4,sad,p\nb.mp4,sad,p\n")
-    report = audit(open_manifest(tmp_path / "m.csv"), by_take(train=["a.mp4"], test=["b.mp4"]))
+    report = audit(open_manifest(tmp_path / "m.csv"), by_sample(train=["a.mp4"], test=["b.mp4"]))
     assert report.leaks[0].kind == "speakers"

@@ -16,12 +16,12 @@ from avtca.errors import CorpusError
 SPEC = ClipSpec(
     window_s=2.0,
     video_steps=20,
-    visual="features",
-    visual_features="facet42",
-    visual_dim=3,
+    video="features",
+    video_features="facet42",
+    video_dim=3,
     sample_rate=16_000,
-    sound="features",
-    sound_dim=4,
+    audio="features",
+    audio_dim=4,
     hop=160,
 )
 TRAIN, VALID, TEST = "hh04W3xXa5s", "188343", "7l3BNtSE0xc"
@@ -67,26 +67,26 @@ def root(tmp_path: Path) -> Path:
     }
     write_csd(folder / "CMU_MOSEI_Labels.csd", "All Labels", labels)
     rng = np.random.default_rng(0)
-    sound = {}
-    for video in (TRAIN, TEST):  # VALID has no sound features
+    audio = {}
+    for video in (TRAIN, TEST):  # VALID has no audio features
         intervals = ticks(100, 4)
         values = rng.normal(size=(len(intervals), 4)).astype(np.float32)
         values[:, 0] = intervals.mean(axis=1)
-        sound[video] = (intervals, values)
-    sound[TRAIN][1][150, 1] = -np.inf
-    sound[TRAIN][1][151, 2] = np.nan
-    sound[TRAIN][1][152] = np.nan
-    sound[TRAIN][1][153, 3] = 3.4e38
-    sound[TRAIN] = (sound[TRAIN][0], sound[TRAIN][1][:-7])  # fewer rows than intervals
-    write_csd(folder / "CMU_MOSEI_COVAREP.csd", "COVAREP", sound)
+        audio[video] = (intervals, values)
+    audio[TRAIN][1][150, 1] = -np.inf
+    audio[TRAIN][1][151, 2] = np.nan
+    audio[TRAIN][1][152] = np.nan
+    audio[TRAIN][1][153, 3] = 3.4e38
+    audio[TRAIN] = (audio[TRAIN][0], audio[TRAIN][1][:-7])  # fewer rows than intervals
+    write_csd(folder / "CMU_MOSEI_COVAREP.csd", "COVAREP", audio)
     facet = {}
-    for video in (TRAIN, VALID):  # TEST has no visual features
+    for video in (TRAIN, VALID):  # TEST has no video features
         intervals = ticks(30, 4, offset=0.0123)  # does not line up with 100 Hz
         values = np.tile(intervals.mean(axis=1, keepdims=True), 3).astype(np.float32) + 1
         values[45:60] = 0  # no face found
         order = rng.permutation(len(intervals))  # not in the order of time
         facet[video] = (intervals[order], values[order])
-    write_csd(folder / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", facet)
+    write_csd(folder / "CMU_MOSEI_VideoFacet42.csd", "FACET 4.2", facet)
     return folder
 
 
@@ -103,7 +103,7 @@ def prepared(root: Path, tmp_path: Path) -> PreparedCorpus:
 
 
 def test_labels_of_every_kind(prepared: PreparedCorpus) -> None:
-    manifest = prepared.manifest.set_index("take")
+    manifest = prepared.manifest.set_index("sample_id")
     assert sorted(manifest.index) == sorted(
         [f"{TRAIN}[0]", f"{TRAIN}[2]", f"{VALID}[0]", f"{TEST}[0]"]
     )
@@ -116,9 +116,9 @@ def test_labels_of_every_kind(prepared: PreparedCorpus) -> None:
     )  # fmt: skip
     test = manifest.loc[f"{TEST}[0]"]
     assert (test["sentiment2"], test["sentiment7"], test["split"]) == ("negative", "0", "test")
-    row = prepared.takes.index(f"{TEST}[0]")
+    row = prepared.samples.index(f"{TEST}[0]")
     assert prepared.targets("multi")[row].tolist() == [0, 0, 1, 1, 0, 0]
-    row = prepared.takes.index(f"{TRAIN}[0]")
+    row = prepared.samples.index(f"{TRAIN}[0]")
     np.testing.assert_allclose(prepared.targets("value")[row], [2, 0, 0, 0, 0.67, 0], rtol=1e-6)
     assert prepared.targets("sentiment").shape == (4, 1)
     assert prepared.target_names("sentiment7") == ("-3", "-2", "-1", "0", "1", "2", "3")
@@ -126,51 +126,51 @@ def test_labels_of_every_kind(prepared: PreparedCorpus) -> None:
 
 
 def test_streams_are_aligned_by_their_own_times(prepared: PreparedCorpus) -> None:
-    take = f"{TRAIN}[0]"  # 1 .. 3 s
-    raw = prepared.raw(take)
+    sample = f"{TRAIN}[0]"  # 1 .. 3 s
+    raw = prepared.raw(sample)
     assert raw.duration_s == pytest.approx(2.0)
-    seconds = raw.visual[:, 0] - 1  # the values say when they were
+    seconds = raw.video[:, 0] - 1  # the values say when they were
     assert np.all(np.diff(seconds) > 0)
     np.testing.assert_array_equal(raw.steps, np.floor((seconds - 1) * 10 + 1e-4))
-    assert raw.sound is not None and raw.sound_times is not None
-    np.testing.assert_allclose(raw.sound[0], raw.sound_times + 1, atol=2e-3)
-    window = prepared.windows(take)
+    assert raw.audio is not None and raw.audio_times is not None
+    np.testing.assert_allclose(raw.audio[0], raw.audio_times + 1, atol=2e-3)
+    window = prepared.windows(sample)
     hop_s = SPEC.hop / SPEC.sample_rate
-    real = window.sound_mask[0]
-    centres = np.arange(SPEC.sound_steps) * hop_s + 1
-    np.testing.assert_allclose(window.sound[0, 0, real], centres[real], atol=hop_s / 2 + 1e-3)
+    real = window.audio_mask[0]
+    centres = np.arange(SPEC.audio_steps) * hop_s + 1
+    np.testing.assert_allclose(window.audio[0, 0, real], centres[real], atol=hop_s / 2 + 1e-3)
 
 
 def test_faces_that_were_not_found_are_masked(prepared: PreparedCorpus) -> None:
     window = prepared.windows(f"{TRAIN}[0]")
     # middles of rows 45 .. 59 are 1.53 .. 1.996 s: steps 5 .. 9 of the segment from 1 s
-    assert window.visual_mask[0].tolist() == [True] * 5 + [False] * 5 + [True] * 10
-    assert 0.7 < prepared.manifest.set_index("take").loc[f"{TRAIN}[0]", "face_coverage"] < 0.9
+    assert window.video_mask[0].tolist() == [True] * 5 + [False] * 5 + [True] * 10
+    assert 0.7 < prepared.manifest.set_index("sample_id").loc[f"{TRAIN}[0]", "face_coverage"] < 0.9
 
 
 def test_values_that_are_not_finite(prepared: PreparedCorpus) -> None:
     raw = prepared.raw(f"{TRAIN}[0]")
-    assert raw.sound is not None and raw.sound_times is not None
-    assert np.isfinite(raw.sound).all() and np.abs(raw.sound).max() < 100
-    at = {round(float(t) * 100 - 0.5): k for k, t in enumerate(raw.sound_times)}
-    assert raw.sound[1, at[50]] == 0 and raw.sound[2, at[51]] == 0 and raw.sound[3, at[53]] == 0
-    assert raw.sound[2, at[50]] != 0
+    assert raw.audio is not None and raw.audio_times is not None
+    assert np.isfinite(raw.audio).all() and np.abs(raw.audio).max() < 100
+    at = {round(float(t) * 100 - 0.5): k for k, t in enumerate(raw.audio_times)}
+    assert raw.audio[1, at[50]] == 0 and raw.audio[2, at[51]] == 0 and raw.audio[3, at[53]] == 0
+    assert raw.audio[2, at[50]] != 0
     assert 52 not in at  # nothing of that row was finite
 
 
 def test_segments_without_one_modality_keep_the_other(prepared: PreparedCorpus) -> None:
     silent = prepared.windows(f"{VALID}[0]")
-    assert silent.visual_mask.any() and not silent.sound_mask.any()
+    assert silent.video_mask.any() and not silent.audio_mask.any()
     blind = prepared.windows(f"{TEST}[0]")
-    assert blind.sound_mask.any() and not blind.visual_mask.any()
+    assert blind.audio_mask.any() and not blind.video_mask.any()
     counts = prepared.meta["counts"]
-    assert counts == {"takes": 4, "failed": 0, "without_face": 1, "without_voice": 1}
+    assert counts == {"samples": 4, "failed": 0, "without_face": 1, "without_voice": 1}
 
 
-def test_takes_of_one_file_of_sequences_are_no_copies(prepared: PreparedCorpus) -> None:
+def test_samples_of_one_file_of_sequences_are_no_copies(prepared: PreparedCorpus) -> None:
     report = audit(prepared.manifest, load_folds("mosei_official"))
     assert (report.leaks, report.unplaced) == ((), 0)
-    assert "videos were checked in their place" in report.mark
+    assert "videos were checked in their place" in report.caveat
     assert prepared.manifest["source_sha256"].nunique() == 4
 
 
@@ -187,7 +187,7 @@ def test_raw_videos_cut_by_segment_times(root: Path, corpora: Path, tmp_path: Pa
     shutil.copy(corpora / "cremad" / "1001_DFA_ANG_XX.flv", videos / f"{TRAIN}.flv")
     spec = ClipSpec(crop_px=32, sample_rate=8000)
     layout = read_corpus("mosei", root, spec)
-    assert [source.take for source in layout.sources] == [f"{TRAIN}[0]", f"{TRAIN}[2]"]
+    assert [source.sample for source in layout.sources] == [f"{TRAIN}[0]", f"{TRAIN}[2]"]
     prepare(layout, tmp_path / "raw", spec)
     corpus = PreparedCorpus.open(tmp_path / "raw")
     assert (corpus.manifest["face_coverage"] > 0.8).all()
@@ -201,7 +201,7 @@ def test_raw_videos_cut_by_segment_times(root: Path, corpora: Path, tmp_path: Pa
     [
         ("CMU_MOSEI_Labels.csd", SPEC, "no labels"),
         ("CMU_MOSEI_COVAREP.csd", SPEC, "CMU_MOSEI_COVAREP.csd is missing"),
-        ("", replace(SPEC, visual_features="facet41"), "choose facet42, openface2"),
+        ("", replace(SPEC, video_features="facet41"), "choose facet42, openface2"),
         ("", ClipSpec(), "no segment has media or features"),
     ],
 )
@@ -219,8 +219,8 @@ def test_files_that_are_no_sequences(root: Path) -> None:
 
 
 def test_a_width_that_is_not_the_specs(root: Path, tmp_path: Path) -> None:
-    spec = replace(SPEC, sound_dim=74)
+    spec = replace(SPEC, audio_dim=74)
     layout = read_corpus("mosei", root, spec)
     summary = prepare(layout, tmp_path / "out", spec)
-    assert summary.taken == 1  # the one without sound features
-    assert "its sound features have 4 values, the ClipSpec says 74" in summary.failures[0][2]
+    assert summary.taken == 1  # the one without audio features
+    assert "its audio features have 4 values, the ClipSpec says 74" in summary.failures[0][2]

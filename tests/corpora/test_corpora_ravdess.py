@@ -13,7 +13,7 @@ from avtca.corpora import PreparedCorpus, load_ravdess_features, prepare, read_c
 from avtca.errors import ClipSpecMismatch, CorpusError
 from avtca.faces import best_detector
 from avtca.labels import FER2013
-from avtca.preprocess import sound_window, visual_window
+from avtca.preprocess import audio_window, video_window
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def prepared(ravdess_some: Path, tmp_path_factory: pytest.TempPathFactory) -> Pr
 
 
 def test_manifest_of_the_audio_only_form(prepared: PreparedCorpus) -> None:
-    manifest = prepared.manifest.set_index("take")
+    manifest = prepared.manifest.set_index("sample_id")
     assert len(prepared) == 8
     row = manifest.loc["01-01-05-02-01-01-02"]
     assert (row["label"], row["speaker"], row["sex"]) == ("angry", "02", "female")
@@ -37,62 +37,62 @@ def test_manifest_of_the_audio_only_form(prepared: PreparedCorpus) -> None:
 def test_the_series_stands_where_its_frame_numbers_say(
     prepared: PreparedCorpus, corpora: Path
 ) -> None:
-    take = "01-01-05-02-01-01-02"
+    sample = "01-01-05-02-01-01-02"
     with np.load(corpora / "ravdess" / "face_sequences.npz") as source:
-        frames, p = source[f"{take}/frames"], source[f"{take}/p"]
-    raw = prepared.raw(take)
-    np.testing.assert_array_equal(raw.visual, p)
+        frames, p = source[f"{sample}/frames"], source[f"{sample}/p"]
+    raw = prepared.raw(sample)
+    np.testing.assert_array_equal(raw.video, p)
     for step, frame in zip(raw.steps, frames, strict=True):
         seconds = (int(frame) - 1) / 29.97
         assert step / 10 <= seconds + 1e-6 < (step + 1) / 10 + 1e-6
-    window = prepared.windows(take)
+    window = prepared.windows(sample)
     step = int(raw.steps[10])
     inside = p[raw.steps == step]
-    np.testing.assert_allclose(window.visual[0, step], inside.mean(axis=0), atol=1e-6)
-    assert window.visual_mask[0].sum() == len(np.unique(raw.steps[raw.steps < 36]))
-    assert len(FER2013) == window.visual.shape[-1]
+    np.testing.assert_allclose(window.video[0, step], inside.mean(axis=0), atol=1e-6)
+    assert window.video_mask[0].sum() == len(np.unique(raw.steps[raw.steps < 36]))
+    assert len(FER2013) == window.video.shape[-1]
 
 
-def test_the_sound_is_the_files_sample_for_sample(prepared: PreparedCorpus, corpora: Path) -> None:
-    take = prepared.takes[0]
-    path = corpora / "ravdess" / "audio" / f"03{take[2:]}.flac"
+def test_the_audio_is_the_files_sample_for_sample(prepared: PreparedCorpus, corpora: Path) -> None:
+    sample = prepared.samples[0]
+    path = corpora / "ravdess" / "audio" / f"03{sample[2:]}.flac"
     with av.open(str(path)) as file:
         whole = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
-    raw = prepared.raw(take)
+    raw = prepared.raw(sample)
     np.testing.assert_array_equal(raw.wave, whole.astype(np.float32) / 32768)
     assert raw.duration_s == pytest.approx(len(whole) / 16_000)
 
 
 def test_windows_come_through_preprocess(prepared: PreparedCorpus) -> None:
-    raw = prepared.raw(prepared.takes[0])
-    window = prepared.windows(prepared.takes[0])
-    visual, mask = visual_window(raw.steps, raw.visual, 0, prepared.spec)
-    sound, sound_mask = sound_window(raw.wave[: prepared.spec.window_samples], prepared.spec)
-    np.testing.assert_array_equal(window.visual[0], visual)
-    np.testing.assert_array_equal(window.visual_mask[0], mask)
-    np.testing.assert_array_equal(window.sound[0], sound)
-    np.testing.assert_array_equal(window.sound_mask[0], sound_mask)
+    raw = prepared.raw(prepared.samples[0])
+    window = prepared.windows(prepared.samples[0])
+    video, mask = video_window(raw.steps, raw.video, 0, prepared.spec)
+    audio, audio_mask = audio_window(raw.wave[: prepared.spec.window_samples], prepared.spec)
+    np.testing.assert_array_equal(window.video[0], video)
+    np.testing.assert_array_equal(window.video_mask[0], mask)
+    np.testing.assert_array_equal(window.audio[0], audio)
+    np.testing.assert_array_equal(window.audio_mask[0], audio_mask)
 
 
 def test_action_units_are_columns_and_features(ravdess_some: Path, tmp_path: Path) -> None:
-    spec = replace(FEATURES, visual_features="expression7+action_units35", visual_dim=42)
+    spec = replace(FEATURES, video_features="expression7+action_units35", video_dim=42)
     corpus = load_ravdess_features(ravdess_some, spec, tmp_path / "both")
-    take = "01-01-05-02-01-01-02"
-    row = corpus.manifest.set_index("take").loc[take]
-    raw = corpus.raw(take)
-    assert raw.visual.shape[1] == 42
-    assert np.ptp(raw.visual[:, 7:], axis=0).max() == 0
-    np.testing.assert_allclose(raw.visual[0, 7], row["AU01_r"], rtol=1e-6)
-    alone = replace(FEATURES, visual_features="action_units35", visual_dim=35)
+    sample = "01-01-05-02-01-01-02"
+    row = corpus.manifest.set_index("sample_id").loc[sample]
+    raw = corpus.raw(sample)
+    assert raw.video.shape[1] == 42
+    assert np.ptp(raw.video[:, 7:], axis=0).max() == 0
+    np.testing.assert_allclose(raw.video[0, 7], row["AU01_r"], rtol=1e-6)
+    alone = replace(FEATURES, video_features="action_units35", video_dim=35)
     units = load_ravdess_features(ravdess_some, alone, tmp_path / "units")
-    assert units.raw(take).steps.tolist() == list(range(int(np.ceil(raw.duration_s * 10 - 1e-6))))
+    assert units.raw(sample).steps.tolist() == list(range(int(np.ceil(raw.duration_s * 10 - 1e-6))))
 
 
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"visual_features": "openface"}, "RAVDESS has none of that name"),
-        ({"visual_dim": 8}, "they have 7 values, the ClipSpec says 8"),
+        ({"video_features": "openface"}, "RAVDESS has none of that name"),
+        ({"video_dim": 8}, "they have 7 values, the ClipSpec says 8"),
     ],
 )
 def test_features_that_are_not_there(ravdess_some: Path, changes: dict, found: str) -> None:
@@ -100,7 +100,7 @@ def test_features_that_are_not_there(ravdess_some: Path, changes: dict, found: s
         read_corpus("ravdess", ravdess_some, replace(FEATURES, **changes))
 
 
-def test_twins_are_one_take(tmp_path: Path) -> None:
+def test_twins_are_one_sample(tmp_path: Path) -> None:
     rest = "01-03-01-01-01-07"
     for name in (
         f"01-{rest}.mp4",
@@ -115,18 +115,18 @@ def test_twins_are_one_take(tmp_path: Path) -> None:
     (tmp_path / "copy" / f"01-{rest}.mp4").write_bytes(b"x")
     (tmp_path / "notes.mp4").write_bytes(b"x")
     layout = read_corpus("ravdess", tmp_path, ClipSpec())
-    takes = {source.take: source for source in layout.sources}
-    assert sorted(takes) == [f"01-{rest}", "01-02" + rest[2:]]
-    both = takes[f"01-{rest}"]
+    samples = {source.sample: source for source in layout.sources}
+    assert sorted(samples) == [f"01-{rest}", "01-02" + rest[2:]]
+    both = samples[f"01-{rest}"]
     assert both.picture is not None and both.picture.name == f"01-{rest}.mp4"
-    assert both.sound is not None and both.sound.suffix == ".wav"
-    song = takes["01-02" + rest[2:]]
-    assert song.sound is None and song.fields["channel"] == "song"
+    assert both.audio is not None and both.audio.suffix == ".wav"
+    song = samples["01-02" + rest[2:]]
+    assert song.audio is None and song.fields["channel"] == "song"
     assert {why for _, why in layout.skipped} == {
         "not a RAVDESS name",
         "the same file is there twice",
     }
-    assert any("1 of 1440 speech takes" in note for note in layout.notes)
+    assert any("1 of 1440 speech samples" in note for note in layout.notes)
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ def test_twins_are_one_take(tmp_path: Path) -> None:
         (["holiday.mp4"], "none of its 1 media files"),
     ],
 )
-def test_a_folder_without_takes(tmp_path: Path, files: list[str], found: str) -> None:
+def test_a_folder_without_samples(tmp_path: Path, files: list[str], found: str) -> None:
     for name in files:
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(CorpusError, match=found):
         read_corpus("ravdess", tmp_path, ClipSpec())
 
 
-def test_sound_alone_says_where_the_faces_are(ravdess_some: Path) -> None:
+def test_audio_alone_says_where_the_faces_are(ravdess_some: Path) -> None:
     notes = read_corpus("ravdess", ravdess_some, ClipSpec()).notes
-    assert "8 takes are there as sound only (03-), so without face" in notes[-1]
-    assert "its face sequences need a ClipSpec of visual='features'" in notes[-1]
+    assert "8 samples are there as audio only (03-), so without face" in notes[-1]
+    assert "its face sequences need a ClipSpec of video='features'" in notes[-1]
     assert len(read_corpus("ravdess", ravdess_some, FEATURES).notes) == len(notes) - 1
 
 
@@ -163,19 +163,19 @@ def test_the_real_mp4_and_wav_and_another_spec(
     root = tmp_path / "Actor_01"
     root.mkdir()
     (root / f"01-{rest}.mp4").symlink_to(sample_clips / f"01-{rest}.mp4")
-    sound = corpora / "ravdess" / "audio" / f"03-{rest}.flac"
-    (root / f"03-{rest}.flac").symlink_to(sound)
+    audio = corpora / "ravdess" / "audio" / f"03-{rest}.flac"
+    (root / f"03-{rest}.flac").symlink_to(audio)
     prepare(read_corpus("ravdess", root, spec), tmp_path / "out", spec)
     corpus = PreparedCorpus.open(tmp_path / "out", spec)
-    raw, row = corpus.raw(corpus.takes[0]), corpus.manifest.iloc[0]
-    assert raw.visual.shape == (14, 224, 224, 3)
+    raw, row = corpus.raw(corpus.samples[0]), corpus.manifest.iloc[0]
+    assert raw.video.shape == (14, 224, 224, 3)
     assert row["face_coverage"] == 1.0 and row["detector"] == best_detector().name
-    assert (row["source"], row["sound_source"]) == (f"01-{rest}.mp4", f"03-{rest}.flac")
-    speech_s = 88.8 * 60  # all 1,440 takes
+    assert (row["source"], row["audio_source"]) == (f"01-{rest}.mp4", f"03-{rest}.flac")
+    speech_s = 88.8 * 60  # all 1,440 samples
     assert corpus.meta["bytes"] / row["duration_s"] * speech_s < 300e6
     with pytest.raises(ClipSpecMismatch, match="crop_px: 224 against 112"):
         PreparedCorpus.open(tmp_path / "out", replace(spec, crop_px=112))
-    view = corpus.view(replace(spec, sound="logmel", sound_dim=32))
-    assert view.windows(view.takes[0]).sound.shape[1] == 32
+    view = corpus.view(replace(spec, audio="logmel", audio_dim=32))
+    assert view.windows(view.samples[0]).audio.shape[1] == 32
     with pytest.raises(ClipSpecMismatch, match="sample_rate"):
         corpus.view(replace(spec, sample_rate=16_000))

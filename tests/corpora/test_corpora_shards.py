@@ -1,4 +1,4 @@
-"""Shards and trunk features: the same takes in another form."""
+"""Shards and trunk features: the same samples in another form."""
 
 import io
 import json
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpora_made import FEATURES, SOUND
+from corpora_made import AUDIO, FEATURES
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import (
-    Folds,
+    CrossValidationSplit,
+    Fold,
     PreparedCorpus,
-    RawTake,
-    Split,
+    RawSample,
     cache_trunk_features,
     load_ravdess_features,
     prepare,
@@ -29,7 +29,7 @@ from avtca.errors import ClipSpecMismatch, CorpusError
 
 @pytest.fixture(scope="module")
 def crops(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:
-    """Two real clips with faces and one sound alone."""
+    """Two real clips with faces and one audio alone."""
     folder = tmp_path_factory.mktemp("crops")
     clips = [corpora / "cremad" / f"1001_DFA_{code}_XX.flv" for code in ("ANG", "SAD")]
     clips.append(corpora / "emodb" / "03a01Fa.opus")
@@ -42,22 +42,22 @@ def crops(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedCo
     return PreparedCorpus.open(folder / "out")
 
 
-def same(a: RawTake, b: RawTake) -> bool:
-    pairs = [(a.steps, b.steps), (a.visual, b.visual), (a.wave, b.wave)]
-    pairs += [(a.sound, b.sound), (a.sound_times, b.sound_times)]
+def same(a: RawSample, b: RawSample) -> bool:
+    pairs = [(a.steps, b.steps), (a.video, b.video), (a.wave, b.wave)]
+    pairs += [(a.audio, b.audio), (a.audio_times, b.audio_times)]
     return a.duration_s == b.duration_s and all(
         (x is None) == (y is None) and (x is None or (x.dtype == y.dtype and np.array_equal(x, y)))
         for x, y in pairs
     )
 
 
-def test_shards_give_back_every_take(crops: PreparedCorpus, tmp_path: Path) -> None:
+def test_shards_give_back_every_sample(crops: PreparedCorpus, tmp_path: Path) -> None:
     index = write_shards(crops, tmp_path / "s")
-    read = {row["take"]: (row, raw) for row, raw in read_shards(tmp_path / "s", crops.spec)}
-    assert sorted(read) == crops.takes
-    for take, (row, raw) in read.items():
-        assert same(raw, crops.raw(take))
-        assert row["label"] == crops.manifest.set_index("take").loc[take, "label"]
+    read = {row["sample_id"]: (row, raw) for row, raw in read_shards(tmp_path / "s", crops.spec)}
+    assert sorted(read) == crops.samples
+    for sample, (row, raw) in read.items():
+        assert same(raw, crops.raw(sample))
+        assert row["label"] == crops.manifest.set_index("sample_id").loc[sample, "label"]
     assert index["spec_hash"] == crops.spec.hash
     write_shards(crops, tmp_path / "again")
     for path in (tmp_path / "s").iterdir():
@@ -70,13 +70,13 @@ def test_webdataset_reads_them(crops: PreparedCorpus, tmp_path: Path) -> None:
     index = write_shards(crops, tmp_path / "s")
     urls = [str(tmp_path / "s" / entry["file"]) for entry in index["shards"]]
     samples = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
-    assert [sample["json"]["take"] for sample in samples] == crops.takes
+    assert [sample["json"]["sample_id"] for sample in samples] == crops.samples
     for sample in samples:
-        raw = crops.raw(sample["json"]["take"])
+        raw = crops.raw(sample["json"]["sample_id"])
         pictures = sorted(key for key in sample if key.endswith(".jpg"))
         assert sample["json"]["steps"] == raw.steps.tolist()
         assert len(pictures) == len(raw.steps)
-        for key, crop in zip(pictures, raw.visual, strict=True):
+        for key, crop in zip(pictures, raw.video, strict=True):
             np.testing.assert_array_equal(sample[key], crop)
 
 
@@ -85,16 +85,16 @@ def test_small_shards_and_features(ravdess_some: Path, tmp_path: Path) -> None:
     index = write_shards(corpus, tmp_path / "s", max_bytes=200_000)
     assert len(index["shards"]) > 2
     for entry in index["shards"]:
-        assert entry["bytes"] <= 200_000 or entry["takes"] == 1
+        assert entry["bytes"] <= 200_000 or entry["samples"] == 1
         assert (tmp_path / "s" / entry["file"]).stat().st_size == entry["bytes"]
-    assert sum(entry["takes"] for entry in index["shards"]) == len(corpus)
+    assert sum(entry["samples"] for entry in index["shards"]) == len(corpus)
     for row, raw in read_shards(tmp_path / "s"):
-        assert same(raw, corpus.raw(row["take"]))
+        assert same(raw, corpus.raw(row["sample_id"]))
 
 
 def test_shards_by_side(crops: PreparedCorpus, tmp_path: Path) -> None:
-    split = Split(frozenset({"p0"}), frozenset({"p1"}), frozenset({"p2"}))
-    folds = Folds("mine", "folder", "speaker", (split,))
+    split = Fold(frozenset({"p0"}), frozenset({"p1"}), frozenset({"p2"}))
+    folds = CrossValidationSplit("mine", "folder", "speaker", (split,))
     index = write_shards(crops, tmp_path / "s", folds=folds)
     files = [entry["file"] for entry in index["shards"]]
     assert files == ["train-000000.tar", "validation-000000.tar", "test-000000.tar"]
@@ -145,39 +145,39 @@ def test_trunk_features_are_the_trunks_and_run_once(crops: PreparedCorpus) -> No
     assert trunk.training and trunk.calls > 0
     assert len(features) == 3 and features.width == 8
     trunk.eval()
-    for take in crops.takes:
-        raw = crops.raw(take)
-        assert features[take].shape == (len(raw.steps), 8)
+    for sample in crops.samples:
+        raw = crops.raw(sample)
+        assert features[sample].shape == (len(raw.steps), 8)
         if len(raw.steps):
-            x = torch.from_numpy(raw.visual.astype(np.float32) / 255).permute(0, 3, 1, 2)
+            x = torch.from_numpy(raw.video.astype(np.float32) / 255).permute(0, 3, 1, 2)
             with torch.inference_mode():
-                np.testing.assert_allclose(features[take], trunk(x).numpy(), atol=1e-5)
+                np.testing.assert_allclose(features[sample], trunk(x).numpy(), atol=1e-5)
     calls = trunk.calls
     again = cache_trunk_features(crops, trunk, batch=4)
     assert trunk.calls == calls
-    np.testing.assert_array_equal(again[crops.takes[0]], features[crops.takes[0]])
+    np.testing.assert_array_equal(again[crops.samples[0]], features[crops.samples[0]])
 
 
 def test_other_weights_have_their_own_features(crops: PreparedCorpus) -> None:
     one, two = (cache_trunk_features(crops, small_trunk(seed)) for seed in (1, 2))
     assert one.folder != two.folder
-    assert not np.array_equal(one[crops.takes[0]], two[crops.takes[0]])
+    assert not np.array_equal(one[crops.samples[0]], two[crops.samples[0]])
     part = next(one.folder.glob("*.safetensors"))
     whole = part.read_bytes()
     part.write_bytes(whole[:-5])
     trunk = small_trunk(1)
     mended = cache_trunk_features(crops, trunk)
     assert trunk.calls and part.read_bytes() == whole
-    np.testing.assert_array_equal(mended[crops.takes[0]], one[crops.takes[0]])
+    np.testing.assert_array_equal(mended[crops.samples[0]], one[crops.samples[0]])
 
 
 def test_features_have_no_trunk(wavs: Path, tmp_path: Path, ravdess_some: Path) -> None:
     corpus = load_ravdess_features(ravdess_some, FEATURES, tmp_path / "c")
     with pytest.raises(CorpusError, match="it holds features, not crops"):
         cache_trunk_features(corpus, small_trunk(0))
-    prepare(read_corpus("folder", wavs, SOUND), tmp_path / "s", SOUND)
+    prepare(read_corpus("folder", wavs, AUDIO), tmp_path / "s", AUDIO)
     empty = cache_trunk_features(PreparedCorpus.open(tmp_path / "s"), small_trunk(0))
-    assert all(len(empty[take]) == 0 for take in PreparedCorpus.open(tmp_path / "s").takes)
+    assert all(len(empty[sample]) == 0 for sample in PreparedCorpus.open(tmp_path / "s").samples)
 
 
 def test_a_full_disk_leaves_no_half_tar(crops: PreparedCorpus, tmp_path: Path) -> None:
@@ -189,4 +189,4 @@ def test_a_full_disk_leaves_no_half_tar(crops: PreparedCorpus, tmp_path: Path) -
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list((tmp_path / "s").iterdir())
-    assert write_shards(crops, tmp_path / "s")["shards"][0]["takes"] == 3
+    assert write_shards(crops, tmp_path / "s")["shards"][0]["samples"] == 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from make_folds import FROM_RULE, cremad_5fold, ravdess_luna_5fold, ravdess_takes
+from make_folds import FROM_RULE, cremad_5fold, ravdess_luna_5fold, ravdess_samples
 
 from avtca.corpora.splits import (
     FOLDS_DIR,
@@ -108,25 +108,25 @@ def test_the_files_are_what_their_rule_makes(make) -> None:
     assert (FOLDS_DIR / f"{made.name}.json").read_text("utf-8") == made.to_json()
 
 
-def test_the_papers_split_is_over_takes_and_warns() -> None:
+def test_the_papers_split_is_over_samples_and_warns() -> None:
     folds = load_folds("paper_random_80_20")
-    assert folds.unit == "take"
+    assert folds.unit == "sample_id"
     assert "same people" in folds.warning
     split = folds.splits[0]
-    assert frozenset.union(*split) == set(ravdess_takes())
+    assert frozenset.union(*split) == set(ravdess_samples())
     assert len(split.test) == 288
-    actors = [{take[-2:] for take in part} for part in split]
+    actors = [{sample[-2:] for sample in part} for part in split]
     assert all(len(part) == 24 for part in actors)
 
 
 def test_random_folds_depend_on_names_alone() -> None:
-    takes = [f"take{k}" for k in range(50)]
-    assert random_folds(takes).hash == random_folds(reversed(takes)).hash
-    assert [len(part) for part in random_folds(takes).splits[0]] == [35, 5, 10]
+    samples = [f"take{k}" for k in range(50)]
+    assert random_folds(samples).hash == random_folds(reversed(samples)).hash
+    assert [len(part) for part in random_folds(samples).splits[0]] == [35, 5, 10]
 
 
 def test_sides_are_rows_of_the_manifest() -> None:
-    manifest = pd.DataFrame({"take": list("abcd"), "speaker": ["04", "05", "24", "99"]})
+    manifest = pd.DataFrame({"sample_id": list("abcd"), "speaker": ["04", "05", "24", "99"]})
     rows = load_folds("ravdess_released").sides(manifest, 0)
     assert {side: found.tolist() for side, found in rows.items()} == {
         "train": [2],
@@ -136,7 +136,7 @@ def test_sides_are_rows_of_the_manifest() -> None:
 
 
 def test_sides_of_another_corpus_are_refused() -> None:
-    manifest = pd.DataFrame({"take": ["a"], "speaker": ["1001"]})
+    manifest = pd.DataFrame({"sample_id": ["a"], "speaker": ["1001"]})
     with pytest.raises(CorpusError, match="none of the manifest's speakers"):
         load_folds("ravdess_6fold").sides(manifest, 0)
     with pytest.raises(CorpusError, match="no fold 6; it has 6"):
@@ -144,7 +144,7 @@ def test_sides_of_another_corpus_are_refused() -> None:
 
 
 def test_split_column_reads_what_users_write() -> None:
-    manifest = pd.DataFrame({"take": list("abcd"), "s": ["Train", "val", "test", None]})
+    manifest = pd.DataFrame({"sample_id": list("abcd"), "s": ["Train", "val", "test", None]})
     split = split_column(manifest, "s").splits[0]
     assert [sorted(part) for part in split] == [["a"], ["b"], ["c"]]
     with pytest.raises(CorpusError, match="unknown side 'tset'"):

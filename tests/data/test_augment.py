@@ -20,64 +20,64 @@ OFF = {
 def window(channels: int = 3, px: int = 32) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     picture = rng.uniform(0.2, 0.8, (channels, 1, px)) * np.ones((channels, px, px))
-    visual = np.repeat(picture[None].astype(np.float32), 6, axis=0)
+    video = np.repeat(picture[None].astype(np.float32), 6, axis=0)
     mask = np.array([True, True, False, True, True, False])
-    visual[~mask] = 0
-    return visual, mask
+    video[~mask] = 0
+    return video, mask
 
 
 @pytest.mark.parametrize("part", sorted(OFF))
 def test_each_part_alone_changes_the_crops(part: str) -> None:
-    visual, mask = window()
+    video, mask = window()
     strength = {"rotate_deg": 10.0}.get(part, 1.0 if part in ("flip", "blur") else 0.2)
     vary = CropAugment(**{**OFF, part: strength})
-    before = visual.copy()
-    out = vary(visual, mask, np.random.default_rng(0))
-    assert np.abs(out[mask] - visual[mask]).max() > 0.01
-    np.testing.assert_array_equal(visual, before)
-    np.testing.assert_array_equal(out[~mask], visual[~mask])
-    assert out.dtype == np.float32 and out.shape == visual.shape
+    before = video.copy()
+    out = vary(video, mask, np.random.default_rng(0))
+    assert np.abs(out[mask] - video[mask]).max() > 0.01
+    np.testing.assert_array_equal(video, before)
+    np.testing.assert_array_equal(out[~mask], video[~mask])
+    assert out.dtype == np.float32 and out.shape == video.shape
     assert out.min() >= 0 and out.max() <= 1
 
 
 def test_with_all_parts_off_nothing_changes() -> None:
-    visual, mask = window()
-    out = CropAugment(**OFF)(visual, mask, np.random.default_rng(0))
-    np.testing.assert_array_equal(out, visual)
+    video, mask = window()
+    out = CropAugment(**OFF)(video, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(out, video)
 
 
 def test_one_draw_for_a_window_and_another_for_the_next() -> None:
-    visual, mask = window()
+    video, mask = window()
     vary, rng = CropAugment(), np.random.default_rng(0)
-    first, second = vary(visual, mask, rng), vary(visual, mask, rng)
+    first, second = vary(video, mask, rng), vary(video, mask, rng)
     for out in (first, second):
         for step in np.flatnonzero(mask):
             np.testing.assert_array_equal(out[step], out[0])
     assert not np.array_equal(first, second)
-    again = vary(visual, mask, np.random.default_rng(0))
+    again = vary(video, mask, np.random.default_rng(0))
     np.testing.assert_array_equal(again, first)
 
 
 def test_it_fires_about_as_often_as_it_says() -> None:
-    visual, mask = window(px=8)
+    video, mask = window(px=8)
     vary, rng = CropAugment(**{**OFF, "flip": 0.5}), np.random.default_rng(0)
-    flipped = sum(not np.array_equal(vary(visual, mask, rng), visual) for _ in range(200))
+    flipped = sum(not np.array_equal(vary(video, mask, rng), video) for _ in range(200))
     assert 70 < flipped < 130
 
 
 def test_a_flip_is_a_mirror_and_grey_has_no_saturation() -> None:
-    visual, mask = window()
-    out = CropAugment(**{**OFF, "flip": 1.0})(visual, mask, np.random.default_rng(0))
-    np.testing.assert_array_equal(out[mask], visual[mask][..., ::-1])
+    video, mask = window()
+    out = CropAugment(**{**OFF, "flip": 1.0})(video, mask, np.random.default_rng(0))
+    np.testing.assert_array_equal(out[mask], video[mask][..., ::-1])
     grey, mask = window(channels=1)
     same = CropAugment(**{**OFF, "saturation": 0.5})(grey, mask, np.random.default_rng(0))
     np.testing.assert_array_equal(same, grey)
 
 
 def test_a_window_without_a_face_stays_empty() -> None:
-    visual, mask = window()
+    video, mask = window()
     none = np.zeros_like(mask)
-    out = CropAugment()(np.zeros_like(visual), none, np.random.default_rng(0))
+    out = CropAugment()(np.zeros_like(video), none, np.random.default_rng(0))
     assert not out.any()
 
 
@@ -95,16 +95,16 @@ def test_blur_keeps_brightness_and_removes_detail() -> None:
 
 def test_posteriors_are_shifted_alike_in_all_steps_and_stay_probabilities() -> None:
     rng = np.random.default_rng(0)
-    visual = np.concatenate((rng.dirichlet(np.ones(7), 5), rng.normal(size=(5, 2))), 1)
-    visual = visual.astype(np.float32)
-    before = visual.copy()
-    out = vary_posteriors(visual, np.random.default_rng(1), bias=0.5, n=7)
-    np.testing.assert_array_equal(visual, before)
-    np.testing.assert_array_equal(out[:, 7:], visual[:, 7:])
+    video = np.concatenate((rng.dirichlet(np.ones(7), 5), rng.normal(size=(5, 2))), 1)
+    video = video.astype(np.float32)
+    before = video.copy()
+    out = vary_posteriors(video, np.random.default_rng(1), bias=0.5, n=7)
+    np.testing.assert_array_equal(video, before)
+    np.testing.assert_array_equal(out[:, 7:], video[:, 7:])
     np.testing.assert_allclose(out[:, :7].sum(1), 1, atol=1e-6)
-    assert np.abs(out[:, :7] - visual[:, :7]).max() > 0.05
+    assert np.abs(out[:, :7] - video[:, :7]).max() > 0.05
     # logits: one stretch for all, one shift for each expression, the same in every step
-    old, new = np.log(np.maximum(visual[:, :7], 1e-4)), np.log(out[:, :7])
+    old, new = np.log(np.maximum(video[:, :7], 1e-4)), np.log(out[:, :7])
     old, new = (x - x[:, :1] for x in (old, new))
     old, new = (x[1:] - x[:1] for x in (old, new))
     stretch = (old * new).sum() / (old * old).sum()

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_takes import SPEC, make_takes
+from made_samples import SPEC, make_samples
 
 from avtca.corpora.cache import windows as service_windows
 from avtca.data.dataset import mapped_targets, one_hot
 from avtca.data.training import EpochOrder, TrainingData, check_augmentation, training_loader
-from avtca.data.windows import EvaluationData, evaluation_loader, mean_by_take, standardised
+from avtca.data.windows import EvaluationData, evaluation_loader, mean_by_sample, standardised
 from avtca.errors import ConfigError, CorpusError
 from avtca.preprocess import window_start_steps
 from avtca.training.train_config import Augmentation
@@ -18,60 +18,60 @@ PLAIN = Augmentation(crop=False)
 
 
 def test_evaluation_items_equal_those_of_the_service_bit_for_bit():
-    takes = make_takes(9)
-    batches = list(evaluation_loader(EvaluationData(takes), batch=4))
-    for field in ("visual", "visual_mask", "sound", "sound_mask"):
+    samples = make_samples(9)
+    batches = list(evaluation_loader(EvaluationData(samples), batch=4))
+    for field in ("video", "video_mask", "audio", "audio_mask"):
         ours = torch.cat([getattr(batch, field) for batch in batches]).numpy()
         theirs = np.concatenate(
-            [getattr(service_windows(raw, takes.spec), field) for raw in takes.raws]
+            [getattr(service_windows(raw, samples.spec), field) for raw in samples.raws]
         )
         np.testing.assert_array_equal(ours, theirs)
-    take = torch.cat([batch.take for batch in batches]).tolist()
-    assert take == [
-        i for i, s in enumerate(takes.durations) for _ in window_start_steps(s, takes.spec)
+    sample = torch.cat([batch.sample for batch in batches]).tolist()
+    assert sample == [
+        i for i, s in enumerate(samples.durations) for _ in window_start_steps(s, samples.spec)
     ]
 
 
-def test_a_training_item_is_a_window_of_the_take():
-    takes = make_takes(24)
-    data = TrainingData(takes, Augmentation(), 0)
+def test_a_training_item_is_a_window_of_the_sample():
+    samples = make_samples(24)
+    data = TrainingData(samples, Augmentation(), 0)
     starts = set()
     for index in range(24):
-        visual, _, sound, _ = data.draw(5, index)
-        last = window_start_steps(takes.durations[index], SPEC)[-1]
+        video, _, audio, _ = data.draw(5, index)
+        last = window_start_steps(samples.durations[index], SPEC)[-1]
         same = [
             start
             for start in range(last + 1)
-            if np.array_equal(visual, data.windows.visual(index, start)[0])
+            if np.array_equal(video, data.windows.video(index, start)[0])
         ]
         assert len(same) == 1
-        np.testing.assert_array_equal(sound, data.windows.sound(index, same[0])[0])
+        np.testing.assert_array_equal(audio, data.windows.audio(index, same[0])[0])
         starts.add(same[0])
     assert len(starts) > 3
 
 
 def test_the_middle_window_is_the_same_in_every_epoch():
-    takes = make_takes(24)
-    data = TrainingData(takes, Augmentation(crop="middle"), 0)
+    samples = make_samples(24)
+    data = TrainingData(samples, Augmentation(crop="middle"), 0)
     for index in range(24):
-        middle = window_start_steps(takes.durations[index], SPEC)[-1] // 2
+        middle = window_start_steps(samples.durations[index], SPEC)[-1] // 2
         for epoch in (0, 5):
-            visual, _, sound, _ = data.draw(epoch, index)
-            np.testing.assert_array_equal(visual, data.windows.visual(index, middle)[0])
-            np.testing.assert_array_equal(sound, data.windows.sound(index, middle)[0])
+            video, _, audio, _ = data.draw(epoch, index)
+            np.testing.assert_array_equal(video, data.windows.video(index, middle)[0])
+            np.testing.assert_array_equal(audio, data.windows.audio(index, middle)[0])
 
 
-def test_items_are_a_function_of_seed_epoch_and_take_alone():
+def test_items_are_a_function_of_seed_epoch_and_sample_alone():
     wild = Augmentation(
         speed=0.1, waveform=0.5, gain_db=6, time_masks=2, band_masks=2, step_dropout=0.2,
-        visual_noise=0.3, crop_slack_s=0.3,
+        video_noise=0.3, crop_slack_s=0.3,
     )  # fmt: skip
-    one, other = TrainingData(make_takes(), wild, 4), TrainingData(make_takes(), wild, 4)
+    one, other = TrainingData(make_samples(), wild, 4), TrainingData(make_samples(), wild, 4)
     for index in (7, 3, 20):
         other.draw(1, index)
     for a, b in zip(one.draw(2, 7), other.draw(2, 7), strict=True):
         np.testing.assert_array_equal(a, b)
-    changed = [one.draw(3, 7), TrainingData(make_takes(), wild, 5).draw(2, 7)]
+    changed = [one.draw(3, 7), TrainingData(make_samples(), wild, 5).draw(2, 7)]
     for item in changed:
         assert not np.array_equal(item[2], one.draw(2, 7)[2])
 
@@ -90,13 +90,13 @@ def test_items_are_a_function_of_seed_epoch_and_take_alone():
         ({"time_masks": 2}, 2),
         ({"band_masks": 2}, 2),
         ({"step_dropout": 0.3}, 1),
-        ({"visual_noise": 0.2}, 0),
+        ({"video_noise": 0.2}, 0),
     ],
 )
 def test_every_augmentation_fires(change, field):
-    takes = make_takes(24)
-    plain = TrainingData(takes, PLAIN, 0)
-    varied = TrainingData(takes, Augmentation(**{"crop": False, **change}), 0)
+    samples = make_samples(24)
+    plain = TrainingData(samples, PLAIN, 0)
+    varied = TrainingData(samples, Augmentation(**{"crop": False, **change}), 0)
     differ = [
         not np.array_equal(plain.draw(0, i)[field], varied.draw(0, i)[field]) for i in range(24)
     ]
@@ -106,10 +106,10 @@ def test_every_augmentation_fires(change, field):
 
 @pytest.mark.parametrize("change", [{"channel_db": 3.0}, {"background": 1.0}, {"band_masks": 2}])
 def test_what_varies_bands_leaves_pitch_alone(change):
-    spec = replace(SPEC, sound="logmel+pitch", sound_dim=SPEC.sound_dim + 2)
-    takes = make_takes(4, spec=spec)
-    varied = TrainingData(takes, Augmentation(**{"crop": False, **change}), 0).draw(0, 0)[2]
-    plain = TrainingData(takes, PLAIN, 0).draw(0, 0)[2]
+    spec = replace(SPEC, audio="logmel+pitch", audio_dim=SPEC.audio_dim + 2)
+    samples = make_samples(4, spec=spec)
+    varied = TrainingData(samples, Augmentation(**{"crop": False, **change}), 0).draw(0, 0)[2]
+    plain = TrainingData(samples, PLAIN, 0).draw(0, 0)[2]
     assert not np.array_equal(varied[:-2], plain[:-2])
     np.testing.assert_array_equal(varied[-2:], plain[-2:])
 
@@ -122,18 +122,18 @@ def test_what_varies_bands_leaves_pitch_alone(change):
         ({"posterior_bias": 0.5}, "'posterior_bias' varies expression7"),
         (
             {"channel_db": 3.0},
-            "'channel_db' and 'background' vary mel bands in dB, the takes' sound is mfcc",
+            "'channel_db' and 'background' vary mel bands in dB, the samples' audio is mfcc",
         ),
     ],
 )
 def test_augmentation_that_could_never_fire_is_refused(change, words):
-    spec = replace(SPEC, window_s=2.0, video_steps=20, sound="mfcc")
-    takes = make_takes(spec=spec)
+    spec = replace(SPEC, window_s=2.0, video_steps=20, audio="mfcc")
+    samples = make_samples(spec=spec)
     with pytest.raises(ConfigError, match=words):
-        check_augmentation(Augmentation(**{"crop": False, **change}), takes)
+        check_augmentation(Augmentation(**{"crop": False, **change}), samples)
 
 
-def test_each_epoch_is_a_new_permutation_of_all_takes():
+def test_each_epoch_is_a_new_permutation_of_all_samples():
     order = EpochOrder(20, 4, seed=1)
     seen = []
     for epoch in (0, 1, 0):
@@ -154,97 +154,97 @@ def test_processes_share_each_global_batch(world):
         assert sorted(mine) == sorted(theirs)
     with pytest.raises(ConfigError, match="does not divide"):
         EpochOrder(37, 8, seed=2, world=3)
-    with pytest.raises(ConfigError, match="3 training takes among 4 processes: there is less"):
+    with pytest.raises(ConfigError, match="3 training samples among 4 processes: there is less"):
         EpochOrder(3, 8, seed=2, world=4)
-    data = TrainingData(make_takes(24), Augmentation(crop=False, mixup=0.2), 0)
+    data = TrainingData(make_samples(24), Augmentation(crop=False, mixup=0.2), 0)
     with pytest.raises(ConfigError, match="which has one"):
         training_loader(data, 2, world=2)
     assert len(training_loader(data, 4, world=2)) == 6
 
 
-def test_few_takes_make_one_batch():
-    data = TrainingData(make_takes(6), Augmentation(), 0)
+def test_few_samples_make_one_batch():
+    data = TrainingData(make_samples(6), Augmentation(), 0)
     (batch,) = list(training_loader(data, 32))
-    assert sorted(batch.take.tolist()) == list(range(6))
+    assert sorted(batch.sample.tolist()) == list(range(6))
 
 
-def test_the_score_of_a_take_is_the_mean_of_its_windows():
+def test_the_score_of_a_sample_is_the_mean_of_its_windows():
     scores = np.array([[1, 0], [0, 1], [0.5, 0.5], [1, 1]], np.float32)
-    means = mean_by_take(scores, np.array([0, 0, 2, 2]), 3)
+    means = mean_by_sample(scores, np.array([0, 0, 2, 2]), 3)
     np.testing.assert_allclose(means[[0, 2]], [[0.5, 0.5], [0.75, 0.75]])
     assert np.isnan(means[1]).all()
 
 
 def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_part():
     spec = replace(SPEC, window_s=0.5, video_steps=5)
-    takes = make_takes(24, spec=spec)
+    samples = make_samples(24, spec=spec)
     loud = [
-        replace(raw, visual=raw.visual * (1 + i % 4) + i % 4) for i, raw in enumerate(takes.raws)
+        replace(raw, video=raw.video * (1 + i % 4) + i % 4) for i, raw in enumerate(samples.raws)
     ]
-    takes = replace(takes, raws=loud)
-    out = standardised(takes)
-    relabelled = replace(takes, targets=takes.targets[::-1].copy(), kept={})
-    for speaker in sorted(set(takes.speakers)):
+    samples = replace(samples, raws=loud)
+    out = standardised(samples)
+    relabelled = replace(samples, targets=samples.targets[::-1].copy(), kept={})
+    for speaker in sorted(set(samples.speakers)):
         mine = out.of([speaker])
         batches = list(evaluation_loader(EvaluationData(mine, hop_s=spec.window_s)))
-        values = np.concatenate([b.visual[b.visual_mask].numpy() for b in batches])
+        values = np.concatenate([b.video[b.video_mask].numpy() for b in batches])
         assert np.abs(values.mean(0)).max() < 0.2
         assert np.abs(values.std(0) - 1).max() < 0.2
         other = standardised(relabelled).standard[speaker]
-        np.testing.assert_array_equal(other.sound[0], out.standard[speaker].sound[0])
+        np.testing.assert_array_equal(other.audio[0], out.standard[speaker].audio[0])
     for batch in evaluation_loader(EvaluationData(out)):
-        assert not batch.visual[~batch.visual_mask].any()
-        assert not batch.sound.transpose(1, 2)[~batch.sound_mask].any()
+        assert not batch.video[~batch.video_mask].any()
+        assert not batch.audio.transpose(1, 2)[~batch.audio_mask].any()
 
 
 def test_standardised_posteriors_are_no_probabilities_any_more():
-    made = standardised(make_takes(24))
-    made = replace(made, spec=replace(made.spec, visual_features="expression7"))
-    with pytest.raises(ConfigError, match="the takes are standardised"):
+    made = standardised(make_samples(24))
+    made = replace(made, spec=replace(made.spec, video_features="expression7"))
+    with pytest.raises(ConfigError, match="the samples are standardised"):
         check_augmentation(Augmentation(crop=False, posterior_bias=0.3), made)
-    network = new_network("video_only", made.spec, probabilities=made.spec.visual_dim)
+    network = new_network("video_only", made.spec, probabilities=made.spec.video_dim)
     with pytest.raises(ConfigError, match="they are none any more"):
         network_spec_check(network, made, None)
 
 
 def test_posteriors_are_standardised_by_their_logarithms():
-    spec = replace(SPEC, visual_features="expression7", visual_dim=8, window_s=2.0, video_steps=20)
+    spec = replace(SPEC, video_features="expression7", video_dim=8, window_s=2.0, video_steps=20)
     rng = np.random.default_rng(0)
-    raws, takes = [], make_takes(8)
-    for raw in takes.raws:
+    raws, samples = [], make_samples(8)
+    for raw in samples.raws:
         posteriors = rng.dirichlet(np.full(7, 0.2), len(raw.steps))
         other = rng.standard_normal((len(raw.steps), 1)) + 5
-        raws.append(replace(raw, visual=np.hstack([posteriors, other]).astype(np.float32)))
-    takes = replace(takes, spec=spec, raws=raws)
-    out = standardised(takes)
-    mine = [i for i, speaker in enumerate(takes.speakers) if speaker == "s1"]
-    rows = np.concatenate([raws[i].visual for i in mine]).astype(np.float64)
+        raws.append(replace(raw, video=np.hstack([posteriors, other]).astype(np.float32)))
+    samples = replace(samples, spec=spec, raws=raws)
+    out = standardised(samples)
+    mine = [i for i, speaker in enumerate(samples.speakers) if speaker == "s1"]
+    rows = np.concatenate([raws[i].video for i in mine]).astype(np.float64)
     rows[:, :7] = np.log(np.maximum(rows[:, :7], 1e-3))
-    mean, deviation = out.standard["s1"].visual
+    mean, deviation = out.standard["s1"].video
     np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-4)
     np.testing.assert_allclose(deviation, rows.std(0), rtol=1e-3)
     (batch,) = evaluation_loader(EvaluationData(out.at([mine[0]])))
-    seen = batch.visual[0][batch.visual_mask[0]].numpy()
+    seen = batch.video[0][batch.video_mask[0]].numpy()
     expected = (rows[: len(seen)] - rows.mean(0)) / rows.std(0)
     np.testing.assert_allclose(seen, expected[: len(seen)], atol=1e-3)
 
 
 def test_subsets_share_what_was_computed():
-    takes = make_takes(6)
-    list(evaluation_loader(EvaluationData(takes)))
-    n = len(takes.kept)
-    list(evaluation_loader(EvaluationData(takes.at([1, 2]))))
-    assert len(takes.kept) == n > 0
+    samples = make_samples(6)
+    list(evaluation_loader(EvaluationData(samples)))
+    n = len(samples.kept)
+    list(evaluation_loader(EvaluationData(samples.at([1, 2]))))
+    assert len(samples.kept) == n > 0
 
 
-def test_takes_are_chosen_by_name_and_speaker():
-    takes = make_takes(8)
-    assert takes.named(["take03", "take01"]).names == ["take01", "take03"]
-    assert set(takes.of(["s1"]).speakers) == {"s1"}
+def test_samples_are_chosen_by_name_and_speaker():
+    samples = make_samples(8)
+    assert samples.named(["take03", "take01"]).names == ["take01", "take03"]
+    assert set(samples.of(["s1"]).speakers) == {"s1"}
     with pytest.raises(CorpusError, match="not in the corpus"):
-        takes.named(["take99"])
+        samples.named(["take99"])
     with pytest.raises(CorpusError, match="is there twice"):
-        replace(takes, names=["a"] * 8)
+        replace(samples, names=["a"] * 8)
     with pytest.raises(CorpusError, match="label 'x' is not among"):
         one_hot(["x"], ["a", "b"])
 
@@ -259,27 +259,27 @@ def test_labels_are_mapped_and_what_has_no_place_is_marked():
 
 def test_pitch_is_standardised_by_its_voiced_frames():
     """A speaker's own height is zero, whatever stands where nobody speaks."""
-    sizes = {"sound_dim": 18, "n_fft": 1024, "window_s": 1.0, "video_steps": 10}
-    takes = made_voices(replace(SPEC, sound="logmel+pitch", **sizes), (100.0, 200.0))
-    out = standardised(takes)
+    sizes = {"audio_dim": 18, "n_fft": 1024, "window_s": 1.0, "video_steps": 10}
+    samples = made_voices(replace(SPEC, audio="logmel+pitch", **sizes), (100.0, 200.0))
+    out = standardised(samples)
     for speaker, octaves in (("low", -1.0), ("high", 0.0)):
-        (batch,) = evaluation_loader(EvaluationData(takes.of([speaker])))
-        assert batch.sound[0, -2].mean() > octaves + 0.05, "noise draws the plain mean up"
-        mean, deviation = out.standard[speaker].sound
+        (batch,) = evaluation_loader(EvaluationData(samples.of([speaker])))
+        assert batch.audio[0, -2].mean() > octaves + 0.05, "noise draws the plain mean up"
+        mean, deviation = out.standard[speaker].audio
         assert abs(mean[-2, 0] - octaves) < 0.02 and deviation[-2, 0] < 0.05
-        assert abs(mean[-1, 0] - batch.sound[0, -1, :100].mean()) < 0.02
+        assert abs(mean[-1, 0] - batch.audio[0, -1, :100].mean()) < 0.02
 
 
 def made_voices(spec, heights_hz):
     """One take a speaker: half a second of a tone with overtones, then soft noise."""
     time_s = np.arange(spec.sample_rate) / spec.sample_rate
     noise = 0.01 * np.random.default_rng(0).standard_normal(len(time_s))
-    takes = make_takes(2)
+    samples = make_samples(2)
     raws = []
-    for raw, height in zip(takes.raws, heights_hz, strict=True):
+    for raw, height in zip(samples.raws, heights_hz, strict=True):
         tone = sum(np.sin(2 * np.pi * k * height * time_s) / k for k in range(1, 9))
         wave = np.where(time_s < 0.5, 0.2 * tone, 0) + noise
         raws.append(replace(raw, wave=wave.astype(np.float32), duration_s=1.0))
     return replace(
-        takes, spec=spec, raws=raws, speakers=["low", "high"], durations=[1.0, 1.0], kept={}
+        samples, spec=spec, raws=raws, speakers=["low", "high"], durations=[1.0, 1.0], kept={}
     )

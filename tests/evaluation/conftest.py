@@ -27,5 +27,5 @@ def whole(made):
 
 @pytest.fixture(scope="session")
 def standardised(made):
-    """A cross-validation on features standardised over each person's own takes."""
+    """A cross-validation on features standardised over each person's own samples."""
     return cross_validated(made, "own", data={"standardise": "speaker"}, epochs=1)

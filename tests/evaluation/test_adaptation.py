@@ -33,7 +33,7 @@ def test_a_habit_of_a_speaker_is_taken_out():
     found = standardised(biased, others)
     assert abs(found.right.mean() - standardised(plain, others).right.mean()) < 1e-9
     assert found.right.mean() > biased.right.mean() + 0.05
-    assert found.takes == biased.takes and found.speakers == biased.speakers
+    assert found.samples == biased.samples and found.speakers == biased.speakers
     logs = np.log(found.probs) - np.log(found.probs).mean(1, keepdims=True)
     theirs = np.log(others.probs) - np.log(others.probs).mean(1, keepdims=True)
     for speaker in range(3):
@@ -41,7 +41,7 @@ def test_a_habit_of_a_speaker_is_taken_out():
         np.testing.assert_allclose(logs[rows].mean(0), theirs.mean(0), atol=1e-9)
 
 
-def test_one_take_of_a_speaker_is_no_reason_to_divide_by_nothing():
+def test_one_sample_of_a_speaker_is_no_reason_to_divide_by_nothing():
     one = table(logits(0)).at(np.array([0, 20, 40]))
     assert np.isfinite(standardised(one, table(logits(1))).probs).all()
 

@@ -17,9 +17,9 @@ def answers(n=120, *, seed=0, skill=1.5, people=8, binary=False):
         targets = np.eye(4)[truth]
         z = rng.standard_normal((n, 4)) + skill * targets
         probs = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-    takes = [f"t{i:03d}" for i in range(n)]
+    samples = [f"t{i:03d}" for i in range(n)]
     speakers = [f"s{i % people}" for i in range(n)]
-    return Predictions(("a", "b", "c", "d"), takes, speakers, targets, probs, binary)
+    return Predictions(("a", "b", "c", "d"), samples, speakers, targets, probs, binary)
 
 
 def folds(table, k=4):
@@ -47,13 +47,13 @@ def test_figures_are_scikit_learns_and_means_over_seeds():
     assert found["spread"]["accuracy"] == pytest.approx(np.std(per_fold, ddof=1), abs=1e-4)
 
 
-def test_the_interval_is_over_people_not_over_takes():
+def test_the_interval_is_over_people_not_over_samples():
     """Takes of a person that are all right or all wrong: the interval must be wide."""
     table = answers(400, people=8)
     right = np.array([int(s[1:]) < 5 for s in table.speakers])
     probs = np.where(right[:, None], table.targets, np.roll(table.targets, 1, axis=1))
     alike = Predictions(
-        table.labels, table.takes, table.speakers, table.targets, probs.astype(float)
+        table.labels, table.samples, table.speakers, table.targets, probs.astype(float)
     )
     value, low, high = summarise({0: [alike]})["accuracy"]
     assert value == pytest.approx(5 / 8)
@@ -86,7 +86,7 @@ def test_rows_may_come_in_any_order():
     table = answers()
     shuffled = table.at(np.random.default_rng(0).permutation(len(table)))
     assert difference([table], [shuffled])["value"] == 0
-    assert shuffled.ordered().takes == table.takes
+    assert shuffled.ordered().samples == table.samples
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
@@ -95,9 +95,9 @@ def test_tables_survive_a_file(tmp_path, binary, name):
     table = answers(binary=binary)
     table.save(tmp_path / name)
     back = Predictions.load(tmp_path / name)
-    assert (back.labels, back.takes, back.speakers, back.binary) == (
+    assert (back.labels, back.samples, back.speakers, back.binary) == (
         table.labels,
-        table.takes,
+        table.samples,
         table.speakers,
         binary,
     )
@@ -117,6 +117,6 @@ def test_files_that_are_no_predictions(tmp_path, text):
 
 def test_labels_must_agree_to_be_joined():
     a = answers()
-    b = Predictions(("w", "x", "y", "z"), a.takes, a.speakers, a.targets, a.probs)
+    b = Predictions(("w", "x", "y", "z"), a.samples, a.speakers, a.targets, a.probs)
     with pytest.raises(ConfigError, match=r"a, b, c, d meet w, x, y, z"):
         Predictions.joined([a, b])

@@ -21,18 +21,18 @@ from avtca.evaluation.bootstrap import (
 
 
 def people(
-    rng: np.random.Generator, s: int = 24, takes: int = 40, skill: float = 0.6, k: int = 4
+    rng: np.random.Generator, s: int = 24, samples: int = 40, skill: float = 0.6, k: int = 4
 ) -> tuple[np.ndarray, ...]:
     """Scores, labels and speakers; speakers differ in how well they are recognised."""
-    speakers = np.repeat(np.arange(s), takes)
-    y = rng.integers(0, k, s * takes)
-    right = rng.random(s * takes) < rng.beta(8 * skill, 8 * (1 - skill), s)[speakers]
+    speakers = np.repeat(np.arange(s), samples)
+    y = rng.integers(0, k, s * samples)
+    right = rng.random(s * samples) < rng.beta(8 * skill, 8 * (1 - skill), s)[speakers]
     named = np.where(right, y, (y + rng.integers(1, k, len(y))) % k)
     return np.eye(k)[named], y, speakers
 
 
 def test_matrices_are_those_of_each_speaker() -> None:
-    p, y, who = people(np.random.default_rng(0), takes=15)
+    p, y, who = people(np.random.default_rng(0), samples=15)
     names = np.array([f"Actor_{j:02d}" for j in range(24)])[who]
     matrices = speaker_confusions(p, y, names)
     assert matrices.shape == (24, 4, 4)
@@ -43,8 +43,8 @@ def test_matrices_are_those_of_each_speaker() -> None:
 
 
 @pytest.mark.parametrize("name", m.METRICS)
-def test_equals_a_bootstrap_that_copies_the_takes(name: str) -> None:
-    p, y, who = people(np.random.default_rng(1), s=8, takes=12)
+def test_equals_a_bootstrap_that_copies_the_samples(name: str) -> None:
+    p, y, who = people(np.random.default_rng(1), s=8, samples=12)
     got = bootstrap(speaker_confusions(p, y, who), m.METRICS[name], resamples=200, seed=3)
     draws = np.random.default_rng(3).multinomial(8, np.full(8, 1 / 8), size=200)
     values = []
@@ -56,7 +56,7 @@ def test_equals_a_bootstrap_that_copies_the_takes(name: str) -> None:
     assert got.value == pytest.approx(float(m.METRICS[name](m.confusion(y, p.argmax(1), 4))))
 
 
-def test_it_covers_the_truth_where_an_interval_over_takes_does_not() -> None:
+def test_it_covers_the_truth_where_an_interval_over_samples_does_not() -> None:
     rng = np.random.default_rng(2)
     trials, covered, naive = 300, 0, 0
     for trial in range(trials):
@@ -102,7 +102,7 @@ def test_several_labels() -> None:
 
 
 def test_two_thousand_resamples_of_ravdess_are_quick() -> None:
-    p, y, who = people(np.random.default_rng(6), s=24, takes=60, k=8)
+    p, y, who = people(np.random.default_rng(6), s=24, samples=60, k=8)
     start = time.process_time()
     intervals(p, y, who, resamples=2000)
     assert time.process_time() - start < 2  # four metrics; processor time, about 0.2 s
@@ -132,7 +132,7 @@ def test_paired_p_is_uniform_enough_under_the_null() -> None:
     rng = np.random.default_rng(8)
     p_values = []
     for trial in range(200):
-        p, y, who = people(rng, takes=20)
+        p, y, who = people(rng, samples=20)
         flips = rng.random((2, len(y))) < 0.2
         systems = [np.where(f[:, None], np.eye(4)[(y + 1) % 4], p) for f in flips]
         a, b = (speaker_confusions(scores, y, who) for scores in systems)
@@ -141,11 +141,11 @@ def test_paired_p_is_uniform_enough_under_the_null() -> None:
     assert 0.35 < np.median(p_values) < 0.65
 
 
-def test_systems_on_other_takes_are_refused() -> None:
+def test_systems_on_other_samples_are_refused() -> None:
     p, y, who = people(np.random.default_rng(9))
     a = speaker_confusions(p, y, who)
     for other in (speaker_confusions(p[:-1], y[:-1], who[:-1]), a[:-1]):
-        with pytest.raises(ValueError, match="same takes"):
+        with pytest.raises(ValueError, match="same samples"):
             paired_difference(a, other, m.accuracy)
 
 

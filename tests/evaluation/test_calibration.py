@@ -53,10 +53,10 @@ def test_adaptive_ece_is_its_definition(rng: np.random.Generator) -> None:
     assert adaptive_ece(p, y) == pytest.approx(np.mean(gaps))
     curve = reliability(p[:703], y[:703], adaptive=True)
     assert curve.count.sum() == 703 and np.ptp(curve.count) <= 1
-    assert adaptive_ece(p[:4], y[:4]) >= 0  # fewer takes than bins
+    assert adaptive_ece(p[:4], y[:4]) >= 0  # fewer samples than bins
 
 
-def test_reliability_curve_sums_up_the_takes(rng: np.random.Generator) -> None:
+def test_reliability_curve_sums_up_the_samples(rng: np.random.Generator) -> None:
     logits, y = drawn(rng, 500)
     p = softmax(logits)
     for adaptive in (False, True):
@@ -114,7 +114,7 @@ def test_temperature_minimises_the_loss(rng: np.random.Generator) -> None:
     assert again == pytest.approx(fit_temperature(logits, y), rel=1e-9)
 
 
-def test_weights_count_takes(rng: np.random.Generator) -> None:
+def test_weights_count_samples(rng: np.random.Generator) -> None:
     logits, y = drawn(rng, 300)
     times = rng.integers(0, 4, 300)
     repeated = fit_temperature(np.repeat(logits, times, 0), np.repeat(y, times))

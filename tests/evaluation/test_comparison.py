@@ -17,7 +17,7 @@ def test_two_cross_validations(made, tmp_path):
     entries = [open_entry(made / name) for name in ("both", "seen")]
     result = compare(entries)
     known = [json.loads((made / n / "result.json").read_text()) for n in ("both", "seen")]
-    assert result["takes"] == 48
+    assert result["samples"] == 48
     (pair,) = result["pairs"]
     assert pair["accuracy"]["value"] == pytest.approx(
         known[0]["accuracy"][0] - known[1]["accuracy"][0], abs=1e-4
@@ -33,36 +33,36 @@ def test_two_cross_validations(made, tmp_path):
     assert differences.startswith(r"\begin{tabular}{lccc}") and differences.count(r"\\") == 2
 
 
-def test_the_mark_of_a_split_is_in_every_table(made):
+def test_the_caveat_of_a_split_is_in_every_table(made):
     """As a run keeps it, whichever of its folders or files is named."""
     both, seen = (open_entry(made / name) for name in ("both", "seen"))
-    assert both.mark == "clean" and "LEAK" not in markdown(compare([both, seen]))
+    assert both.caveat == "clean" and "LEAK" not in markdown(compare([both, seen]))
     for part in ("seed0/fold1", "seed0/fold1/test.csv"):
-        assert open_entry(made / "both" / part).mark == "clean"
-    mark = "LEAK (allowed): 3 people on both sides"
-    result = compare([replace(both, mark=mark), seen])
-    assert result["marks"] == {"both": mark, "seen": "clean"}
-    assert markdown(result).endswith(f"\n\nboth: {mark}\n")
-    assert latex(result).count(rf"\small both: {mark}}} \\") == 2
+        assert open_entry(made / "both" / part).caveat == "clean"
+    caveat = "LEAK (allowed): 3 people on both sides"
+    result = compare([replace(both, caveat=caveat), seen])
+    assert result["caveats"] == {"both": caveat, "seen": "clean"}
+    assert markdown(result).endswith(f"\n\nboth: {caveat}\n")
+    assert latex(result).count(rf"\small both: {caveat}}} \\") == 2
 
 
-STANDARDISED = "features standardised on each person's own takes"
+STANDARDISED = "features standardised on each person's own samples"
 
 
-def test_the_mark_of_standardised_features_is_in_every_table(made, standardised, tmp_path):
+def test_the_caveat_of_standardised_features_is_in_every_table(made, standardised, tmp_path):
     """As a run keeps it, and beside the answers of `avtca evaluate`."""
     for path in (standardised, standardised / "seed0/fold1", standardised / "seed0/fold1/test.csv"):
-        assert open_entry(path).mark == f"clean; {STANDARDISED}"
+        assert open_entry(path).caveat == f"clean; {STANDARDISED}"
     result = compare([open_entry(made / "both"), open_entry(standardised)])
     assert markdown(result).endswith(f"\n\nown: clean; {STANDARDISED}\n")
     assert latex(result).count(STANDARDISED) == 2
-    asked = ["evaluate", str(standardised), str(made / "prepared"), "--out", str(tmp_path)]
-    done = CliRunner().invoke(build_app(), asked)
+    action = ["evaluate", str(standardised), str(made / "prepared"), "--out", str(tmp_path)]
+    done = CliRunner().invoke(build_app(), action)
     assert done.exit_code == 0 and STANDARDISED in done.stderr
-    assert open_entry(tmp_path / "evaluation.csv").mark == f"clean; {STANDARDISED}"
+    assert open_entry(tmp_path / "evaluation.csv").caveat == f"clean; {STANDARDISED}"
 
 
-def test_kept_answers_have_their_mark_in_the_table_of_cells(made, tmp_path):
+def test_kept_answers_have_their_caveat_in_the_table_of_cells(made, tmp_path):
     """PROTOCOL/ROW/seedN of cells.json, two folders above the answers."""
     whole = open_entry(made / "both").joined[0]
     leak = "LEAK (allowed): 24 people on both sides"
@@ -78,10 +78,10 @@ def test_kept_answers_have_their_mark_in_the_table_of_cells(made, tmp_path):
         whole.save(tmp_path / protocol / row / "seed0.csv.gz")
         cells[f"{protocol}/{row}/seed0"] = {"recipe": "x", **told}
     (tmp_path / "cells.json").write_text(json.dumps(cells))
-    marks = {"random/net": leak, "folds_own/net": f"clean; {STANDARDISED}", "folds/net": "clean"}
-    for name, mark in marks.items():
-        assert open_entry(tmp_path / name).mark == mark
-        assert open_entry(tmp_path / name / "seed0.csv.gz").mark == mark
+    caveats = {"random/net": leak, "folds_own/net": f"clean; {STANDARDISED}", "folds/net": "clean"}
+    for name, caveat in caveats.items():
+        assert open_entry(tmp_path / name).caveat == caveat
+        assert open_entry(tmp_path / name / "seed0.csv.gz").caveat == caveat
     entries = open_entries([tmp_path / "random/net", tmp_path / "folds/net"])
     text = markdown(compare(entries))
     assert text.endswith(f"\n\nrandom/net: {leak}\n")
@@ -99,7 +99,7 @@ def test_latex_has_the_differences_of_each_pair():
     result = {
         "systems": {"a_b": value, "c&d": value, "e": value},
         "pairs": [pair, alone],
-        "marks": {"a_b": "clean", "c&d": "clean", "e": "clean"},
+        "caveats": {"a_b": "clean", "c&d": "clean", "e": "clean"},
     }
     _, differences = latex(result).split("\n\n")
     rows = differences.split("\\midrule\n")[1].split("\n\\bottomrule")[0].splitlines()
@@ -137,21 +137,21 @@ def test_the_command_prints_and_writes(made, tmp_path):
     assert {p.suffix for p in tmp_path.iterdir()} == {".json", ".md", ".tex"}
 
 
-def test_other_takes_are_refused_unless_only_the_common_ones_count(made):
+def test_other_samples_are_refused_unless_only_the_common_ones_count(made):
     whole = open_entry(made / "both")
     part = open_entry(made / "seen" / "seed0" / "fold1")
     n = 48 - len(part.joined[0])
-    with pytest.raises(ConfigError, match=f"differ in {n} takes"):
+    with pytest.raises(ConfigError, match=f"differ in {n} samples"):
         compare([whole, part])
     result = compare([whole, part], allow_partial=True)
-    assert result["takes"] == 48 - n
+    assert result["samples"] == 48 - n
 
 
 def test_a_cross_validation_that_has_not_ended_is_refused(made, tmp_path):
     copy = tmp_path / "both"
     shutil.copytree(made / "both", copy)
     (copy / "seed0_first").mkdir()
-    assert open_entry(copy).joined[0].takes
+    assert open_entry(copy).joined[0].samples
     shutil.rmtree(copy / "seed0/fold2")  # which then has not begun
     with pytest.raises(ConfigError, match="seed0 is not finished; run avtca cv to its end"):
         open_entry(copy)
@@ -164,14 +164,14 @@ def test_a_cross_validation_that_has_not_ended_is_refused(made, tmp_path):
         open_entry(copy)
 
 
-def test_an_evaluation_inside_a_run_keeps_its_own_mark(made, tmp_path):
+def test_an_evaluation_inside_a_run_keeps_its_own_caveat(made, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(made / "both/seed0/fold1", copy)
     shutil.copy(copy / "test.csv", copy / "evaluation.csv")
-    mark = "LEAK (allowed): 3 speakers of the test were trained on"
-    (copy / "evaluation.json").write_text(json.dumps({"split": {"mark": mark}}))
-    assert open_entry(copy / "evaluation.csv").mark == mark
-    assert open_entry(copy / "test.csv").mark == "clean"
+    caveat = "LEAK (allowed): 3 speakers of the test were trained on"
+    (copy / "evaluation.json").write_text(json.dumps({"split": {"caveat": caveat}}))
+    assert open_entry(copy / "evaluation.csv").caveat == caveat
+    assert open_entry(copy / "test.csv").caveat == "clean"
 
 
 def test_truths_of_several_labels_must_agree_in_each():
@@ -197,7 +197,7 @@ def test_what_cannot_be_compared(made, tmp_path):
         open_entry(tmp_path)
     table = entry.joined[0]
     other = Predictions(
-        table.labels, table.takes, table.speakers, np.roll(table.targets, 1, axis=1), table.probs
+        table.labels, table.samples, table.speakers, np.roll(table.targets, 1, axis=1), table.probs
     )
     other.save(tmp_path / "other.csv")
     with pytest.raises(ConfigError, match="do not agree on the truth"):

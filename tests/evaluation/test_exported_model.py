@@ -46,45 +46,45 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def system(clips: Path) -> at_use.System:
+def system(clips: Path) -> at_use.EvaluatedModel:
     return open_model(PACKAGED, clips, clips.parent / "read")
 
 
-def test_answers_are_those_of_the_recognizer(system: at_use.System, clips: Path) -> None:
+def test_answers_are_those_of_the_recognizer(system: at_use.EvaluatedModel, clips: Path) -> None:
     found = system.answers()
-    assert found.takes == ["ann_happy", "ann_sad", "bob_happy", "bob_sad"]
+    assert found.samples == ["ann_happy", "ann_sad", "bob_happy", "bob_sad"]
     assert [found.labels[row] for row in found.truth] == ["happy", "sad"] * 2
     recognizer = avtca.load()
-    for name, probs in zip(found.takes, found.probs, strict=True):
+    for name, probs in zip(found.samples, found.probs, strict=True):
         report = recognizer.predict(clips.parent / f"{name}.mp4")
         assert report.modalities == ("face", "voice") and len(report.timeline) > 1
         np.testing.assert_allclose([report.scores[x] for x in found.labels], probs, atol=1e-3)
 
 
 def test_answers_are_those_before_a_fine_tuning(
-    system: at_use.System, clips: Path, tmp_path: Path
+    system: at_use.EvaluatedModel, clips: Path, tmp_path: Path
 ) -> None:
     start = load_start("default")
     own = read_clips(start, find_clips(start, clips), tmp_path / "work")
-    before = answers_before(start, own.takes)
+    before = answers_before(start, own.samples)
     assert before is not None
     found = system.answers()
-    assert before[0].takes == found.takes and before[0].labels == found.labels
+    assert before[0].samples == found.samples and before[0].labels == found.labels
     np.testing.assert_allclose(before[0].probs, found.probs, atol=1e-4)
     np.testing.assert_array_equal(before[0].targets, found.targets)
 
 
-def test_what_is_left_out_is_said(system: at_use.System) -> None:
-    assert "1 clips are left out: the model does not say their label" in system.mark
-    assert "1 clips could not be read, see " in system.mark
-    assert system.provenance["failed"] == 1 and "compressed" not in system.mark
+def test_what_is_left_out_is_said(system: at_use.EvaluatedModel) -> None:
+    assert "1 clips are left out: the model does not say their label" in system.caveat
+    assert "1 clips could not be read, see " in system.caveat
+    assert system.provenance["failed"] == 1 and "compressed" not in system.caveat
     result = study(system)
-    assert result["takes"] == 4 and result["speakers"] == 2
-    assert {"both", "sound alone", "picture alone"} == set(result["modalities"])
+    assert result["samples"] == 4 and result["speakers"] == 2
+    assert {"both", "audio alone", "picture alone"} == set(result["modalities"])
     json.dumps(result, allow_nan=False)
 
 
-def test_clips_are_read_once(clips: Path, system: at_use.System) -> None:
+def test_clips_are_read_once(clips: Path, system: at_use.EvaluatedModel) -> None:
     counts = []
     again = open_model(PACKAGED, clips, clips.parent / "read", progress=lambda *n: counts.append(n))
     assert counts[0] == (5, 6)
@@ -114,8 +114,8 @@ def test_a_prepared_corpus_must_be_of_the_models_spec(clips: Path, tmp_path: Pat
         spec = read_spec(PACKAGED, changes)
         prepare(read_folder(one, spec), tmp_path / name, spec)
     made = open_model(PACKAGED, tmp_path / "right", tmp_path / "unused")
-    assert made.mark.endswith("were compressed (avtca prepare --lossless keeps them)")
-    assert made.answers().takes == ["ann_sad"] and not (tmp_path / "unused").exists()
+    assert made.caveat.endswith("were compressed (avtca prepare --lossless keeps them)")
+    assert made.answers().samples == ["ann_sad"] and not (tmp_path / "unused").exists()
     with pytest.raises(ClipSpecMismatch, match=r"crop_px: 64 against 48.*--spec MODEL"):
         open_model(PACKAGED, tmp_path / "wrong", tmp_path / "unused")
 
@@ -134,7 +134,7 @@ def test_people_who_were_trained_on_are_a_leak(
         with pytest.raises(LeakError, match=f"learned from {n} of these speakers"):
             open_model(PACKAGED, clips, clips.parent / "read")
         found = open_model(PACKAGED, clips, clips.parent / "read", allow_leak=True)
-        assert f"LEAK (allowed): {n} speakers" in found.mark
+        assert f"LEAK (allowed): {n} speakers" in found.caveat
 
 
 def test_the_packaged_model_owns_up_to_its_corpora() -> None:

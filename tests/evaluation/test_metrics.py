@@ -112,7 +112,7 @@ def test_an_emotion_that_never_holds_has_no_weighted_accuracy() -> None:
     [
         (np.ones((3, 2)), [0, 1], "needed"),
         (np.ones(3), [0, 1, 0], "needed"),
-        (np.ones((0, 2)), np.zeros(0, int), "no takes"),
+        (np.ones((0, 2)), np.zeros(0, int), "no samples"),
         (np.full((2, 2), np.nan), [0, 1], "finite"),
         (np.ones((2, 2)), [0, 2], "integers"),
         (np.ones((2, 2)), [0, -1], "integers"),

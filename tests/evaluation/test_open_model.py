@@ -14,8 +14,8 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation import open_model as systems
 from avtca.evaluation.calibration import fit_temperature, softmax
-from avtca.evaluation.inference import WindowLogits, together, window_logits
-from avtca.evaluation.open_model import open_system
+from avtca.evaluation.inference import WindowLogits, ensemble, window_logits
+from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.report import conformal, study
 from avtca.model import load_checkpoint
 from avtca.plots.evaluation import page
@@ -23,17 +23,17 @@ from avtca.plots.evaluation import page
 
 @pytest.fixture(scope="module")
 def folded(made, whole):
-    return open_system(whole, made / "prepared")
+    return open_evaluated_model(whole, made / "prepared")
 
 
 def of_others(system, number):
-    """Logits, labels and weights of the windows of every other fold's test takes."""
+    """Logits, labels and weights of the windows of every other fold's test samples."""
     logits, labels, weights = [], [], []
     for n, part in enumerate(system.parts):
         if n != number:
             found = window_logits(part.networks[0], part.test)
             logits.append(found.logits)
-            labels.append(part.test.labels[found.take])
+            labels.append(part.test.labels[found.sample])
             weights.append(found.weights)
     return tuple(np.concatenate(values) for values in (logits, labels, weights))
 
@@ -43,9 +43,9 @@ def test_without_validation_people_a_fold_is_fitted_on_the_other_folds(folded):
     for number, part in enumerate(folded.calibrated().parts):
         logits, labels, weights = of_others(folded, number)
         assert part.temperature == pytest.approx(fit_temperature(logits, labels, weights=weights))
-    for (seen, asked), part in zip(folded.calibrated().by_part(), folded.parts, strict=True):
-        assert set(asked.speakers) == set(part.test.speakers)
-        assert set(seen.speakers) == {f"p{i}" for i in range(6)} - set(asked.speakers)
+    for (seen, action), part in zip(folded.calibrated().by_part(), folded.parts, strict=True):
+        assert set(action.speakers) == set(part.test.speakers)
+        assert set(seen.speakers) == {f"p{i}" for i in range(6)} - set(action.speakers)
 
 
 def test_people_of_a_fold_have_no_part_in_its_own_temperature(folded):
@@ -64,8 +64,8 @@ def test_people_that_another_fold_has_trained_on_are_no_strangers(folded):
         replace(part, trained=part.trained | set(part.test.speakers[:1])) for part in folded.parts
     ]
     known = {part.test.speakers[0] for part in folded.parts}
-    for seen, asked in replace(folded, parts=tuple(knowing)).calibrated().by_part():
-        assert not set(seen.speakers) & (known | set(asked.speakers))
+    for seen, action in replace(folded, parts=tuple(knowing)).calibrated().by_part():
+        assert not set(seen.speakers) & (known | set(action.speakers))
     everybody = frozenset(f"p{i}" for i in range(6))
     parts = tuple(replace(part, trained=everybody) for part in folded.parts)
     lost = replace(folded, parts=parts)
@@ -84,12 +84,12 @@ def test_sets_of_other_folds_are_those_of_the_formula(folded):
             for n, other in enumerate(folded.parts):
                 p = window_logits(other.networks[0], other.test).probabilities(t)
                 if n == number:
-                    asked = p
+                    action = p
                 else:
                     scores += (1 - p[np.arange(len(p)), other.test.labels]).tolist()
             rank = int(np.ceil((len(scores) + 1) * (1 - alpha) - 1e-9))
             least = sorted(scores)[rank - 1] if rank <= len(scores) else 1.0
-            for p, label in zip(asked, part.test.labels, strict=True):
+            for p, label in zip(action, part.test.labels, strict=True):
                 held = {j for j in range(3) if 1 - p[j] <= least + 1e-9} | {int(p.argmax())}
                 inside.append((len(held), int(label) in held))
         sizes, hits = (np.array(values) for values in zip(*inside, strict=True))
@@ -119,7 +119,7 @@ def test_a_fold_alone_says_what_it_leaves_out_and_why(made, whole, tmp_path):
     why = "the validation people were trained on (data.validation: train)"
     result = json.loads((tmp_path / "evaluation.json").read_text())
     assert why in result["left_out"]["why"] and "prediction sets" in result["left_out"]["what"]
-    assert not {"calibration", "sets", "abstention", "own_takes", "fitted_on"} & set(result)
+    assert not {"calibration", "sets", "abstention", "own_samples", "fitted_on"} & set(result)
     assert why in (tmp_path / "evaluation.html").read_text()
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("left out")]
     assert "temperature" in line and why in line
@@ -129,49 +129,51 @@ def test_a_fold_that_has_not_begun_is_missed(made, tmp_path):
     shutil.copytree(made / "both", tmp_path / "both")
     shutil.rmtree(tmp_path / "both/seed0/fold1")
     with pytest.raises(ConfigError, match="2 of 3 folds are there, not 1"):
-        open_system(tmp_path / "both", made / "prepared")
+        open_evaluated_model(tmp_path / "both", made / "prepared")
     shutil.rmtree(tmp_path / "both/seed0/fold2")
     with pytest.raises(ConfigError, match="1 of 3 folds are there, not 1, 2"):
-        open_system(tmp_path / "both", made / "prepared")
+        open_evaluated_model(tmp_path / "both", made / "prepared")
     shutil.rmtree(tmp_path / "both/seed0/fold0")
     with pytest.raises(ConfigError, match="no folds in seed0"):
-        open_system(tmp_path / "both", made / "prepared")
+        open_evaluated_model(tmp_path / "both", made / "prepared")
 
 
 def test_seeds_that_are_not_there(made):
     with pytest.raises(ConfigError, match=r"no seed 3; there are 0;"):
-        open_system(made / "both", made / "prepared", seed=3)
+        open_evaluated_model(made / "both", made / "prepared", seed=3)
     with pytest.raises(ConfigError, match="with seed 1: no folder of avtca cv"):
-        open_system(made / "both/seed0/fold0", made / "prepared", seed=1)
+        open_evaluated_model(made / "both/seed0/fold0", made / "prepared", seed=1)
 
 
 def test_the_first_seed_there_is_counts_by_default(made, tmp_path):
     shutil.copytree(made / "both/seed0", tmp_path / "seed4")
-    system = open_system(tmp_path, made / "prepared")
+    system = open_evaluated_model(tmp_path, made / "prepared")
     assert len(system.parts) == 3
 
 
 def test_which_of_the_folds_is_meant(made, tmp_path):
     prepared = made / "prepared"
     with pytest.raises(ConfigError, match="on fold 2: no folds are named"):
-        open_system(made / "both", prepared, fold=2)
+        open_evaluated_model(made / "both", prepared, fold=2)
     splits = json.loads((made / "folds.json").read_text())["splits"]
     turned = tmp_path / "turned.json"
     turned.write_text(json.dumps({"unit": "speaker", "splits": splits[::-1]}))
     with pytest.raises(ConfigError, match="by turned: it has 3 folds; name one with --fold"):
-        open_system(made / "both/seed0/fold0", prepared, folds=str(turned))
-    own = open_system(made / "both/seed0/fold0", prepared, folds=str(turned), fold=2)
+        open_evaluated_model(made / "both/seed0/fold0", prepared, folds=str(turned))
+    own = open_evaluated_model(made / "both/seed0/fold0", prepared, folds=str(turned), fold=2)
     assert set(own.answers().speakers) == {"p0", "p1"}
     single = tmp_path / "single.json"
     single.write_text(json.dumps({"unit": "speaker", "splits": splits[:1]}))
-    alone = open_system(made / "both/seed0/fold0", prepared, folds=str(single))
-    assert alone.answers().takes == own.answers().takes
+    alone = open_evaluated_model(made / "both/seed0/fold0", prepared, folds=str(single))
+    assert alone.answers().samples == own.answers().samples
 
 
 def test_the_same_folds_elsewhere_are_each_networks_own(made, tmp_path):
     shutil.copy(made / "folds.json", tmp_path / "elsewhere.json")
-    system = open_system(made / "both", made / "prepared", folds=str(tmp_path / "elsewhere.json"))
-    known = open_system(made / "both", made / "prepared")
+    system = open_evaluated_model(
+        made / "both", made / "prepared", folds=str(tmp_path / "elsewhere.json")
+    )
+    known = open_evaluated_model(made / "both", made / "prepared")
     np.testing.assert_array_equal(system.answers().probs, known.answers().probs)
 
 
@@ -185,12 +187,12 @@ def test_folds_that_have_changed_since_the_training_are_refused(made, tmp_path):
             card = json.loads(file.read_text())
             card["provenance"]["provenance"]["folds"] = str(folds)
             file.write_text(json.dumps(card))
-    assert len(open_system(tmp_path / "run", made / "prepared").parts) == 1
+    assert len(open_evaluated_model(tmp_path / "run", made / "prepared").parts) == 1
     values["splits"][0]["test"] = values["splits"][0]["test"][:1]
     folds.write_text(json.dumps(values))
     with pytest.raises(ConfigError, match="they have changed since its training"):
-        open_system(tmp_path / "run", made / "prepared")
-    named = open_system(tmp_path / "run", made / "prepared", folds=str(folds), fold=0)
+        open_evaluated_model(tmp_path / "run", made / "prepared")
+    named = open_evaluated_model(tmp_path / "run", made / "prepared", folds=str(folds), fold=0)
     assert set(named.answers().speakers) == {"p0"}
 
 
@@ -198,25 +200,25 @@ def test_people_who_chose_the_weights_are_no_test_people(made, tmp_path):
     """The next fold's test people are this fold's validation people."""
     run, folds = made / "both/seed0/fold0", str(made / "folds.json")
     with pytest.raises(LeakError, match="2 speakers were trained on, the first is p2"):
-        open_system(run, made / "prepared", folds=folds, fold=1)
-    assert open_system(run, made / "prepared", folds=folds, fold=0).mark == "clean"
+        open_evaluated_model(run, made / "prepared", folds=folds, fold=1)
+    assert open_evaluated_model(run, made / "prepared", folds=folds, fold=0).caveat == "clean"
     kept_last = cross_validated(made, "last", epochs=1, metric="none")
-    assert open_system(kept_last / "seed0/fold0", made / "prepared", folds=folds, fold=1)
+    assert open_evaluated_model(kept_last / "seed0/fold0", made / "prepared", folds=folds, fold=1)
 
 
-def test_a_fold_without_test_takes_is_named(made, tmp_path):
+def test_a_fold_without_test_samples_is_named(made, tmp_path):
     splits = json.loads((made / "folds.json").read_text())["splits"]
     splits[1]["test"] = ["somebody"]
     folds = tmp_path / "folds.json"
     folds.write_text(json.dumps({"unit": "speaker", "splits": splits}))
     with pytest.raises(ConfigError, match="fold 1 of folds: this corpus has none of its test"):
-        open_system(made / "both/seed0/fold1", made / "prepared", folds=str(folds), fold=1)
-    with pytest.raises(ConfigError, match="fold 1 has no test takes in this corpus"):
+        open_evaluated_model(made / "both/seed0/fold1", made / "prepared", folds=str(folds), fold=1)
+    with pytest.raises(ConfigError, match="fold 1 has no test samples in this corpus"):
         cross_validated(made, "none", data={"folds": str(folds)}, epochs=1)
     assert not (made / "none").exists()
 
 
-def test_every_own_folder_has_one_name_and_is_told_by_takes_or_people(made, tmp_path):
+def test_every_own_folder_has_one_name_and_is_told_by_samples_or_people(made, tmp_path):
     _, card = load_checkpoint(made / "both/seed0/fold0/best")
     run = {**card.provenance["provenance"], "corpus": "folder"}
     card = replace(card, provenance={**card.provenance, "provenance": run})
@@ -232,63 +234,63 @@ def test_every_own_folder_has_one_name_and_is_told_by_takes_or_people(made, tmp_
     assert not systems._same_corpus(card, other)
 
 
-def test_takes_that_have_changed_since_the_training_are_named(made, tmp_path):
+def test_samples_that_have_changed_since_the_training_are_named(made, tmp_path):
     other = altered(made / "prepared", tmp_path / "again")
     head = json.loads((other / "corpus.json").read_text())
     before, head["data_hash"] = head["data_hash"], "0" * 12
     (other / "corpus.json").write_text(json.dumps(head))
-    said = f"takes changed since the training (data {before}, now {'0' * 12})"
-    assert said in open_system(made / "both", other).mark
-    assert "changed" not in open_system(made / "both", made / "prepared").mark
+    said = f"samples changed since the training (data {before}, now {'0' * 12})"
+    assert said in open_evaluated_model(made / "both", other).caveat
+    assert "changed" not in open_evaluated_model(made / "both", made / "prepared").caveat
 
 
 def test_on_another_corpus_the_networks_of_all_folds_answer_as_one(made, tmp_path):
     other = altered(made / "prepared", tmp_path / "other", name="other")
     folds = str(made / "folds.json")
     for kind in ({}, {"folds": folds, "fold": 1}):
-        system = open_system(made / "both", other, **kind)
+        system = open_evaluated_model(made / "both", other, **kind)
         (part,) = system.parts
         assert len(part.networks) == 3 and study(system)["networks"] == 3
         each = [window_logits(one, part.test) for one in part.networks]
         mean = np.mean([softmax(found.logits) for found in each], axis=0)
         found = system.answers()
-        assert len(found) == len(set(found.takes)) == (18 if kind else 48)
-        rows = [mean[each[0].take == row].mean(0) for row in range(len(found))]
+        assert len(found) == len(set(found.samples)) == (18 if kind else 48)
+        rows = [mean[each[0].sample == row].mean(0) for row in range(len(found))]
         np.testing.assert_allclose(found.probs, rows, atol=1e-9)
     # The folds' validation people, of another corpus, are strangers whatever they are called.
     assert system.fitted_on == "validation people"
-    assert open_system(made / "both", other).unfitted == "no folds are named"
+    assert open_evaluated_model(made / "both", other).unfitted == "no folds are named"
     shutil.copytree(made / "both", tmp_path / "broken")
     (tmp_path / "broken/result.json").unlink()
     with pytest.raises(ConfigError, match="has not ended"):
-        open_system(tmp_path / "broken", other)
+        open_evaluated_model(tmp_path / "broken", other)
 
 
 def test_several_labels_of_several_networks_are_their_mean_too():
     rng = np.random.default_rng(0)
-    take = np.array([0, 0, 1])
-    each = [WindowLogits(rng.standard_normal((3, 2)), take, 2, binary=True) for _ in range(3)]
+    sample = np.array([0, 0, 1])
+    each = [WindowLogits(rng.standard_normal((3, 2)), sample, 2, binary=True) for _ in range(3)]
     p = np.mean([1 / (1 + np.exp(-one.logits)) for one in each], axis=0)
     wanted = [p[:2].mean(0), p[2]]
-    np.testing.assert_allclose(together(each).probabilities(), wanted, atol=1e-9)
+    np.testing.assert_allclose(ensemble(each).probabilities(), wanted, atol=1e-9)
 
 
 def test_the_device(made, monkeypatch):
     run, prepared = made / "both/seed0/fold0", made / "prepared"
     with pytest.raises(ConfigError, match="use the device tpu: unknown"):
-        open_system(run, prepared, device="tpu")
+        open_evaluated_model(run, prepared, device="tpu")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ConfigError, match="use the device cuda: PyTorch finds none"):
-        open_system(run, prepared, device="cuda")
-    asked, load = [], systems.load_checkpoint
+        open_evaluated_model(run, prepared, device="cuda")
+    action, load = [], systems.load_checkpoint
 
     def loaded(path, *, device):
-        asked.append(device)
+        action.append(device)
         return load(path)
 
     monkeypatch.setattr(systems, "load_checkpoint", loaded)
-    open_system(run, prepared, device="auto")
+    open_evaluated_model(run, prepared, device="auto")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     for device in ("auto", "cuda", "cpu"):
-        open_system(run, prepared, device=device)
-    assert asked == ["cpu", "cuda", "cuda", "cpu"]
+        open_evaluated_model(run, prepared, device=device)
+    assert action == ["cpu", "cuda", "cuda", "cpu"]

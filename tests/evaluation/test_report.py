@@ -13,7 +13,7 @@ from avtca.cli import build_app
 from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
 from avtca.evaluation.aggregate import summarise
-from avtca.evaluation.open_model import open_system
+from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import abstention, metrics_line, raters, study, without
 from avtca.evaluation.selective import AbstentionCurve
@@ -25,7 +25,7 @@ LABELS = ("low", "middle", "high")
 
 @pytest.fixture(scope="module")
 def both(made):
-    return open_system(made / "both", made / "prepared")
+    return open_evaluated_model(made / "both", made / "prepared")
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +33,15 @@ def result(both):
     return study(both)
 
 
-def test_every_take_is_answered_by_a_network_that_never_saw_its_speaker(both):
+def test_every_sample_is_answered_by_a_network_that_never_saw_its_speaker(both):
     assert len(both.parts) == 3
     table = both.answers()
-    assert sorted(table.takes) == [f"take{i:03d}" for i in range(48)]
+    assert sorted(table.samples) == [f"take{i:03d}" for i in range(48)]
     assert both.name == "both"
     for part in both.parts:
         assert not set(part.test.speakers) & set(part.validation.speakers)
-    for seen, asked in both.by_part():
-        assert not set(asked.speakers) & set(seen.speakers)
+    for seen, action in both.by_part():
+        assert not set(action.speakers) & set(seen.speakers)
 
 
 def test_the_figures_are_those_of_the_cross_validation(made, both, result):
@@ -53,9 +53,9 @@ def test_the_figures_are_those_of_the_cross_validation(made, both, result):
 
 def test_what_a_study_says(both, result):
     assert set(result["groups"]) == {"sex", "age", "intensity"}
-    assert sum(one["takes"] for one in result["groups"]["age"].values()) == 48
+    assert sum(one["samples"] for one in result["groups"]["age"].values()) == 48
     assert list(result["groups"]["age"]) == ["30 to 49", "50 and over", "under 30"]
-    assert set(result["modalities"]) == {"both", "sound alone", "picture alone"}
+    assert set(result["modalities"]) == {"both", "audio alone", "picture alone"}
     assert result["modalities"]["both"]["accuracy"] == result["metrics"]["accuracy"]
     assert len(result["calibration"]["temperature"]) == 3
     assert result["fitted_on"] == "validation people" and "left_out" not in result
@@ -65,25 +65,25 @@ def test_what_a_study_says(both, result):
     assert coverage == sorted(coverage) and coverage[-1] == 1
     calibrated = both.calibrated().answers(calibrated=True)
     assert result["abstention"]["accuracy"][-1] == pytest.approx(calibrated.right.mean(), abs=1e-5)
-    takes = [len(part.test) // len(set(part.test.speakers)) for part in both.parts]
-    assert result["own_takes"]["least"] == min(takes)
-    value, low, high = result["own_takes"]["standardised"]["accuracy"]
+    samples = [len(part.test) // len(set(part.test.speakers)) for part in both.parts]
+    assert result["own_samples"]["least"] == min(samples)
+    value, low, high = result["own_samples"]["standardised"]["accuracy"]
     assert low <= value <= high
-    assert "If all of a person's takes are known first" in page(result).replace("&#x27;", "'")
+    assert "If all of a person's samples are known first" in page(result).replace("&#x27;", "'")
     json.dumps(result, allow_nan=False)
 
 
 def test_a_modality_taken_away_cannot_speak(both):
     part = both.parts[0]
-    blind = without(part.test, "visual")
+    blind = without(part.test, "video")
     other = replace(
         part.test, raws=list(reversed([part.test.raws[i] for i in range(len(part.test))]))
     )
     assert all(not len(blind.raws[i].steps) for i in range(len(blind)))
-    deaf = without(other, "sound")
+    deaf = without(other, "audio")
     assert all(not len(deaf.raws[i].wave) for i in range(len(deaf)))
     alone = replace(both, parts=(part,))
-    found = alone.answers(lambda takes: without(without(takes, "visual"), "sound")).probs
+    found = alone.answers(lambda samples: without(without(samples, "video"), "audio")).probs
     np.testing.assert_allclose(found, found[:1].repeat(len(found), 0), atol=1e-6)
 
 
@@ -103,13 +103,17 @@ def test_crema_d_raters_are_the_published_ones(corpora):
     from avtca.corpora.cremad import LABELS, _votes
 
     columns = _votes(corpora / "cremad" / "tabulatedVotes.csv", "test")
-    takes = sorted(columns)
-    truth = np.array([LABELS.index(CREMAD[take.split("_")[2]]) for take in takes])
+    samples = sorted(columns)
+    truth = np.array([LABELS.index(CREMAD[sample.split("_")[2]]) for sample in samples])
     counts = np.array(
-        [[columns[t][f"both_{x}"] * columns[t]["raters_both"] for x in LABELS] for t in takes]
+        [[columns[t][f"both_{x}"] * columns[t]["raters_both"] for x in LABELS] for t in samples]
     )
     plain = Predictions(
-        LABELS, takes, [t[:4] for t in takes], np.eye(6)[truth], np.full((len(takes), 6), 1 / 6)
+        LABELS,
+        samples,
+        [t[:4] for t in samples],
+        np.eye(6)[truth],
+        np.full((len(samples), 6), 1 / 6),
     )
     found = raters({"both": counts}, plain, plain.targets)["both"]
     assert found["one_rater"] == pytest.approx(0.631, abs=0.0005)
@@ -118,36 +122,38 @@ def test_crema_d_raters_are_the_published_ones(corpora):
 
 @pytest.fixture(scope="module")
 def voted(made, tmp_path_factory):
-    """A system trained on votes that name another than the intended label in every third take."""
+    """A system trained on votes that name another than the intended label in every third sample."""
     rng = np.random.default_rng(3)
     intended = np.arange(48) % 3
     most = np.where(np.arange(48) % 9 < 3, (intended + 1) % 3, intended)
     shares = rng.dirichlet(np.ones(3), 48) * 0.3 + np.eye(3)[most] * 0.7
     shares[47] = 0.4, 0.4, 0.2  # no most frequent vote
     columns = {f"both_{name}": shares[:, at] for at, name in enumerate(LABELS)}
-    altered(made / "prepared", made / "voted_takes", columns=columns)
-    run = cross_validated(made, "voted", prepared="voted_takes", data={"target": "both"}, epochs=1)
-    return open_system(run, made / "voted_takes"), shares, most
+    altered(made / "prepared", made / "voted_samples", columns=columns)
+    run = cross_validated(
+        made, "voted", prepared="voted_samples", data={"target": "both"}, epochs=1
+    )
+    return open_evaluated_model(run, made / "voted_samples"), shares, most
 
 
 def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted):
     """The crowd's own favourite as the truth would make its majority right every time."""
     system, shares, most = voted
     result, answers = study(system), system.answers().ordered()
-    assert answers.takes == [f"take{i:03d}" for i in range(48)]
+    assert answers.samples == [f"take{i:03d}" for i in range(48)]
     intended, named = np.arange(48) % 3, answers.probs.argmax(1)
     one = result["raters"]["both"]
-    assert one["takes"] == 48 and one["voted"] == 47
+    assert one["samples"] == 48 and one["voted"] == 47
     assert one["majority"] == pytest.approx(np.mean((most == intended)[:47]) * 47 / 48)
     assert one["one_rater"] == pytest.approx(shares[np.arange(48), intended].mean())
     assert one["network"] == pytest.approx(np.mean(named == intended))
     assert one["network_as_voted"] == pytest.approx(np.mean((named == most)[:47]))
-    assert result["intended"]["takes"] == 48
+    assert result["intended"]["samples"] == 48
     assert result["intended"]["accuracy"][0] == pytest.approx(np.mean(named == intended), abs=1e-5)
     truth = shares.argmax(1)
     assert result["metrics"]["accuracy"][0] == pytest.approx(np.mean(named == truth), abs=1e-5)
     text = page(result).replace("&#x27;", "'")
-    assert "truth: both" in text and "Against the corpus's own label, 48 takes" in text
+    assert "truth: both" in text and "Against the corpus's own label, 48 samples" in text
 
 
 def test_votes_for_labels_that_the_network_does_not_name_are_votes_all_the_same():
@@ -158,11 +164,11 @@ def test_votes_for_labels_that_the_network_does_not_name_are_votes_all_the_same(
     assert found["voted"] == 1 and found["network_as_voted"] == 1 and found["network"] == 1
 
 
-def test_takes_without_a_label_of_the_corpus_count_for_nobody():
+def test_samples_without_a_label_of_the_corpus_count_for_nobody():
     plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
     votes = {"both": np.array([[3.0, 1.0], [2.0, 2.0]])}
     found = raters(votes, plain, np.array([[1.0, 0.0], [0.0, 0.0]]))["both"]
-    assert found["takes"] == 1 and found["one_rater"] == 0.75 and found["network"] == 1
+    assert found["samples"] == 1 and found["one_rater"] == 0.75 and found["network"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -173,11 +179,11 @@ def several(made):
     held[:, 2] = 0
     names = [f"multi_{name}" for name in LABELS]
     columns = {name: held[:, at] for at, name in enumerate(names)}
-    altered(made / "prepared", made / "several_takes", targets={"multi": names}, columns=columns)
+    altered(made / "prepared", made / "several_samples", targets={"multi": names}, columns=columns)
     data = {"target": "multi"}
     train = {"epochs": 1, "loss": "binary"}
-    run = cross_validated(made, "several", prepared="several_takes", data=data, **train)
-    return open_system(run, made / "several_takes"), held
+    run = cross_validated(made, "several", prepared="several_samples", data=data, **train)
+    return open_evaluated_model(run, made / "several_samples"), held
 
 
 def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(several):
@@ -196,10 +202,10 @@ def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(sev
     assert metrics["uar"][0] == pytest.approx(np.mean(recalls), abs=1e-5)
     each = result["multilabel"]["per_class"]
     assert each["high"]["weighted_accuracy"] is None and each["low"]["support"] == 16
-    assert result["left_out"]["why"] == "they are made for one label a take, not for several"
-    assert not {"calibration", "sets", "abstention", "own_takes", "intended"} & set(result)
+    assert result["left_out"]["why"] == "they are made for one label a sample, not for several"
+    assert not {"calibration", "sets", "abstention", "own_samples", "intended"} & set(result)
     assert "weighted accuracy" in text and "not for several" in text and "nan" not in text
-    assert set(result["modalities"]) == {"both", "sound alone", "picture alone"}
+    assert set(result["modalities"]) == {"both", "audio alone", "picture alone"}
 
 
 def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
@@ -214,17 +220,17 @@ def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
     assert summary["folds"]["uar"] == [None] and summary["spread"]["uar"] is None
 
 
-def test_the_command_on_takes_of_which_no_label_holds(made, several, tmp_path):
+def test_the_command_on_samples_of_which_no_label_holds(made, several, tmp_path):
     columns = {f"multi_{name}": 0 for name in LABELS}
-    altered(made / "several_takes", tmp_path / "none", columns=columns)
-    asked = [
+    altered(made / "several_samples", tmp_path / "none", columns=columns)
+    action = [
         "evaluate",
         str(made / "several"),
         str(tmp_path / "none"),
         "--out",
         str(tmp_path / "o"),
     ]
-    run = CliRunner().invoke(build_app(), [str(part) for part in asked])
+    run = CliRunner().invoke(build_app(), [str(part) for part in action])
     assert run.exit_code == 0, run.output
     first = run.stdout.splitlines()[0]
     assert first.startswith("accuracy") and "uar" not in first
@@ -233,7 +239,7 @@ def test_the_command_on_takes_of_which_no_label_holds(made, several, tmp_path):
 
 
 def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
-    """With the caution taken away, for takes are few here."""
+    """With the caution taken away, for samples are few here."""
     choose = AbstentionCurve.threshold_for
     monkeypatch.setattr(
         AbstentionCurve,
@@ -244,13 +250,13 @@ def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
     result = abstention(system)
     for one in result["thresholds"]:
         answered, right, n = 0, 0, 0
-        for (seen, asked), at in zip(system.by_part(), one["threshold"], strict=True):
+        for (seen, action), at in zip(system.by_part(), one["threshold"], strict=True):
             sure = seen.probs.max(1)
             good = [t for t in np.unique(sure) if seen.right[sure >= t].mean() >= one["wanted"]]
             assert at == (pytest.approx(min(good)) if good else None)
-            kept = asked.probs.max(1) >= (2 if at is None else at)
-            answered, right = answered + kept.sum(), right + asked.right[kept].sum()
-            n += len(asked)
+            kept = action.probs.max(1) >= (2 if at is None else at)
+            answered, right = answered + kept.sum(), right + action.right[kept].sum()
+            n += len(action)
         assert one["answered"] == pytest.approx(answered / n)
         assert one["accuracy"] == (pytest.approx(right / answered) if answered else None)
     assert any(one["answered"] > 0 for one in result["thresholds"])
@@ -304,33 +310,35 @@ def test_people_of_training_are_refused(made, tmp_path):
     (tmp_path / "swap.json").write_text(json.dumps({"unit": "speaker", "splits": splits}))
     swap = str(tmp_path / "swap.json")
     with pytest.raises(LeakError, match=f"{len(trained)} speakers were trained on"):
-        open_system(run, made / "prepared", folds=swap, fold=0)
-    allowed = open_system(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
+        open_evaluated_model(run, made / "prepared", folds=swap, fold=0)
+    allowed = open_evaluated_model(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
     assert set(allowed.answers().speakers) == set(trained)
-    assert "2 speakers of the test were trained on" in allowed.mark
+    assert "2 speakers of the test were trained on" in allowed.caveat
     assert "LEAK" in page(study(allowed))
 
 
-def test_the_mark_of_standardised_features_is_on_the_page(made, standardised):
-    system = open_system(standardised, made / "prepared")
-    assert system.mark == "clean; features standardised on each person's own takes"
+def test_the_caveat_of_standardised_features_is_on_the_page(made, standardised):
+    system = open_evaluated_model(standardised, made / "prepared")
+    assert system.caveat == "clean; features standardised on each person's own samples"
     text = page(study(system)).replace("&#x27;", "'")
-    assert f"<p class='note warn'>{system.mark}</p>" in text
-    assert "standardised on each" not in page(study(open_system(made / "both", made / "prepared")))
+    assert f"<p class='note warn'>{system.caveat}</p>" in text
+    assert "standardised on each" not in page(
+        study(open_evaluated_model(made / "both", made / "prepared"))
+    )
 
 
 def test_a_single_run_is_tested_on_its_own_fold(made):
-    system = open_system(made / "both" / "seed0" / "fold2", made / "prepared")
+    system = open_evaluated_model(made / "both" / "seed0" / "fold2", made / "prepared")
     assert set(system.answers().speakers) == {"p4", "p5"}
 
 
 def test_what_cannot_be_evaluated(made, tmp_path):
     with pytest.raises(CorpusError):
-        open_system(made / "both", tmp_path)
+        open_evaluated_model(made / "both", tmp_path)
     run = made / "both"
     (tmp_path / "seed0" / "fold0").mkdir(parents=True)
     with pytest.raises(ConfigError, match="fold0 not finished"):
-        open_system(tmp_path, made / "prepared")
+        open_evaluated_model(tmp_path, made / "prepared")
     card = run / "seed0/fold0/best.json"
     values = json.loads(card.read_text())
     assert ClipSpec.from_dict(values["clip_spec"]).sample_rate == 8000
@@ -342,7 +350,7 @@ def test_what_cannot_be_evaluated(made, tmp_path):
         (run / "seed0/fold0/best.safetensors").read_bytes()
     )
     with pytest.raises(ClipSpecMismatch, match="sample_rate"):
-        open_system(tmp_path / "other", made / "prepared")
+        open_evaluated_model(tmp_path / "other", made / "prepared")
 
 
 def test_answers_are_saved_with_the_report(made, tmp_path):

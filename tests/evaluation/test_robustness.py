@@ -4,48 +4,48 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_takes import SPEC, make_takes
+from made_samples import SPEC, make_samples
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
-from avtca.corpora.sample_file import RawTake
+from avtca.corpora.sample_file import RawSample
 from avtca.errors import ConfigError
-from avtca.evaluation.open_model import open_system
+from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.robustness import CONDITIONS, _once, blurred, robustness, through_codec
 from avtca.plots.robustness import page
 
 FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]
-PIXELS = replace(SPEC, visual="pixels", crop_px=32, visual_features="", visual_dim=0, colour="grey")
+PIXELS = replace(SPEC, video="pixels", crop_px=32, video_features="", video_dim=0, colour="grey")
 
 
-def pixel_take():
+def pixel_sample():
     rng = np.random.default_rng(0)
     crops = rng.integers(1, 256, (12, 32, 32)).astype(np.uint8)
     wave = rng.standard_normal(9600).astype(np.float32) * 0.1
-    return RawTake(np.arange(12), crops, wave, 1.2)
+    return RawSample(np.arange(12), crops, wave, 1.2)
 
 
 def test_conditions_fit_what_the_clipspec_holds():
     assert "feature noise" in FEATURES and "blur" not in FEATURES
     assert CONDITIONS["blur"].fits(PIXELS) and not CONDITIONS["feature noise"].fits(PIXELS)
-    shipped = replace(SPEC, sound="features")
+    shipped = replace(SPEC, audio="features")
     assert not CONDITIONS["noise"].fits(shipped) and CONDITIONS["shift"].fits(shipped)
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_each_condition_changes_what_it_says_and_is_the_same_each_time(name):
-    condition, takes = CONDITIONS[name], make_takes(6)
-    assert condition.applied(takes, condition.levels[0]) is takes
+    condition, samples = CONDITIONS[name], make_samples(6)
+    assert condition.applied(samples, condition.levels[0]) is samples
     for level in condition.levels[1:]:
-        once, again = condition.applied(takes, level), condition.applied(takes, level)
+        once, again = condition.applied(samples, level), condition.applied(samples, level)
         changed = 0
         for i in range(6):
-            a, b, plain = once.raws[i], again.raws[i], takes.raws[i]
+            a, b, plain = once.raws[i], again.raws[i], samples.raws[i]
             np.testing.assert_array_equal(a.wave, b.wave)
-            np.testing.assert_array_equal(a.visual, b.visual)
+            np.testing.assert_array_equal(a.video, b.video)
             heard = not np.array_equal(a.wave, plain.wave)
             seen = not (
-                np.array_equal(a.visual, plain.visual) and np.array_equal(a.steps, plain.steps)
+                np.array_equal(a.video, plain.video) and np.array_equal(a.steps, plain.steps)
             )
             changed += heard or seen
             if name in ("noise", "reverberation", "codec", "shift"):
@@ -53,25 +53,25 @@ def test_each_condition_changes_what_it_says_and_is_the_same_each_time(name):
             if name in ("dropped frames", "feature noise"):
                 assert not heard
         assert changed == 6 or name in ("length", "dropped frames")
-        assert once.kept is not takes.kept
+        assert once.kept is not samples.kept
 
 
 @pytest.mark.parametrize("name", ["black frames", "blur", "occlusion"])
 def test_pictures_get_worse(name):
-    condition, raw = CONDITIONS[name], pixel_take()
+    condition, raw = CONDITIONS[name], pixel_sample()
     before = 0.0
     for level in condition.levels[1:]:
         out = condition.change(raw, PIXELS, level, np.random.default_rng(0))
-        assert out.visual.dtype == np.uint8 and out.visual.shape == raw.visual.shape
-        error = float(np.abs(out.visual.astype(float) - raw.visual).mean())
+        assert out.video.dtype == np.uint8 and out.video.shape == raw.video.shape
+        error = float(np.abs(out.video.astype(float) - raw.video).mean())
         assert error >= before and error > 0
         before = error
     if name == "occlusion":
-        assert (out.visual == 0).mean() == pytest.approx(0.6, abs=0.05)
+        assert (out.video == 0).mean() == pytest.approx(0.6, abs=0.05)
 
 
-def test_a_shift_moves_the_sound_alone():
-    raw = make_takes(1).raws[0]
+def test_a_shift_moves_the_audio_alone():
+    raw = make_samples(1).raws[0]
     late = CONDITIONS["shift"].change(raw, SPEC, 0.2, np.random.default_rng(0))
     np.testing.assert_array_equal(late.wave[1600:], raw.wave[:-1600])
     assert not late.wave[:1600].any()
@@ -79,15 +79,15 @@ def test_a_shift_moves_the_sound_alone():
     assert min(shifts) == -1 and max(shifts) == 1 and shifts[0] == 0
 
 
-def test_a_shorter_take_is_the_middle_of_both_streams():
-    raw = make_takes(24).raws[23]
+def test_a_shorter_sample_is_the_middle_of_both_streams():
+    raw = make_samples(24).raws[23]
     out = CONDITIONS["length"].change(raw, SPEC, 0.5, np.random.default_rng(0))
     first = int((raw.duration_s - 0.5) / 2 * 10)
     assert out.steps.tolist() == [0, 1, 2, 3, 4]
-    np.testing.assert_array_equal(out.visual, raw.visual[first : first + 5])
+    np.testing.assert_array_equal(out.video, raw.video[first : first + 5])
     np.testing.assert_array_equal(out.wave, raw.wave[first * 800 : first * 800 + 4000])
-    takes = CONDITIONS["length"].applied(make_takes(24), 0.5)
-    assert max(takes.durations) == 0.5
+    samples = CONDITIONS["length"].applied(make_samples(24), 0.5)
+    assert max(samples.durations) == 0.5
 
 
 def test_a_codec_keeps_time_and_loses_detail():
@@ -118,38 +118,42 @@ def test_blur_keeps_a_flat_picture_and_its_mean():
 
 
 def test_curves_of_two_systems(made):
-    systems = [open_system(made / name, made / "prepared") for name in ("both", "seen")]
-    asked = []
-    result = robustness(systems, ["modality", "shift"], progress=lambda *where: asked.append(where))
+    systems = [open_evaluated_model(made / name, made / "prepared") for name in ("both", "seen")]
+    action = []
+    result = robustness(
+        systems, ["modality", "shift"], progress=lambda *where: action.append(where)
+    )
     assert list(result["systems"]) == ["both", "seen"]
     curve = result["systems"]["seen"]["shift"]
     assert [point["level"] for point in curve] == list(CONDITIONS["shift"].levels)
-    # A network of pictures alone does not care when the sound comes.
+    # A network of pictures alone does not care when the audio comes.
     assert len({tuple(point["accuracy"]) for point in curve}) == 1
     deaf = result["systems"]["both"]["modality"]
     assert deaf[0]["accuracy"] != deaf[1]["accuracy"]
-    assert len(asked) == 2 * (3 + 11)
+    assert len(action) == 2 * (3 + 11)
     text = page(result)
     assert text.count("<img") == 2 and "http" not in text.split("</style>")[1]
 
 
-def test_the_marks_of_all_systems_are_on_the_page(made, standardised):
-    systems = [open_system(run, made / "prepared") for run in (made / "both", standardised)]
-    leaking = replace(systems[0], mark="LEAK (allowed): 3 people on both sides")
+def test_the_caveats_of_all_systems_are_on_the_page(made, standardised):
+    systems = [
+        open_evaluated_model(run, made / "prepared") for run in (made / "both", standardised)
+    ]
+    leaking = replace(systems[0], caveat="LEAK (allowed): 3 people on both sides")
     text = page(robustness([leaking, systems[1]], ["modality"])).replace("&#x27;", "'")
-    assert f"<p class='note bad'>{leaking.mark}</p>" in text
-    own = "clean; features standardised on each person's own takes"
+    assert f"<p class='note bad'>{leaking.caveat}</p>" in text
+    own = "clean; features standardised on each person's own samples"
     assert f"<p class='note warn'>{own}</p>" in text
 
 
 def test_systems_that_share_windows_keep_their_own_truth():
-    labels = make_takes(6)
+    labels = make_samples(6)
     votes = replace(labels, targets=np.roll(labels.targets, 1, axis=1))
     for level in (None, 10):
         damaged = {}
-        for takes in (votes, labels):
-            found = _once(damaged, CONDITIONS["noise"], level, takes)
-            np.testing.assert_array_equal(found.targets, takes.targets)
+        for samples in (votes, labels):
+            found = _once(damaged, CONDITIONS["noise"], level, samples)
+            np.testing.assert_array_equal(found.targets, samples.targets)
         assert len(damaged) == 1
 
 
@@ -157,15 +161,15 @@ def test_runs_of_one_name_are_called_by_their_paths(made, tmp_path):
     for name in ("first", "second"):
         shutil.copytree(made / "seen", tmp_path / name / "run")
     paths = [str(tmp_path / name / "run") for name in ("first", "second")]
-    asked = ["robustness", *paths, str(made / "prepared"), "--condition", "modality"]
-    done = CliRunner().invoke(build_app(), [*asked, "--out", str(tmp_path / "out")])
+    action = ["robustness", *paths, str(made / "prepared"), "--condition", "modality"]
+    done = CliRunner().invoke(build_app(), [*action, "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "out" / "robustness.json").read_text())
     assert list(found["systems"]) == ["first/run", "second/run"]
 
 
 def test_what_cannot_be_measured(made):
-    system = open_system(made / "both", made / "prepared")
+    system = open_evaluated_model(made / "both", made / "prepared")
     with pytest.raises(ConfigError, match="unknown condition 'fog'"):
         robustness([system], ["fog"])
     with pytest.raises(ConfigError, match="no condition fits"):

@@ -16,7 +16,7 @@ from avtca.evaluation.selective import (
 METHODS = ("lac", "aps")
 
 
-def takes(rng: np.random.Generator, n: int, k: int = 6, sharper: float = 2.0) -> tuple[Any, Any]:
+def samples(rng: np.random.Generator, n: int, k: int = 6, sharper: float = 2.0) -> tuple[Any, Any]:
     """Overconfident probabilities and labels."""
     logits = 1.5 * rng.standard_normal((n, k))
     labels = (softmax(logits).cumsum(1) < rng.random((n, 1))).sum(1)
@@ -30,7 +30,7 @@ def test_mean_coverage_is_the_one_promised(method: Any, alpha: float) -> None:
     rng = np.random.default_rng(0)
     coverage, naive = [], []
     for _ in range(300):
-        p, y = takes(rng, 40 + 500)
+        p, y = samples(rng, 40 + 500)
         fitted = fit_conformal(p[:40], y[:40], alpha=alpha, method=method)
         coverage.append(set_coverage(fitted.sets(p[40:]), y[40:]))
         naive.append(np.mean(p[40:].argmax(1) == y[40:]))
@@ -42,7 +42,7 @@ def test_mean_coverage_is_the_one_promised(method: Any, alpha: float) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_threshold_is_the_ranked_score(method: Any) -> None:
-    p, y = takes(np.random.default_rng(1), 99)
+    p, y = samples(np.random.default_rng(1), 99)
     fitted = fit_conformal(p, y, alpha=0.1, method=method)
     scores = []
     for row, label in zip(p, y, strict=True):
@@ -53,7 +53,7 @@ def test_threshold_is_the_ranked_score(method: Any) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_sets_are_never_empty_and_grow_with_the_promise(method: Any) -> None:
-    p, y = takes(np.random.default_rng(2), 2000)
+    p, y = samples(np.random.default_rng(2), 2000)
     sizes, last = [], np.zeros(p.shape, bool)
     for alpha in (0.6, 0.3, 0.1, 0.02):
         sets = fit_conformal(p[:1000], y[:1000], alpha=alpha, method=method).sets(p)
@@ -68,15 +68,15 @@ def test_sets_are_never_empty_and_grow_with_the_promise(method: Any) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_too_few_takes_give_every_label(method: Any) -> None:
-    p, y = takes(np.random.default_rng(3), 8)
+def test_too_few_samples_give_every_label(method: Any) -> None:
+    p, y = samples(np.random.default_rng(3), 8)
     assert fit_conformal(p, y, alpha=0.1, method=method).sets(p).all()
     p[:, 0] = 0
     assert fit_conformal(p, y, alpha=0.1, method=method).sets(p).all()
 
 
 def test_lac_sets_are_the_smaller_ones() -> None:
-    p, y = takes(np.random.default_rng(4), 4000)
+    p, y = samples(np.random.default_rng(4), 4000)
     sizes = [
         fit_conformal(p[:2000], y[:2000], method=method).sets(p[2000:]).sum(1).mean()
         for method in ("lac", "aps")
@@ -85,7 +85,7 @@ def test_lac_sets_are_the_smaller_ones() -> None:
 
 
 def test_wrong_input_is_refused() -> None:
-    p, y = takes(np.random.default_rng(5), 50)
+    p, y = samples(np.random.default_rng(5), 50)
     for alpha in (0.0, 1.0):
         with pytest.raises(ValueError, match="alpha"):
             fit_conformal(p, y, alpha=alpha)
@@ -95,7 +95,7 @@ def test_wrong_input_is_refused() -> None:
 
 def test_abstention_curve_is_its_definition() -> None:
     rng = np.random.default_rng(6)
-    p, y = takes(rng, 300)
+    p, y = samples(rng, 300)
     p = np.round(p, 2)  # ties
     curve = abstention_curve(p, y)
     sure, right = p.max(1), p.argmax(1) == y
@@ -111,7 +111,7 @@ def test_abstention_curve_is_its_definition() -> None:
 
 
 def test_area_rewards_knowing_when_one_is_wrong() -> None:
-    p, y = takes(np.random.default_rng(7), 2000)
+    p, y = samples(np.random.default_rng(7), 2000)
     right = p.argmax(1) == y
     known, blind, backwards = (
         abstention_curve(p, y, confidence=c).area
@@ -121,9 +121,9 @@ def test_area_rewards_knowing_when_one_is_wrong() -> None:
     assert blind == pytest.approx(1 - right.mean())
 
 
-def test_area_is_the_mean_risk_over_the_takes_answered() -> None:
-    """Each take is answered together with all that are as sure as it or surer."""
-    p, y = takes(np.random.default_rng(11), 200)
+def test_area_is_the_mean_risk_over_the_samples_answered() -> None:
+    """Each sample is answered together with all that are as sure as it or surer."""
+    p, y = samples(np.random.default_rng(11), 200)
     p = np.round(p, 2)  # ties
     sure, wrong = p.max(1), p.argmax(1) != y
     risks = [wrong[sure >= one].mean() for one in sure]
@@ -133,7 +133,7 @@ def test_area_is_the_mean_risk_over_the_takes_answered() -> None:
 
 @pytest.mark.parametrize("wanted", [0.7, 0.8, 0.9])
 def test_threshold_for_an_accuracy_answers_most(wanted: float) -> None:
-    p, y = takes(np.random.default_rng(8), 3000)
+    p, y = samples(np.random.default_rng(8), 3000)
     threshold = abstention_curve(p, y).threshold_for(wanted, caution=0)
     assert threshold is not None
     sure, right = p.max(1), p.argmax(1) == y
@@ -142,13 +142,13 @@ def test_threshold_for_an_accuracy_answers_most(wanted: float) -> None:
     assert all(right[sure >= t].mean() < wanted for t in lower)
 
 
-def test_caution_makes_the_accuracy_hold_on_other_takes() -> None:
+def test_caution_makes_the_accuracy_hold_on_other_samples() -> None:
     rng = np.random.default_rng(9)
-    fresh, labels = takes(rng, 20_000)
+    fresh, labels = samples(rng, 20_000)
     sure, right = fresh.max(1), fresh.argmax(1) == labels
     held: dict[float, list[bool]] = {0.0: [], 1.0: [], 2.0: []}
     for _ in range(100):
-        curve = abstention_curve(*takes(rng, 400))
+        curve = abstention_curve(*samples(rng, 400))
         for caution, holds in held.items():
             threshold = curve.threshold_for(0.8, caution=caution)
             holds.append(threshold is None or bool(right[sure >= threshold].mean() >= 0.8))

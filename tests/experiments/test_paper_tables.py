@@ -33,7 +33,7 @@ def test_every_row_is_an_experiment_under_both_protocols(corpus):
             assert experiment.model.variant == row and experiment.model.start is None
             recipe = experiment.train
             assert recipe.optimiser.learning_rate == 0.01 and recipe.epochs == 128
-    assert random == RANDOM or load_folds(random).unit == "take"
+    assert random == RANDOM or load_folds(random).unit == "sample_id"
     assert load_folds(apart).unit == "speaker"
     assert load_experiment(rows["figure"]).data.folds == random
 
@@ -49,9 +49,11 @@ def test_the_table_stands_beside_the_papers_figures():
             "random": {"accuracy": [0.75, None, None], "weighted_f1": [0.74, None, None], **leak}
         },
     }
-    lines = paper_tables.markdown("ravdess", results, "1 of 9 takes could not be used").splitlines()
+    lines = paper_tables.markdown(
+        "ravdess", results, "1 of 9 samples could not be used"
+    ).splitlines()
     assert lines[0].endswith("Tables II and V, its split is random over clips.")
-    assert lines[1] == "1 of 9 takes could not be used."
+    assert lines[1] == "1 of 9 samples could not be used."
     heads = "paper: accuracy | paper: F1 | random: accuracy | random: F1 | apart: accuracy"
     assert lines[3] == f"| network | {heads} | apart: F1 |"
     assert lines[5] == (
@@ -92,16 +94,16 @@ def write_voice(path, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(sample_clips.tobytes())
+        file.writeframes(samples.tobytes())
 
 
 SMALL = ["train.epochs=1", "train.device=cpu", "train.workers=0", "train.batch=4", "seeds=[0]"]
-SMALL += ["model.sizes={visual_widths: [4, 4, 8, 8], sound_widths: [4, 4, 8, 8]}"]
+SMALL += ["model.sizes={video_widths: [4, 4, 8, 8], audio_widths: [4, 4, 8, 8]}"]
 
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """Sound alone of five actors, two clips each, and one that is broken; one fold of people."""
+    """Audio alone of five actors, two clips each, and one that is broken; one fold of people."""
     sides = {"train": ["1006", "1007", "1009"], "validation": ["1001"], "test": ["1011"]}
     folds = {"name": "apart", "unit": "speaker", "splits": [sides]}
     (tmp_path / "apart.json").write_text(json.dumps(folds))
@@ -119,16 +121,16 @@ def corpus(tmp_path, monkeypatch):
 
 def test_a_corpus_with_a_bad_file_comes_to_a_table(corpus, tmp_path, capfd):
     work = tmp_path / "work"
-    asked = ["cremad", str(corpus), str(work), "--prepare", "--workers 0 --set crop_px=32"]
+    action = ["cremad", str(corpus), str(work), "--prepare", "--workers 0 --set crop_px=32"]
 
     def table(row):
-        paper_tables.main([*asked, "--rows", row, "--set", *SMALL])
+        paper_tables.main([*action, "--rows", row, "--set", *SMALL])
         return (work / "cremad.md").read_text().splitlines()
 
     first = table("figure")
     said = capfd.readouterr()
     failures = work / "prepared" / "cremad" / "failures.csv"
-    warned = f"1 of 11 takes could not be used and are in no split; which and why: {failures}"
+    warned = f"1 of 11 samples could not be used and are in no split; which and why: {failures}"
     assert f"warning: {warned}" in said.err and f"{warned}." in first
     assert "1011_DFA_HAP_XX" in failures.read_text()
     assert "training on cpu" in said.out and "the paper's from EfficientFace" in said.out
@@ -139,23 +141,23 @@ def test_a_corpus_with_a_bad_file_comes_to_a_table(corpus, tmp_path, capfd):
     assert rows == [["| `figure`", "94.13", "94.67"], ["| `it4`", "71.50", ""]]
     results = json.loads((work / "cremad.json").read_text())
     for row in ("figure", "it4"):
-        takes = {protocol: found["takes"] for protocol, found in results[row].items()}
-        assert takes == {"random_80_20": 2, "apart": 2}
+        samples = {protocol: found["samples"] for protocol, found in results[row].items()}
+        assert samples == {"random_80_20": 2, "apart": 2}
 
 
 def test_what_prepare_refuses_ends_it(corpus, tmp_path, capfd):
     out = tmp_path / "prepared"
     options = ["--workers", "0", "--set", "crop_px=32"]
-    assert paper_tables.prepare("cremad", corpus, out, options).startswith("1 of 11 takes")
+    assert paper_tables.prepare("cremad", corpus, out, options).startswith("1 of 11 samples")
     with pytest.raises(SystemExit, match="2"):
         paper_tables.prepare("cremad", corpus, out, ["--workers", "0", "--set", "crop_px=48"])
     assert "crop_px: 32 against 48" in capfd.readouterr().err
 
 
-def test_where_not_one_take_can_be_read_it_ends(tmp_path, capfd):
+def test_where_not_one_sample_can_be_read_it_ends(tmp_path, capfd):
     corpus = tmp_path / "CREMA-D"
     corpus.mkdir()
     (corpus / "1011_DFA_HAP_XX.wav").write_bytes(b"broken" * 100)
     with pytest.raises(SystemExit, match="2"):
         paper_tables.prepare("cremad", corpus, tmp_path / "prepared", ["--workers", "0"])
-    assert "not one take could be read" in capfd.readouterr().err
+    assert "not one sample could be read" in capfd.readouterr().err

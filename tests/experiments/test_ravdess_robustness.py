@@ -8,25 +8,27 @@ import pandas as pd
 import pytest
 import ravdess_robustness as study
 import robustness_pages as pages
-from made_takes import SPEC, make_takes
+from made_samples import SPEC, make_samples
 
-from avtca.evaluation.evaluated_model import Part, System
+from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.robustness import robustness
 from avtca.labels import RAVDESS
 from avtca.model import ModelConfig, build_model
 
-TAKES = 240
+SAMPLES = 240
 ROWS = ("concatenation", "figure", "best")
 
 
 def system(name):
-    made = make_takes(12)
+    made = make_samples(12)
     spec = replace(SPEC, labels=RAVDESS)
     targets = np.pad(made.targets, ((0, 0), (0, len(RAVDESS) - made.targets.shape[1])))
-    takes = replace(made, spec=spec, targets=targets)
+    samples = replace(made, spec=spec, targets=targets)
     network = build_model("concatenation", ModelConfig.for_spec(spec))
-    return System(name, (Part((network,), takes, None),), None, "clean", False, {"folds": "x"})
+    return EvaluatedModel(
+        name, (FoldModel((network,), samples, None),), None, "clean", False, {"folds": "x"}
+    )
 
 
 @pytest.fixture
@@ -39,22 +41,22 @@ def few(monkeypatch):
 def tables(*, shares):
     """Answers of rows on every level: row -> (condition, level) -> share that is right."""
     rng = np.random.default_rng(0)
-    truth = rng.integers(0, 8, TAKES)
+    truth = rng.integers(0, 8, SAMPLES)
     labels = np.array(RAVDESS)
-    hard = rng.permutation(TAKES)
+    hard = rng.permutation(SAMPLES)
     out = {}
     for row, right in shares.items():
         table = pd.DataFrame(
             {
-                "take": [f"t{i:03d}" for i in range(TAKES)],
-                "speaker": [f"s{i % 12:02d}" for i in range(TAKES)],
+                "sample_id": [f"t{i:03d}" for i in range(SAMPLES)],
+                "speaker": [f"s{i % 12:02d}" for i in range(SAMPLES)],
                 "true": labels[truth],
             }
         )
         for condition, levels in study.LEVELS.items():
             for level in levels:
                 share = right.get((condition, level), right["untouched"])
-                known = hard < share * TAKES
+                known = hard < share * SAMPLES
                 named = np.where(known, truth, (truth + 1) % 8)
                 table[study.column(condition, level)] = labels[named]
         out[row] = table
@@ -64,7 +66,7 @@ def tables(*, shares):
 def kept(answers, found, recipe="today"):
     for row, table in found.items():
         study.save(answers / f"{row}.csv.gz", table)
-    made = {row: {"recipe": recipe, "mark": "clean"} for row in found}
+    made = {row: {"recipe": recipe, "caveat": "clean"} for row in found}
     (answers / "made.json").write_text(json.dumps(made))
 
 
@@ -80,23 +82,23 @@ def test_answers_are_those_of_avtca_robustness_and_are_not_measured_twice(
     same = {point["level"]: point for point in wanted}
     assert study.points(found, "noise") == [same[level] for level in study.LEVELS["noise"]]
     # A level that is there is not measured again, nor one that others share with it.
-    asked = []
-    plain = System.answers
-    monkeypatch.setattr(System, "answers", lambda *a: asked.append(a[0].name) or plain(*a))
+    action = []
+    plain = EvaluatedModel.answers
+    monkeypatch.setattr(EvaluatedModel, "answers", lambda *a: action.append(a[0].name) or plain(*a))
     study.measure(systems, ["noise"], tmp_path, recipes)
-    assert asked == []
+    assert action == []
     study.measure(systems, ["dropped frames"], tmp_path, recipes)
-    assert asked == ["figure", "best"] * 3
+    assert action == ["figure", "best"] * 3
     # A network that was trained otherwise since is, whole.
-    asked.clear()
+    action.clear()
     study.measure(systems, ["noise"], tmp_path, {**recipes, "best": "c"})
-    assert asked == ["best"] * 4 and "dropped frames 0.5" not in study.read(
+    assert action == ["best"] * 4 and "dropped frames 0.5" not in study.read(
         tmp_path / "best.csv.gz"
     )
     assert study.made_of(tmp_path)["best"]["recipe"] == "c"
 
 
-def test_what_is_lost_is_compared_on_the_same_takes_and_people(few):
+def test_what_is_lost_is_compared_on_the_same_samples_and_people(few):
     late = ("shift", 1.0)
     found = tables(
         shares={
@@ -127,7 +129,7 @@ def test_what_is_lost_is_compared_on_the_same_takes_and_people(few):
         right["concatenation", "untouched"] - right["concatenation", "shift 1.0"]
     )
     draws = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=2000)
-    low, high = np.percentile(draws @ change / TAKES, [2.5, 97.5])
+    low, high = np.percentile(draws @ change / SAMPLES, [2.5, 97.5])
     assert (more["low"], more["high"]) == pytest.approx((low, high), abs=1e-4)
 
 
@@ -138,13 +140,13 @@ def test_rows_without_answers_keep_their_figures_and_are_marked(tmp_path, few):
     curve = [{"level": level, "accuracy": [0.5, 0.4, 0.6]} for level in (0.0, -1.0, 1.0)]
     old = {
         "systems": {"figure_long": {"shift": curve}, "figure": {"shift": curve}},
-        "takes": {"figure_long": 9},
+        "samples": {"figure_long": 9},
     }
     today = dict.fromkeys(study.ROWS, "today") | {"figure": "another"}
     found = study.studied(tmp_path, old, today)
     assert found["systems"]["figure_long"] == {"shift": curve}
     assert found["systems"]["figure"]["shift"] != curve
-    assert found["takes"] == {"figure_long": 9, **dict.fromkeys(ROWS, TAKES)}
+    assert found["samples"] == {"figure_long": 9, **dict.fromkeys(ROWS, SAMPLES)}
     assert found["earlier"] == ["figure", "figure_long"]
     # What was not measured on every level is not told.
     assert set(found["systems"]["best"]) == {"shift", "dropped frames"}

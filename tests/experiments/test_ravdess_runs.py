@@ -98,7 +98,7 @@ def test_a_regression_chooses_on_validation_people_and_is_trained_on_them_too():
 
 
 def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
-    given = {"visual": "features", "visual_features": "expression7", "visual_dim": 7}
+    given = {"video": "features", "video_features": "expression7", "video_dim": 7}
     spec = ClipSpec(**given, labels=RAVDESS)
     shapes = []
     for row in ("best_attention", "best"):
@@ -109,7 +109,7 @@ def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
     whole, without = shapes
     assert without.items() < whole.items()
     gone = {name.split(".")[0] for name in whole.keys() - without.keys()}
-    places = {f"{stream}_{box}" for stream in ("sound", "visual") for box in ("pool", "positions")}
+    places = {f"{stream}_{box}" for stream in ("audio", "video") for box in ("pool", "positions")}
     assert gone == places | {"self_attention", "cross_attention", "head"}
 
 
@@ -159,8 +159,8 @@ def test_seeds_averaged_are_one_system(tmp_path):
     assert [len(fold) for fold in folds] == [80, 80]
     for number, fold in enumerate(folds):
         seeds = [table[number] for table in tables.values()]
-        every = [dict(zip(one.takes, one.probs, strict=True)) for one in seeds]
-        for name, probs in zip(fold.takes, fold.probs, strict=True):
+        every = [dict(zip(one.samples, one.probs, strict=True)) for one in seeds]
+        for name, probs in zip(fold.samples, fold.probs, strict=True):
             np.testing.assert_allclose(probs, sum(one[name] for one in every) / 3)
     alone = [np.mean([fold.right.mean() for fold in t]) for t in tables.values()]
     assert np.mean([fold.right.mean() for fold in folds]) > max(alone)
@@ -253,7 +253,7 @@ def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_pat
     assert "| it4 | 50.0 [40.0, 60.0] (3) * |" in text and "figure - it4 *" in text
 
 
-def test_answers_on_standardised_takes_are_adapted_too(tmp_path, monkeypatch):
+def test_answers_on_standardised_samples_are_adapted_too(tmp_path, monkeypatch):
     work, out = tmp_path / "work", tmp_path / "out"
     for seed in range(3):
         write_cell(work, ravdess_table.STANDARDISED, "best+action_units", seed, 1.0)
@@ -267,7 +267,7 @@ def test_answers_on_standardised_takes_are_adapted_too(tmp_path, monkeypatch):
             assert len(one["seeds"]) == seeds and one["accuracy"] != own["accuracy"]
 
 
-def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
+def test_a_recipe_is_told_by_what_was_action_for_not_by_where_it_lies(tmp_path):
     def digits(work, *changes, row="best", voice="voice"):
         cell = ravdess.Cell("luna_5fold", row, 0)
         return ravdess.recipe_of(cell.experiment(work, list(changes), work / voice / "last"))
@@ -288,14 +288,16 @@ def test_a_recipe_is_told_by_what_was_asked_for_not_by_where_it_lies(tmp_path):
     assert digits(tmp_path / "mine") not in {digits(tmp_path), *others}
 
 
-def test_material_is_opened_again_for_another_start(monkeypatch):
-    asked = []
-    monkeypatch.setattr(ravdess, "load_material", lambda one: asked.append(one.model.start) or one)
+def test_data_module_is_opened_again_for_another_start(monkeypatch):
+    action = []
+    monkeypatch.setattr(
+        ravdess, "load_data_module", lambda one: action.append(one.model.start) or one
+    )
     materials = ravdess.Materials()
     rows = ("best_scratch", "best", "best")
     for row in rows:
         materials.of(ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE))
-    assert asked == [None, ravdess.VOICE]
+    assert action == [None, ravdess.VOICE]
 
 
 def test_what_made_a_cell_is_told_by_its_folds(tmp_path):
@@ -336,6 +338,6 @@ def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch)
 def test_the_readme_has_every_regression_of_the_issue():
     results = json.loads((fill_pages.RESULTS / "ravdess.json").read_text())
     rows = fill_pages.networks(results)
-    for name in ("face", "sound", "face_sound", "all"):
+    for name in ("face", "audio", "face_audio", "all"):
         value = results["_beside"]["references"][f"regression_{name}"]["accuracy"][0]
         assert f"* | {100 * value:.1f} [" in rows

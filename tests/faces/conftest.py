@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from avtca.faces import MtcnnDetector, SlimeFaceDetector
-from avtca.media import Frame, open_clip
+from avtca.media import Frame, open_media
 
 RATE = 15 / 3.6
 
@@ -21,7 +21,7 @@ def frames(sample_clips: Path, corpora: Path) -> Clips:
     @cache
     def read(name: str, rate: float = RATE) -> list[Frame]:
         folder = corpora / "cremad" if name.endswith(".flv") else sample_clips
-        return list(open_clip(folder / name).frames(rate))
+        return list(open_media(folder / name).frames(rate))
 
     return read
 

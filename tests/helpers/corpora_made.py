@@ -10,17 +10,17 @@ from avtca.clipspec import ClipSpec
 FEATURES = ClipSpec(
     window_s=3.6,
     video_steps=36,
-    visual="features",
-    visual_features="expression7",
-    visual_dim=7,
+    video="features",
+    video_features="expression7",
+    video_dim=7,
     sample_rate=16_000,
-    sound="logmel",
-    sound_dim=20,
+    audio="logmel",
+    audio_dim=20,
     n_fft=512,
     hop=320,
 )
-SOUND = ClipSpec(window_s=1.0, video_steps=5, crop_px=32, sample_rate=8000, sound_dim=5, hop=200)
-"""A spec whose takes are quick to make."""
+AUDIO = ClipSpec(window_s=1.0, video_steps=5, crop_px=32, sample_rate=8000, audio_dim=5, hop=200)
+"""A spec whose samples are quick to make."""
 
 
 def write_wav(path: Path, seconds: float = 0.5, rate: int = 8000, seed: int = 0) -> Path:
@@ -35,5 +35,5 @@ def write_wav(path: Path, seconds: float = 0.5, rate: int = 8000, seed: int = 0)
     samples = np.int16(0.5 * tone * steps / np.abs(tone).max() * 32767)
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
-        file.writeframes(sample_clips.tobytes())
+        file.writeframes(samples.tobytes())
     return path

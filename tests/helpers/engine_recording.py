@@ -18,9 +18,9 @@ class RecordingEngine:
 
     def expression(self, crops):
         self.crops_seen += len(crops)
-        if self.spec.visual == "pixels":
+        if self.spec.video == "pixels":
             return crops
-        return crops.reshape(len(crops), -1)[:, : self.spec.visual_dim].astype(np.float32) / 255
+        return crops.reshape(len(crops), -1)[:, : self.spec.video_dim].astype(np.float32) / 255
 
     def logits(self, batch):
         self.batches.append(batch)

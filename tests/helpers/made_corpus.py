@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from made_takes import LABELS, SPEC, make_takes
+from made_samples import LABELS, SPEC, make_samples
 
-from avtca.corpora import Layout, PreparedCorpus, TakeSource, prepare
+from avtca.corpora import CorpusIndex, PreparedCorpus, SampleSource, prepare
 
 
 @dataclass(frozen=True)
 class Made:
-    """The visual series of one take."""
+    """The video series of one sample."""
 
     file: Path
 
@@ -29,31 +29,31 @@ class Made:
             return data["times"], data["values"]
 
 
-def make_corpus(out: Path, *, takes: int = 48, speakers: int = 6) -> PreparedCorpus:
-    made = make_takes(takes)
+def make_corpus(out: Path, *, samples: int = 48, speakers: int = 6) -> PreparedCorpus:
+    made = make_samples(samples)
     rng = np.random.default_rng(1)
     media = out / "media"
     media.mkdir(parents=True)
     sources = []
     for i, (raw, row) in enumerate(zip(made.raws, made.targets, strict=True)):
-        sound = media / f"{i:03d}.wav"
-        with wave.open(str(sound), "wb") as file:
+        audio = media / f"{i:03d}.wav"
+        with wave.open(str(audio), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(SPEC.sample_rate)
             file.writeframes((raw.wave.clip(-1, 1) * 32767).astype(np.int16).tobytes())
         series = media / f"{i:03d}.npz"
         times = (raw.steps + 0.5) / SPEC.video_rate
-        np.savez(series, times=times, values=raw.visual)
+        np.savez(series, times=times, values=raw.video)
         votes = rng.dirichlet(np.ones(3)) * 0.4 + row * 0.6
         person = i // len(LABELS) % speakers
         sources.append(
-            TakeSource(
-                take=f"take{i:03d}",
+            SampleSource(
+                sample=f"take{i:03d}",
                 speaker=f"p{person}",
                 label=LABELS[row.argmax()],
-                sound=sound,
-                visual_series=Made(series),
+                audio=audio,
+                video_series=Made(series),
                 fields={
                     "sex": ("female", "male")[person % 2],
                     "age": 20.0 + 10 * person,
@@ -62,7 +62,7 @@ def make_corpus(out: Path, *, takes: int = 48, speakers: int = 6) -> PreparedCor
                 },
             )
         )
-    layout = Layout(
+    layout = CorpusIndex(
         "made", media, LABELS, tuple(sources), targets={"both": tuple(f"both_{x}" for x in LABELS)}
     )
     prepare(layout, out / "prepared", SPEC, workers=0)
@@ -70,14 +70,14 @@ def make_corpus(out: Path, *, takes: int = 48, speakers: int = 6) -> PreparedCor
 
 
 def make_folds(path: Path, *, leak: bool = False) -> Path:
-    """Three folds of two people each, as a file; ``leak`` puts takes of one person on two sides."""
+    """Three folds of two people each, as a file; ``leak`` puts samples of one person on two sides."""
     import json
 
     people = [f"p{i}" for i in range(6)]
     if leak:
-        takes = [f"take{i:03d}" for i in range(48)]
-        splits = [{"train": takes[:30], "validation": takes[30:36], "test": takes[36:]}]
-        path.write_text(json.dumps({"unit": "take", "splits": splits}))
+        samples = [f"take{i:03d}" for i in range(48)]
+        splits = [{"train": samples[:30], "validation": samples[30:36], "test": samples[36:]}]
+        path.write_text(json.dumps({"unit": "sample_id", "splits": splits}))
         return path
     splits = []
     for i in range(3):

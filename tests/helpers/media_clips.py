@@ -50,20 +50,20 @@ def encode(
     times: Sequence[float] | None = None,
     fps: int = 10,
     video: str = "libx264",
-    sounds: Sequence[NDArray[np.float32]] = (),
+    audios: Sequence[NDArray[np.float32]] = (),
     audio: str = "aac",
     rate: int = RATE,
     layout: str = "mono",
-    sound_start: float = 0,
+    audio_start: float = 0,
     gap: tuple[float, float] | None = None,
     rotation: float | None = None,
     hflip: bool = False,
     container: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a clip: ``pictures`` at ``times`` seconds (or ``fps``), a track for each of ``sounds``.
+    """Write a clip: ``pictures`` at ``times`` seconds (or ``fps``), a track for each of ``audios``.
 
-    ``gap=(at, length)`` leaves a hole in the timestamps of the sound from ``at`` seconds on.
+    ``gap=(at, length)`` leaves a hole in the timestamps of the audio from ``at`` seconds on.
     """
     base = Fraction(1, 1000)
     with av.open(str(path), "w", format=container, options=options or {}) as out:
@@ -79,7 +79,7 @@ def encode(
                 stream.codec_context.time_base = base
             if rotation is not None:
                 stream.set_display_rotation(rotation, hflip=hflip)
-        tracks = [out.add_stream(audio, rate=rate, layout=layout) for _ in sounds]
+        tracks = [out.add_stream(audio, rate=rate, layout=layout) for _ in audios]
         packets = []
         for k, rgb in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
@@ -88,8 +88,8 @@ def encode(
             packets += stream.encode(frame)
         if stream is not None:
             packets += stream.encode(None)
-        for track, wave in zip(tracks, sounds, strict=True):
-            packets += _encode_sound(track, wave, rate, layout, sound_start, gap)
+        for track, wave in zip(tracks, audios, strict=True):
+            packets += _encode_audio(track, wave, rate, layout, audio_start, gap)
         for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
             out.mux(packet)
     return path
@@ -105,7 +105,7 @@ def _quick(codec: str) -> dict[str, str]:
     }.get(codec, {})
 
 
-def _encode_sound(track, wave, rate, layout, start, gap):
+def _encode_audio(track, wave, rate, layout, start, gap):
     size = track.codec_context.frame_size or 1024
     packets = []
     if not track.codec_context.is_open:

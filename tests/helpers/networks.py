@@ -21,10 +21,10 @@ def stir(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
-def small(variant: str, visual: str = "features", **sizes: object) -> AVTCA:
-    """A stirred network of ``variant`` that reads 5 sound features and 3 labels."""
-    given = {"sound_dim": 5, "n_labels": 3, "visual": visual}
-    given |= {"visual_dim": 4} if visual == "features" else {}
+def small(variant: str, video: str = "features", **sizes: object) -> AVTCA:
+    """A stirred network of ``variant`` that reads 5 audio features and 3 labels."""
+    given = {"audio_dim": 5, "n_labels": 3, "video": video}
+    given |= {"video_dim": 4} if video == "features" else {}
     torch.manual_seed(0)
     model = build_model(variant, **{**given, **sizes})
     stir(model)
@@ -33,7 +33,7 @@ def small(variant: str, visual: str = "features", **sizes: object) -> AVTCA:
 
 def tensors(batch: ModelInput) -> tuple[Tensor, ...]:
     """In the order of the network's arguments."""
-    parts = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    parts = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     return tuple(torch.from_numpy(part) for part in parts)
 
 

@@ -8,7 +8,7 @@ def cross_validated(folder, out, *, prepared="prepared", variant="concatenation"
     """A cross-validation in ``folder / out`` on a corpus of ``folder``, and its folder."""
     from avtca.training.config import check_experiment
     from avtca.training.cross_validate import cross_validate
-    from avtca.training.fold import load_material
+    from avtca.training.fold import load_data_module
 
     values = {
         "name": out,
@@ -19,12 +19,12 @@ def cross_validated(folder, out, *, prepared="prepared", variant="concatenation"
         },
         "model": {
             "variant": variant,
-            "sizes": {"visual_widths": [8, 8, 8, 8], "sound_widths": [8, 8, 8, 8]},
+            "sizes": {"video_widths": [8, 8, 8, 8], "audio_widths": [8, 8, 8, 8]},
         },
         "train": {"epochs": 4, "batch": 8, "optimiser": {"learning_rate": 0.02}, **train},
     }
-    experiment = check_experiment(values, asked="test")
-    cross_validate(experiment, load_material(experiment), folder / out)
+    experiment = check_experiment(values, action="test")
+    cross_validate(experiment, load_data_module(experiment), folder / out)
     return folder / out
 
 

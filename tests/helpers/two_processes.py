@@ -8,12 +8,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 sys.path.insert(0, str(Path(__file__).parent))
-from made_takes import SPEC, make_takes
+from made_samples import SPEC, make_samples
 
-from avtca.training.train_config import Augmentation, Optimiser, Recipe
+from avtca.training.train_config import Augmentation, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network
 
-SIZES = {"visual_widths": (8, 8, 16, 16), "sound_widths": (8, 16, 16, 16)}
+SIZES = {"video_widths": (8, 8, 16, 16), "audio_widths": (8, 16, 16, 16)}
 
 
 class Keep(Callback):
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     out = Path(sys.argv[1])
     out.mkdir(exist_ok=True)
-    recipe = Recipe(
+    recipe = TrainConfig(
         epochs=2,
         batch=8,
         auxiliary=0.3,
@@ -41,8 +41,8 @@ if __name__ == "__main__":
         augmentation=Augmentation(crop_slack_s=0.2, time_masks=1),
         optimiser=Optimiser(learning_rate=0.01),
     )
-    network = new_network("best", SPEC, sound_front="conv1d", **SIZES)
+    network = new_network("best", SPEC, audio_frontend="conv1d", **SIZES)
     result = fit(
-        network, recipe, make_takes(24), make_takes(12, seed=1), out=out, callbacks=[Keep(out)]
+        network, recipe, make_samples(24), make_samples(12, seed=1), out=out, callbacks=[Keep(out)]
     )
     print(os.environ.get("WORLD_SIZE", "1"), len(result.history))

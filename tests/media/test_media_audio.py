@@ -1,14 +1,14 @@
-"""Sound: scale, channels, clock, gaps, resampling."""
+"""Audio: scale, channels, clock, gaps, resampling."""
 
 import numpy as np
 import pytest
 from media_clips import RATE, beep, encode, levels, tone
 
-from avtca.media import open_clip
+from avtca.media import open_media
 
 
 def whole(clip, rate=16_000):
-    return np.concatenate(list(clip.sound(rate)))
+    return np.concatenate(list(clip.audio(rate)))
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def whole(clip, rate=16_000):
 )
 def test_sample_formats_have_one_scale(tmp_path, codec):
     wave = tone(0.5, 16_000)
-    clip = open_clip(encode(tmp_path / "a.mkv", sounds=[wave], audio=codec, rate=16_000))
+    clip = open_media(encode(tmp_path / "a.mkv", audios=[wave], audio=codec, rate=16_000))
     read = whole(clip)
     assert read.dtype == np.float32 and read.ndim == 1 and len(read) == wave.shape[1]
     step = 2 / 256 if codec == "pcm_u8" else 1e-4
@@ -28,8 +28,8 @@ def test_sample_formats_have_one_scale(tmp_path, codec):
 def test_mean_over_channels(tmp_path, layout, n, codec):
     wave = tone(0.5, 16_000, channels=n)
     wave *= np.linspace(1, -0.4, n, dtype=np.float32)[:, None]
-    path = encode(tmp_path / "a.mkv", sounds=[wave], audio=codec, rate=16_000, layout=layout)
-    clip = open_clip(path)
+    path = encode(tmp_path / "a.mkv", audios=[wave], audio=codec, rate=16_000, layout=layout)
+    clip = open_media(path)
     assert clip.info.channels == n
     np.testing.assert_allclose(whole(clip), wave.mean(0), atol=1e-4)
 
@@ -38,18 +38,18 @@ def test_stream_equals_resampling_at_once(tmp_path):
     import soxr
 
     wave = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 3 * 44_100 + 17)).astype(np.float32)
-    path = encode(tmp_path / "a.wav", sounds=[wave], audio="pcm_f32le", rate=44_100)
-    blocks = list(open_clip(path).sound(16_000))
+    path = encode(tmp_path / "a.wav", audios=[wave], audio="pcm_f32le", rate=44_100)
+    blocks = list(open_media(path).audio(16_000))
     assert len(blocks) > 2
     expect = soxr.resample(wave[0], 44_100, 16_000)
     np.testing.assert_allclose(np.concatenate(blocks), expect, atol=1e-6)
 
 
 def test_first_of_two_tracks_with_a_warning(tmp_path):
-    path = encode(tmp_path / "a.mkv", sounds=[beep(1, 0.2, 0.2), beep(1, 0.7, 0.2)], audio="flac")
-    clip = open_clip(path)
-    assert clip.info.sound_tracks == 2
-    assert clip.warnings == ["2 sound tracks: the first is read"]
+    path = encode(tmp_path / "a.mkv", audios=[beep(1, 0.2, 0.2), beep(1, 0.7, 0.2)], audio="flac")
+    clip = open_media(path)
+    assert clip.info.audio_tracks == 2
+    assert clip.warnings == ["2 audio tracks: the first is read"]
     loud = np.flatnonzero(np.abs(whole(clip)) > 0.25) / 16_000
     assert loud[0] == pytest.approx(0.2, abs=2e-3) and loud[-1] == pytest.approx(0.4, abs=2e-3)
 
@@ -57,19 +57,19 @@ def test_first_of_two_tracks_with_a_warning(tmp_path):
 def test_numbers_that_are_none_become_silence(tmp_path):
     wave = tone(0.5, 16_000)
     wave[0, 100], wave[0, 200], wave[0, 300] = np.nan, np.inf, 1e30
-    path = encode(tmp_path / "a.wav", sounds=[wave], audio="pcm_f32le", rate=16_000)
-    read = whole(open_clip(path))
+    path = encode(tmp_path / "a.wav", audios=[wave], audio="pcm_f32le", rate=16_000)
+    read = whole(open_media(path))
     assert read[100] == 0 and read[200] == read[300] == 4 and np.isfinite(read).all()
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov"])
-def test_late_sound_is_preceded_by_zeros(tmp_path, name):
+def test_late_audio_is_preceded_by_zeros(tmp_path, name):
     path = encode(
-        tmp_path / name, pictures=levels(20), sounds=[tone(1)], sound_start=0.6, audio="flac"
+        tmp_path / name, pictures=levels(20), audios=[tone(1)], audio_start=0.6, audio="flac"
     ) if name.endswith("mkv") else encode(
-        tmp_path / name, pictures=levels(20), sounds=[tone(1)], sound_start=0.6
+        tmp_path / name, pictures=levels(20), audios=[tone(1)], audio_start=0.6
     )  # fmt: skip
-    wave = whole(open_clip(path))
+    wave = whole(open_media(path))
     loud = np.flatnonzero(np.abs(wave) > 0.25) / 16_000
     assert loud[0] == pytest.approx(0.6, abs=2e-3)
     assert np.abs(wave[: int(0.57 * 16_000)]).max() < 1e-3
@@ -78,8 +78,8 @@ def test_late_sound_is_preceded_by_zeros(tmp_path, name):
 
 def test_a_gap_is_filled_with_zeros(tmp_path):
     wave = tone(3, RATE)
-    path = encode(tmp_path / "g.mkv", sounds=[wave], audio="pcm_s16le", gap=(1, 1))
-    read = whole(open_clip(path))
+    path = encode(tmp_path / "g.mkv", audios=[wave], audio="pcm_s16le", gap=(1, 1))
+    read = whole(open_media(path))
     assert len(read) / 16_000 == pytest.approx(3, abs=1e-3)
     quiet = np.abs(read) < 0.01
     assert quiet[int(1.05 * 16_000) : int(1.95 * 16_000)].all()
@@ -91,8 +91,8 @@ def test_a_gap_is_filled_with_zeros(tmp_path):
 def test_jitter_of_timestamps_is_ignored(tmp_path):
     """Matroska's clock of 1 ms never fits 1024 samples at 44.1 kHz: the waveform must."""
     wave = tone(2, 44_100)
-    path = encode(tmp_path / "j.mkv", sounds=[wave], audio="pcm_s16le", rate=44_100)
-    read = whole(open_clip(path), 44_100)
+    path = encode(tmp_path / "j.mkv", audios=[wave], audio="pcm_s16le", rate=44_100)
+    read = whole(open_media(path), 44_100)
     assert len(read) == wave.shape[1]
     np.testing.assert_allclose(read, wave[0], atol=1e-4)
 
@@ -103,11 +103,11 @@ def test_negative_start_is_time_zero(tmp_path):
         tmp_path / "n.mkv",
         pictures=pictures,
         times=[2 + k / 10 for k in range(20)],
-        sounds=[beep(2, 1, 0.3)],
-        sound_start=2,
+        audios=[beep(2, 1, 0.3)],
+        audio_start=2,
         audio="flac",
     )
-    clip = open_clip(path)
+    clip = open_media(path)
     loud = np.flatnonzero(np.abs(whole(clip)) > 0.25) / 16_000
     assert loud[0] == pytest.approx(1, abs=2e-3)
     assert next(clip.frames(10)).time_s == pytest.approx(0, abs=2e-3)

@@ -9,16 +9,16 @@ import pytest
 from media_clips import encode, index_of, levels, tone
 
 from avtca.errors import MediaError
-from avtca.media import open_clip
+from avtca.media import open_media
 
 
 def failure(path) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        open_clip(path)
+        open_media(path)
     error = caught.value
     assert "\n" not in str(error)
-    assert error.asked and error.found and error.remedy
-    assert str(path) in error.asked
+    assert error.action and error.found and error.fix
+    assert str(path) in error.action
     return error
 
 
@@ -56,7 +56,7 @@ def test_no_permission(tmp_path):
     assert failure(path).found == "no permission"
 
 
-def test_a_container_without_picture_or_sound(tmp_path):
+def test_a_container_without_picture_or_audio(tmp_path):
     path = tmp_path / "s.mkv"
     with av.open(str(path), "w") as out:
         out.add_attachment("note.txt", "text/plain", b"nothing to see")
@@ -65,7 +65,7 @@ def test_a_container_without_picture_or_sound(tmp_path):
 
 
 def test_header_without_frames(tmp_path):
-    path = encode(tmp_path / "h.mkv", pictures=levels(20), sounds=[tone(2)], audio="flac")
+    path = encode(tmp_path / "h.mkv", pictures=levels(20), audios=[tone(2)], audio="flac")
     data = path.read_bytes()
     cluster = data.index(b"\x1f\x43\xb6\x75")
     path.write_bytes(data[: cluster + 20])
@@ -82,16 +82,16 @@ def test_a_truncated_file_is_read_up_to_there(tmp_path, name):
         tmp_path / name,
         pictures=pictures,
         video=codec,
-        sounds=[tone(4, 44_100)],
+        audios=[tone(4, 44_100)],
         audio=audio,
         rate=44_100,
         options={"movflags": "faststart"} if name.endswith("mp4") else None,
     )
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
-    clip = open_clip(path)
+    clip = open_media(path)
     frames = list(clip.frames(10))
-    wave = np.concatenate(list(clip.sound(16_000)))
+    wave = np.concatenate(list(clip.audio(16_000)))
     assert 15 <= len(frames) <= 32
     assert 1.2 < len(wave) / 16_000 < 3.6
     assert any("cut short" in line or "damaged" in line for line in clip.warnings), clip.warnings
@@ -99,19 +99,19 @@ def test_a_truncated_file_is_read_up_to_there(tmp_path, name):
 
 
 def test_half_a_wav_is_cut_short(tmp_path):
-    path = encode(tmp_path / "t.wav", sounds=[tone(4, 16_000)], audio="pcm_s16le", rate=16_000)
+    path = encode(tmp_path / "t.wav", audios=[tone(4, 16_000)], audio="pcm_s16le", rate=16_000)
     data = path.read_bytes()
-    assert open_clip(path).duration_s == 4 and not open_clip(path).warnings
+    assert open_media(path).duration_s == 4 and not open_media(path).warnings
     path.write_bytes(data[: len(data) // 2])
-    clip = open_clip(path)
-    assert sum(len(block) for block in clip.sound(16_000)) == pytest.approx(32_000, abs=100)
+    clip = open_media(path)
+    assert sum(len(block) for block in clip.audio(16_000)) == pytest.approx(32_000, abs=100)
     assert clip.duration_s == 4
     assert clip.warnings == ["cut short: the header says 4.0 s, the file ends after 2.0 s"]
     size = data.index(b"data") + 4
     for endless in (b"\0" * 4, b"\xff" * 4):  # a recorder that did not know the end yet
         path.write_bytes(data[:size] + endless + data[size + 4 :])
-        clip = open_clip(path)
-        assert sum(len(block) for block in clip.sound(16_000)) == pytest.approx(64_000, abs=100)
+        clip = open_media(path)
+        assert sum(len(block) for block in clip.audio(16_000)) == pytest.approx(64_000, abs=100)
         assert not clip.warnings
 
 
@@ -123,23 +123,23 @@ def test_an_mp4_that_lost_its_index(tmp_path):
 
 
 def test_a_whole_file_is_not_called_cut_short(tmp_path):
-    path = encode(tmp_path / "w.mp4", pictures=levels(20), sounds=[tone(1)])
-    clip = open_clip(path)
-    list(clip.frames(10)), list(clip.sound(16_000))
+    path = encode(tmp_path / "w.mp4", pictures=levels(20), audios=[tone(1)])
+    clip = open_media(path)
+    list(clip.frames(10)), list(clip.audio(16_000))
     assert clip.warnings == []
 
 
 def test_broken_packets_in_the_middle(tmp_path):
     path = encode(
-        tmp_path / "b.mkv", pictures=levels(40), video="mpeg4", sounds=[tone(4)], audio="flac"
+        tmp_path / "b.mkv", pictures=levels(40), video="mpeg4", audios=[tone(4)], audio="flac"
     )
     data = bytearray(path.read_bytes())
     middle = slice(len(data) * 4 // 10, len(data) * 5 // 10)
     data[middle] = np.random.default_rng(2).bytes(middle.stop - middle.start)
     path.write_bytes(data)
-    clip = open_clip(path)
+    clip = open_media(path)
     frames = list(clip.frames(10))
-    wave = np.concatenate(list(clip.sound(16_000)))
+    wave = np.concatenate(list(clip.audio(16_000)))
     assert len(frames) >= 10 and len(wave) >= 16_000
     assert all(np.isfinite(wave))
 
@@ -148,7 +148,7 @@ def test_a_timestamp_that_leaps_is_passed_over(tmp_path):
     """Hours ahead for three frames: neither hours of silence nor the loss of what follows."""
     times = [k / 10 + (20_000 if 8 <= k < 11 else 0) for k in range(20)]
     path = encode(tmp_path / "l.mkv", pictures=levels(20), times=times, fps=10)
-    clip = open_clip(path)
+    clip = open_media(path)
     frames = list(clip.frames(10))
     assert [index_of(frame.rgb) for frame in frames if frame.step != 8][:8] == list(range(8))
     assert index_of(frames[-1].rgb) == 19 and len(frames) >= 17
@@ -159,9 +159,9 @@ def test_a_timestamp_that_leaps_is_passed_over(tmp_path):
 @pytest.mark.parametrize("name", ["f.mp4", "f.mkv", "f.flv", "f.avi"])
 def test_flipped_bytes_never_escape_as_another_error(tmp_path, name):
     codec = "mpeg4" if name.endswith("avi") else "libx264"
-    sound = "pcm_s16le" if name.endswith("avi") else "aac"
+    audio = "pcm_s16le" if name.endswith("avi") else "aac"
     whole = encode(
-        tmp_path / name, pictures=levels(8), video=codec, sounds=[tone(0.8, 44_100)], audio=sound,
+        tmp_path / name, pictures=levels(8), video=codec, audios=[tone(0.8, 44_100)], audio=audio,
         rate=44_100,
     ).read_bytes()  # fmt: skip
     rng = np.random.default_rng(7)
@@ -172,9 +172,9 @@ def test_flipped_bytes_never_escape_as_another_error(tmp_path, name):
         path = tmp_path / f"{trial}{name}"
         path.write_bytes(data)
         try:
-            clip = open_clip(path)
+            clip = open_media(path)
             steps = [frame.step for frame in clip.frames(10)]
-            n = sum(len(block) for block in clip.sound(8000))
+            n = sum(len(block) for block in clip.audio(8000))
         except MediaError:
             continue
         assert steps == sorted(set(steps)) and n < 8000 * 4000
@@ -182,7 +182,7 @@ def test_flipped_bytes_never_escape_as_another_error(tmp_path, name):
 
 def test_a_file_that_goes_away(tmp_path):
     path = encode(tmp_path / "g.mp4", pictures=levels(5))
-    clip = open_clip(path)
+    clip = open_media(path)
     path.unlink()
     with pytest.raises(MediaError):
         list(clip.frames(10))
@@ -193,4 +193,4 @@ def test_names_that_look_like_something_else(tmp_path):
     for name in ("http:x.mp4", "-i.mp4", "concat:a|b.mp4", "ä %d ü.mp4", "a.mp4?x=1"):
         strange = tmp_path / name
         shutil.copy(path, strange)
-        assert len(list(open_clip(strange).frames(10))) == 3
+        assert len(list(open_media(strange).frames(10))) == 3

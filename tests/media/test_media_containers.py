@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from media_clips import beep, encode, flat, index_of, levels
 
-from avtca.media import open_clip
+from avtca.media import open_media
 
 CASES = [
     ("a.mp4", "libx264", "aac", 48_000, "mov", "h264"),
@@ -30,19 +30,19 @@ def test_flash_and_beep_meet(tmp_path, name, video, audio, rate, container, code
         tmp_path / name,
         pictures=pictures,
         video=video,
-        sounds=[beep(2, 1.0, 0.3, rate)],
+        audios=[beep(2, 1.0, 0.3, rate)],
         audio=audio,
         rate=rate,
     )
-    clip = open_clip(path)
+    clip = open_media(path)
     assert (clip.info.container, clip.info.video_codec) == (container, codec)
     assert (clip.info.width, clip.info.height) == (64, 48)
     assert (clip.info.sample_rate, clip.info.channels) == (rate, 1)
-    assert clip.has_video and clip.has_sound and not clip.is_picture
+    assert clip.has_video and clip.has_audio and not clip.is_picture
     assert clip.duration_s == pytest.approx(2, abs=0.07)
 
     frames = list(clip.frames(10))
-    wave = np.concatenate(list(clip.sound(16_000)))
+    wave = np.concatenate(list(clip.audio(16_000)))
     assert [frame.step for frame in frames] == list(range(20))
     flash = [frame.time_s for frame in frames if frame.rgb.mean() > 115]
     loud = np.flatnonzero(np.abs(wave) > 0.25) / 16_000
@@ -56,16 +56,16 @@ def test_flash_and_beep_meet(tmp_path, name, video, audio, rate, container, code
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("b.avi", "mpeg4")])
 def test_every_picture_in_order(tmp_path, name, codec):
-    clip = open_clip(encode(tmp_path / name, pictures=levels(40), fps=25, video=codec))
+    clip = open_media(encode(tmp_path / name, pictures=levels(40), fps=25, video=codec))
     frames = list(clip.frames(25))
     assert [index_of(frame.rgb) for frame in frames] == list(range(40))
     assert [frame.time_s for frame in frames] == pytest.approx([k / 25 for k in range(40)])
-    assert not clip.has_sound and list(clip.sound(16_000)) == []
+    assert not clip.has_audio and list(clip.audio(16_000)) == []
 
 
 def test_av1(tmp_path, monkeypatch):
     monkeypatch.setenv("SVT_LOG", "0")
-    clip = open_clip(encode(tmp_path / "a.mp4", pictures=levels(5), video="libsvtav1"))
+    clip = open_media(encode(tmp_path / "a.mp4", pictures=levels(5), video="libsvtav1"))
     assert [index_of(frame.rgb) for frame in clip.frames(10)] == list(range(5))
 
 
@@ -76,8 +76,8 @@ def test_still_pictures(tmp_path, name):
     rgb = np.zeros((30, 41, 3), np.uint8)
     rgb[:, :20] = 220, 40, 10
     Image.fromarray(rgb).save(tmp_path / name, quality=95)
-    clip = open_clip(tmp_path / name)
-    assert clip.is_picture and clip.has_video and not clip.has_sound
+    clip = open_media(tmp_path / name)
+    assert clip.is_picture and clip.has_video and not clip.has_audio
     assert clip.duration_s == 0
     (frame,) = clip.frames(10)
     assert (frame.step, frame.time_s, frame.rgb.shape) == (0, 0.0, (30, 41, 3))
@@ -99,13 +99,13 @@ def test_still_pictures(tmp_path, name):
         ("i.m4a", "aac", 44_100),
     ],
 )
-def test_sound_files(tmp_path, name, codec, rate):
-    path = encode(tmp_path / name, sounds=[beep(1.5, 0.5, 0.5, rate)], audio=codec, rate=rate)
-    clip = open_clip(path)
-    assert clip.has_sound and not clip.has_video and not clip.is_picture
+def test_audio_files(tmp_path, name, codec, rate):
+    path = encode(tmp_path / name, audios=[beep(1.5, 0.5, 0.5, rate)], audio=codec, rate=rate)
+    clip = open_media(path)
+    assert clip.has_audio and not clip.has_video and not clip.is_picture
     assert clip.info.sample_rate == rate and clip.info.video_codec is None
     assert list(clip.frames(10)) == []
-    wave = np.concatenate(list(clip.sound(16_000)))
+    wave = np.concatenate(list(clip.audio(16_000)))
     assert len(wave) / 16_000 == pytest.approx(1.5, abs=0.06)
     loud = np.flatnonzero(np.abs(wave) > 0.25) / 16_000
     assert loud[0] == pytest.approx(0.5, abs=0.004)
@@ -117,7 +117,7 @@ def test_sound_files(tmp_path, name, codec, rate):
 def test_cover_art_is_not_video(tmp_path):
     path = tmp_path / "song.mp3"
     with av.open(str(path), "w") as out:
-        sound = out.add_stream("libmp3lame", rate=44_100, layout="mono")
+        audio = out.add_stream("libmp3lame", rate=44_100, layout="mono")
         cover = out.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
@@ -125,11 +125,11 @@ def test_cover_art_is_not_video(tmp_path):
         out.mux(cover.encode(frame) + cover.encode(None))
         wave = av.AudioFrame.from_ndarray(beep(1, 0, 1, 44_100), format="fltp", layout="mono")
         wave.sample_rate, wave.pts = 44_100, 0
-        out.mux(sound.encode(wave) + sound.encode(None))
+        out.mux(audio.encode(wave) + audio.encode(None))
     with av.open(str(path)) as check:
         assert len(check.streams.video) == 1, "the test's own file has a cover"
-    clip = open_clip(path)
-    assert clip.has_sound and not clip.has_video and not clip.is_picture
+    clip = open_media(path)
+    assert clip.has_audio and not clip.has_video and not clip.is_picture
     assert list(clip.frames(10)) == []
 
 
@@ -139,12 +139,12 @@ def test_length_of_a_recording_without_a_length(tmp_path):
         tmp_path / "live.webm",
         pictures=levels(30),
         video="libvpx",
-        sounds=[beep(3, 0, 1)],
+        audios=[beep(3, 0, 1)],
         audio="libopus",
         options={"live": "1"},
     )
     with av.open(str(path)) as check:
         assert check.duration is None, "the test's own file gives no length"
-    clip = open_clip(path)
+    clip = open_media(path)
     assert clip.duration_s == pytest.approx(3, abs=0.1)
     assert len(list(clip.frames(10))) == 30

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from avtca.media import open_clip
+from avtca.media import open_media
 
 
 def read(path, rate=10):
-    clip = open_clip(path)
+    clip = open_media(path)
     frames = list(clip.frames(rate))
-    wave = np.concatenate(list(clip.sound(16_000)) or [np.zeros(0, np.float32)])
+    wave = np.concatenate(list(clip.audio(16_000)) or [np.zeros(0, np.float32)])
     times = [frame.time_s for frame in frames]
     assert times == sorted(times)
     for frame in frames:
@@ -40,14 +40,14 @@ def test_samples(sample_clips, name, seconds, size, n_frames):
 
 
 def test_timestamps_win_over_the_frame_rate_of_the_header(sample_clips):
-    clip = open_clip(sample_clips / "obama_speech.mp4")
+    clip = open_media(sample_clips / "obama_speech.mp4")
     assert clip.info.frame_rate == pytest.approx(11.936, abs=1e-3)
     times = [frame.time_s for frame in clip.frames(600)]
     assert times == pytest.approx([k / 12 for k in range(105)], abs=1e-6)
 
 
 def test_hevc(sample_clips):
-    clip = open_clip(sample_clips / "noface_face.mov")
+    clip = open_media(sample_clips / "noface_face.mov")
     assert clip.info.video_codec == "hevc"
     times = [frame.time_s for frame in clip.frames(1000)]
     steps = np.diff(times)
@@ -65,7 +65,7 @@ def test_cremad_flv(corpora):
     assert len(paths) == 6
     for path in paths:
         clip, frames, wave = read(path, rate=15 / 3.6)
-        assert clip.info.video_codec == "vp6f" and clip.info.sound_codec.startswith("mp3")
+        assert clip.info.video_codec == "vp6f" and clip.info.audio_codec.startswith("mp3")
         assert 1.8 < clip.duration_s < 2.4
         assert clip.read_s == pytest.approx(len(wave) / 16_000, abs=1e-3)
         assert [frame.step for frame in frames] == list(range(len(frames)))
@@ -75,16 +75,16 @@ def test_cremad_flv(corpora):
         assert clip.warnings == []
 
 
-def test_sound_files_of_the_corpora(corpora):
-    flac = open_clip(corpora / "ravdess/audio/03-01-01-01-01-01-01.flac")
-    opus = open_clip(next(iter(sorted((corpora / "nemo").glob("*.opus")))))
+def test_audio_files_of_the_corpora(corpora):
+    flac = open_media(corpora / "ravdess/audio/03-01-01-01-01-01-01.flac")
+    opus = open_media(next(iter(sorted((corpora / "nemo").glob("*.opus")))))
     for clip in (flac, opus):
-        assert clip.has_sound and not clip.has_video
-        n = sum(len(block) for block in clip.sound(16_000))
+        assert clip.has_audio and not clip.has_video
+        n = sum(len(block) for block in clip.audio(16_000))
         assert n / 16_000 == pytest.approx(clip.duration_s, abs=0.02)
     import soxr  # the flac is 16 kHz: exactly its samples come out
 
-    wave = np.concatenate(list(flac.sound(16_000)))
+    wave = np.concatenate(list(flac.audio(16_000)))
     assert len(wave) == 52_853
     half = soxr.resample(wave, 16_000, 8_000)
-    np.testing.assert_allclose(np.concatenate(list(flac.sound(8_000))), half, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(list(flac.audio(8_000))), half, atol=1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from media_clips import encode, flat, index_of, levels
 
-from avtca.media import open_clip
+from avtca.media import open_media
 
 
 def quarters() -> np.ndarray:
@@ -33,7 +33,7 @@ def corners(rgb: np.ndarray) -> str:
 
 def test_variable_frame_rate_by_timestamps(tmp_path):
     times = [0, 0.04, 0.2, 0.21, 0.26, 0.9, 1.0, 1.31, 1.38, 1.9]
-    clip = open_clip(encode(tmp_path / "v.mkv", pictures=levels(10), times=times))
+    clip = open_media(encode(tmp_path / "v.mkv", pictures=levels(10), times=times))
     frames = list(clip.frames(10))
     # By hand: of the timestamps inside each step, the nearest to its middle.
     assert [(f.step, index_of(f.rgb)) for f in frames] == [
@@ -46,7 +46,7 @@ def test_steps_against_a_second_formula(tmp_path):
     rng = np.random.default_rng(3)
     times = np.unique(rng.uniform(0, 4, 40).round(3))
     times -= times[0]
-    clip = open_clip(encode(tmp_path / "v.mkv", pictures=levels(len(times)), times=list(times)))
+    clip = open_media(encode(tmp_path / "v.mkv", pictures=levels(len(times)), times=list(times)))
     for rate in (15 / 3.6, 7, 30):
         best: dict[int, float] = {}
         for time in times:
@@ -61,7 +61,7 @@ def test_steps_against_a_second_formula(tmp_path):
 
 def test_rounded_timestamps_fill_every_step(tmp_path):
     times = [round(k / 30, 3) for k in range(30)]
-    clip = open_clip(encode(tmp_path / "v.mkv", pictures=levels(30), times=times))
+    clip = open_media(encode(tmp_path / "v.mkv", pictures=levels(30), times=times))
     assert [frame.step for frame in clip.frames(30)] == list(range(30))
 
 
@@ -77,7 +77,7 @@ def test_rounded_timestamps_fill_every_step(tmp_path):
 )
 def test_rotation_and_mirror(tmp_path, rotation, hflip, turned, expect, shape):
     path = encode(tmp_path / "r.mp4", pictures=[quarters()] * 3, rotation=rotation, hflip=hflip)
-    clip = open_clip(path)
+    clip = open_media(path)
     frame = next(clip.frames(10))
     assert corners(frame.rgb) == expect
     assert frame.rgb.shape == shape
@@ -93,7 +93,7 @@ def test_photograph_with_orientation(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown after a quarter turn clockwise
     Image.fromarray(quarters()).save(tmp_path / "p.jpg", exif=exif, quality=95)
-    (frame,) = open_clip(tmp_path / "p.jpg").frames(1)
+    (frame,) = open_media(tmp_path / "p.jpg").frames(1)
     assert corners(frame.rgb) == "brwg"
 
 
@@ -105,7 +105,7 @@ def test_pixels_that_are_not_square(tmp_path):
         stream.codec_context.sample_aspect_ratio = Fraction(3, 2)
         frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24")
         out.mux(stream.encode(frame) + stream.encode(None))
-    clip = open_clip(path)
+    clip = open_media(path)
     (frame,) = clip.frames(10)
     assert frame.rgb.shape == (48, 96, 3)
     assert corners(frame.rgb) == "rgbw"
@@ -127,7 +127,7 @@ def test_colours_follow_the_matrix_of_the_file(tmp_path, colour, matrix):
             format="yuv420p", dst_colorspace={"bt709": "ITU709", "smpte170m": "ITU601"}[matrix]
         )
         out.mux(stream.encode(frame) + stream.encode(None))
-    frame = next(open_clip(path).frames(10))
+    frame = next(open_media(path).frames(10))
     assert np.abs(frame.rgb.reshape(-1, 3).mean(0) - colour).max() < 4
 
 
@@ -135,14 +135,14 @@ def test_picture_that_starts_late_keeps_its_delay(tmp_path):
     from media_clips import tone
 
     times = [0.75 + k / 10 for k in range(10)]
-    path = encode(tmp_path / "l.mkv", pictures=levels(10), times=times, sounds=[tone(2)])
-    frames = list(open_clip(path).frames(10))
+    path = encode(tmp_path / "l.mkv", pictures=levels(10), times=times, audios=[tone(2)])
+    frames = list(open_media(path).frames(10))
     assert [index_of(f.rgb) for f in frames] == list(range(10))
     assert frames[0].step == 7 and frames[0].time_s == pytest.approx(0.75, abs=0.002)
 
 
 def test_two_readers_of_one_clip_at_once(tmp_path):
-    clip = open_clip(encode(tmp_path / "a.mp4", pictures=levels(12)))
+    clip = open_media(encode(tmp_path / "a.mp4", pictures=levels(12)))
     one, two = clip.frames(10), clip.frames(5)
     first = [next(one).step for _ in range(4)]
     second = [next(two).step for _ in range(3)]
@@ -151,12 +151,12 @@ def test_two_readers_of_one_clip_at_once(tmp_path):
 
 
 def test_a_rate_must_be_positive(tmp_path):
-    clip = open_clip(encode(tmp_path / "a.mp4", pictures=[flat(50)] * 3))
+    clip = open_media(encode(tmp_path / "a.mp4", pictures=[flat(50)] * 3))
     for rate in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="rate must be positive"):
             clip.frames(rate)
         with pytest.raises(ValueError, match="rate must be positive"):
-            clip.sound(rate)
+            clip.audio(rate)
 
 
 def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path):
@@ -170,4 +170,4 @@ def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path):
     data[16:24] = struct.pack(">II", 60_000, 60_000)
     path.write_bytes(data)
     with pytest.raises(MediaError, match="nothing in it can be decoded"):
-        open_clip(path)
+        open_media(path)

@@ -1,9 +1,9 @@
-"""Real takes for the networks."""
+"""Real samples for the networks."""
 
 from pathlib import Path
 
 import pytest
-import real_takes
+import real_samples
 import torch
 from torch import Tensor
 
@@ -22,13 +22,13 @@ def ravdess(corpora: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def feature_takes(ravdess: Path) -> tuple[ModelInput, Tensor]:
-    """Sixteen real takes, log-mel and face series."""
-    batch, codes = real_takes.feature_takes(ravdess, 16)
+def feature_samples(ravdess: Path) -> tuple[ModelInput, Tensor]:
+    """Sixteen real samples, log-mel and face series."""
+    batch, codes = real_samples.feature_samples(ravdess, 16)
     return batch, torch.from_numpy(codes)
 
 
 @pytest.fixture(scope="session")
-def pixel_takes(ravdess: Path) -> ModelInput:
-    """Two real takes, MFCC and 32 px crops."""
-    return real_takes.pixel_takes(ravdess, 2, real_takes.pixels(32, 3))[0]
+def pixel_samples(ravdess: Path) -> ModelInput:
+    """Two real samples, MFCC and 32 px crops."""
+    return real_samples.pixel_samples(ravdess, 2, real_samples.pixels(32, 3))[0]

@@ -7,7 +7,7 @@ from scipy.fft import dct
 
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig, build_model
-from avtca.model.audio_statistics import N_CEPSTRUM, VoiceExpert
+from avtca.model.audio_statistics import N_CEPSTRUM, AudioStatisticsHead
 
 BANDS, FRAMES = 40, 60
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -54,7 +54,7 @@ def by_hand(window: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def statistics(*windows: Arrays) -> np.ndarray:
-    box = VoiceExpert(BANDS + 2, 3, by_level=True).double()
+    box = AudioStatisticsHead(BANDS + 2, 3, by_level=True).double()
     rows = torch.from_numpy(np.stack([window for window, _ in windows])).transpose(1, 2)
     mask = torch.from_numpy(np.stack([real for _, real in windows]))
     return box.statistics(rows * mask[..., None], mask).numpy()
@@ -77,48 +77,48 @@ def test_level_and_padding_do_not_matter():
 
 
 @pytest.mark.parametrize("real", [0, 1, 2])
-def test_hardly_any_sound_gives_numbers(real):
+def test_hardly_any_audio_gives_numbers(real):
     window, _ = drawn()
     found = statistics((window, np.arange(FRAMES) < real))
     assert np.isfinite(found).all()
 
 
-def test_logits_are_zero_without_sound_and_left_out_of_some_takes_while_training():
+def test_logits_are_zero_without_audio_and_left_out_of_some_samples_while_training():
     torch.manual_seed(0)
-    box = VoiceExpert(BANDS + 2, 3, by_level=True)
+    box = AudioStatisticsHead(BANDS + 2, 3, by_level=True)
     window, mask = drawn()
-    sound = torch.from_numpy(np.stack([window] * 300)).float()
+    audio = torch.from_numpy(np.stack([window] * 300)).float()
     masks = torch.from_numpy(np.stack([mask] * 299 + [np.zeros(FRAMES, bool)]))
-    silent = (box(sound, masks)["voice"] == 0).all(dim=1)
+    silent = (box(audio, masks)["voice"] == 0).all(dim=1)
     assert 60 < silent.sum() < 140 and silent[-1]
-    silent = (box.eval()(sound, masks)["voice"] == 0).all(dim=1)
+    silent = (box.eval()(audio, masks)["voice"] == 0).all(dim=1)
     assert silent.sum() == 1 and silent[-1]
 
 
 def test_convolutions_do_not_see_pitch_and_pitch_needs_experts():
-    sizes = {"visual": "features", "visual_dim": 4, "sound_dim": BANDS + 2}
-    network = build_model("best", ModelConfig(**sizes, pitch=True, sound_stride=2)).eval()
+    sizes = {"video": "features", "video_dim": 4, "audio_dim": BANDS + 2}
+    network = build_model("best", ModelConfig(**sizes, pitch=True, audio_stride=2)).eval()
     window, mask = drawn()
-    sound = torch.from_numpy(np.stack([window, window])).float()
-    sound[1, -2:] = torch.rand(2, FRAMES)
+    audio = torch.from_numpy(np.stack([window, window])).float()
+    audio[1, -2:] = torch.rand(2, FRAMES)
     masks = torch.from_numpy(np.stack([mask, mask]))
-    out = network(torch.randn(1, 9, 4).expand(2, 9, 4), sound, None, masks)
-    assert torch.equal(out.sound_tokens[0], out.sound_tokens[1])
+    out = network(torch.randn(1, 9, 4).expand(2, 9, 4), audio, None, masks)
+    assert torch.equal(out.audio_tokens[0], out.audio_tokens[1])
     assert not torch.allclose(out.auxiliary["voice"][0], out.auxiliary["voice"][1])
     with pytest.raises(ConfigError, match="pitch without a product of experts"):
         build_model("figure", ModelConfig(**sizes, pitch=True))
 
 
-def test_every_second_frame_is_the_sound_of_twice_the_hop():
+def test_every_second_frame_is_the_audio_of_twice_the_hop():
     torch.manual_seed(0)
-    sizes = {"visual": "features", "visual_dim": 4, "sound_dim": BANDS}
-    fine = build_model("best", ModelConfig(**sizes, sound_stride=2)).eval()
+    sizes = {"video": "features", "video_dim": 4, "audio_dim": BANDS}
+    fine = build_model("best", ModelConfig(**sizes, audio_stride=2)).eval()
     coarse = build_model("best", ModelConfig(**sizes)).eval()
     coarse.load_state_dict(fine.state_dict())
     window, mask = drawn()
-    sound, seen = torch.from_numpy(window[None, :BANDS, :59]).float(), torch.randn(1, 9, 4)
+    audio, seen = torch.from_numpy(window[None, :BANDS, :59]).float(), torch.randn(1, 9, 4)
     mask = torch.from_numpy(mask[None, :59])
     assert torch.allclose(
-        fine(seen, sound, None, mask).logits,
-        coarse(seen, sound[..., ::2], None, mask[:, ::2]).logits,
+        fine(seen, audio, None, mask).logits,
+        coarse(seen, audio[..., ::2], None, mask[:, ::2]).logits,
     )

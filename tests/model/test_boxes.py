@@ -131,11 +131,11 @@ def test_transformer_blocks(residual: bool) -> None:
         TransformerBlock(6, 4, heads=2, residual=residual),
     )
     stir(pair)
-    sound, visual = stream(2, 5, 4), stream(2, 3, 6, real=[3, 2], seed=1)
-    new_sound, new_visual = pair(sound, visual, None)
+    audio, video = stream(2, 5, 4), stream(2, 3, 6, real=[3, 2], seed=1)
+    new_audio, new_video = pair(audio, video, None)
     for name, own, other, new in (
-        ("sound.", sound, visual, new_sound),
-        ("visual.", visual, sound, new_visual),
+        ("audio.", audio, video, new_audio),
+        ("video.", video, audio, new_video),
     ):
         w = under(weights(pair), name)
         q = own.tokens.double().numpy()
@@ -157,23 +157,23 @@ def test_transformer_blocks(residual: bool) -> None:
 def test_late_transformer_lets_an_empty_stream_ask() -> None:
     pair = LateTransformer(TransformerBlock(4, 4, heads=2), TransformerBlock(4, 4, heads=2))
     stir(pair)
-    sound, visual = stream(1, 5, 4), stream(1, 3, 4, real=[0], seed=1)
-    new_sound, new_visual = pair(sound, visual, None)
-    assert not new_sound.tokens.any()
-    assert new_visual.mask.all() and new_visual.tokens.abs().sum() > 0
-    expected, _ = pair.visual(visual._replace(mask=torch.ones(1, 3, dtype=torch.bool)), sound)
-    torch.testing.assert_close(new_visual.tokens, expected)
+    audio, video = stream(1, 5, 4), stream(1, 3, 4, real=[0], seed=1)
+    new_audio, new_video = pair(audio, video, None)
+    assert not new_audio.tokens.any()
+    assert new_video.mask.all() and new_video.tokens.abs().sum() > 0
+    expected, _ = pair.video(video._replace(mask=torch.ones(1, 3, dtype=torch.bool)), audio)
+    torch.testing.assert_close(new_video.tokens, expected)
 
 
 def test_intermediate_attention() -> None:
     box = stir(IntermediateAttention(4, 6, heads=2))
-    sound, visual = stream(2, 5, 4, real=[5, 3]), stream(2, 3, 6, real=[3, 2], seed=1)
-    new_sound, new_visual = box(sound, visual, None)
+    audio, video = stream(2, 5, 4, real=[5, 3]), stream(2, 3, 6, real=[3, 2], seed=1)
+    new_audio, new_video = box(audio, video, None)
     w = weights(box)
-    a, v = sound.tokens.double().numpy(), visual.tokens.double().numpy()
+    a, v = audio.tokens.double().numpy(), video.tokens.double().numpy()
     for asks, keys, name, asker, other, new in (
-        (v, a, "visual", visual, sound, new_sound),
-        (a, v, "sound", sound, visual, new_visual),
+        (v, a, "video", video, audio, new_audio),
+        (a, v, "audio", audio, video, new_video),
     ):
         _, maps = attention(
             linear(asks, w, f"{name}.query"),
@@ -238,8 +238,8 @@ def test_shared_self_attention_is_pytorchs_own() -> None:
         theirs.in_proj_weight.copy_(torch.cat([p.weight for p in parts]))
         theirs.in_proj_bias.copy_(torch.cat([p.bias for p in parts]))
         theirs.out_proj.load_state_dict(box.attention.project.state_dict())
-    sound, visual = stream(2, 5, 8, real=[5, 3]), stream(2, 4, 8, seed=1)
-    for own, new in zip((sound, visual), box(sound, visual, None), strict=True):
+    audio, video = stream(2, 5, 8, real=[5, 3]), stream(2, 4, 8, seed=1)
+    for own, new in zip((audio, video), box(audio, video, None), strict=True):
         out, _ = theirs(own.tokens, own.tokens, own.tokens, key_padding_mask=~own.mask)
         torch.testing.assert_close(new.tokens, zero_masked(out, own.mask), atol=1e-5, rtol=1e-4)
 
@@ -252,10 +252,10 @@ def test_cross_attention(residual: bool) -> None:
         residual=residual,
     )
     stir(pair)
-    sound, visual = stream(2, 5, 4, real=[5, 0]), stream(2, 3, 4, real=[2, 3], seed=1)
-    news = pair(sound, visual, None)
+    audio, video = stream(2, 5, 4, real=[5, 0]), stream(2, 3, 4, real=[2, 3], seed=1)
+    news = pair(audio, video, None)
     for name, own, other, new in zip(
-        ("sound.", "visual."), (sound, visual), (visual, sound), news, strict=True
+        ("audio.", "video."), (audio, video), (video, audio), news, strict=True
     ):
         w = under(weights(pair), name)
         q, k = own.tokens.double().numpy(), other.tokens.double().numpy()
@@ -312,43 +312,43 @@ def test_heads() -> None:
     gated = linear(gates[:, :1] * na + gates[:, 1:] * nv, weights(box), "linear")
     same(box(a, v, present, {}), gated)
 
-    late = stir(head.Late(4, 2, sound_trust=0.25))
+    late = stir(head.Late(4, 2, audio_weight=0.25))
     late.joint.load_state_dict(box.state_dict())
-    own = {name: torch.randn(3, 2) for name in ("sound", "visual", "take")}
+    own = {name: torch.randn(3, 2) for name in ("audio", "video", "utterance")}
     logs = {k: np.log(softmax(x.double().numpy())) for k, x in own.items()}
     has = present.numpy()
-    seen = (logs["visual"] + logs["take"]) * has[:, 1:]
-    expected = 0.25 * logs["sound"] * has[:, :1] + seen
+    seen = (logs["video"] + logs["utterance"]) * has[:, 1:]
+    expected = 0.25 * logs["audio"] * has[:, :1] + seen
     same(late(a, v, present, own), gated + expected)
     same(head.Product(0.25)(a, v, present, own), expected)
-    with pytest.raises(ConfigError, match="sound_trust 2"):
-        ModelConfig(sound_trust=2.0)
+    with pytest.raises(ConfigError, match="audio_weight 2"):
+        ModelConfig(audio_weight=2.0)
 
     box = stir(head.MeanPosterior(4, 2))
     own = {}
     out = box(a, v, present, own)
-    from_a = softmax(linear(na, weights(box), "sound"))
-    from_v = softmax(linear(nv, weights(box), "visual"))
+    from_a = softmax(linear(na, weights(box), "audio"))
+    from_v = softmax(linear(nv, weights(box), "video"))
     same(out[0], np.log((from_a + from_v) / 2)[0])
     same(out[1], np.log(from_a)[1])
-    same(own["visual"][0], linear(nv, weights(box), "visual")[0])
-    assert not own["visual"][1].any() and out.isfinite().all()
+    same(own["video"][0], linear(nv, weights(box), "video")[0])
+    assert not own["video"][1].any() and out.isfinite().all()
 
 
-def test_the_expert_of_whole_takes() -> None:
-    box = stir(head.TakeExpert(3, 2))
-    visual, mask = torch.randn(2, 4, 5), torch.tensor([[True, False, True, True], [False] * 4])
-    w, a = weights(box), visual.double().numpy()
+def test_the_expert_of_whole_samples() -> None:
+    box = stir(head.UtteranceHead(3, 2))
+    video, mask = torch.randn(2, 4, 5), torch.tensor([[True, False, True, True], [False] * 4])
+    w, a = weights(box), video.double().numpy()
     mean = a[0, [0, 2, 3], 2:].mean(0)
     deviation = np.sqrt(w["norm.running_var"] + box.norm.eps)
     scaled = (mean - w["norm.running_mean"]) / deviation * w["norm.weight"] + w["norm.bias"]
-    out = box(torch.where(mask[..., None], visual, torch.nan), mask)["take"]
+    out = box(torch.where(mask[..., None], video, torch.nan), mask)["utterance"]
     same(out[0], linear(scaled, w, "linear"))
     assert not out[1].any()
     with pytest.raises(ConfigError, match="without a product of experts"):
-        build_model("figure", visual="features", visual_dim=9, take_features=3)
+        build_model("figure", video="features", video_dim=9, utterance_features=3)
     with pytest.raises(ConfigError, match="7 are probabilities"):
-        ModelConfig(visual="features", visual_dim=9, probabilities=7, take_features=3)
+        ModelConfig(video="features", video_dim=9, probabilities=7, utterance_features=3)
 
 
 def test_time_encoding() -> None:

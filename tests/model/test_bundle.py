@@ -17,7 +17,7 @@ from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     torch.manual_seed(0)
-    sizes = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8)}
+    sizes = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8)}
     network = build_model("concatenation", ModelConfig.for_spec(SPEC, **sizes)).eval()
     card = Card(
         variant="concatenation",
@@ -41,10 +41,10 @@ def test_the_checkpoint_is_the_network_that_runs(exported):
     batch = ModelInput(
         rng.random((3, 8, 7), np.float32),
         np.ones((3, 8), bool),
-        rng.standard_normal((3, 16, SPEC.sound_steps), np.float32),
-        np.ones((3, SPEC.sound_steps), bool),
+        rng.standard_normal((3, 16, SPEC.audio_steps), np.float32),
+        np.ones((3, SPEC.audio_steps), bool),
     )
-    arrays = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     with torch.no_grad():
         mine = network(*(torch.from_numpy(part) for part in arrays)).logits.numpy()
     np.testing.assert_allclose(engine.logits(batch), mine, atol=1e-4)

@@ -10,14 +10,14 @@ from small_spec import SPEC
 from avtca.finetune.initial import load_start
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.bundle import export_bundle
-from avtca.model.ensemble import Together
+from avtca.model.ensemble import Ensemble
 from avtca.preprocess import ModelInput
 from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
 
 FINE = ("calm", "happy", "neutral", "sad")
 SUMS = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
 """Of FINE onto the spec's happy, neutral and sad."""
-SIZES = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8)}
+SIZES = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8)}
 
 
 def networks(n, labels=FINE):
@@ -32,18 +32,18 @@ def networks(n, labels=FINE):
 @pytest.fixture
 def batch():
     rng = np.random.default_rng(0)
-    heard = np.ones((4, SPEC.sound_steps), bool)
+    heard = np.ones((4, SPEC.audio_steps), bool)
     heard[1] = False
     return ModelInput(
         rng.random((4, 8, 7), np.float32),
         np.ones((4, 8), bool),
-        rng.standard_normal((4, 16, SPEC.sound_steps), np.float32),
+        rng.standard_normal((4, 16, SPEC.audio_steps), np.float32),
         heard,
     )
 
 
 def tensors(batch):
-    parts = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    parts = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     return tuple(torch.from_numpy(part) for part in parts)
 
 
@@ -53,35 +53,35 @@ def test_the_mean_of_the_posteriors_with_labels_summed(batch):
     posteriors = [network(*tensors(batch)).logits.softmax(1).numpy() for network in several]
     mean = np.mean(posteriors, axis=0)
     expected = np.stack((mean[:, 1], mean[:, 0] + mean[:, 2], mean[:, 3]), axis=1)
-    together = Together(several, SUMS)(*tensors(batch)).logits
-    np.testing.assert_allclose(together.softmax(1), expected, atol=1e-6)
-    np.testing.assert_allclose(together.exp().sum(1), 1, atol=1e-6)
-    own = Together(several)(*tensors(batch)).logits
+    ensemble = Ensemble(several, SUMS)(*tensors(batch)).logits
+    np.testing.assert_allclose(ensemble.softmax(1), expected, atol=1e-6)
+    np.testing.assert_allclose(ensemble.exp().sum(1), 1, atol=1e-6)
+    own = Ensemble(several)(*tensors(batch)).logits
     np.testing.assert_allclose(own.softmax(1), mean, atol=1e-6)
 
 
 @torch.no_grad()
 def test_what_none_holds_possible_has_a_finite_logit(batch):
     (network,) = networks(1)
-    network.auxiliary.sound.bias[0] = -1e4
-    logits = Together([network])(*tensors(batch)).logits
+    network.auxiliary.audio.bias[0] = -1e4
+    logits = Ensemble([network])(*tensors(batch)).logits
     assert torch.isfinite(logits).all() and logits[0].argmin() == 0
 
 
 @torch.no_grad()
 def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
     several = networks(2)
-    together = Together(several, SUMS).eval()
+    ensemble = Ensemble(several, SUMS).eval()
     card = Card(variant="best", config=several[0].config, clip_spec=SPEC)
     face = PACKAGED / "face.onnx"
     with pytest.raises(ValueError, match="the one that training starts from"):
-        export_bundle(tmp_path / "x", name="x", fusion=together, card=card, face=face)
+        export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, face=face)
     start = several[0], replace(SPEC, labels=FINE)
-    export_bundle(tmp_path / "x", name="x", fusion=together, card=card, start=start, face=face)
+    export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, start=start, face=face)
     engine = OnnxEngine(read_bundle(tmp_path / "x"), threads=1)
     assert engine.spec.labels == SPEC.labels
     np.testing.assert_allclose(
-        engine.logits(batch), together(*tensors(batch)).logits.numpy(), atol=1e-4
+        engine.logits(batch), ensemble(*tensors(batch)).logits.numpy(), atol=1e-4
     )
     assert b'.py", line' not in (tmp_path / "x" / "fusion.onnx").read_bytes(), (
         "the exporter's paths"

@@ -1,4 +1,4 @@
-"""torch.export and ONNX give what eager PyTorch gives, on real takes, for any batch."""
+"""torch.export and ONNX give what eager PyTorch gives, on real samples, for any batch."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from onnx_parity import EXPERTS, parity
-from real_takes import FEATURES
+from real_samples import FEATURES
 
 from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.export import export_onnx, export_program
@@ -25,7 +25,7 @@ def test_a_network_with_its_attention_maps(ravdess: Path) -> None:
 
 
 def test_a_network_with_experts_for_voice_and_face(ravdess: Path) -> None:
-    check(parity("best", ravdess, visual=EXPERTS))
+    check(parity("best", ravdess, video=EXPERTS))
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 """As test_export.py, for networks that read pixels: a file of its own, for files are shared out
-between the processes that test, and these take minutes."""
+between the processes that test, and these sample minutes."""
 
 from pathlib import Path
 
@@ -13,4 +13,4 @@ from test_export import check
     "variant", ["figure", "released", "no_channel", "no_spatial", "no_local", "best"]
 )
 def test_every_network(variant: str, ravdess: Path) -> None:
-    check(parity(variant, ravdess, visual="pixels"))
+    check(parity(variant, ravdess, video="pixels"))

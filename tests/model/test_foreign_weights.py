@@ -7,7 +7,7 @@ from pathlib import Path
 import authors
 import numpy as np
 import pytest
-import real_takes
+import real_samples
 import torch
 
 from avtca.errors import CheckpointError
@@ -27,11 +27,11 @@ def saved(path: Path, state: object, *, legacy: bool = False) -> Path:
 
 
 def real_clip(ravdess: Path) -> tuple[torch.Tensor, ...]:
-    batch, _ = real_takes.pixel_takes(ravdess, 1, real_takes.pixels(224, 3))
-    return torch.from_numpy(batch.visual), torch.from_numpy(batch.sound)
+    batch, _ = real_samples.pixel_samples(ravdess, 1, real_samples.pixels(224, 3))
+    return torch.from_numpy(batch.video), torch.from_numpy(batch.audio)
 
 
-def check_sound(result: Conversion, state: dict[str, torch.Tensor]) -> None:
+def check_audio(result: Conversion, state: dict[str, torch.Tensor]) -> None:
     assert set(result.taken) | set(result.left) == set(state)
     assert not set(result.taken) & set(result.left)
     assert all(result.left.values())
@@ -42,13 +42,13 @@ def test_released_gives_the_authors_logits(ravdess: Path, tmp_path: Path) -> Non
     wrapped = {f"module.{name}": value for name, value in state.items()}
     run = {"epoch": 3, "arch": "multimodalcnn", "state_dict": wrapped, "best_prec1": 71.2}
     result = convert(saved(tmp_path / "RAVDESS_best0.pth", run), "released")
-    check_sound(result, state)
+    check_audio(result, state)
     assert not result.fresh
-    assert {name.split(".classifier")[0] for name in result.left} == {"audio_model", "visual_model"}
-    visual, sound = real_clip(ravdess)
+    assert {name.split(".classifier")[0] for name in result.left} == {"audio_model", "video_model"}
+    video, audio = real_clip(ravdess)
     with torch.inference_mode():
-        ours = result.model(visual, sound).logits
-        theirs = authors.forward(state, "it", sound, visual, heads=8)
+        ours = result.model(video, audio).logits
+        theirs = authors.forward(state, "it", audio, video, heads=8)
     assert ours.std() > 0.05
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
@@ -62,13 +62,13 @@ def test_parents_give_the_authors_logits(
     state = authors.network(fusion, shared=False, seed=1)
     path = saved(tmp_path / "model.pth", state)
     result = convert(path, variant, heads=None if heads == 1 else heads)
-    check_sound(result, state)
+    check_audio(result, state)
     assert not result.fresh
-    visual, sound = real_clip(ravdess)
-    visual = visual[:, :1]
+    video, audio = real_clip(ravdess)
+    video = video[:, :1]
     with torch.inference_mode():
-        ours = result.model(visual, sound).logits
-        theirs = authors.forward(state, fusion, sound, visual, heads=heads)
+        ours = result.model(video, audio).logits
+        theirs = authors.forward(state, fusion, audio, video, heads=heads)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
@@ -87,12 +87,12 @@ def test_efficientface_fills_the_released_trunk(tmp_path: Path) -> None:
     )  # the published 1.28 M
     wrapped = {"state_dict": {f"module.{k}": v for k, v in state.items()}, "epoch": 10}
     result = convert(saved(tmp_path / "EfficientFace.pth.tar", wrapped), "released")
-    check_sound(result, state)
+    check_audio(result, state)
     assert result.kind == EFFICIENTFACE and set(result.left) == {"fc.weight", "fc.bias"}
     assert not [name for name in result.fresh if "trunk" in name]
     crops = torch.rand(2, 3, 224, 224)
     with torch.inference_mode():
-        ours = result.model.visual_front.trunk(crops)
+        ours = result.model.video_frontend.trunk(crops)
         torch.testing.assert_close(ours, authors.trunk(state, crops), atol=1e-4, rtol=1e-4)
 
 
@@ -100,7 +100,7 @@ def test_efficientface_fills_the_figure_as_far_as_it_goes(tmp_path: Path) -> Non
     state = authors.efficientface(torch.Generator().manual_seed(0))
     path = saved(tmp_path / "e.pth.tar", state, legacy=True)
     result = convert(path, "figure")
-    check_sound(result, state)
+    check_audio(result, state)
     assert "stage3.7.branch2.5.weight" in result.taken and "conv1.0.weight" in result.taken
     assert "stage4.0.branch1.0.weight" in result.left  # the figure has two stages
     assert "local.conv1_1.weight" in result.left  # on the stem's 29 channels
@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="3 labels for 8 outputs"):
         convert(path, "released", labels=("a", "b", "c"))
     del state["av1.attn.q.weight"]
-    with pytest.raises(CheckpointError, match=r"nothing in the file fits transformer\.sound"):
+    with pytest.raises(CheckpointError, match=r"nothing in the file fits transformer\.audio"):
         convert(saved(path, state), "released")
     state = authors.network("it", shared=True) | {"av1.attn.kv.weight": torch.zeros(5, 64)}
     with pytest.raises(CheckpointError, match=r"av1\.attn\.kv\.weight: shape \(5, 64\)"):

@@ -1,4 +1,4 @@
-"""What stands before the streams: features, and their options; sound over time and frequency."""
+"""What stands before the streams: features, and their options; audio over time and frequency."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from numpy_boxes import batch_norm, conv1d, conv2d, linear, relu, same, weights
 
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig
-from avtca.model.frontends import Absent, SoundFeatures, VisualFeatures
+from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures
 from avtca.model.streams import Stream, zero_masked
 from avtca.model.temporal_conv import SpectralConv
 
 
 def test_logarithms_stand_beside_probabilities() -> None:
-    box = VisualFeatures(3, 4, probabilities=2).eval()
+    box = VideoFeatures(3, 4, probabilities=2).eval()
     with torch.no_grad():
         box.project.weight.copy_(torch.eye(5)[[0, 2, 3, 4]])
         box.project.bias.zero_()
@@ -29,11 +29,11 @@ def test_logarithms_stand_beside_probabilities() -> None:
     ]
     np.testing.assert_allclose(out, np.array(wanted) * scale, atol=1e-5)
     with pytest.raises(ConfigError, match="8 probabilities among 7"):
-        ModelConfig(visual="features", visual_dim=7, probabilities=8)
+        ModelConfig(video="features", video_dim=7, probabilities=8)
 
 
 def test_level_takes_loudness_away() -> None:
-    box = SoundFeatures(4, norm="level")
+    box = AudioFeatures(4, norm="level")
     rng = np.random.default_rng(0)
     x = rng.uniform(-60, -20, (2, 4, 6)).astype(np.float32)
     mask = np.ones((2, 6), bool)
@@ -74,7 +74,7 @@ def test_spectral_convolutions_see_real_steps_alone() -> None:
 
 
 def test_fronts() -> None:
-    box = stir(VisualFeatures(3, 4))
+    box = stir(VideoFeatures(3, 4))
     x = torch.randn(2, 5, 3)
     mask = torch.tensor([[True] * 5, [True, False, True, False, False]])
     w = weights(box)
@@ -83,19 +83,19 @@ def test_fronts() -> None:
     same(out.tokens, np.where(mask.numpy()[..., None], linear(scaled, w, "project"), 0))
     np.testing.assert_allclose(out.times, [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
 
-    sound = SoundFeatures(3, norm="none")(x.swapaxes(1, 2), mask)
-    torch.testing.assert_close(sound.tokens, zero_masked(x, mask))
-    np.testing.assert_allclose(sound.times, [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
-    box = stir(SoundFeatures(3))
+    audio = AudioFeatures(3, norm="none")(x.swapaxes(1, 2), mask)
+    torch.testing.assert_close(audio.tokens, zero_masked(x, mask))
+    np.testing.assert_allclose(audio.times, [0, 0.25, 0.5, 0.75, 1], atol=1e-6)
+    box = stir(AudioFeatures(3))
     scaled = batch_norm(x.double().numpy().swapaxes(1, 2), weights(box), "norm").swapaxes(1, 2)
     same(box(x.swapaxes(1, 2), mask).tokens, np.where(mask.numpy()[..., None], scaled, 0))
 
-    empty = Absent(4)(x)
+    empty = MissingModality(4)(x)
     assert not empty.mask.any() and empty.tokens.shape == (2, 1, 4)
     with pytest.raises(ValueError, match="7 features"):
-        SoundFeatures(7)(x.swapaxes(1, 2))
+        AudioFeatures(7)(x.swapaxes(1, 2))
     with pytest.raises(ValueError, match="bool"):
-        SoundFeatures(3)(x.swapaxes(1, 2), mask.float())
+        AudioFeatures(3)(x.swapaxes(1, 2), mask.float())
 
 
 def test_spectral_conv() -> None:

@@ -1,10 +1,10 @@
-"""Whose takes are behind a network's weights."""
+"""Whose samples are behind a network's weights."""
 
-from made_takes import SPEC
+from made_samples import SPEC
 
 from avtca.model import ModelConfig
 from avtca.model.config import Card
-from avtca.model.lineage import people_behind, trained_on, unchecked
+from avtca.model.lineage import trained_on, training_speakers, unchecked
 
 
 def card(**provenance):
@@ -21,7 +21,7 @@ OWN = {
 
 def test_those_who_chose_and_those_behind_the_start_count():
     found = card(**OWN)
-    assert people_behind(found) == {"emodb": ["e"], "ravdess": ["a", "b", "c", "d"]}
+    assert training_speakers(found) == {"emodb": ["e"], "ravdess": ["a", "b", "c", "d"]}
     assert trained_on(found, "ravdess", "acdx") == {"a", "c", "d"}
     assert trained_on(found, "emodb", "ae") == {"e"}
     assert trained_on(found, "cremad", "abcde") == frozenset()

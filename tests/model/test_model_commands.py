@@ -10,7 +10,7 @@ import authors
 import pytest
 import torch
 import typer
-from real_takes import FEATURES
+from real_samples import FEATURES
 from typer.testing import CliRunner
 
 from avtca.cli.convert import convert
@@ -42,11 +42,11 @@ def run(command: object, *args: str) -> str:
 def test_pitch_needs_bands_and_a_network_that_hears_it(args: tuple[str, ...], found: str) -> None:
     with pytest.raises(ConfigError, match=found):
         run(model, *args)
-    assert "VoiceExpert" in run(model, "best", "--logmel", "64", "--pitch")
+    assert "AudioStatisticsHead" in run(model, "best", "--logmel", "64", "--pitch")
 
 
 def test_the_list_of_networks() -> None:
-    lines = run(model, "--visual-dim", "7", "--logmel", "64", "--labels", "7").splitlines()
+    lines = run(model, "--video-dim", "7", "--logmel", "64", "--labels", "7").splitlines()
     readable = [name for name in VARIANTS if not name.startswith("no_")]
     assert [line.split()[0] for line in lines[1:]] == readable
     best = next(line for line in lines if line.startswith("best "))
@@ -79,9 +79,9 @@ def test_multiply_adds_by_hand() -> None:
     """A linear map, a convolution and an attention box of known sizes."""
     rows = {row.name: row for row in summarise("figure", FEATURES)}
     t_v, t_a = 36, 361
-    assert rows["visual_front"].multiply_adds == t_v * 7 * 64
-    assert rows["visual_before"].multiply_adds == 2 * t_v * 3 * 64 * 64
-    assert rows["sound_before"].multiply_adds == 3 * 64 * (t_a * 64 + 181 * 128)
+    assert rows["video_frontend"].multiply_adds == t_v * 7 * 64
+    assert rows["video_before"].multiply_adds == 2 * t_v * 3 * 64 * 64
+    assert rows["audio_before"].multiply_adds == 3 * 64 * (t_a * 64 + 181 * 128)
     d, tokens = 128, 23
     linears = 4 * d * d * (tokens + t_v)  # query, key, value, output: tokens of both kinds
     products = 2 * 2 * tokens * t_v * d
@@ -99,8 +99,8 @@ def test_published_size_of_efficientface() -> None:
 
 def test_sources_name_boxes_that_exist() -> None:
     used = {row.kind for variant in VARIANTS for row in boxes_of(variant)}
-    optional = {"Gated", "Late", "SpectralConv", "TakeExpert", "TimeEncoding", "VisualFeatures"}
-    optional |= {"AttentivePool", "FaceExpert", "VoiceExpert"}
+    optional = {"Gated", "Late", "SpectralConv", "TimeEncoding", "UtteranceHead", "VideoFeatures"}
+    optional |= {"AttentivePool", "AudioStatisticsHead", "VideoStatisticsHead"}
     assert {kind.__name__ for kind in SOURCES} == (used - {"Sequential"}) | optional
 
 
@@ -129,7 +129,9 @@ def test_convert_says_what_became_of_every_tensor(tmp_path: Path) -> None:
     torch.save(authors.efficientface(torch.Generator().manual_seed(0)), path)
     text = run(convert, str(path), "--to", "best", "--out", str(tmp_path / "e"))
     assert "fresh, nothing in the file for them: " in text and "untrained" in text
-    assert len(text.splitlines()) < 10 and "left, best has no visual_front.trunk.stages.2: " in text
+    assert (
+        len(text.splitlines()) < 10 and "left, best has no video_frontend.trunk.stages.2: " in text
+    )
     shapes = "left, of another shape in best: local.conv1_1.weight (116, 1, 3, 3) for (29, 1, 3, 3)"
     assert shapes in text
     with pytest.raises(CheckpointError, match="no such file"):

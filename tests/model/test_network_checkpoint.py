@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from networks import stir
-from real_takes import FEATURES
+from real_samples import FEATURES
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, ClipSpecMismatch
@@ -24,7 +24,7 @@ Pair = tuple[Path, AVTCA]
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
     """A saved network of an unusual make."""
-    config = ModelConfig.for_spec(FEATURES, heads=2, visual_widths=(8, 16), sound_widths=(8, 16))
+    config = ModelConfig.for_spec(FEATURES, heads=2, video_widths=(8, 16), audio_widths=(8, 16))
     model = build_model("best", config, pooling="mean")
     stir(model)
     save_checkpoint(
@@ -115,7 +115,7 @@ def test_weights_of_another_save(pair: Pair, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "other" / "x", other, FEATURES)
     shutil.copy(tmp_path / "other" / "x.safetensors", tmp_path / "v1.2.safetensors")
     assert "sha256 differs" in complaint(pair[0])
-    small = build_model("best", pair[1].config, visual_widths=(4, 16))
+    small = build_model("best", pair[1].config, video_widths=(4, 16))
     save_checkpoint(tmp_path / "other" / "x", small, FEATURES)
     shutil.copy(tmp_path / "other" / "x.safetensors", tmp_path / "v1.2.safetensors")
     assert "(4, 4, 3) for (8, 8, 3) and" in complaint(pair[0])
@@ -135,7 +135,7 @@ def test_weights_of_another_save(pair: Pair, tmp_path: Path) -> None:
         ({"config": {"widths": 3}}, "unknown sizes widths"),
         ({"config": 3}, "broken card"),
         ({"clip_spec": {"frames": 15}}, "unknown ClipSpec fields: frames"),
-        ({"clip_spec": {"labels": ["a"], "sound_dim": 64}}, "made for another ClipSpec"),
+        ({"clip_spec": {"labels": ["a"], "audio_dim": 64}}, "made for another ClipSpec"),
     ],
 )
 def test_cards_that_are_wrong(pair: Pair, changes: dict[str, object], words: str) -> None:

@@ -1,4 +1,4 @@
-"""The smallest networks learn 16 real takes by heart; benchmarks/overfit.py does all of them."""
+"""The smallest networks learn 16 real samples by heart; benchmarks/overfit.py does all of them."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from overfit import overfit
 
 
 @pytest.mark.parametrize("variant", ["video_only", "audio_only", "mean_posterior", "it4"])
-def test_the_smallest_networks_learn_real_takes_by_heart(variant: str, ravdess: Path) -> None:
+def test_the_smallest_networks_learn_real_samples_by_heart(variant: str, ravdess: Path) -> None:
     result = overfit(variant, ravdess, limit_s=60)
     assert result["accuracy"] == 1.0 and result["parameters"] < 500_000
 

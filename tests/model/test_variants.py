@@ -13,14 +13,14 @@ from avtca.preprocess import ModelInput
 FEATURES = [name for name in VARIANTS if not name.startswith("no_")]
 PIXELS = ["figure", "released", "no_channel", "no_spatial", "no_local", "best"]
 BOTH = [(name, "features") for name in FEATURES] + [(name, "pixels") for name in PIXELS]
-STREAMS = {"audio_only": ("sound",), "video_only": ("visual",)}
+STREAMS = {"audio_only": ("audio",), "video_only": ("video",)}
 T_A, T_V = 41, 8
 
 
-def inputs(visual: str, b: int = 2, seed: int = 0, t_a: int = T_A, t_v: int = T_V) -> list[Tensor]:
-    """Visual, sound and masks with a real start and a masked rest that differs from row to row."""
+def inputs(video: str, b: int = 2, seed: int = 0, t_a: int = T_A, t_v: int = T_V) -> list[Tensor]:
+    """Video, audio and masks with a real start and a masked rest that differs from row to row."""
     draw = torch.Generator().manual_seed(seed)
-    shape = (3, 32, 32) if visual == "pixels" else (4,)
+    shape = (3, 32, 32) if video == "pixels" else (4,)
     masks = [torch.zeros(b, t, dtype=torch.bool) for t in (t_v, t_a)]
     for row in range(b):
         masks[0][row, : T_V - row] = True
@@ -34,47 +34,47 @@ def inputs(visual: str, b: int = 2, seed: int = 0, t_a: int = T_A, t_v: int = T_
 
 def with_masked(x: list[Tensor], value: float) -> list[Tensor]:
     """The same input with ``value`` at every masked step."""
-    visual, sound, visual_mask, sound_mask = x
-    visual, sound = visual.clone(), sound.clone()
-    visual[~visual_mask] = value
-    sound.swapaxes(1, 2)[~sound_mask] = value
-    return [visual, sound, visual_mask, sound_mask]
+    video, audio, video_mask, audio_mask = x
+    video, audio = video.clone(), audio.clone()
+    video[~video_mask] = value
+    audio.swapaxes(1, 2)[~audio_mask] = value
+    return [video, audio, video_mask, audio_mask]
 
 
-def net(variant: str, visual: str, **sizes: object) -> torch.nn.Module:
-    trunk = {} if visual == "features" else {"trunk": {"width": 16}}
-    return small(variant, visual, **{**trunk, **sizes})
+def net(variant: str, video: str, **sizes: object) -> torch.nn.Module:
+    trunk = {} if video == "features" else {"trunk": {"width": 16}}
+    return small(variant, video, **{**trunk, **sizes})
 
 
-@pytest.mark.parametrize(("variant", "visual"), BOTH)
-def test_masked_values_change_nothing(variant: str, visual: str) -> None:
-    model = net(variant, visual)
-    x = inputs(visual)
+@pytest.mark.parametrize(("variant", "video"), BOTH)
+def test_masked_values_change_nothing(variant: str, video: str) -> None:
+    model = net(variant, video)
+    x = inputs(video)
     first = model(*with_masked(x, 0.0))
     second = model(*with_masked(x, float("nan")))
     torch.testing.assert_close(first.logits, second.logits, atol=1e-6, rtol=0)
-    torch.testing.assert_close(first.sound_tokens, second.sound_tokens, atol=1e-6, rtol=0)
+    torch.testing.assert_close(first.audio_tokens, second.audio_tokens, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("variant", "visual"), BOTH)
-def test_padding_changes_nothing(variant: str, visual: str) -> None:
+@pytest.mark.parametrize(("variant", "video"), BOTH)
+def test_padding_changes_nothing(variant: str, video: str) -> None:
     """A window twice as long, its second half masked; the time encoding alone tells it apart."""
-    model = net(variant, visual, positions=False)
-    x = inputs(visual)
-    longer = inputs(visual, seed=1, t_a=2 * T_A - 1, t_v=2 * T_V)
+    model = net(variant, video, positions=False)
+    x = inputs(video)
+    longer = inputs(video, seed=1, t_a=2 * T_A - 1, t_v=2 * T_V)
     longer[0][:, :T_V], longer[1][:, :, :T_A] = x[0], x[1]
     torch.testing.assert_close(model(*x).logits, model(*longer).logits, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("variant", "visual"), BOTH)
-@pytest.mark.parametrize("missing", ["sound", "visual", "both"])
-def test_a_missing_modality(variant: str, visual: str, missing: str) -> None:
+@pytest.mark.parametrize(("variant", "video"), BOTH)
+@pytest.mark.parametrize("missing", ["audio", "video", "both"])
+def test_a_missing_modality(variant: str, video: str, missing: str) -> None:
     """What stands in it changes nothing; what stands in the other still does; no NaN."""
-    model = net(variant, visual)
-    x = inputs(visual)
-    if missing != "visual":
+    model = net(variant, video)
+    x = inputs(video)
+    if missing != "video":
         x[3][:] = False
-    if missing != "sound":
+    if missing != "audio":
         x[2][:] = False
     out = model(*with_masked(x, 7.0), return_attention=True)
     assert out.logits.isfinite().all()
@@ -82,16 +82,16 @@ def test_a_missing_modality(variant: str, visual: str, missing: str) -> None:
         assert values.isfinite().all()
     again = model(*with_masked(x, float("nan")))
     torch.testing.assert_close(out.logits, again.logits, atol=1e-6, rtol=0)
-    left = {"sound": ("visual",), "visual": ("sound",), "both": ()}[missing]
-    heard = any(name in STREAMS.get(variant, ("sound", "visual")) for name in left)
+    left = {"audio": ("video",), "video": ("audio",), "both": ()}[missing]
+    heard = any(name in STREAMS.get(variant, ("audio", "video")) for name in left)
     changed = model(3 * x[0].flip(1) + 1, x[1].flip(2) + 1, x[2], x[3]).logits
     assert (not torch.allclose(out.logits, changed, atol=1e-6)) == heard
 
 
-@pytest.mark.parametrize(("variant", "visual"), BOTH)
-def test_gradient_reaches_every_parameter(variant: str, visual: str) -> None:
-    model = net(variant, visual)
-    out = model(*inputs(visual, b=4, seed=3))
+@pytest.mark.parametrize(("variant", "video"), BOTH)
+def test_gradient_reaches_every_parameter(variant: str, video: str) -> None:
+    model = net(variant, video)
+    out = model(*inputs(video, b=4, seed=3))
     weights = torch.randn(out.logits.shape)
     loss = (out.logits * weights).sum()
     for values in out.auxiliary.values():
@@ -116,8 +116,8 @@ def test_attention_rows_sum_to_one_over_real_keys(variant: str) -> None:
         assert (found.query_times.shape, found.key_times.shape) == ((t_q,), (t_k,)), name
         assert found.query_mask.shape == (b, t_q)
         assert (found.query_times.diff() > 0).all() and 0 <= found.query_times[0] < 0.5
-    if "cross_attention.sound" in out.attention:
-        found = out.attention["cross_attention.sound"]
+    if "cross_attention.audio" in out.attention:
+        found = out.attention["cross_attention.audio"]
         masked = ~x[2]  # the video branch keeps its clock
         assert not found.weights.swapaxes(1, 3).swapaxes(1, 2)[:, :, 0][0].isnan().any()
         assert not found.weights.amax(dim=(1, 2))[masked].any()
@@ -132,15 +132,15 @@ def test_attention_of_an_empty_stream_is_zero(variant: str) -> None:
     x[3][:] = False
     for name, found in model(*x, return_attention=True).attention.items():
         box, asker = name.split(".")
-        over_sound = (asker == "sound") == (box == "self_attention")
-        if over_sound:
+        over_audio = (asker == "audio") == (box == "self_attention")
+        if over_audio:
             assert not found.weights.any(), name
 
 
-@pytest.mark.parametrize(("variant", "visual"), BOTH)
-def test_batch_of_one_with_empty_audio(variant: str, visual: str) -> None:
-    model = net(variant, visual)
-    x = [part[:1] for part in inputs(visual)]
+@pytest.mark.parametrize(("variant", "video"), BOTH)
+def test_batch_of_one_with_empty_audio(variant: str, video: str) -> None:
+    model = net(variant, video)
+    x = [part[:1] for part in inputs(video)]
     x[3][:] = False
     assert model(*x).logits.isfinite().all()
     model.train()
@@ -165,31 +165,31 @@ def test_training_statistics_ignore_masked_frames() -> None:
 
 
 @pytest.mark.parametrize("variant", FEATURES)
-def test_real_takes(variant: str, feature_takes: tuple[ModelInput, Tensor]) -> None:
-    model = small(variant, sound_dim=64, visual_dim=7, n_labels=8)
-    out = model(*tensors(feature_takes[0]))
+def test_real_samples(variant: str, feature_samples: tuple[ModelInput, Tensor]) -> None:
+    model = small(variant, audio_dim=64, video_dim=7, n_labels=8)
+    out = model(*tensors(feature_samples[0]))
     assert out.logits.shape == (16, 8) and out.logits.isfinite().all()
     if variant not in STREAMS:
-        assert out.visual_tokens.shape == (16, 36, 128)
-    assert not out.sound_tokens[~out.sound_mask].any()
+        assert out.video_tokens.shape == (16, 36, 128)
+    assert not out.audio_tokens[~out.audio_mask].any()
 
 
 def test_names_and_sizes_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match="did you mean 'released'"):
         build_model("relesed")
-    with pytest.raises(ConfigError, match="visual_dim"):
-        ModelConfig(visual="features")
+    with pytest.raises(ConfigError, match="video_dim"):
+        ModelConfig(video="features")
     with pytest.raises(ConfigError, match="5 heads"):
         build_model("figure", heads=5)
     with pytest.raises(ConfigError, match="pixel front end"):
-        build_model("no_local", visual="features", visual_dim=7)
+        build_model("no_local", video="features", video_dim=7)
     with pytest.raises(ConfigError, match="same last width"):
-        ModelConfig(sound_widths=(8, 8, 8, 16))
+        ModelConfig(audio_widths=(8, 8, 8, 16))
     with pytest.raises(ConfigError, match="auxiliary=True"):
         build_model("figure", fusion="late")
     with pytest.raises(ConfigError, match="unknown sizes pool"):
         build_model("figure", pool="max")
-    with pytest.raises(ConfigError, match="visual trunk"):
+    with pytest.raises(ConfigError, match="video trunk"):
         build_model("figure", trunk={"depth": 3})
 
 
@@ -213,15 +213,15 @@ def test_sizes_survive_json() -> None:
         ("best", {"late": "self_cross", "positions": True, "dropout": 0.5, "fusion": "sum"}),
         ("best", {"pooling": "attentive", "fusion": "gated"}),
         ("best", {"fusion": "sum", "auxiliary": False}),
-        ("best", {"take_features": 2, "sound_trust": 0.5}),
-        ("best", {"take_features": 2, "face_parts": 3}),
-        ("best", {"pitch": True, "sound_stride": 2}),
-        ("best", {"pitch": True, "sound_norm": "none"}),
+        ("best", {"utterance_features": 2, "audio_weight": 0.5}),
+        ("best", {"utterance_features": 2, "n_segments": 3}),
+        ("best", {"pitch": True, "audio_stride": 2}),
+        ("best", {"pitch": True, "audio_norm": "none"}),
         ("best", {"late": "transformer", "fusion": "concatenation", "mlp_ratio": 1.0}),
         ("figure", {"residual": True, "positions": True, "pooling": "attentive"}),
-        ("figure", {"visual_widths": (6, 8, 10, 16), "sound_widths": (12, 16), "heads": 2}),
+        ("figure", {"video_widths": (6, 8, 10, 16), "audio_widths": (12, 16), "heads": 2}),
         ("released", {"auxiliary": True, "fusion": "late", "pooling": "max"}),
-        ("concatenation", {"sound_front": "conv2d", "pooling": "mean"}),
+        ("concatenation", {"audio_frontend": "conv2d", "pooling": "mean"}),
     ],
 )
 def test_options_of_every_kind(variant: str, options: dict[str, object]) -> None:

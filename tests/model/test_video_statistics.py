@@ -6,13 +6,13 @@ import torch
 
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig, build_model
-from avtca.model.video_statistics import FaceExpert
+from avtca.model.video_statistics import VideoStatisticsHead
 
 STEPS, PARTS = 12, 5
 
 
 def drawn(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Three probabilities, two other features and one of the take, ``(1, 12, 6)``, and a mask."""
+    """Three probabilities, two other features and one of the sample, ``(1, 12, 6)``, and a mask."""
     rng = np.random.default_rng(seed)
     features = np.hstack((rng.dirichlet((0.3, 1, 1), STEPS), rng.normal(0, 3, (STEPS, 3))))
     mask = np.ones(STEPS, bool)
@@ -20,8 +20,8 @@ def drawn(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(features[None]).float(), torch.from_numpy(mask[None])
 
 
-def box() -> FaceExpert:
-    return FaceExpert(5, 4, parts=PARTS, probabilities=3)
+def box() -> VideoStatisticsHead:
+    return VideoStatisticsHead(5, 4, parts=PARTS, probabilities=3)
 
 
 def by_hand(features: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_statistics_are_those_computed_step_by_step(seed):
     assert np.allclose(found, by_hand(features[0].numpy(), mask[0].numpy()), atol=1e-3)
 
 
-def test_what_is_not_real_and_what_is_of_the_take_change_nothing():
+def test_what_is_not_real_and_what_is_of_the_sample_change_nothing():
     features, mask = drawn()
     other = torch.where(mask[..., None], features, 1e6)
     other[..., 5] = 7.0
@@ -57,22 +57,24 @@ def test_hardly_any_face_gives_numbers_and_none_says_nothing(real):
 
 def test_it_is_one_of_the_experts_of_the_product():
     torch.manual_seed(0)
-    sizes = {"visual": "features", "visual_dim": 6, "sound_dim": 40, "probabilities": 3}
-    network = build_model("best", ModelConfig(**sizes, face_parts=PARTS, take_features=1)).eval()
+    sizes = {"video": "features", "video_dim": 6, "audio_dim": 40, "probabilities": 3}
+    network = build_model(
+        "best", ModelConfig(**sizes, n_segments=PARTS, utterance_features=1)
+    ).eval()
     features, mask = drawn()
-    sound = torch.randn(1, 40, 30)
-    out = network(features, sound, mask, None)
-    experts = [out.auxiliary[name] for name in ("sound", "visual", "face", "take")]
+    audio = torch.randn(1, 40, 30)
+    out = network(features, audio, mask, None)
+    experts = [out.auxiliary[name] for name in ("audio", "video", "face", "utterance")]
     assert torch.allclose(out.logits, sum(x.log_softmax(1) for x in experts), atol=1e-5)
-    blind = network(features, sound, torch.zeros_like(mask), None)
-    assert torch.allclose(blind.logits, blind.auxiliary["sound"].log_softmax(1), atol=1e-5)
+    blind = network(features, audio, torch.zeros_like(mask), None)
+    assert torch.allclose(blind.logits, blind.auxiliary["audio"].log_softmax(1), atol=1e-5)
 
 
 def test_where_it_cannot_be():
-    sizes = {"visual": "features", "visual_dim": 6, "sound_dim": 40}
-    with pytest.raises(ConfigError, match="face_parts 5 without a product of experts"):
-        build_model("figure", ModelConfig(**sizes, face_parts=5))
-    with pytest.raises(ConfigError, match="face_parts 5 with visual='pixels'"):
-        ModelConfig(face_parts=5)
-    with pytest.raises(ConfigError, match="face_parts -1"):
-        ModelConfig(**sizes, face_parts=-1)
+    sizes = {"video": "features", "video_dim": 6, "audio_dim": 40}
+    with pytest.raises(ConfigError, match="n_segments 5 without a product of experts"):
+        build_model("figure", ModelConfig(**sizes, n_segments=5))
+    with pytest.raises(ConfigError, match="n_segments 5 with video='pixels'"):
+        ModelConfig(n_segments=5)
+    with pytest.raises(ConfigError, match="n_segments -1"):
+        ModelConfig(**sizes, n_segments=-1)

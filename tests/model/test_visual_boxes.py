@@ -1,4 +1,4 @@
-"""Each box of the visual trunk against a second formula, on tiny fixed weights."""
+"""Each box of the video trunk against a second formula, on tiny fixed weights."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from numpy_boxes import batch_norm, conv2d, linear, max_pool2d, relu, same, sigm
 from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.inverted_residual import InvertedResidualUnit, inverted_residual_stage
 from avtca.model.local_features import LocalFeatureExtractor
-from avtca.model.video_trunk import VisualTrunk
+from avtca.model.video_trunk import VideoTrunk
 
 
 @pytest.mark.parametrize(("channel", "spatial"), [(1, 1), (1, 0), (0, 1), (0, 0)])
@@ -86,8 +86,8 @@ def test_inverted_residual_units() -> None:
         InvertedResidualUnit(3, 8, stride=1)
 
 
-def test_visual_trunk_as_the_figure_draws_it() -> None:
-    box = stir(VisualTrunk(units=(1, 1), width=5, local_kind="depthwise"))
+def test_video_trunk_as_the_figure_draws_it() -> None:
+    box = stir(VideoTrunk(units=(1, 1), width=5, local_kind="depthwise"))
     x = torch.rand(1, 3, 32, 32)
     w, a = weights(box), x.double().numpy()
     stem = relu(batch_norm(conv2d(a, w["stem.0.weight"], stride=2, padding=1), w, "stem.1"))

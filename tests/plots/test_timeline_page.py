@@ -91,7 +91,7 @@ def test_csv_has_a_row_a_window_and_empty_cells_for_gaps():
     assert lines[2].endswith(",,,,,,")
 
 
-def test_csv_is_written_where_asked(tmp_path):
+def test_csv_is_written_where_action(tmp_path):
     made = report([row(0, 2, 0.8)])
     assert made.to_csv(tmp_path / "a.csv") == (tmp_path / "a.csv").read_text()
 

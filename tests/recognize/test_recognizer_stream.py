@@ -10,19 +10,19 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import best_detector
 from avtca.labels import SEVEN
-from avtca.media import open_clip
+from avtca.media import open_media
 from avtca.recognize.recognizer import Recognizer
 from avtca.recognize.report import MAIN
 
 SPEC = ClipSpec(
     window_s=1.6,
     video_steps=16,
-    visual="features",
-    visual_features="test",
-    visual_dim=5,
+    video="features",
+    video_features="test",
+    video_dim=5,
     sample_rate=16_000,
-    sound="logmel",
-    sound_dim=16,
+    audio="logmel",
+    audio_dim=16,
     n_fft=512,
     hop=160,
     labels=SEVEN,
@@ -49,20 +49,20 @@ def test_the_windows_are_those_of_the_one_door(recognizer, sample_clips, name, h
     assert report.timeline[0].start_s == 0
 
 
-def test_sound_of_a_window_is_that_of_the_whole_file(recognizer, sample_clips):
+def test_audio_of_a_window_is_that_of_the_whole_file(recognizer, sample_clips):
     path = sample_clips / "01-01-01-01-01-01-01.mp4"
     report = recognizer.predict(path)
-    wave = np.concatenate(list(open_clip(path).sound(SPEC.sample_rate)))
+    wave = np.concatenate(list(open_media(path).audio(SPEC.sample_rate)))
     batch = recognizer.engine.batches[0]
     for i, row in enumerate(report.timeline):
         if "voice" not in row.modalities:
-            assert not batch.sound_mask[i].any()
+            assert not batch.audio_mask[i].any()
             continue
         first = round(row.start_s * SPEC.sample_rate)
         cut = wave[first : first + SPEC.window_samples]
-        sound, mask = preprocess.sound_window(cut, SPEC)
-        np.testing.assert_array_equal(batch.sound[i], sound)
-        np.testing.assert_array_equal(batch.sound_mask[i], mask)
+        audio, mask = preprocess.audio_window(cut, SPEC)
+        np.testing.assert_array_equal(batch.audio[i], audio)
+        np.testing.assert_array_equal(batch.audio_mask[i], mask)
 
 
 def test_faces_are_seen_where_they_are(recognizer, sample_clips):
@@ -121,8 +121,8 @@ def test_window_and_hop_that_cannot_be(recognizer, sample_clips):
 def test_a_shorter_window_masks_the_rest(recognizer, sample_clips):
     report = recognizer.predict(sample_clips / "01-01-01-01-01-01-01.mp4", window_s=0.8)
     batch = recognizer.engine.batches[0]
-    assert not batch.visual_mask[:, 8:].any()
-    assert not batch.sound_mask[:, 80:].any()
+    assert not batch.video_mask[:, 8:].any()
+    assert not batch.audio_mask[:, 80:].any()
     assert report.timeline[0].end_s == pytest.approx(0.8)
 
 
@@ -142,16 +142,16 @@ def test_neither_face_nor_voice_is_one_clear_line(recognizer, tmp_path):
 def test_a_picture_is_read_from_the_face(recognizer, sample_clips, tmp_path):
     from PIL import Image
 
-    frame = next(iter(open_clip(sample_clips / "01-01-01-01-01-01-01.mp4").frames(1.0)))
+    frame = next(iter(open_media(sample_clips / "01-01-01-01-01-01-01.mp4").frames(1.0)))
     path = tmp_path / "face.png"
     Image.fromarray(frame.rgb).save(path)
     report = recognizer.predict(path)
     assert report.modalities == ("face",)
     assert len(report.timeline) == 1
-    assert any("no sound" in warning for warning in report.warnings)
+    assert any("no audio" in warning for warning in report.warnings)
 
 
-def test_a_sound_file_is_read_from_the_voice(recognizer, corpora):
+def test_a_audio_file_is_read_from_the_voice(recognizer, corpora):
     flac = next(iter(sorted((corpora / "ravdess" / "audio").glob("*.flac"))))
     report = recognizer.predict(flac)
     assert report.modalities == ("voice",)
@@ -168,8 +168,8 @@ def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detect
         crop_px=48,
         colour="grey",
         sample_rate=16_000,
-        sound="logmel",
-        sound_dim=16,
+        audio="logmel",
+        audio_dim=16,
         n_fft=512,
         hop=160,
         labels=SEVEN,
@@ -180,18 +180,18 @@ def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detect
     layout = read_corpus("folder", tmp_path / "clips", spec)
     prepare(layout, tmp_path / "cache", spec, workers=0, lossless=True)
     corpus = PreparedCorpus.open(tmp_path / "cache")
-    trained = corpus.windows(corpus.takes[0])
+    trained = corpus.windows(corpus.samples[0])
 
     engine = RecordingEngine(spec)
     report = Recognizer(engine, detector).predict(source / "one.mp4")
     served = engine.batches[0]
     assert len(trained) == len(served) == len(report.timeline)
-    np.testing.assert_array_equal(served.visual_mask, trained.visual_mask)
-    np.testing.assert_array_equal(served.visual, trained.visual)
-    heard = served.sound_mask.any(axis=1)
+    np.testing.assert_array_equal(served.video_mask, trained.video_mask)
+    np.testing.assert_array_equal(served.video, trained.video)
+    heard = served.audio_mask.any(axis=1)
     assert heard.any()
-    np.testing.assert_array_equal(served.sound[heard], trained.sound[heard])
-    np.testing.assert_array_equal(served.sound_mask[heard], trained.sound_mask[heard])
+    np.testing.assert_array_equal(served.audio[heard], trained.audio[heard])
+    np.testing.assert_array_equal(served.audio_mask[heard], trained.audio_mask[heard])
 
 
 def test_half_a_film_is_read_by_half_and_not_sure(sample_clips, corpora, tmp_path, detector):

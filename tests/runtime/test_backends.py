@@ -19,8 +19,8 @@ PIXELS = ClipSpec(
     video_steps=4,
     crop_px=32,
     sample_rate=16_000,
-    sound="logmel",
-    sound_dim=16,
+    audio="logmel",
+    audio_dim=16,
     n_fft=512,
     hop=320,
     labels=("calm", "angry", "bored"),
@@ -47,7 +47,7 @@ def test_a_checkpoint_that_reads_pixels_recognises(checkpoint, sample_clips):
 
 
 def test_a_checkpoint_on_other_features_is_refused(tmp_path):
-    spec = ClipSpec(visual="features", visual_features="openface_au", visual_dim=17, labels=SEVEN)
+    spec = ClipSpec(video="features", video_features="openface_au", video_dim=17, labels=SEVEN)
     network = build_model("figure", ModelConfig.for_spec(spec)).eval()
     save_checkpoint(tmp_path / "au", network, spec)
     with pytest.raises(CheckpointError, match="openface_au"):

@@ -14,8 +14,8 @@ from avtca.corpora import read_corpus
 from avtca.corpora.index import SYNTHETIC
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS
-from avtca.media import open_clip
-from avtca.synthetic.corpus import synth_clip, synth_corpus, synth_takes
+from avtca.media import open_media
+from avtca.synthetic.corpus import synth_clip, synth_corpus, synth_samples
 from avtca.synthetic.face import EXPRESSIONS, TOP, UNIT, Head
 from avtca.synthetic.film import film, person
 from avtca.synthetic.voice import RATE, speak
@@ -46,13 +46,13 @@ def pitch(wave):
     return float(np.median(found))
 
 
-def test_clip_has_picture_and_sound_and_says_synthetic(tmp_path):
+def test_clip_has_picture_and_audio_and_says_synthetic(tmp_path):
     path = synth_clip(tmp_path / "a.mp4", emotion="happy", speaker=2, seed=1, seconds=1.0)
-    clip = open_clip(path)
+    clip = open_media(path)
     assert (clip.info.width, clip.info.height) == (1280, 720)
     assert clip.duration_s == pytest.approx(1.0, abs=0.02)
     assert len(list(clip.frames(30))) == 30
-    wave = np.concatenate(list(clip.sound(16_000)))
+    wave = np.concatenate(list(clip.audio(16_000)))
     assert len(wave) / 16_000 == pytest.approx(1.0, abs=0.05)
     assert 0.05 < np.abs(wave).max() <= 1.0
     with av.open(str(path)) as container:
@@ -68,7 +68,7 @@ def test_same_arguments_same_bytes_and_others_not(tmp_path):
         {"emotion": "angry"},
         {"speaker": 2},
         {"seed": 4},
-        {"take": 1},
+        {"sample": 1},
         {"statement": 2},
         {"strength": 0.5},
     ]
@@ -161,27 +161,27 @@ def test_strength_zero_is_neutral_speech():
 
 def test_a_full_set_is_ravdess(corpora):
     real = {path.stem[3:] for path in (corpora / "ravdess/audio").glob("*.flac")}
-    made = [take.path.removesuffix(".mp4") for take in synth_takes(1440, 24)]
+    made = [sample.path.removesuffix(".mp4") for sample in synth_samples(1440, 24)]
     assert len(real) == 1440 and {path.split("/")[1][3:] for path in made} == real
     assert all(path.startswith(f"Actor_{path[-2:]}/01-01-") for path in made)
 
 
-@pytest.mark.parametrize(("takes", "speakers"), [(8, 1), (16, 4), (24, 3), (2880, 24), (100, 99)])
-def test_takes_are_dealt_evenly(takes, speakers):
-    made = synth_takes(takes, speakers)
-    assert len({take.path for take in made}) == len(made) == takes
-    counts = Counter(take.speaker for take in made)
+@pytest.mark.parametrize(("samples", "speakers"), [(8, 1), (16, 4), (24, 3), (2880, 24), (100, 99)])
+def test_samples_are_dealt_evenly(samples, speakers):
+    made = synth_samples(samples, speakers)
+    assert len({sample.path for sample in made}) == len(made) == samples
+    counts = Counter(sample.speaker for sample in made)
     assert set(counts) == set(range(1, speakers + 1))
     assert max(counts.values()) - min(counts.values()) <= 1
-    emotions = Counter(take.emotion for take in made)
+    emotions = Counter(sample.emotion for sample in made)
     assert set(emotions) == set(range(1, 9))
-    assert all(take.intensity == 1 for take in made if take.emotion == 1)
+    assert all(sample.intensity == 1 for sample in made if sample.emotion == 1)
 
 
-@pytest.mark.parametrize(("takes", "speakers"), [(3, 4), (5, 0), (0, 0), (200, 100)])
-def test_numbers_of_takes_that_cannot_be(takes, speakers):
+@pytest.mark.parametrize(("samples", "speakers"), [(3, 4), (5, 0), (0, 0), (200, 100)])
+def test_numbers_of_samples_that_cannot_be(samples, speakers):
     with pytest.raises(CorpusError):
-        synth_takes(takes, speakers)
+        synth_samples(samples, speakers)
 
 
 def files(root):
@@ -227,7 +227,7 @@ def test_an_error_of_a_worker_arrives_whole(tmp_path):
         path.parent.write_text("a file where a folder should be")
     with pytest.raises(CorpusError) as caught:
         synth_corpus(tmp_path, 2, 2, 1, **TINY, workers=2)
-    assert caught.value.asked.startswith("write ") and caught.value.remedy
+    assert caught.value.action.startswith("write ") and caught.value.fix
 
 
 def test_a_full_disk_leaves_nothing_of_its_own(tmp_path):
@@ -246,8 +246,8 @@ def test_a_full_disk_leaves_nothing_of_its_own(tmp_path):
 
 def test_more_than_ravdess_has_is_read_and_called_synthetic(tmp_path):
     """Thirty people, or more than two repetitions, have names that RAVDESS has not."""
-    for take in [*synth_takes(31, 31), *synth_takes(61, 1)]:
-        path = tmp_path / take.path
+    for sample in [*synth_samples(31, 31), *synth_samples(61, 1)]:
+        path = tmp_path / sample.path
         path.parent.mkdir(exist_ok=True)
         path.touch()
     layout = read_corpus("ravdess", tmp_path, ClipSpec())

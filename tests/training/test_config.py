@@ -33,8 +33,8 @@ def test_every_configuration_is_valid_and_says_what_it_is_for(path):
     assert experiment.data.allow_leak == ("random" in experiment.data.folds)
     spec = ClipSpec(labels=("a", "b"))
     if path.with_name("clipspec.json").exists() or "sequences" in str(path):
-        dim = 7 + experiment.model.sizes.get("take_features", 0)
-        spec = ClipSpec(visual="features", visual_features="x", visual_dim=dim, labels=("a", "b"))
+        dim = 7 + experiment.model.sizes.get("utterance_features", 0)
+        spec = ClipSpec(video="features", video_features="x", video_dim=dim, labels=("a", "b"))
     network = build_model(
         experiment.model.variant, ModelConfig.for_spec(spec, **experiment.model.sizes)
     )
@@ -93,7 +93,7 @@ def test_unknown_sizes(minimal):
 
 def test_values_of_the_wrong_kind_are_named_together(minimal):
     changes = [
-        "model.sizes={heads: abc, visual_widths: 8, n_labels: 7}",
+        "model.sizes={heads: abc, video_widths: 8, n_labels: 7}",
         "clip.hop=0",
         "seeds=[1, -1]",
     ]
@@ -102,7 +102,7 @@ def test_values_of_the_wrong_kind_are_named_together(minimal):
     for words in (
         "3 errors",
         "sizes.heads 'abc'",
-        "sizes.visual_widths 8",
+        "sizes.video_widths 8",
         "sizes.n_labels follows from the data",
         "clip.hop: Input should be greater than 0",
         "seeds.1: Input should be greater than or equal to 0",
@@ -115,7 +115,7 @@ def test_values_of_the_wrong_kind_are_named_together(minimal):
     [
         (["seeds=[1, 1]"], "a seed is named twice"),
         (["train.augmentation={crop: false, crop_slack_s: 0.5}"], "this crop does not draw"),
-        (["train.augmentation.mixup=0.2", "train.batch=1"], "mixup mixes takes of a batch"),
+        (["train.augmentation.mixup=0.2", "train.batch=1"], "mixup mixes samples of a batch"),
     ],
 )
 def test_what_could_never_have_an_effect(minimal, changes, words):
@@ -147,7 +147,7 @@ def test_set_that_is_none(minimal, change):
         (["train.optimiser.step_epochs=[9]"], "no effect on schedule 'cosine'"),
         (["train.optimiser.warmup_epochs=40"], "never ends"),
         (
-            ["train.modality_dropout={form: whole, sound: 0, visual: 0}"],
+            ["train.modality_dropout={form: whole, audio: 0, video: 0}"],
             "'whole' with probability 0 could never fire",
         ),
         (["train.loss=binary", "train.label_smoothing=0.1"], "label smoothing is for"),

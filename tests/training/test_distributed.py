@@ -46,10 +46,10 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_cross_validate(tmp_path):
-    make_corpus(tmp_path, takes=24)
+    make_corpus(tmp_path, samples=24)
     folds = make_folds(tmp_path / "folds.json")
     config = tmp_path / "made.yaml"
-    sizes = {"visual_widths": [8, 8, 8, 8], "sound_widths": [8, 8, 8, 8]}
+    sizes = {"video_widths": [8, 8, 8, 8], "audio_widths": [8, 8, 8, 8]}
     config.write_text(
         yaml.safe_dump(
             {
@@ -68,7 +68,7 @@ def test_two_processes_cross_validate(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads((tmp_path / "cv" / "result.json").read_text())
-    assert result["takes"] == 24
+    assert result["samples"] == 24
     assert done.stdout.count("result:") == 1
 
 

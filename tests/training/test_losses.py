@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from avtca.data.windows import Batch
 from avtca.errors import ConfigError
-from avtca.training.losses import Objective, balanced_weights, drop_modalities, mix_takes
-from avtca.training.train_config import ModalityDropout, Recipe
+from avtca.training.losses import EmotionLoss, apply_modality_dropout, balanced_weights, mixup_batch
+from avtca.training.train_config import ModalityDropout, TrainConfig
 
 
 def make_batch(b=8, *, seed=0):
@@ -32,8 +32,8 @@ def test_cross_entropy_with_smoothing_and_weights_equals_its_formula():
     z = rng.standard_normal((6, 4))
     t = rng.dirichlet(np.ones(4), 6)
     counts = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 1, 2, 3, 3]]
-    recipe = Recipe(label_smoothing=0.1, class_weights=True)
-    objective = Objective(recipe, counts)
+    recipe = TrainConfig(label_smoothing=0.1, class_weights=True)
+    objective = EmotionLoss(recipe, counts)
     w = 8 / (4 * np.array([3, 2, 1, 2]))
     smooth = 0.9 * t + 0.1 / 4
     wanted = -(w * smooth * np.log(softmax(z))).sum(1)
@@ -44,7 +44,7 @@ def test_cross_entropy_with_smoothing_and_weights_equals_its_formula():
 def test_binary_loss_equals_its_formula():
     rng = np.random.default_rng(1)
     z, t = rng.standard_normal((6, 3)), (rng.random((6, 3)) < 0.4).astype(float)
-    objective = Objective(Recipe(loss="binary"), t.astype(np.float32))
+    objective = EmotionLoss(TrainConfig(loss="binary"), t.astype(np.float32))
     p = 1 / (1 + np.exp(-z))
     wanted = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(1)
     np.testing.assert_allclose(objective(torch.tensor(z), torch.tensor(t)).numpy(), wanted)
@@ -61,68 +61,68 @@ def test_weights_make_every_label_count_the_same():
 
 def test_shares_that_do_not_sum_to_one_need_the_binary_loss():
     with pytest.raises(ConfigError, match="do not sum to 1"):
-        Objective(Recipe(), np.array([[1, 1, 0]], np.float32))
+        EmotionLoss(TrainConfig(), np.array([[1, 1, 0]], np.float32))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
-def test_whole_dropout_never_empties_a_take_and_fires(seed):
+def test_whole_dropout_never_empties_a_sample_and_fires(seed):
     batch = make_batch(64, seed=seed % 7)
-    form = ModalityDropout(form="whole", sound=0.3, visual=0.3)
-    out = drop_modalities(batch, form, torch.Generator().manual_seed(seed))
-    heard, seen = out.sound_mask.any(1), out.visual_mask.any(1)
-    had = batch.sound_mask.any(1) | batch.visual_mask.any(1)
+    form = ModalityDropout(form="whole", audio=0.3, video=0.3)
+    out = apply_modality_dropout(batch, form, torch.Generator().manual_seed(seed))
+    heard, seen = out.audio_mask.any(1), out.video_mask.any(1)
+    had = batch.audio_mask.any(1) | batch.video_mask.any(1)
     assert torch.equal(heard | seen, had)
-    assert not (out.sound_mask & ~batch.sound_mask).any()
+    assert not (out.audio_mask & ~batch.audio_mask).any()
     assert (~heard).any() and (~seen).any() and (heard & seen).any()
-    assert torch.equal(out.sound, batch.sound)
+    assert torch.equal(out.audio, batch.audio)
 
 
 def test_softhard_is_the_parents_four_fold_batch():
     batch = make_batch(6)
-    out = drop_modalities(batch, ModalityDropout(form="softhard"), torch.Generator())
+    out = apply_modality_dropout(batch, ModalityDropout(form="softhard"), torch.Generator())
     whole, soft, seen, heard = (Batch(*(x[k : k + 6] for x in out)) for k in range(0, 24, 6))
     assert len(out.target) == 24
     assert torch.equal(out.target, batch.target.repeat(4, 1))
     assert all(torch.equal(a, b) for a, b in zip(whole, batch, strict=True))
-    share = (soft.sound / batch.sound)[:, 0, 0]
-    torch.testing.assert_close(soft.sound, batch.sound * share[:, None, None])
-    torch.testing.assert_close(soft.visual, batch.visual * (1 - share)[:, None, None])
+    share = (soft.audio / batch.audio)[:, 0, 0]
+    torch.testing.assert_close(soft.audio, batch.audio * share[:, None, None])
+    torch.testing.assert_close(soft.video, batch.video * (1 - share)[:, None, None])
     assert ((share >= 0) & (share <= 1)).all() and share.std() > 0.1
-    assert not seen.sound_mask.any() and torch.equal(seen.visual_mask, batch.visual_mask)
-    assert not heard.visual_mask.any() and torch.equal(heard.sound_mask, batch.sound_mask)
+    assert not seen.audio_mask.any() and torch.equal(seen.video_mask, batch.video_mask)
+    assert not heard.video_mask.any() and torch.equal(heard.audio_mask, batch.audio_mask)
 
 
-def test_softhard_leaves_something_of_takes_with_one_modality():
+def test_softhard_leaves_something_of_samples_with_one_modality():
     batch = make_batch(4)
-    batch = batch._replace(visual_mask=torch.zeros_like(batch.visual_mask))
-    out = drop_modalities(batch, ModalityDropout(form="softhard"), torch.Generator())
-    assert out.sound_mask.any(1).all()
+    batch = batch._replace(video_mask=torch.zeros_like(batch.video_mask))
+    out = apply_modality_dropout(batch, ModalityDropout(form="softhard"), torch.Generator())
+    assert out.audio_mask.any(1).all()
 
 
 def test_mixup_mixes_modalities_and_labels_by_one_share():
     batch = make_batch(16)
     full = batch._replace(
-        visual_mask=torch.ones_like(batch.visual_mask), sound_mask=torch.ones_like(batch.sound_mask)
+        video_mask=torch.ones_like(batch.video_mask), audio_mask=torch.ones_like(batch.audio_mask)
     )
-    out = mix_takes(full, 0.4, torch.Generator().manual_seed(3))
+    out = mixup_batch(full, 0.4, torch.Generator().manual_seed(3))
     torch.testing.assert_close(out.target.sum(1), torch.ones(16))
     assert (out.target.max(1).values >= 0.5).all()
-    assert not torch.equal(out.sound, full.sound)
-    # Each take is a mixture with one other, found again by least squares on its sound.
+    assert not torch.equal(out.audio, full.audio)
+    # Each sample is a mixture with one other, found again by least squares on its audio.
     for i in range(16):
         fits = []
         for j in range(16):
             if j == i:
                 continue
-            difference = (full.sound[j] - full.sound[i]).ravel()
-            moved = (out.sound[i] - full.sound[i]).ravel()
+            difference = (full.audio[j] - full.audio[i]).ravel()
+            moved = (out.audio[i] - full.audio[i]).ravel()
             s = float((moved @ difference) / (difference @ difference))
             fits.append((float((moved - s * difference).norm()), j, s))
         error, j, s = min(fits)
         assert error < 1e-4
         torch.testing.assert_close(
-            out.visual[i], full.visual[i] * (1 - s) + full.visual[j] * s, atol=1e-4, rtol=1e-4
+            out.video[i], full.video[i] * (1 - s) + full.video[j] * s, atol=1e-4, rtol=1e-4
         )
         torch.testing.assert_close(
             out.target[i], full.target[i] * (1 - s) + full.target[j] * s, atol=1e-4, rtol=1e-4

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from made_takes import SPEC
+from made_samples import SPEC
 
 from avtca.training.trainer import new_network
 
 
 def test_level_is_for_decibels() -> None:
-    logmel, mfcc = replace(SPEC, sound="logmel"), replace(SPEC, sound="mfcc")
-    assert new_network("best", logmel).sound_front.by_level
-    assert not new_network("best", mfcc).sound_front.by_level
-    assert new_network("best", mfcc).sound_front.norm is not None
-    assert new_network("best", mfcc, sound_norm="level").sound_front.by_level
-    assert new_network("released", mfcc).sound_front.norm is None
+    logmel, mfcc = replace(SPEC, audio="logmel"), replace(SPEC, audio="mfcc")
+    assert new_network("best", logmel).audio_frontend.by_level
+    assert not new_network("best", mfcc).audio_frontend.by_level
+    assert new_network("best", mfcc).audio_frontend.norm is not None
+    assert new_network("best", mfcc, audio_norm="level").audio_frontend.by_level
+    assert new_network("released", mfcc).audio_frontend.norm is None

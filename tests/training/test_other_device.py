@@ -1,4 +1,4 @@
-"""A training step takes all that it draws to where the network is.
+"""A training step samples all that it draws to where the network is.
 
 PyTorch's meta device stands for a graphics card: a tensor of it together with one of the
 processor's raises, too.
@@ -12,7 +12,7 @@ from small_spec import SPEC
 from avtca.data.windows import Batch
 from avtca.model import VARIANTS
 from avtca.training.module import Training
-from avtca.training.train_config import Augmentation, ModalityDropout, Recipe
+from avtca.training.train_config import Augmentation, ModalityDropout, TrainConfig
 from avtca.training.trainer import new_network
 
 SEQUENCES = [name for name in VARIANTS if not name.startswith("no_")]
@@ -20,13 +20,13 @@ SEQUENCES = [name for name in VARIANTS if not name.startswith("no_")]
 
 
 def elsewhere(spec, b=4):
-    visual = torch.rand(b, spec.video_steps, *spec.step_shape)
-    sound = torch.randn(b, spec.sound_dim, spec.sound_steps)
+    video = torch.rand(b, spec.video_steps, *spec.step_shape)
+    audio = torch.randn(b, spec.audio_dim, spec.audio_steps)
     batch = Batch(
-        visual,
-        torch.ones(visual.shape[:2], dtype=torch.bool),
-        sound,
-        torch.ones(b, spec.sound_steps, dtype=torch.bool),
+        video,
+        torch.ones(video.shape[:2], dtype=torch.bool),
+        audio,
+        torch.ones(b, spec.audio_steps, dtype=torch.bool),
         torch.eye(len(spec.labels))[torch.arange(b) % len(spec.labels)],
         torch.arange(b),
     )
@@ -38,7 +38,7 @@ def elsewhere(spec, b=4):
 def test_a_step_mixes_no_devices(variant, form):
     spec = SPEC
     network = new_network(variant, spec, seed=0)
-    recipe = Recipe(
+    recipe = TrainConfig(
         modality_dropout=ModalityDropout(form=form),
         augmentation=Augmentation(mixup=0.2),
         auxiliary=0.3,

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_takes import SPEC
+from made_samples import SPEC
 
 from avtca.errors import ConfigError
 from avtca.model import save_checkpoint
 from avtca.training.pretrained import start_from
 from avtca.training.trainer import new_network
 
-SIZES = {"visual_widths": (8, 8, 8, 8), "sound_widths": (8, 8, 8, 8), "auxiliary": True}
+SIZES = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8), "auxiliary": True}
 MINE, THEIRS = ("sad", "calm", "happy"), ("happy", "angry", "sad")
 
 
@@ -23,18 +23,18 @@ def test_rows_of_labels_that_both_name_are_taken_by_name(tmp_path):
     found = start_from(mine, MINE, tmp_path / "theirs")
     assert found["start"]["taken"] == found["start"]["of"] == len(fresh)
     old, new = theirs.state_dict(), mine.state_dict()
-    for name in ("head.linear.weight", "auxiliary.sound.bias"):
+    for name in ("head.linear.weight", "auxiliary.audio.bias"):
         for label in ("sad", "happy"):
             assert torch.equal(new[name][MINE.index(label)], old[name][THEIRS.index(label)])
         assert torch.equal(new[name][1], fresh[name][1])  # calm is not among theirs
-    assert torch.equal(new["sound_before.0.conv.weight"], old["sound_before.0.conv.weight"])
+    assert torch.equal(new["audio_before.0.conv.weight"], old["audio_before.0.conv.weight"])
 
 
 def test_a_network_of_which_nothing_fits_is_refused(tmp_path):
     save_checkpoint(
         tmp_path / "small", new_network("audio_only", SPEC, **SIZES | {"auxiliary": False}), SPEC
     )
-    wide = {"visual_widths": (16, 16, 16, 16), "sound_widths": (16, 16, 16, 16)}
+    wide = {"video_widths": (16, 16, 16, 16), "audio_widths": (16, 16, 16, 16)}
     mine = new_network("video_only", replace(SPEC, labels=("other",)), **wide)
     with pytest.raises(ConfigError, match="none of its weights fits"):
         start_from(mine, ("other",), tmp_path / "small")

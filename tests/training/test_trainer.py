@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from made_takes import SPEC, make_takes
+from made_samples import SPEC, make_samples
 
 from avtca.errors import ClipSpecMismatch, ConfigError
-from avtca.evaluation.inference import predict_takes
+from avtca.evaluation.inference import predict_samples
 from avtca.model import load_checkpoint
-from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, Recipe
+from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network
 
-SMALL = {"visual_widths": (8, 8, 16, 16), "sound_widths": (8, 16, 16, 16), "dropout": 0.2}
-EVERYTHING = Recipe(
+SMALL = {"video_widths": (8, 8, 16, 16), "audio_widths": (8, 16, 16, 16), "dropout": 0.2}
+EVERYTHING = TrainConfig(
     epochs=5,
     batch=8,
     seed=3,
@@ -27,7 +27,7 @@ EVERYTHING = Recipe(
     auxiliary=0.5,
     label_smoothing=0.1,
     class_weights=True,
-    modality_dropout=ModalityDropout(form="whole", sound=0.2, visual=0.2),
+    modality_dropout=ModalityDropout(form="whole", audio=0.2, video=0.2),
     augmentation=Augmentation(
         waveform=0.3, gain_db=6, time_masks=1, band_masks=1, step_dropout=0.1, mixup=0.3
     ),
@@ -37,9 +37,9 @@ EVERYTHING = Recipe(
 
 def run(out, recipe=EVERYTHING, variant="best", **more):
     torch.set_num_threads(1)
-    validation = make_takes(12, seed=1)
+    validation = make_samples(12, seed=1)
     network = new_network(variant, SPEC, seed=recipe.seed, **SMALL)
-    return fit(network, recipe, make_takes(24), validation, out=out, **more)
+    return fit(network, recipe, make_samples(24), validation, out=out, **more)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def unbroken(tmp_path_factory):
 
 
 def test_learns_what_can_be_heard_and_seen(tmp_path):
-    recipe = Recipe(
+    recipe = TrainConfig(
         epochs=10, batch=8, augmentation=Augmentation(), optimiser=Optimiser(learning_rate=0.01)
     )
     result = run(tmp_path, recipe)
-    test = make_takes(30, seed=2)
-    said = predict_takes(result.network, test)
+    test = make_samples(30, seed=2)
+    said = predict_samples(result.network, test)
     assert np.allclose(said.sum(1), 1)
     assert (said.argmax(1) == test.labels).mean() > 0.9
 
@@ -94,8 +94,8 @@ def test_a_finished_run_is_not_trained_again(unbroken):
 
 
 def test_the_kept_weights_give_the_kept_figures(unbroken):
-    validation = make_takes(12, seed=1)
-    said = predict_takes(unbroken.network, validation)
+    validation = make_samples(12, seed=1)
+    said = predict_samples(unbroken.network, validation)
     assert (said.argmax(1) == validation.labels).mean() == pytest.approx(
         unbroken.figures["accuracy"]
     )
@@ -117,7 +117,7 @@ def test_what_is_written_before_the_first_step(tmp_path):
     assert card["recipe"]["optimiser"]["learning_rate"] == 0.01
     assert card["clip_spec_hash"] == SPEC.hash
     assert card["provenance"]["folds"] == "made"
-    assert card["train"]["takes"] == 24 and len(card["train"]["speakers"]) == 4
+    assert card["train"]["samples"] == 24 and len(card["train"]["speakers"]) == 4
     assert card["versions"]["torch"] == torch.__version__
     assert "commit" in card["versions"]
 
@@ -133,7 +133,7 @@ def test_a_refused_run_writes_nothing_and_may_be_corrected(tmp_path):
     with pytest.raises(ConfigError, match="'pixels' varies face crops"):
         run(tmp_path / "new", wrong, begin=lambda: called.append(1))
     assert not (tmp_path / "new").exists() and not called
-    right = Recipe(epochs=1, batch=8)
+    right = TrainConfig(epochs=1, batch=8)
     run(tmp_path / "new", right, "video_only", begin=lambda: called.append(2))
     assert called == [2]
 
@@ -141,20 +141,20 @@ def test_a_refused_run_writes_nothing_and_may_be_corrected(tmp_path):
 @pytest.mark.parametrize(
     ("variant", "changes", "named"),
     [
-        ("audio_only", {"augmentation": Augmentation(visual_noise=1)}, "augmentation.visual_noise"),
+        ("audio_only", {"augmentation": Augmentation(video_noise=1)}, "augmentation.video_noise"),
         ("video_only", {"augmentation": Augmentation(gain_db=3)}, "augmentation.gain_db"),
         ("audio_only", {"modality_dropout": ModalityDropout(form="whole")}, "modality_dropout"),
     ],
 )
 def test_what_one_stream_could_never_use_is_refused(tmp_path, variant, changes, named):
     with pytest.raises(ConfigError, match=rf"{named}: it could never fire"):
-        run(tmp_path, Recipe(epochs=1, batch=8, **changes), variant)
+        run(tmp_path, TrainConfig(epochs=1, batch=8, **changes), variant)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
 def test_a_graphics_card_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="PyTorch finds none here"):
-        run(tmp_path, Recipe(epochs=1, batch=8, device="cuda"), "video_only")
+        run(tmp_path, TrainConfig(epochs=1, batch=8, device="cuda"), "video_only")
 
 
 @pytest.mark.slow
@@ -175,33 +175,33 @@ def test_a_stopped_training_says_so_and_goes_on(unbroken, tmp_path, sent):
 
 def test_sides_prepared_differently_are_refused(tmp_path):
     network = new_network("figure", SPEC, **SMALL)
-    other = replace(make_takes(12), spec=replace(SPEC, hop=40))
+    other = replace(make_samples(12), spec=replace(SPEC, hop=40))
     with pytest.raises(ClipSpecMismatch, match="hop: 80 against 40"):
-        fit(network, EVERYTHING, make_takes(), other, out=tmp_path)
+        fit(network, EVERYTHING, make_samples(), other, out=tmp_path)
 
 
 def test_a_crop_that_could_never_fire_is_refused(tmp_path):
     spec = replace(SPEC, window_s=2.0, video_steps=20)
     network = new_network("figure", spec, **SMALL)
-    takes = make_takes(spec=spec)
-    with pytest.raises(ConfigError, match="'crop' could never fire: the longest take has"):
-        fit(network, EVERYTHING, takes, takes, out=tmp_path)
+    samples = make_samples(spec=spec)
+    with pytest.raises(ConfigError, match="'crop' could never fire: the longest sample has"):
+        fit(network, EVERYTHING, samples, samples, out=tmp_path)
 
 
 def test_a_metric_needs_validation(tmp_path):
     network = new_network("figure", SPEC, **SMALL)
-    with pytest.raises(ConfigError, match="no validation takes"):
-        fit(network, EVERYTHING, make_takes(), out=tmp_path)
+    with pytest.raises(ConfigError, match="no validation samples"):
+        fit(network, EVERYTHING, make_samples(), out=tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops(tmp_path):
-    wild = Recipe(epochs=30, batch=8, optimiser=Optimiser(name="sgd", learning_rate=1e30))
+    wild = TrainConfig(epochs=30, batch=8, optimiser=Optimiser(name="sgd", learning_rate=1e30))
     with pytest.raises(ConfigError, match="not finite"):
         run(tmp_path, wild, "figure")
 
 
 def test_patience_stops_early_and_stays_stopped(tmp_path):
-    recipe = Recipe(
+    recipe = TrainConfig(
         epochs=40, batch=8, patience=2, metric="loss", optimiser=Optimiser(learning_rate=0.05)
     )
     result = run(tmp_path, recipe, "figure")
@@ -212,28 +212,26 @@ def test_patience_stops_early_and_stays_stopped(tmp_path):
 
 
 def test_variants_train_with_softhard_dropout(tmp_path):
-    recipe = Recipe(epochs=1, batch=12, modality_dropout=ModalityDropout(form="softhard"))
+    recipe = TrainConfig(epochs=1, batch=12, modality_dropout=ModalityDropout(form="softhard"))
     for variant in ("figure", "late_transformer"):
         assert len(run(tmp_path / variant, recipe, variant).history) == 1
 
 
-def pixel_takes(n, seed=0):
+def pixel_samples(n, seed=0):
     """Grey crops whose brightness tells the label, in place of the features."""
-    takes = make_takes(n, seed=seed)
-    spec = replace(
-        SPEC, visual="pixels", crop_px=32, colour="grey", visual_features="", visual_dim=0
-    )
+    samples = make_samples(n, seed=seed)
+    spec = replace(SPEC, video="pixels", crop_px=32, colour="grey", video_features="", video_dim=0)
     rng = np.random.default_rng(seed)
     raws = []
-    for raw, label in zip(takes.raws, takes.labels, strict=True):
+    for raw, label in zip(samples.raws, samples.labels, strict=True):
         shape = (len(raw.steps), 32, 32)
         crops = rng.integers(0, 60, shape) + 80 * int(label)
-        raws.append(replace(raw, visual=crops.astype(np.uint8)))
-    return replace(takes, spec=spec, raws=raws, kept={})
+        raws.append(replace(raw, video=crops.astype(np.uint8)))
+    return replace(samples, spec=spec, raws=raws, kept={})
 
 
 def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):
-    recipe = Recipe(
+    recipe = TrainConfig(
         epochs=2,
         batch=6,
         workers=1,
@@ -241,28 +239,28 @@ def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):
         optimiser=Optimiser(learning_rate=0.005),
     )
     trunk = {"units": (1, 1), "width": 32}
-    takes, validation = pixel_takes(12), pixel_takes(6, seed=1)
+    samples, validation = pixel_samples(12), pixel_samples(6, seed=1)
     losses = []
     for workers in (0, 1):
-        network = new_network("figure", takes.spec, trunk=trunk, **SMALL)
+        network = new_network("figure", samples.spec, trunk=trunk, **SMALL)
         made = recipe.model_copy(update={"workers": workers})
-        result = fit(network, made, takes, validation, out=tmp_path / str(workers))
+        result = fit(network, made, samples, validation, out=tmp_path / str(workers))
         losses.append([row["train_loss"] for row in result.history])
     assert losses[0] == losses[1]
     assert losses[0][1] < losses[0][0]
 
 
 def test_several_labels_at_once(tmp_path):
-    takes, validation = make_takes(24), make_takes(12, seed=1)
-    several = np.clip(takes.targets + np.roll(takes.targets, 1, axis=1), 0, 1)
+    samples, validation = make_samples(24), make_samples(12, seed=1)
+    several = np.clip(samples.targets + np.roll(samples.targets, 1, axis=1), 0, 1)
     of = {"targets": several}
-    takes = replace(takes, **of)
+    samples = replace(samples, **of)
     validation = replace(validation, targets=several[:12])
-    recipe = Recipe(
+    recipe = TrainConfig(
         epochs=8, batch=8, loss="binary", metric="macro_f1", optimiser=Optimiser(learning_rate=0.02)
     )
     network = new_network("video_only", SPEC, **SMALL)
-    result = fit(network, recipe, takes, validation, out=tmp_path)
-    probs = predict_takes(result.network, validation, binary=True)
+    result = fit(network, recipe, samples, validation, out=tmp_path)
+    probs = predict_samples(result.network, validation, binary=True)
     assert ((probs >= 0.5) == (validation.targets > 0.5)).mean() > 0.8
     assert result.figures["macro_f1"] > 0.7

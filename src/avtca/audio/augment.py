@@ -1,7 +1,7 @@
 """Waveform and feature augmentation, for training and for robustness curves.
 
 Waveforms are float32 ``(n,)`` mono. Every function returns a new float32 array and leaves its
-argument alone; all but :func:`speed` keep the length, and none moves the sound in time but
+argument alone; all but :func:`speed` keep the length, and none moves the audio in time but
 :func:`speed` and :func:`shift`. Nothing is clipped to -1..1. Chance comes only from the
 ``numpy.random.Generator`` given. Everything is computed in single precision, and transforms have
 sizes that are quick (:func:`fast_size`), so that a training loop is kept fed
@@ -38,7 +38,7 @@ def gain(wave: Float, db: float) -> Float:
 
 
 def shift(wave: Float, samples: int) -> Float:
-    """The sound later by ``samples`` (earlier where negative); zeros fill, the length stays."""
+    """The audio later by ``samples`` (earlier where negative); zeros fill, the length stays."""
     out = np.zeros(len(wave), np.float32)
     if samples >= 0:
         out[samples:] = wave[: max(0, len(wave) - samples)]
@@ -48,7 +48,7 @@ def shift(wave: Float, samples: int) -> Float:
 
 
 def speed(wave: Float, factor: float) -> Float:
-    """The sound played ``factor`` times as fast: ``(round(n / factor),)``, pitch moves along.
+    """The audio played ``factor`` times as fast: ``(round(n / factor),)``, pitch moves along.
 
     The picture must be read ``factor`` times as fast too, or the streams come apart.
     """
@@ -114,10 +114,10 @@ def fast_size(n: int) -> int:
 def room_response(
     rate: float, rt60_s: float, rng: np.random.Generator, *, direct_to_reverb_db: float = 0.0
 ) -> Float:
-    """A made impulse response ``(m,)``: a direct sound of 1 at once, then a dense tail.
+    """A made impulse response ``(m,)``: a direct audio of 1 at once, then a dense tail.
 
     The tail is Gaussian noise whose energy falls 60 dB in ``rt60_s`` seconds (Polack's model of
-    late reverberation), ``direct_to_reverb_db`` under the direct sound in total.
+    late reverberation), ``direct_to_reverb_db`` under the direct audio in total.
     """
     if rt60_s <= 0:
         raise ValueError(f"reverberation time must be positive, found {rt60_s} s")
@@ -137,7 +137,7 @@ def reverberate(
     *,
     direct_to_reverb_db: float = 0.0,
 ) -> Float:
-    """The sound in a room of :func:`room_response`; what rings on past the end is cut."""
+    """The audio in a room of :func:`room_response`; what rings on past the end is cut."""
     n, wave = len(wave), wave.astype(np.float32)
     if not n:
         return wave
@@ -179,7 +179,7 @@ def _rise(x: NDArray[np.floating[Any]]) -> Float:
 
 
 def mu_law(wave: Float, bits: int = 8) -> Float:
-    """The sound quantised to ``2 ** bits`` levels on the mu-law scale (ITU-T G.711's curve).
+    """The audio quantised to ``2 ** bits`` levels on the mu-law scale (ITU-T G.711's curve).
 
     Samples beyond -1..1 are clipped, as the codec would. Zero stays zero.
     """
@@ -217,7 +217,7 @@ def mask_features(
     Each mask covers 1 to ``time_width`` frames (``band_width`` bands) with the band's own mean
     over the real frames, so that a mask says nothing and is not a loud zero. A mask covers at
     most half of the frames (bands). Masks of time fall on the real frames only: ``real (t_a,)``
-    is True from the start to the end of the sound; padded frames stay as they are. Only the
+    is True from the start to the end of the audio; padded frames stay as they are. Only the
     first ``bands`` features are bands, where given; masks of bands leave the others alone.
     """
     out = features.astype(np.float32)
@@ -274,7 +274,7 @@ class WaveAugment:
 
     Every step but gain happens with probability ``chance``, its strength drawn evenly from its
     range ``(low, high)``, in the order room, noise, band limit, codec, gain. ``None`` switches
-    a step off. Sound and picture stay in step: there is no change of speed.
+    a step off. Audio and picture stay in step: there is no change of speed.
     """
 
     chance: float = 0.3

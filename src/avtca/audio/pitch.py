@@ -3,7 +3,7 @@
 The lag at which a frame resembles itself most, the autocorrelation divided by that of the analysis
 window (Boersma 1993, "Accurate short-term analysis of the fundamental frequency"); longer lags cost
 a little, against octaves that are too low. Then a median of three frames. Shape legend: ``t_a``
-sound frames.
+audio frames.
 """
 
 from functools import lru_cache

@@ -3,7 +3,7 @@
 Both start from the same mel spectrogram, with librosa's conventions: a periodic Hann window of
 ``n_fft`` samples, frames centred on multiples of ``hop`` with zeros beyond both ends, power
 (squared magnitude), triangular filters on Slaney's mel scale from 0 Hz to half the sample rate,
-each scaled to constant area. Shape legend: ``f`` features, ``t_a`` sound frames.
+each scaled to constant area. Shape legend: ``f`` features, ``t_a`` audio frames.
 """
 
 from functools import lru_cache
@@ -38,36 +38,36 @@ Double = NDArray[np.float64]
 
 
 def features(wave: Float, spec: ClipSpec) -> Float:
-    """Sound features ``(f, t_a)`` float32 of a mono waveform ``(n,)``, ``t_a = 1 + n // hop``.
+    """Audio features ``(f, t_a)`` float32 of a mono waveform ``(n,)``, ``t_a = 1 + n // hop``.
 
-    ``spec.sound == "mfcc"``: the first ``sound_dim`` cepstral coefficients, an orthonormal
+    ``spec.audio == "mfcc"``: the first ``audio_dim`` cepstral coefficients, an orthonormal
     DCT-II over 128 mel bands in dB, clipped 80 dB under the loudest band of the window.
 
-    ``spec.sound == "logmel"``: ``sound_dim`` mel bands in dB, ``10 log10(max(power, 1e-10))``.
+    ``spec.audio == "logmel"``: ``audio_dim`` mel bands in dB, ``10 log10(max(power, 1e-10))``.
     There is no clipping under the loudest band, so a frame's values depend only on the
     ``n_fft`` samples around it.
 
-    ``spec.sound == "logmel+pitch"``: the same bands, and two rows after them, see
+    ``spec.audio == "logmel+pitch"``: the same bands, and two rows after them, see
     :func:`avtca.audio.pitch.pitch`.
 
     A waveform shorter than ``n_fft`` works: zeros surround it. Where ``n_fft`` is small for the
     number of bands, the lowest filters fall between two Fourier bins and read -100 dB, as in
-    librosa. Raises :class:`~avtca.errors.ConfigError` for ``sound="features"`` (such sequences
+    librosa. Raises :class:`~avtca.errors.ConfigError` for ``audio="features"`` (such sequences
     come from the corpus) or more than 128 MFCCs, :class:`~avtca.errors.MediaError` for samples
     that are not finite, ``ValueError`` for a waveform that is not floating point ``(n,)``.
     """
     wave = _checked(wave)
-    if spec.sound == "mfcc":
-        if spec.sound_dim > MFCC_MELS:
+    if spec.audio == "mfcc":
+        if spec.audio_dim > MFCC_MELS:
             raise ConfigError(
-                f"compute {spec.sound_dim} MFCCs",
+                f"compute {spec.audio_dim} MFCCs",
                 f"there are {MFCC_MELS} mel bands to compute them from",
-                f"set ClipSpec.sound_dim to {MFCC_MELS} or less",
+                f"set ClipSpec.audio_dim to {MFCC_MELS} or less",
             )
         bands = _mel_decibels(wave, spec, MFCC_MELS)
         bands = np.maximum(bands, bands.max() - MFCC_TOP_DB)
         # Not `@`, which threads would share; see _bands.
-        cepstrum = np.einsum("km,mt->kt", _dct(spec.sound_dim, MFCC_MELS), bands)
+        cepstrum = np.einsum("km,mt->kt", _dct(spec.audio_dim, MFCC_MELS), bands)
         return np.asarray(cepstrum, np.float32)
     if spec.bands:
         mels: Float = _mel_decibels(wave, spec, spec.bands).astype(np.float32)
@@ -75,8 +75,8 @@ def features(wave: Float, spec: ClipSpec) -> Float:
             return mels
         return np.concatenate((mels, pitch(wave, spec.sample_rate, spec.n_fft, spec.hop)))
     raise ConfigError(
-        "compute sound features from a waveform",
-        f"ClipSpec.sound is {spec.sound!r}, sequences that a corpus ships",
+        "compute audio features from a waveform",
+        f"ClipSpec.audio is {spec.audio!r}, sequences that a corpus ships",
         "use the sequences of the prepared corpus, or a model made for 'mfcc' or 'logmel'",
     )
 
@@ -89,9 +89,9 @@ def _checked(wave: Float) -> Float:
         )
     if not np.isfinite(wave).all():
         raise MediaError(
-            "compute sound features",
-            "the sound holds samples that are not finite numbers",
-            "export the sound again, as 16-bit PCM for instance",
+            "compute audio features",
+            "the audio holds samples that are not finite numbers",
+            "export the audio again, as 16-bit PCM for instance",
         )
     return wave.astype(np.float32, copy=False)
 

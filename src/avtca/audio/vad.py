@@ -1,4 +1,4 @@
-"""Where a waveform holds voice-like sound, by an energy rule."""
+"""Where a waveform holds voice-like audio, by an energy rule."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 VOICE_RATE = 100
 """Decisions a second: one each 10 ms."""
 FRAME_S = 0.025
-"""Seconds of sound behind a decision."""
+"""Seconds of audio behind a decision."""
 BAND_HZ = (100.0, 4000.0)
 """Where speech has its energy; hum and rumble lie below."""
 FLOOR_DBFS = -55.0
@@ -22,11 +22,11 @@ GAP_S = 0.2
 BURST_S = 0.05
 """Shorter bursts are clicks."""
 BLOCK = 4096
-"""Frames transformed at once; keeps an hour of sound in little memory."""
+"""Frames transformed at once; keeps an hour of audio in little memory."""
 
 
 def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
-    """Whether each 10 ms of a mono waveform ``(n,)`` at ``rate`` Hz hold voice-like sound.
+    """Whether each 10 ms of a mono waveform ``(n,)`` at ``rate`` Hz hold voice-like audio.
 
     Returns bool ``(ceil(n * 100 / rate),)``, :data:`VOICE_RATE` decisions a second; decision
     ``k`` is about ``[k, k + 1) / 100`` s. The rule: the level between 100 and 4000 Hz, over
@@ -34,9 +34,9 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     levels given (digital silence left out); pauses under 0.2 s are filled and bursts under
     0.05 s dropped.
 
-    It knows energy only. Music, laughter, barking or any sound that comes and goes counts as
+    It knows energy only. Music, laughter, barking or any audio that comes and goes counts as
     voice; steady noise, hum and a steadily held vowel do not. Speech less than 9 dB above the
-    noise is missed: of the decisions on clean RAVDESS and EMO-DB takes, 96 % remain under noise
+    noise is missed: of the decisions on clean RAVDESS and EMO-DB samples, 96 % remain under noise
     of 20 dB SNR, 86 to 91 % of 10 dB, 53 to 79 % of 5 dB, 12 to 46 % of 0 dB. The background is
     that of the waveform given, so give seconds, not syllables.
     """

@@ -23,7 +23,7 @@ def audit(
     near: Annotated[bool, typer.Option(help="Look for nearly identical media too.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the whole report there as JSON.")] = None,
 ) -> None:
-    """Check a split for shared people, twins of a take and copied media.
+    """Check a split for shared people, twins of a sample and copied media.
 
     Exit status 2 where something leaks, unless --allow-leak says that it may.
     """

@@ -1,4 +1,4 @@
-"""`avtca compare`: runs side by side on the same takes."""
+"""`avtca compare`: runs side by side on the same samples."""
 
 import json
 from pathlib import Path
@@ -22,13 +22,13 @@ def compare(
         Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")
     ] = None,
     common: Annotated[
-        bool, typer.Option("--common", help="Compare on the takes that all have answered.")
+        bool, typer.Option("--common", help="Compare on the samples that all have answered.")
     ] = False,
 ) -> None:
-    """Paired tests over people and takes; prints Markdown.
+    """Paired tests over people and samples; prints Markdown.
 
     Intervals and p of differences: bootstrap over speakers, both systems on the same draw; and
-    McNemar's exact test over takes.
+    McNemar's exact test over samples.
     """
     from avtca.evaluation.comparison import compare as run_all
     from avtca.evaluation.comparison import latex, markdown, open_entries

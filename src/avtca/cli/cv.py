@@ -37,29 +37,29 @@ def cv(
     experiment = load_experiment(config, set or [])
     from avtca.training.cross_validate import cross_validate, table
     from avtca.training.distributed import process_rank
-    from avtca.training.fold import load_material
+    from avtca.training.fold import load_data_module
     from avtca.training.trainer import torch_threads
 
     if threads:
         torch_threads(threads)
-    material = load_material(experiment)
+    data_module = load_data_module(experiment)
     main = process_rank() == 0
     if main:
-        warn(material.folds.warning, material.mark)
+        warn(data_module.folds.warning, data_module.caveat)
     folder = out or Path("runs") / experiment.name
-    total = len(experiment.seeds) * len(material.rows)
+    total = len(experiment.seeds) * len(data_module.rows)
 
     def before(seed: int, fold: int) -> None:
-        nth = experiment.seeds.index(seed) * len(material.rows) + fold + 1
+        nth = experiment.seeds.index(seed) * len(data_module.rows) + fold + 1
         if main:
             cli.err.print(f"seed {seed}, fold {fold} ({nth} of {total})", markup=False)
 
     result = cross_validate(
-        experiment, material, folder, progress=progress and main, board=board, before=before
+        experiment, data_module, folder, progress=progress and main, board=board, before=before
     )
     if not main:
         return
-    shown = Table(title=f"{experiment.name}: {material.folds.name}, {result['takes']} takes")
+    shown = Table(title=f"{experiment.name}: {data_module.folds.name}, {result['samples']} samples")
     for head in ("metric", "% [95 % over speakers]", "sd over folds", "seeds"):
         shown.add_column(head)
     for row in table(result):

@@ -22,7 +22,7 @@ class Finding:
     what: str
     ok: bool
     detail: str
-    remedy: str = ""
+    fix: str = ""
     needed: bool = True
 
 
@@ -49,7 +49,7 @@ def _faces() -> list[Finding]:
     from avtca.faces import available_detectors, best_detector
 
     rows = [
-        Finding(f"faces: {each.name}", each.ok, each.version, each.remedy, needed=False)
+        Finding(f"faces: {each.name}", each.ok, each.version, each.fix, needed=False)
         for each in available_detectors()
     ]
     try:
@@ -89,8 +89,8 @@ def _training() -> list[Finding]:
             version = importlib.metadata.version(package)
             rows.append(Finding(f"training: {package}", True, version, needed=False))
         except importlib.metadata.PackageNotFoundError:
-            remedy = "pip install 'avtca[train]' (only to train or evaluate)"
-            rows.append(Finding(f"training: {package}", False, "absent", remedy, needed=False))
+            fix = "pip install 'avtca[train]' (only to train or evaluate)"
+            rows.append(Finding(f"training: {package}", False, "absent", fix, needed=False))
     return rows
 
 
@@ -99,10 +99,10 @@ def doctor() -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     broken = False
     for finding in findings():
-        mark = "ok" if finding.ok else ("MISSING" if finding.needed else "absent")
+        caveat = "ok" if finding.ok else ("MISSING" if finding.needed else "absent")
         broken |= finding.needed and not finding.ok
-        detail = finding.detail if finding.ok else f"{finding.detail}: {finding.remedy}"
-        table.add_row(mark, finding.what, escape(detail))
+        detail = finding.detail if finding.ok else f"{finding.detail}: {finding.fix}"
+        table.add_row(caveat, finding.what, escape(detail))
     Console(highlight=False).print(table)
     if broken:
         raise typer.Exit(2)

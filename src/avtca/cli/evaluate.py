@@ -75,7 +75,7 @@ def evaluate(
             workers=os.cpu_count() or 1,
             progress=partial(bar.step, "clips"),
         )
-    warn("", system.mark)
+    warn("", system.caveat)
     result = study(system)
     if "left_out" in result:
         gone = result["left_out"]

@@ -91,7 +91,7 @@ def show(result: dict[str, Any]) -> None:
     names |= {"after_known": "after, on the same clips", "after": "after"}
     for key, text in names.items():
         if result.get(key):
-            typer.echo(f"{text} ({result[key]['takes']} clips): {line(result[key])}")
+            typer.echo(f"{text} ({result[key]['samples']} clips): {line(result[key])}")
     for name, found in result.get("change", {}).items():
         ends = [found[key] for key in ("value", "low", "high")]
         typer.echo(f"change of {name} on the same clips and labels: {points(ends)}")

@@ -14,7 +14,7 @@ def model(
     variant: Annotated[
         str | None, typer.Argument(help="A network's name [default: list them all]")
     ] = None,
-    visual_dim: Annotated[
+    video_dim: Annotated[
         int, typer.Option(help="Read feature vectors of this length instead of pictures.", min=0)
     ] = 0,
     crop_px: Annotated[int, typer.Option(help="Side of the face crop in pixels.", min=32)] = 224,
@@ -50,11 +50,11 @@ def model(
     spec = ClipSpec(
         video_steps=video_steps,
         labels=tuple(f"label{i}" for i in range(labels)),
-        **_visual(visual_dim, crop_px, grey),
-        **_sound(logmel, pitch),
+        **_video(video_dim, crop_px, grey),
+        **_audio(logmel, pitch),
     )
     if variant is None:
-        names = [name for name in VARIANTS if not (visual_dim and name.startswith("no_"))]
+        names = [name for name in VARIANTS if not (video_dim and name.startswith("no_"))]
         table = _table("network", "parameters", "multiply-adds", "heads", "what", "where from")
         for name in names:
             choice = VARIANTS[name]
@@ -89,18 +89,18 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _visual(visual_dim: int, crop_px: int, grey: bool) -> dict[str, Any]:
-    if visual_dim:
-        return {"visual": "features", "visual_features": "features", "visual_dim": visual_dim}
+def _video(video_dim: int, crop_px: int, grey: bool) -> dict[str, Any]:
+    if video_dim:
+        return {"video": "features", "video_features": "features", "video_dim": video_dim}
     return {"crop_px": crop_px, "colour": "grey" if grey else "rgb"}
 
 
-def _sound(logmel: int, pitch: bool) -> dict[str, Any]:
+def _audio(logmel: int, pitch: bool) -> dict[str, Any]:
     if not logmel:
         return {}
     return {
-        "sound": "logmel+pitch" if pitch else "logmel",
-        "sound_dim": logmel + (PITCH_ROWS if pitch else 0),
+        "audio": "logmel+pitch" if pitch else "logmel",
+        "audio_dim": logmel + (PITCH_ROWS if pitch else 0),
         "sample_rate": 16_000,
         "n_fft": 400,
         "hop": 160,

@@ -72,7 +72,7 @@ def predict(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
 ) -> None:
-    """Name the emotions in videos, sound files and pictures.
+    """Name the emotions in videos, audio files and pictures.
 
     Files that cannot be read are one line each on standard error; the others are still done, and
     the exit status is 2.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avtca.corpora import Summary
 
 FAILED = 2
-"""Exit status where some takes could not be prepared; the others are."""
+"""Exit status where some samples could not be prepared; the others are."""
 
 
 def prepare(
@@ -39,7 +39,7 @@ def prepare(
         int | None, typer.Option(help="Processes that decode [default: one a core]", min=0)
     ] = None,
     lossless: Annotated[
-        bool, typer.Option("--lossless", help="Keep crops as PNG and sound as float32.")
+        bool, typer.Option("--lossless", help="Keep crops as PNG and audio as float32.")
     ] = False,
 ) -> None:
     """Make (or complete) a prepared corpus.
@@ -75,8 +75,8 @@ def show(summary: "Summary") -> None:
     """The summary, and the first failures, on standard error."""
     for line in summary.lines():
         cli.err.print(line, markup=False)
-    for take, _, why in summary.failures[:10]:
-        cli.err.print(f"  {take}: {why}", markup=False)
+    for sample, _, why in summary.failures[:10]:
+        cli.err.print(f"  {sample}: {why}", markup=False)
 
 
 def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:
@@ -106,7 +106,7 @@ def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:
 
 def _spec_of(source: Path) -> dict[str, Any]:
     """From JSON: a ClipSpec itself, or a document or folder that holds a corpus's or a model's."""
-    asked, remedy = f"read a ClipSpec from {source}", "give a ClipSpec's JSON, or a model's folder"
+    action, fix = f"read a ClipSpec from {source}", "give a ClipSpec's JSON, or a model's folder"
     try:
         if source.is_dir():
             held = next(filter(None, map(_held_in, sorted(source.glob("*.json")))), None)
@@ -114,14 +114,14 @@ def _spec_of(source: Path) -> dict[str, Any]:
             document = json.loads(source.read_text("utf-8"))
             held = (_held(document) or document) if isinstance(document, dict) else None
     except FileNotFoundError:
-        raise ConfigError(asked, "no such file or folder", remedy) from None
+        raise ConfigError(action, "no such file or folder", fix) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(asked, f"not JSON ({error})", remedy) from error
+        raise ConfigError(action, f"not JSON ({error})", fix) from error
     except (KeyError, TypeError, ValueError) as error:
         found = f"its ClipSpec is broken ({type(error).__name__}: {error})"
-        raise ConfigError(asked, found, remedy) from error
+        raise ConfigError(action, found, fix) from error
     if held is None:
-        raise ConfigError(asked, "it holds none", remedy)
+        raise ConfigError(action, "it holds none", fix)
     return {**ClipSpec().to_dict(), **held}
 
 

@@ -1,4 +1,4 @@
-"""`avtca robustness`: how answers change when sound or picture get worse."""
+"""`avtca robustness`: how answers change when audio or picture get worse."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def robustness(
     """Write robustness.json and robustness.html with a curve for each condition.
 
     A modality taken away, noise, reverberation, codecs, dropped and black frames, blur,
-    occlusion, noise on features, sound shifted against picture, shorter clips.
+    occlusion, noise on features, audio shifted against picture, shorter clips.
     """
     from avtca.model import require_torch
 
@@ -79,8 +79,8 @@ def robustness(
         ]
     names = told_apart([system.name for system in systems], checkpoint)
     systems = [replace(one, name=name) for one, name in zip(systems, names, strict=True)]
-    for mark in sorted({system.mark for system in systems}):
-        warn("", mark)
+    for caveat in sorted({system.caveat for system in systems}):
+        warn("", caveat)
 
     def progress(system: str, name: str, level: Any) -> None:
         cli.err.print(f"{system}: {name} {level}", markup=False)

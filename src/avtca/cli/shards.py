@@ -26,4 +26,4 @@ def shards(
         fold=fold,
     )
     for entry in index["shards"]:
-        typer.echo(f"{entry['file']}: {entry['takes']} takes, {entry['bytes'] / 1e6:.1f} MB")
+        typer.echo(f"{entry['file']}: {entry['samples']} samples, {entry['bytes'] / 1e6:.1f} MB")

@@ -12,9 +12,9 @@ from avtca.errors import ConfigError
 
 def synth(
     out: Annotated[Path, typer.Argument(help="Folder for the clips.")],
-    takes: Annotated[int, typer.Option(help="Clips to make.")] = 64,
+    samples: Annotated[int, typer.Option(help="Clips to make.")] = 64,
     speakers: Annotated[int, typer.Option(help="Made people.")] = 8,
-    seed: Annotated[int, typer.Option(help="Other people and takes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Other people and samples.")] = 0,
     seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 3.0,
     size: Annotated[str, typer.Option(help="Picture size in pixels.")] = "1280x720",
     workers: Annotated[
@@ -38,10 +38,10 @@ def synth(
     try:
         pixels = int(width), int(height)
         with Progress(*columns, console=cli.err) as bar:
-            task = bar.add_task("", total=takes)
+            task = bar.add_task("", total=samples)
             made = synth_corpus(
                 out,
-                takes,
+                samples,
                 speakers,
                 seed,
                 seconds=seconds,

@@ -36,26 +36,26 @@ def train(
     require_torch("avtca train")
     experiment = load_experiment(config, set or [])
     from avtca.training.distributed import process_rank
-    from avtca.training.fold import load_material, require_config, run_fold, write_config
+    from avtca.training.fold import load_data_module, require_config, run_fold, write_config
     from avtca.training.trainer import torch_threads
 
     if threads:
         torch_threads(threads)
     folder = out or Path("runs") / experiment.name
-    material = load_material(experiment, folds=[experiment.data.fold])
+    data_module = load_data_module(experiment, folds=[experiment.data.fold])
     main = process_rank() == 0
     if main:
-        warn(material.folds.warning, material.mark)
-    require_config(folder, experiment, material)
+        warn(data_module.folds.warning, data_module.caveat)
+    require_config(folder, experiment, data_module)
     result = run_fold(
         experiment,
-        material,
+        data_module,
         fold=experiment.data.fold,
         seed=experiment.train.seed,
         out=folder,
         progress=progress and main,
         board=board,
-        begin=partial(write_config, folder, experiment, material),
+        begin=partial(write_config, folder, experiment, data_module),
     )
     if not main:
         return
@@ -79,9 +79,9 @@ def line(found: dict[str, object]) -> str:
     return ", ".join(parts)
 
 
-def warn(warning: str, mark: str) -> None:
+def warn(warning: str, caveat: str) -> None:
     """What a reader of the results must know, on standard error."""
     if warning:
         cli.err.print(f"warning: {warning}", markup=False)
-    if mark != "clean":
-        cli.err.print(f"split: {mark}", markup=False)
+    if caveat != "clean":
+        cli.err.print(f"split: {caveat}", markup=False)

@@ -1,4 +1,4 @@
-"""Vectors of a visual trunk, kept beside a prepared corpus, so that it runs once and not in each
+"""Vectors of a video trunk, kept beside a prepared corpus, so that it runs once and not in each
 epoch. The folder is named by the trunk's weights: other weights never read these vectors.
 """
 
@@ -23,22 +23,22 @@ PART = 64
 
 
 class TrunkFeatures:
-    """Vectors of every video step of a corpus: ``features[take]`` is float32 ``(n, width)``.
+    """Vectors of every video step of a corpus: ``features[sample]`` is float32 ``(n, width)``.
 
-    In the order of the steps of ``corpus.raw(take).steps``.
+    In the order of the steps of ``corpus.raw(sample).steps``.
     """
 
-    def __init__(self, folder: Path, of_take: dict[str, NDArray[np.float32]], width: int) -> None:
-        self.folder, self.width, self._of_take = folder, width, of_take
+    def __init__(self, folder: Path, of_sample: dict[str, NDArray[np.float32]], width: int) -> None:
+        self.folder, self.width, self._of_sample = folder, width, of_sample
 
-    def __getitem__(self, take: str) -> NDArray[np.float32]:
-        return self._of_take[take]
+    def __getitem__(self, sample: str) -> NDArray[np.float32]:
+        return self._of_sample[sample]
 
     def __len__(self) -> int:
-        return len(self._of_take)
+        return len(self._of_sample)
 
-    def __contains__(self, take: str) -> bool:
-        return take in self._of_take
+    def __contains__(self, sample: str) -> bool:
+        return sample in self._of_sample
 
 
 def weights_hash(trunk: "nn.Module") -> str:
@@ -61,44 +61,44 @@ def cache_trunk_features(
 ) -> TrunkFeatures:
     """Run ``trunk`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
 
-    Files of :data:`PART` takes, each written whole or not at all, so that it resumes. The trunk
+    Files of :data:`PART` samples, each written whole or not at all, so that it resumes. The trunk
     runs in evaluation mode and is left in the mode it was in. Raises :class:`CorpusError` for a
     corpus without crops, or where the disk refuses.
     """
-    asked = f"cache trunk features of {corpus.path}"
-    if corpus.spec.visual != "pixels":
-        raise CorpusError(asked, "it holds features, not crops", "prepare it with visual='pixels'")
+    action = f"cache trunk features of {corpus.path}"
+    if corpus.spec.video != "pixels":
+        raise CorpusError(action, "it holds features, not crops", "prepare it with video='pixels'")
     folder = corpus.path / "trunk" / f"{weights_hash(trunk)}-{corpus.data_hash}"
-    takes = corpus.takes
-    of_take: dict[str, NDArray[np.float32]] = {}
+    samples = corpus.samples
+    of_sample: dict[str, NDArray[np.float32]] = {}
     was_training = trunk.training
     trunk.eval()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for start in range(0, len(takes), PART):
-            part = takes[start : start + PART]
+        for start in range(0, len(samples), PART):
+            part = samples[start : start + PART]
             made = _part(
                 folder / f"{start // PART:05d}.safetensors", corpus, part, trunk, batch, device
             )
-            of_take.update(made)
+            of_sample.update(made)
             if progress is not None:
-                progress(len(of_take), len(takes))
-        width = next((v.shape[1] for v in of_take.values() if len(v)), 0)
+                progress(len(of_sample), len(samples))
+        width = next((v.shape[1] for v in of_sample.values() if len(v)), 0)
         write_json(
             folder / "features.json",
-            {"takes": len(takes), "width": width, "spec_hash": corpus.spec.hash},
+            {"samples": len(samples), "width": width, "spec_hash": corpus.spec.hash},
         )
     except OSError as error:
-        raise CorpusError(asked, str(error), "make room and run it again") from error
+        raise CorpusError(action, str(error), "make room and run it again") from error
     finally:
         trunk.train(was_training)
-    return TrunkFeatures(folder, of_take, width)
+    return TrunkFeatures(folder, of_sample, width)
 
 
 def _part(
     path: Path,
     corpus: PreparedCorpus,
-    takes: list[str],
+    samples: list[str],
     trunk: "nn.Module",
     batch: int,
     device: str,
@@ -109,23 +109,23 @@ def _part(
     if path.is_file():
         try:
             kept: dict[str, NDArray[Any]] = load(path.read_bytes())
-            if set(kept) == set(takes):
+            if set(kept) == set(samples):
                 return kept
         except SafetensorError:
             pass  # cut short by a crash of the machine: made again below
-    made = {take: _vectors(corpus, take, trunk, batch, device) for take in takes}
+    made = {sample: _vectors(corpus, sample, trunk, batch, device) for sample in samples}
     width = max((v.shape[1] for v in made.values()), default=0)
-    made = {take: v if len(v) else np.zeros((0, width), np.float32) for take, v in made.items()}
+    made = {sample: v if len(v) else np.zeros((0, width), np.float32) for sample, v in made.items()}
     write_atomic(path, save(made))
     return made
 
 
 def _vectors(
-    corpus: PreparedCorpus, take: str, trunk: "nn.Module", batch: int, device: str
+    corpus: PreparedCorpus, sample: str, trunk: "nn.Module", batch: int, device: str
 ) -> NDArray[np.float32]:
     import torch
 
-    crops = corpus.raw(take).visual
+    crops = corpus.raw(sample).video
     out = [np.zeros((0, 0), np.float32)]
     with torch.inference_mode():
         for start in range(0, len(crops), batch):

@@ -11,20 +11,21 @@ from numpy.typing import NDArray
 
 from avtca import preprocess
 from avtca.clipspec import ClipSpec
+from avtca.compat import KEYS
 from avtca.corpora.index import clip_path
-from avtca.corpora.sample_file import RawTake, read_take
+from avtca.corpora.sample_file import RawSample, read_sample
 from avtca.corpora.store import read_head
 from avtca.errors import CorpusError
 
-VIEWABLE = ("labels", "n_fft", "hop", "sound", "sound_dim")
-"""Fields of the ClipSpec that the stored takes do not depend on, see :meth:`PreparedCorpus.view`
+VIEWABLE = ("labels", "n_fft", "hop", "audio", "audio_dim")
+"""Fields of the ClipSpec that the stored samples do not depend on, see :meth:`PreparedCorpus.view`
 (``window_s`` and ``video_steps`` neither, as long as the steps a second stay)."""
 
 
 class PreparedCorpus:
-    """A folder made by ``avtca prepare``, opened; takes are read from it one by one.
+    """A folder made by ``avtca prepare``, opened; samples are read from it one by one.
 
-    ``manifest`` has one row a take, sorted by take; ``spec`` is the ClipSpec it was made with,
+    ``manifest`` has one row a sample, sorted by sample; ``spec`` is the ClipSpec it was made with,
     ``labels`` the corpus's labels, ``meta`` the whole of ``corpus.json``.
     """
 
@@ -34,16 +35,17 @@ class PreparedCorpus:
         self.path, self.spec, self.meta = path, spec, meta
         self.labels: tuple[str, ...] = tuple(meta["labels"])
         try:
-            self.manifest: pd.DataFrame = pd.read_parquet(path / "manifest.parquet")
+            manifest = pd.read_parquet(path / "manifest.parquet").rename(columns=KEYS)
+            self.manifest: pd.DataFrame = manifest
         except (OSError, ValueError) as error:
             raise CorpusError(
                 f"open {path}", f"its manifest cannot be read ({error})", "run prepare again"
             ) from error
-        if len(self.manifest) != meta["counts"]["takes"]:
+        if len(self.manifest) != meta["counts"]["samples"]:
             raise CorpusError(
                 f"open {path}",
-                f"its manifest has {len(self.manifest)} takes, corpus.json says "
-                f"{meta['counts']['takes']}",
+                f"its manifest has {len(self.manifest)} samples, corpus.json says "
+                f"{meta['counts']['samples']}",
                 "run prepare again",
             )
 
@@ -56,25 +58,25 @@ class PreparedCorpus:
         format version, :class:`ClipSpecMismatch` naming the fields that differ.
         """
         folder = Path(path)
-        asked = f"open the prepared corpus {folder}"
-        meta = read_head(folder, asked)
+        action = f"open the prepared corpus {folder}"
+        meta = read_head(folder, action)
         if not meta["complete"]:
-            raise CorpusError(asked, "its preparation was stopped", "run avtca prepare to its end")
+            raise CorpusError(action, "its preparation was stopped", "run avtca prepare to its end")
         made = ClipSpec.from_dict(meta["spec"])
         if spec is not None:
-            made.require(spec, asked=asked, ignore=("labels",))
+            made.require(spec, action=action, ignore=("labels",))
         return cls(folder, made, meta)
 
     def view(self, spec: ClipSpec) -> "PreparedCorpus":
-        """The same takes for another spec, where the stored media serve it unchanged.
+        """The same samples for another spec, where the stored media serve it unchanged.
 
-        The sound features, the labels, and the window's length at the same steps a second may
+        The audio features, the labels, and the window's length at the same steps a second may
         differ. Raises :class:`ClipSpecMismatch` for every other difference.
         """
-        free = VIEWABLE if "features" not in (self.spec.sound, spec.sound) else ("labels",)
+        free = VIEWABLE if "features" not in (self.spec.audio, spec.audio) else ("labels",)
         if abs(self.spec.video_rate - spec.video_rate) < 1e-9:
             free = (*free, "window_s", "video_steps")
-        self.spec.require(spec, asked=f"view {self.path} through another spec", ignore=free)
+        self.spec.require(spec, action=f"view {self.path} through another spec", ignore=free)
         return PreparedCorpus(self.path, spec, self.meta)
 
     @property
@@ -84,39 +86,39 @@ class PreparedCorpus:
 
     @property
     def data_hash(self) -> str:
-        """Twelve hex digits over every take's file."""
+        """Twelve hex digits over every sample's file."""
         return str(self.meta["data_hash"])
 
     @property
-    def takes(self) -> list[str]:
+    def samples(self) -> list[str]:
         """Names, in the manifest's order."""
-        return [str(take) for take in self.manifest["take"]]
+        return [str(sample) for sample in self.manifest["sample_id"]]
 
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def raw(self, take: str) -> RawTake:
-        """One take's steps, crops or features, and waveform or sound features.
+    def raw(self, sample: str) -> RawSample:
+        """One sample's steps, crops or features, and waveform or audio features.
 
         Raises :class:`CorpusError` where it is not there or its file is broken.
         """
-        path = clip_path(self.path, take)
+        path = clip_path(self.path, sample)
         try:
             data = path.read_bytes()
         except OSError as error:
             raise CorpusError(
-                f"read take {take} of {self.path}", f"no file for it ({error})", "prepare again"
+                f"read sample {sample} of {self.path}", f"no file for it ({error})", "prepare again"
             ) from error
-        return read_take(data, self.spec, name=take).raw
+        return read_sample(data, self.spec, name=sample).raw
 
-    def raws(self, takes: Sequence[str] | None = None) -> Iterator[tuple[str, RawTake]]:
+    def raws(self, samples: Sequence[str] | None = None) -> Iterator[tuple[str, RawSample]]:
         """Takes one after another, all by default."""
-        for take in self.takes if takes is None else takes:
-            yield take, self.raw(take)
+        for sample in self.samples if samples is None else samples:
+            yield sample, self.raw(sample)
 
-    def windows(self, take: str, hop_s: float | None = None) -> preprocess.ModelInput:
-        """The windows of a take, as :mod:`avtca.preprocess` makes them of a file."""
-        return windows(self.raw(take), self.spec, hop_s)
+    def windows(self, sample: str, hop_s: float | None = None) -> preprocess.ModelInput:
+        """The windows of a sample, as :mod:`avtca.preprocess` makes them of a file."""
+        return windows(self.raw(sample), self.spec, hop_s)
 
     def target_names(self, name: str = "label") -> tuple[str, ...]:
         """What the columns of :meth:`targets` stand for."""
@@ -149,31 +151,33 @@ class PreparedCorpus:
             )
 
     def verify(self) -> None:
-        """Hash every take's file. Raises :class:`CorpusError` naming the first that changed."""
-        for take, wanted in zip(self.takes, self.manifest["clip_sha256"], strict=True):
-            path = clip_path(self.path, take)
+        """Hash every sample's file. Raises :class:`CorpusError` naming the first that changed."""
+        for sample, wanted in zip(self.samples, self.manifest["clip_sha256"], strict=True):
+            path = clip_path(self.path, sample)
             found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
             if found != wanted:
                 raise CorpusError(
-                    f"verify {self.path}", f"take {take} is not what was prepared", "prepare again"
+                    f"verify {self.path}",
+                    f"take {sample} is not what was prepared",
+                    "prepare again",
                 )
 
 
-def windows(raw: RawTake, spec: ClipSpec, hop_s: float | None = None) -> preprocess.ModelInput:
-    """Every window of a take; a missing modality is masked."""
+def windows(raw: RawSample, spec: ClipSpec, hop_s: float | None = None) -> preprocess.ModelInput:
+    """Every window of a sample; a missing modality is masked."""
     starts = preprocess.window_start_steps(raw.duration_s, spec, hop_s)
     return preprocess.stack([window(raw, spec, start) for start in starts])
 
 
-def window(raw: RawTake, spec: ClipSpec, start_step: int) -> preprocess.Window:
-    """The window of a take that starts on a step: visual, its mask, sound, its mask."""
-    visual = preprocess.visual_window(raw.steps, raw.visual, start_step, spec)
-    if raw.sound is not None and raw.sound_times is not None:
+def window(raw: RawSample, spec: ClipSpec, start_step: int) -> preprocess.Window:
+    """The window of a sample that starts on a step: video, its mask, audio, its mask."""
+    video = preprocess.video_window(raw.steps, raw.video, start_step, spec)
+    if raw.audio is not None and raw.audio_times is not None:
         start_s = start_step / spec.video_rate
-        return (*visual, *preprocess.sound_series_window(raw.sound_times, raw.sound, start_s, spec))
+        return (*video, *preprocess.audio_series_window(raw.audio_times, raw.audio, start_s, spec))
     first = round(start_step / spec.video_rate * spec.sample_rate)
     wave = raw.wave[first : first + spec.window_samples]
-    return (*visual, *preprocess.sound_window(wave, spec))
+    return (*video, *preprocess.audio_window(wave, spec))
 
 
 def with_labels(spec: ClipSpec, labels: Sequence[str]) -> ClipSpec:

@@ -5,9 +5,9 @@ the columns ``voice_*``, ``face_*`` and ``both_*`` (shares of the votes) and ``v
 majority; empty where the first two are level).
 
 The owners' README names clips that are not what their names say (CheyneyComputerScience/CREMA-D,
-issue 8): ``1076_MTI_SAD_XX`` (the picture of an error, no sound in FLV and WAV),
+issue 8): ``1076_MTI_SAD_XX`` (the picture of an error, no audio in FLV and WAV),
 ``1064_IEO_DIS_MD.flv`` (a minute with every emotion), ``1064_TIE_SAD_XX.flv`` (no duration) and
-``1076_MTI_NEU_XX.flv`` (a few frames, no sound; its WAV is whole). They are told by what is in
+``1076_MTI_NEU_XX.flv`` (a few frames, no audio; its WAV is whole). They are told by what is in
 them, see :func:`not_a_sentence`, so that a corrected file is used.
 """
 
@@ -19,16 +19,16 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import (
-    SOUND_SUFFIXES,
+    AUDIO_SUFFIXES,
     VIDEO_SUFFIXES,
-    Layout,
-    TakeSource,
+    CorpusIndex,
+    SampleSource,
     is_pointer,
     is_silent,
     require_media_spec,
     visible,
 )
-from avtca.corpora.sample_file import RawTake
+from avtca.corpora.sample_file import RawSample
 from avtca.errors import CorpusError
 from avtca.labels import CREMAD
 
@@ -43,46 +43,46 @@ SENTENCE_S = (0.5, 15.0)
 """Seconds that a clip of one sentence may last; the corpus's last one to five."""
 
 
-def read_cremad(root: Path, spec: ClipSpec) -> Layout:
-    """Every clip under a folder; pictures and sound of one name are one take.
+def read_cremad(root: Path, spec: ClipSpec) -> CorpusIndex:
+    """Every clip under a folder; pictures and audio of one name are one sample.
 
-    A take's sound is its WAV's; where that cannot be read, or is silent, the picture's own.
+    A sample's audio is its WAV's; where that cannot be read, or is silent, the picture's own.
     ``VideoDemographics.csv`` and ``tabulatedVotes.csv`` are read where they are found; without
     them the columns are empty. Raises :class:`CorpusError` where there is no clip, or a table is
     not what it should be.
     """
-    asked = f"prepare CREMA-D from {root}"
+    action = f"prepare CREMA-D from {root}"
     if not root.is_dir():
-        raise CorpusError(asked, "no such folder", "give the folder with VideoFlash and AudioWAV")
+        raise CorpusError(action, "no such folder", "give the folder with VideoFlash and AudioWAV")
     files = visible(root)
-    takes, skipped = _takes(files, root)
-    if not takes:
+    samples, skipped = _samples(files, root)
+    if not samples:
         pointers = sum(why.startswith("a git-lfs") for _, why in skipped)
         raise CorpusError(
-            asked,
+            action,
             f"{pointers} git-lfs pointers in place of clips" if pointers else "no CREMA-D clip",
             "run git lfs pull there" if pointers else "give the folder with VideoFlash, AudioWAV",
         )
-    require_media_spec(spec, asked, pictures=any("picture" in parts for parts in takes.values()))
+    require_media_spec(spec, action, pictures=any("picture" in parts for parts in samples.values()))
     tables = {path.name: path for path in files if path.suffix == ".csv"}
-    people = _people(tables.get("VideoDemographics.csv"), asked)
-    votes = _votes(tables.get("tabulatedVotes.csv"), asked)
+    people = _people(tables.get("VideoDemographics.csv"), action)
+    votes = _votes(tables.get("tabulatedVotes.csv"), action)
     sources = []
-    for take, parts in sorted(takes.items()):
-        speaker, sentence, code, level = take.split("_")
+    for sample, parts in sorted(samples.items()):
+        speaker, sentence, code, level = sample.split("_")
         sources.append(
-            TakeSource(
-                take=take,
+            SampleSource(
+                sample=sample,
                 speaker=speaker,
                 label=CREMAD[code],
                 picture=parts.get("picture"),
-                sound=parts.get("sound") or parts.get("picture"),
-                spare_sound=parts.get("picture"),
+                audio=parts.get("audio") or parts.get("picture"),
+                fallback_audio=parts.get("picture"),
                 fields={
                     "sentence": sentence,
                     "intensity": LEVELS[level],
                     **people.get(speaker, {}),
-                    **votes.get(take, {}),
+                    **votes.get(sample, {}),
                 },
             )
         )
@@ -92,7 +92,7 @@ def read_cremad(root: Path, spec: ClipSpec) -> Layout:
     if not votes:
         notes.append("no tabulatedVotes.csv: no labels by votes")
     seen = list(RATED.values()) if votes else []
-    return Layout(
+    return CorpusIndex(
         corpus="cremad",
         root=root,
         labels=LABELS,
@@ -106,39 +106,39 @@ def read_cremad(root: Path, spec: ClipSpec) -> Layout:
     )
 
 
-def not_a_sentence(raw: RawTake) -> str:
+def not_a_sentence(raw: RawSample) -> str:
     """Why what was read is no clip of one spoken sentence; empty where it is."""
     low, high = SENTENCE_S
     if not low <= raw.duration_s <= high:
         return f"it lasts {raw.duration_s:.2f} s, a clip of one sentence {low:g} to {high:g} s"
     if not len(raw.steps) and is_silent(raw.wave):
-        return "neither a face nor a sound is in it"
+        return "neither a face nor an audio is in it"
     return ""
 
 
-def _takes(
+def _samples(
     files: list[Path], root: Path
 ) -> tuple[dict[str, dict[str, Path]], list[tuple[str, str]]]:
-    takes: dict[str, dict[str, Path]] = {}
+    samples: dict[str, dict[str, Path]] = {}
     skipped = []
     for path in sorted(files, key=lambda path: (path.suffix.lower() != ".wav", path)):
-        kind = "picture" if path.suffix.lower() in VIDEO_SUFFIXES else "sound"
-        if kind == "sound" and path.suffix.lower() not in SOUND_SUFFIXES:
+        kind = "picture" if path.suffix.lower() in VIDEO_SUFFIXES else "audio"
+        if kind == "audio" and path.suffix.lower() not in AUDIO_SUFFIXES:
             continue
         match = NAME.fullmatch(path.stem)
-        take = f"{match[1]}_{match[2]}_{match[3]}_{match[4]:X<2}" if match else ""
+        sample = f"{match[1]}_{match[2]}_{match[3]}_{match[4]:X<2}" if match else ""
         if not match:
             skipped.append((path.relative_to(root).as_posix(), "not a CREMA-D name"))
         elif is_pointer(path):
             skipped.append((path.relative_to(root).as_posix(), "a git-lfs pointer, not the file"))
-        elif kind in takes.setdefault(take, {}):
+        elif kind in samples.setdefault(sample, {}):
             skipped.append((path.relative_to(root).as_posix(), "the same clip is there twice"))
         else:
-            takes[take][kind] = path
-    return {take: parts for take, parts in takes.items() if parts}, skipped
+            samples[sample][kind] = path
+    return {sample: parts for sample, parts in samples.items() if parts}, skipped
 
 
-def _people(path: Path | None, asked: str) -> dict[str, dict[str, Any]]:
+def _people(path: Path | None, action: str) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     return {
@@ -148,21 +148,23 @@ def _people(path: Path | None, asked: str) -> dict[str, dict[str, Any]]:
             "race": row["Race"],
             "ethnicity": row["Ethnicity"],
         }
-        for row in _rows(path, {"ActorID", "Age", "Sex", "Race", "Ethnicity"}, asked)
+        for row in _rows(path, {"ActorID", "Age", "Sex", "Race", "Ethnicity"}, action)
     }
 
 
-def _votes(path: Path | None, asked: str) -> dict[str, dict[str, Any]]:
+def _votes(path: Path | None, action: str) -> dict[str, dict[str, Any]]:
     """Shares of each rating, the majority, and the number of raters, by clip."""
     if path is None:
         return {}
     out: dict[str, dict[str, Any]] = {}
-    for row in _rows(path, {"fileName", *LETTERS}, asked):
+    for row in _rows(path, {"fileName", *LETTERS}, action):
         rated = RATED.get(row[""][:1])
         counts = Counter({label: int(row[letter]) for letter, label in LETTERS.items()})
         total = counts.total()
         if rated is None or not total:
-            raise CorpusError(asked, f"{path.name}: row {row['']} is not one", "get the table anew")
+            raise CorpusError(
+                action, f"{path.name}: row {row['']} is not one", "get the table anew"
+            )
         columns = out.setdefault(row["fileName"], {})
         columns.update({f"{rated}_{label}": counts[label] / total for label in LABELS})
         (first, n), (_, second) = counts.most_common(2)
@@ -171,9 +173,9 @@ def _votes(path: Path | None, asked: str) -> dict[str, dict[str, Any]]:
     return out
 
 
-def _rows(path: Path, needed: set[str], asked: str) -> list[dict[str, str]]:
+def _rows(path: Path, needed: set[str], action: str) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if missing := sorted(needed - set(reader.fieldnames or [])):
-            raise CorpusError(asked, f"{path.name} has no column {missing[0]}", "get it anew")
+            raise CorpusError(action, f"{path.name} has no column {missing[0]}", "get it anew")
         return list(reader)

@@ -1,4 +1,4 @@
-"""Media and series to prepared takes: the part of ``prepare`` that runs in worker processes."""
+"""Media and series to prepared samples: the part of ``prepare`` that runs in worker processes."""
 
 import functools
 import hashlib
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.index import Layout, TakeSource, is_silent, sha256_file
-from avtca.corpora.media_hash import picture_hash, sound_hash
-from avtca.corpora.sample_file import RawTake, TakeFile, empty_visual
+from avtca.corpora.index import CorpusIndex, SampleSource, is_silent, sha256_file
+from avtca.corpora.media_hash import audio_hash, picture_hash
+from avtca.corpora.sample_file import RawSample, SampleFile, empty_video
 from avtca.errors import CorpusError, MediaError
-from avtca.media import Clip, held, open_clip
+from avtca.media import MediaFile, held, open_media
 
 SHORT_S = 0.5
 """A file that ends this much before its header says is broken, not short."""
@@ -23,7 +23,7 @@ SHORT_S = 0.5
 
 @dataclass(frozen=True)
 class Span:
-    """A take's part of its file on the file's clock: steps and samples, end exclusive."""
+    """A sample's part of its file on the file's clock: steps and samples, end exclusive."""
 
     first_step: int
     end_step: int
@@ -32,7 +32,7 @@ class Span:
     duration_s: float | None
 
     @classmethod
-    def of(cls, source: TakeSource, spec: ClipSpec) -> "Span":
+    def of(cls, source: SampleSource, spec: ClipSpec) -> "Span":
         """Segments begin on the step that holds ``start_s``, so that nothing of them is cut."""
         rate = spec.video_rate
         first = int(np.floor((source.start_s or 0.0) * rate + 1e-6))
@@ -44,22 +44,22 @@ class Span:
 
 
 def read_job(
-    job: Sequence[TakeSource], layout: Layout, spec: ClipSpec
-) -> list[tuple[TakeSource, TakeFile]]:
-    """Every take of one file (or pair of files), each decoded once from start to end.
+    job: Sequence[SampleSource], layout: CorpusIndex, spec: ClipSpec
+) -> list[tuple[SampleSource, SampleFile]]:
+    """Every sample of one file (or pair of files), each decoded once from start to end.
 
-    A take whose sound was read from its ``spare_sound`` comes back as one of that sound, with a
+    A sample whose audio was read from its ``fallback_audio`` comes back as one of that audio, with a
     warning. Raises :class:`MediaError` or :class:`CorpusError` where it cannot be read, or the
-    layout calls a take unusable.
+    layout calls a sample unusable.
     """
-    job, said = _with_sound(job)
-    picture, sound = job[0].picture, job[0].sound
+    job, said = _with_audio(job)
+    picture, audio = job[0].picture, job[0].audio
     spans = [Span.of(source, spec) for source in job]
-    clips = {path: open_clip(path) for path in dict.fromkeys((picture, sound)) if path}
+    clips = {path: open_media(path) for path in dict.fromkeys((picture, audio)) if path}
     faces = _read_faces(clips[picture], spans, spec) if picture else [_no_faces(spec)] * len(job)
-    waves = _read_sound(clips[sound], spans, spec) if sound else [_SILENT] * len(job)
+    waves = _read_audio(clips[audio], spans, spec) if audio else [_SILENT] * len(job)
     for path, clip in clips.items():
-        _require_whole(clip, picture=path == picture, sound=path == sound)
+        _require_whole(clip, picture=path == picture, audio=path == audio)
     length = max((clip.read_s for clip in clips.values()), default=0.0)
     warnings = [*said, *(text for clip in clips.values() for text in clip.warnings)]
     digests = {path: _digest(path, path.stat().st_mtime_ns) for path in clips}
@@ -70,40 +70,40 @@ def read_job(
             start = span.first_step / spec.video_rate
             if start >= length:
                 raise CorpusError(
-                    f"cut {source.take} at {source.start_s or 0:g} s",
+                    f"cut {source.sample} at {source.start_s or 0:g} s",
                     f"the file ends after {length:.2f} s",
                     "check the segment times",
                 )
             duration = min(length - start, span.duration_s or length)
-        raw = _with_series(RawTake(steps, crops, wave, duration or 0.0), source, spec)
+        raw = _with_series(RawSample(steps, crops, wave, duration or 0.0), source, spec)
         if layout.unusable is not None and (why := layout.unusable(raw)):
-            raise CorpusError(f"use {source.take}", why, "the others go on without it")
-        out.append((source, TakeFile(raw, _row(raw, source, layout, spec, digests, warnings))))
+            raise CorpusError(f"use {source.sample}", why, "the others go on without it")
+        out.append((source, SampleFile(raw, _row(raw, source, layout, spec, digests, warnings))))
     return out
 
 
-def _with_sound(job: Sequence[TakeSource]) -> tuple[Sequence[TakeSource], list[str]]:
-    """The job with the spare sound where the first has none, and what is to be said of that."""
-    sound, spare = job[0].sound, job[0].spare_sound
-    if sound is None or spare is None or spare == sound or not (why := _unheard(sound)):
+def _with_audio(job: Sequence[SampleSource]) -> tuple[Sequence[SampleSource], list[str]]:
+    """The job with the spare audio where the first has none, and what is to be said of that."""
+    audio, spare = job[0].audio, job[0].fallback_audio
+    if audio is None or spare is None or spare == audio or not (why := _unheard(audio)):
         return job, []
-    said = f"{sound.name}: {why}; the sound of {spare.name} stands in"
-    return [replace(source, sound=spare) for source in job], [said]
+    said = f"{audio.name}: {why}; the audio of {spare.name} stands in"
+    return [replace(source, audio=spare) for source in job], [said]
 
 
 def _unheard(path: Path) -> str:
     """Why nothing is to be heard in a file; empty where something is, and read no further."""
     try:
-        clip = open_clip(path)
-        silent = all(map(is_silent, clip.sound(clip.info.sample_rate or 16_000)))
+        clip = open_media(path)
+        silent = all(map(is_silent, clip.audio(clip.info.sample_rate or 16_000)))
     except MediaError as error:
         return error.found
-    return "it holds no sound" if silent else ""
+    return "it holds no audio" if silent else ""
 
 
-def _require_whole(clip: Clip, *, picture: bool, sound: bool) -> None:
-    """Half a file is not a take. Streams that were not read may be the longer ones."""
-    read_all = (picture or not clip.has_video) and (sound or not clip.has_sound)
+def _require_whole(clip: MediaFile, *, picture: bool, audio: bool) -> None:
+    """Half a file is not a sample. Streams that were not read may be the longer ones."""
+    read_all = (picture or not clip.has_video) and (audio or not clip.has_audio)
     slack = SHORT_S if read_all else SHORT_S + 0.3 * clip.duration_s
     if clip.header_holds and clip.duration_s - clip.read_s > slack:
         raise MediaError(
@@ -117,7 +117,7 @@ _SILENT = np.zeros(0, np.float32)
 
 
 def _no_faces(spec: ClipSpec) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    return np.zeros(0, np.int64), empty_visual(spec)
+    return np.zeros(0, np.int64), empty_video(spec)
 
 
 @functools.cache
@@ -133,7 +133,7 @@ def _digest(path: Path, mtime_ns: int) -> str:
 
 
 def _read_faces(
-    clip: Clip, spans: Sequence[Span], spec: ClipSpec
+    clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
 ) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
     """Steps from each span's start, and crops of its main person."""
     from avtca.faces import Tracker, align
@@ -166,11 +166,13 @@ def _main_person(
     return np.array([s for s, _, _ in rows], np.int64), np.stack([crop for _, _, crop in rows])
 
 
-def _read_sound(clip: Clip, spans: Sequence[Span], spec: ClipSpec) -> list[NDArray[np.float32]]:
+def _read_audio(
+    clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
+) -> list[NDArray[np.float32]]:
     """The samples of each span."""
     parts: list[list[NDArray[np.float32]]] = [[] for _ in spans]
     at = 0
-    for block in clip.sound(spec.sample_rate):
+    for block in clip.audio(spec.sample_rate):
         for part, span in zip(parts, spans, strict=True):
             a, b = max(span.first_sample - at, 0), min(span.end_sample - at, len(block))
             if a < b:
@@ -179,54 +181,54 @@ def _read_sound(clip: Clip, spans: Sequence[Span], spec: ClipSpec) -> list[NDArr
     return [np.concatenate(part) if part else _SILENT for part in parts]
 
 
-def _with_series(raw: RawTake, source: TakeSource, spec: ClipSpec) -> RawTake:
-    """The take with the corpus's own features where the spec asks for them."""
-    steps, visual, wave, duration = raw.steps, raw.visual, raw.wave, raw.duration_s
-    sound = sound_times = None
-    if source.visual_series is not None:
-        times, visual = source.visual_series.load()
+def _with_series(raw: RawSample, source: SampleSource, spec: ClipSpec) -> RawSample:
+    """The sample with the corpus's own features where the spec asks for them."""
+    steps, video, wave, duration = raw.steps, raw.video, raw.wave, raw.duration_s
+    audio = audio_times = None
+    if source.video_series is not None:
+        times, video = source.video_series.load()
         duration = duration or float(times[-1]) + 1 / spec.video_rate
         steps = np.floor(times * spec.video_rate + 1e-6).astype(np.int64)
         if len(times) == 1:
             steps = np.arange(total_steps(duration, spec), dtype=np.int64)
-            visual = np.repeat(visual, len(steps), axis=0)
-        _require_width(source, "visual", visual.shape[1], spec.visual_dim)
-    if spec.sound == "features":
-        wave, sound = _SILENT, np.zeros((spec.sound_dim, 0), np.float32)
-        sound_times = np.zeros(0)
-        if source.sound_series is not None:
-            sound_times, values = source.sound_series.load()
-            _require_width(source, "sound", values.shape[1], spec.sound_dim)
-            sound = np.ascontiguousarray(values.T)
-    return RawTake(steps, visual, wave, duration, sound, sound_times)
+            video = np.repeat(video, len(steps), axis=0)
+        _require_width(source, "video", video.shape[1], spec.video_dim)
+    if spec.audio == "features":
+        wave, audio = _SILENT, np.zeros((spec.audio_dim, 0), np.float32)
+        audio_times = np.zeros(0)
+        if source.audio_series is not None:
+            audio_times, values = source.audio_series.load()
+            _require_width(source, "audio", values.shape[1], spec.audio_dim)
+            audio = np.ascontiguousarray(values.T)
+    return RawSample(steps, video, wave, duration, audio, audio_times)
 
 
-def _require_width(source: TakeSource, kind: str, found: int, wanted: int) -> None:
+def _require_width(source: SampleSource, kind: str, found: int, wanted: int) -> None:
     if found != wanted:
         raise CorpusError(
-            f"prepare {source.take}",
+            f"prepare {source.sample}",
             f"its {kind} features have {found} values, the ClipSpec says {wanted}",
             f"set {kind}_dim to {found}",
         )
 
 
 def total_steps(duration_s: float, spec: ClipSpec) -> int:
-    """Video steps that a take reaches into, at least one."""
+    """Video steps that a sample reaches into, at least one."""
     return max(1, int(np.ceil(duration_s * spec.video_rate - 1e-6)))
 
 
-def _content(raw: RawTake) -> str:
-    """Hash of the take's own features: one file of sequences holds thousands of takes."""
-    digest = hashlib.sha256(np.ascontiguousarray(raw.visual).tobytes())
-    if raw.sound is not None:
-        digest.update(np.ascontiguousarray(raw.sound).tobytes())
+def _content(raw: RawSample) -> str:
+    """Hash of the sample's own features: one file of sequences holds thousands of samples."""
+    digest = hashlib.sha256(np.ascontiguousarray(raw.video).tobytes())
+    if raw.audio is not None:
+        digest.update(np.ascontiguousarray(raw.audio).tobytes())
     return digest.hexdigest()
 
 
 def _row(
-    raw: RawTake,
-    source: TakeSource,
-    layout: Layout,
+    raw: RawSample,
+    source: SampleSource,
+    layout: CorpusIndex,
     spec: ClipSpec,
     digests: dict[Path, str],
     warnings: list[str],
@@ -235,25 +237,25 @@ def _row(
 
     steps = total_steps(raw.duration_s, spec)
     seen = np.unique(raw.steps[(raw.steps >= 0) & (raw.steps < steps)])
-    if raw.sound is not None and raw.sound_times is not None:
-        heard = np.unique((raw.sound_times * spec.video_rate).astype(int))
+    if raw.audio is not None and raw.audio_times is not None:
+        heard = np.unique((raw.audio_times * spec.video_rate).astype(int))
         voice = min(1.0, len(heard) / steps)
     else:
         voiced = voice_activity(raw.wave, spec.sample_rate)
         voice = float(voiced.sum()) / max(1, round(raw.duration_s * 100)) if len(voiced) else 0.0
-    pictures = raw.visual if spec.visual == "pixels" else np.zeros((0, 1, 1), np.uint8)
+    pictures = raw.video if spec.video == "pixels" else np.zeros((0, 1, 1), np.uint8)
     files = source.files()
-    main = source.picture or source.sound or (files[0] if files else None)
-    apart = source.apart
+    main = source.picture or source.audio or (files[0] if files else None)
+    separate_audio = source.separate_audio
     return {
         "face_coverage": len(seen) / steps,
         "voice_coverage": min(1.0, voice),
         "source": layout.relative(main) if main else "",
         "source_sha256": digests[main] if main in digests else _content(raw),
-        "sound_source": layout.relative(apart) if apart else "",
-        "sound_sha256": digests[apart] if apart else "",
+        "audio_source": layout.relative(separate_audio) if separate_audio else "",
+        "audio_sha256": digests[separate_audio] if separate_audio else "",
         "detector": _detector().name if source.picture else "",
         "picture_hash": picture_hash(pictures),
-        "sound_hash": sound_hash(raw.wave, spec.sample_rate),
+        "audio_hash": audio_hash(raw.wave, spec.sample_rate),
         "warnings": "; ".join(dict.fromkeys(warnings)),
     }

@@ -14,10 +14,10 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import (
-    SOUND_SUFFIXES,
+    AUDIO_SUFFIXES,
     VIDEO_SUFFIXES,
-    Layout,
-    TakeSource,
+    CorpusIndex,
+    SampleSource,
     require_media_spec,
     visible,
 )
@@ -29,66 +29,68 @@ COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "i
 """Columns of the CSV; the first two are needed."""
 
 
-def read_folder(root: Path, spec: ClipSpec) -> Layout:
+def read_folder(root: Path, spec: ClipSpec) -> CorpusIndex:
     """A CSV file, a folder with one CSV at its top, or folders named by label.
 
     Labels are folded to the project's words ("Happiness" is "happy"). Raises
     :class:`CorpusError` naming the line of the CSV that is wrong; files that are missing fail one
     by one when they are prepared.
     """
-    asked = f"prepare the folder {root}"
+    action = f"prepare the folder {root}"
     if root.is_file() and root.suffix.lower() == ".csv":
-        return _from_csv(root, spec, asked)
+        return _from_csv(root, spec, action)
     if not root.is_dir():
-        raise CorpusError(asked, "no such folder or CSV", "give a folder or a CSV of your clips")
+        raise CorpusError(action, "no such folder or CSV", "give a folder or a CSV of your clips")
     tables = sorted(root.glob("*.csv"))
     if len(tables) > 1:
-        raise CorpusError(asked, f"{len(tables)} CSVs are in it", "give the one with the labels")
-    return _from_csv(tables[0], spec, asked) if tables else _from_folders(root, spec, asked)
+        raise CorpusError(action, f"{len(tables)} CSVs are in it", "give the one with the labels")
+    return _from_csv(tables[0], spec, action) if tables else _from_folders(root, spec, action)
 
 
-def _from_csv(table: Path, spec: ClipSpec, asked: str) -> Layout:
-    asked = f"prepare the clips of {table.name}"
-    sources: dict[str, TakeSource] = {}
+def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
+    action = f"prepare the clips of {table.name}"
+    sources: dict[str, SampleSource] = {}
     line_of: dict[Any, int] = {}
     words: dict[str, set[str]] = {}
-    for line, row in _rows(table, asked):
+    for line, row in _rows(table, action):
         where = f"line {line}"
         if not row["path"] or not row["label"]:
             empty = "path" if not row["path"] else "label"
-            raise CorpusError(asked, f"{where} has no {empty}", "fill it in or drop the line")
+            raise CorpusError(action, f"{where} has no {empty}", "fill it in or drop the line")
         path = table.parent / row["path"]
-        start, end = (_seconds(row.get(key, ""), where, key, asked) for key in ("start", "end"))
+        start, end = (_seconds(row.get(key, ""), where, key, action) for key in ("start", "end"))
         if (start is None) != (end is None):
-            raise CorpusError(asked, f"{where} has only one of start and end", "give both")
+            raise CorpusError(action, f"{where} has only one of start and end", "give both")
         if start is not None and end is not None and not 0 <= start < end:
-            raise CorpusError(asked, f"{where}: {start:g} .. {end:g} s is no stretch", "correct it")
-        stem = Path(row["path"]).with_suffix("").as_posix().lstrip("/")
-        take = stem if start is None else f"{stem}@{start:g}-{end:g}"
-        same_file = os.path.normpath(path.absolute()), start, end
-        if earlier := line_of.get(take) or line_of.get(same_file):
             raise CorpusError(
-                asked,
+                action, f"{where}: {start:g} .. {end:g} s is no stretch", "correct it"
+            )
+        stem = Path(row["path"]).with_suffix("").as_posix().lstrip("/")
+        sample = stem if start is None else f"{stem}@{start:g}-{end:g}"
+        same_file = os.path.normpath(path.absolute()), start, end
+        if earlier := line_of.get(sample) or line_of.get(same_file):
+            raise CorpusError(
+                action,
                 f"lines {earlier} and {line} both name {row['path']}",
                 "keep one label for each clip",
             )
-        line_of[take] = line_of[same_file] = line
+        line_of[sample] = line_of[same_file] = line
         label = canonical(row["label"])
         words.setdefault(label, set()).add(row["label"])
-        sources[take] = TakeSource(
-            take=take,
+        sources[sample] = SampleSource(
+            sample=sample,
             speaker=row.get("speaker", ""),
             label=label,
             start_s=start,
             end_s=end,
             picture=_picture(path),
-            sound=path,
-            fields=_fields(row, where, asked),
+            audio=path,
+            fields=_fields(row, where, action),
         )
-    return _layout(table.parent, list(sources.values()), words, spec, asked)
+    return _layout(table.parent, list(sources.values()), words, spec, action)
 
 
-def _rows(table: Path, asked: str) -> list[tuple[int, dict[str, str]]]:
+def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
     """Lines of the CSV with their numbers, columns checked."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -97,25 +99,25 @@ def _rows(table: Path, asked: str) -> list[tuple[int, dict[str, str]]]:
             lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(
-            asked, f"not a CSV in UTF-8 ({error})", "save it as CSV, UTF-8"
+            action, f"not a CSV in UTF-8 ({error})", "save it as CSV, UTF-8"
         ) from error
     for name in header:
         if name not in COLUMNS and ";" in name:
-            raise CorpusError(asked, "cells are apart by ';'", "save it with commas between cells")
+            raise CorpusError(action, "cells are apart by ';'", "save it with commas between cells")
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, 1)
             hint = f"did you mean {near[0]}?" if near else f"columns are {', '.join(COLUMNS)}"
-            raise CorpusError(asked, f"unknown column {name!r}", hint)
+            raise CorpusError(action, f"unknown column {name!r}", hint)
         if header.count(name) > 1:
-            raise CorpusError(asked, f"column {name!r} is there twice", "keep one of them")
+            raise CorpusError(action, f"column {name!r} is there twice", "keep one of them")
     for name in COLUMNS[:2]:
         if name not in header:
-            raise CorpusError(asked, f"no column {name!r}", f"columns are {', '.join(COLUMNS)}")
+            raise CorpusError(action, f"no column {name!r}", f"columns are {', '.join(COLUMNS)}")
     out = []
     for line, cells in lines:
         if len(cells) != len(header):
             raise CorpusError(
-                asked,
+                action,
                 f"line {line} has {len(cells)} cells, the header {len(header)}",
                 "put names with commas in quotes",
             )
@@ -123,7 +125,7 @@ def _rows(table: Path, asked: str) -> list[tuple[int, dict[str, str]]]:
     return out
 
 
-def _seconds(text: str, where: str, key: str, asked: str) -> float | None:
+def _seconds(text: str, where: str, key: str, action: str) -> float | None:
     if not text:
         return None
     try:
@@ -131,19 +133,21 @@ def _seconds(text: str, where: str, key: str, asked: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise CorpusError(asked, f"{where}: {key} {text!r} is not seconds", "give seconds, as 12.5")
+        raise CorpusError(
+            action, f"{where}: {key} {text!r} is not seconds", "give seconds, as 12.5"
+        )
     return value
 
 
-def _fields(row: dict[str, str], where: str, asked: str) -> dict[str, Any]:
+def _fields(row: dict[str, str], where: str, action: str) -> dict[str, Any]:
     fields: dict[str, Any] = {key: row[key] for key in ("sex", "intensity") if row.get(key)}
     if row.get("age"):
-        fields["age"] = _seconds(row["age"], where, "age", asked)
+        fields["age"] = _seconds(row["age"], where, "age", action)
     if row.get("split"):
         side = SIDE_WORDS.get(row["split"].lower())
         if side is None:
             raise CorpusError(
-                asked, f"{where}: split {row['split']!r}", "use train, validation or test"
+                action, f"{where}: split {row['split']!r}", "use train, validation or test"
             )
         fields["split"] = side
     return fields
@@ -151,13 +155,13 @@ def _fields(row: dict[str, str], where: str, asked: str) -> dict[str, Any]:
 
 def _picture(path: Path) -> Path | None:
     """The file, where it may hold a picture."""
-    return path if path.suffix.lower() not in SOUND_SUFFIXES else None
+    return path if path.suffix.lower() not in AUDIO_SUFFIXES else None
 
 
-def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
+def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     tops = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
     split = bool(tops) and all(top.name.lower() in SIDE_WORDS for top in tops)
-    found: dict[str, TakeSource] = {}
+    found: dict[str, SampleSource] = {}
     skipped: list[tuple[str, str]] = []
     words: dict[str, set[str]] = {}
     for path in visible(root):
@@ -165,59 +169,59 @@ def _from_folders(root: Path, spec: ClipSpec, asked: str) -> Layout:
         side = SIDE_WORDS[parts[0].lower()] if split and len(parts) > 1 else None
         inner = parts[1:] if split else parts
         name = path.relative_to(root).as_posix()
-        if path.suffix.lower() not in VIDEO_SUFFIXES | SOUND_SUFFIXES:
+        if path.suffix.lower() not in VIDEO_SUFFIXES | AUDIO_SUFFIXES:
             skipped.append((name, "not media"))
             continue
         if not 2 <= len(inner) <= 3:
             skipped.append((name, "not in LABEL/ or LABEL/SPEAKER/"))
             continue
-        take = path.relative_to(root).with_suffix("").as_posix()
+        sample = path.relative_to(root).with_suffix("").as_posix()
         label = canonical(inner[0])
         words.setdefault(label, set()).add(inner[0])
-        source = TakeSource(
-            take=take,
+        source = SampleSource(
+            sample=sample,
             speaker=inner[1] if len(inner) == 3 else "",
             label=label,
             picture=_picture(path),
-            sound=path,
+            audio=path,
             fields={"split": side} if side else {},
         )
-        if take in found:
-            joined = _joined(found[take], source)
+        if sample in found:
+            joined = _joined(found[sample], source)
             if joined is None:
                 skipped.append((name, "another file of that name is taken"))
                 continue
             source = joined
-        found[take] = source
-    return _layout(root, list(found.values()), words, spec, asked, skipped)
+        found[sample] = source
+    return _layout(root, list(found.values()), words, spec, action, skipped)
 
 
-def _joined(first: TakeSource, second: TakeSource) -> TakeSource | None:
-    """``a.mp4`` and ``a.wav`` are one take: picture of the one, sound of the other.
+def _joined(first: SampleSource, second: SampleSource) -> SampleSource | None:
+    """``a.mp4`` and ``a.wav`` are one sample: picture of the one, audio of the other.
 
     ``None`` for two videos or two sounds of one name.
     """
-    film, sound = (first, second) if first.picture else (second, first)
-    if film.picture is None or film.picture != film.sound or sound.picture is not None:
+    film, audio = (first, second) if first.picture else (second, first)
+    if film.picture is None or film.picture != film.audio or audio.picture is not None:
         return None
-    return replace(film, sound=sound.sound)
+    return replace(film, audio=audio.audio)
 
 
 def _layout(
     root: Path,
-    sources: list[TakeSource],
+    sources: list[SampleSource],
     words: dict[str, set[str]],
     spec: ClipSpec,
-    asked: str,
+    action: str,
     skipped: list[tuple[str, str]] | None = None,
-) -> Layout:
+) -> CorpusIndex:
     if not sources:
         raise CorpusError(
-            asked,
+            action,
             "no clip in it",
             "make folders named by label, or a CSV with the columns path and label",
         )
-    require_media_spec(spec, asked, pictures=any(source.picture for source in sources))
+    require_media_spec(spec, action, pictures=any(source.picture for source in sources))
     notes = [
         f"{', '.join(sorted(names))} are one label: {label}"
         for label, names in sorted(words.items())
@@ -225,8 +229,8 @@ def _layout(
     ]
     nameless = sum(not source.speaker for source in sources)
     if nameless:
-        notes.append(f"{nameless} takes without a speaker: people cannot be kept apart in splits")
-    return Layout(
+        notes.append(f"{nameless} samples without a speaker: people cannot be kept apart in splits")
+    return CorpusIndex(
         corpus="folder",
         root=root,
         labels=tuple(sorted({source.label for source in sources})),

@@ -1,4 +1,4 @@
-"""What a corpus on disk holds, before anything is decoded: one :class:`TakeSource` a take."""
+"""What a corpus on disk holds, before anything is decoded: one :class:`SampleSource` a sample."""
 
 import hashlib
 import json
@@ -15,16 +15,18 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CorpusError
 
 if TYPE_CHECKING:
-    from avtca.corpora.sample_file import RawTake
+    from avtca.corpora.sample_file import RawSample
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"}
-SOUND_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}
-FORMAT = 1
+AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}
+FORMAT = 2
 """Version of the cache."""
+READABLE_FORMATS = (1, FORMAT)
+"""Format 1, of avtca 0.1, differs in its names alone."""
 SYNTHETIC = "SYNTHETIC: drawn faces and computed voices; figures say nothing about people"
-"""Said of takes whose corpus is "synthetic", in every summary, audit and report."""
+"""Said of samples whose corpus is "synthetic", in every summary, audit and report."""
 SILENCE = 1e-3
-"""Largest sample of a sound that holds nothing: 60 dB under full scale."""
+"""Largest sample of an audio that holds nothing: 60 dB under full scale."""
 
 
 class Series(Protocol):
@@ -41,66 +43,66 @@ class Series(Protocol):
         ...
 
     def load(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Seconds ``(n,)`` from the take's start, ascending, and finite values ``(n, f)``."""
+        """Seconds ``(n,)`` from the sample's start, ascending, and finite values ``(n, f)``."""
         ...
 
 
 @dataclass(frozen=True)
-class TakeSource:
-    """Where one take comes from.
+class SampleSource:
+    """Where one sample comes from.
 
-    ``picture`` and ``sound`` are media files (the same one where it holds both), cut to
-    ``start_s .. end_s`` where those are given; ``visual_series`` and ``sound_series`` stand in
-    their place where the ClipSpec asks for features. ``spare_sound``, ``picture`` or nothing, is
-    read where ``sound`` cannot be, or is silent. ``fields`` are further manifest columns.
+    ``picture`` and ``audio`` are media files (the same one where it holds both), cut to
+    ``start_s .. end_s`` where those are given; ``video_series`` and ``audio_series`` stand in
+    their place where the ClipSpec asks for features. ``fallback_audio``, ``picture`` or nothing, is
+    read where ``audio`` cannot be, or is silent. ``fields`` are further manifest columns.
     """
 
-    take: str
+    sample: str
     speaker: str
     label: str
     picture: Path | None = None
-    sound: Path | None = None
+    audio: Path | None = None
     start_s: float | None = None
     end_s: float | None = None
-    visual_series: Series | None = None
-    sound_series: Series | None = None
-    spare_sound: Path | None = None
+    video_series: Series | None = None
+    audio_series: Series | None = None
+    fallback_audio: Path | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def apart(self) -> Path | None:
-        """The file of the sound where it is not the picture's."""
-        return self.sound if self.picture and self.sound != self.picture else None
+    def separate_audio(self) -> Path | None:
+        """The file of the audio where it is not the picture's."""
+        return self.audio if self.picture and self.audio != self.picture else None
 
     def files(self) -> list[Path]:
-        """Every file that the take is made from, once."""
-        series = [one.path for one in (self.visual_series, self.sound_series) if one]
-        media = [path for path in (self.picture, self.sound) if path]
+        """Every file that the sample is made from, once."""
+        series = [one.path for one in (self.video_series, self.audio_series) if one]
+        media = [path for path in (self.picture, self.audio) if path]
         return list(dict.fromkeys([*media, *series]))
 
 
 @dataclass(frozen=True)
-class Layout:
+class CorpusIndex:
     """A corpus as its reader found it.
 
     ``targets`` names groups of manifest columns, each in the order of ``labels``: soft labels
     ("both"), several labels at once ("multi"), intensities ("value"). ``classes`` names columns
     that hold one of a few words, and these words in order. ``skipped`` says
     ``(file, why)`` for files that were not taken; ``notes`` are lines for the summary.
-    ``unusable`` says why a take that was read is none of the corpus's ("" where it is); such a
-    take fails. It is a function of a module: worker processes get it by name.
+    ``unusable`` says why a sample that was read is none of the corpus's ("" where it is); such a
+    sample fails. It is a function of a module: worker processes get it by name.
     """
 
     corpus: str
     root: Path
     labels: tuple[str, ...]
-    sources: tuple[TakeSource, ...]
+    sources: tuple[SampleSource, ...]
     language: str = ""
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    unusable: "Callable[[RawTake], str] | None" = None
+    unusable: "Callable[[RawSample], str] | None" = None
 
     def relative(self, path: Path) -> str:
         """A file's name for the manifest: from the corpus's root, with forward slashes."""
@@ -109,15 +111,15 @@ class Layout:
         )
 
 
-def recipe(source: TakeSource, layout: Layout, spec: ClipSpec, *, lossless: bool) -> str:
-    """Hash of all that a take's file depends on, but for the bytes of its sources.
+def recipe(source: SampleSource, layout: CorpusIndex, spec: ClipSpec, *, lossless: bool) -> str:
+    """Hash of all that a sample's file depends on, but for the bytes of its sources.
 
     ``OSError`` where a source file is gone.
     """
     from dataclasses import replace
 
     files = [(layout.relative(path), path.stat().st_size) for path in source.files()]
-    series = [one.name if one else "" for one in (source.visual_series, source.sound_series)]
+    series = [one.name if one else "" for one in (source.video_series, source.audio_series)]
     parts = [
         FORMAT,
         replace(spec, labels=()).hash,
@@ -127,15 +129,17 @@ def recipe(source: TakeSource, layout: Layout, spec: ClipSpec, *, lossless: bool
         files,
         series,
         source.picture is not None,
-        source.sound is not None,
+        source.audio is not None,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def clip_path(folder: Path, take: str) -> Path:
-    """Where a take's file stands in a cache: spread over 256 folders, safe on any file system."""
-    digest = hashlib.sha256(take.encode()).hexdigest()
-    return folder / "clips" / digest[:2] / f"{quote(take, safe='')[:80]}-{digest[2:8]}.safetensors"
+def clip_path(folder: Path, sample: str) -> Path:
+    """Where a sample's file stands in a cache: spread over 256 folders, safe on any file system."""
+    digest = hashlib.sha256(sample.encode()).hexdigest()
+    return (
+        folder / "clips" / digest[:2] / f"{quote(sample, safe='')[:80]}-{digest[2:8]}.safetensors"
+    )
 
 
 def sha256_file(path: Path) -> str:
@@ -166,18 +170,18 @@ def is_pointer(path: Path) -> bool:
     return path.read_bytes().startswith(b"version https://git-lfs")
 
 
-def require_media_spec(spec: ClipSpec, asked: str, *, pictures: bool, sounds: bool = True) -> None:
+def require_media_spec(spec: ClipSpec, action: str, *, pictures: bool, audios: bool = True) -> None:
     """Raise :class:`CorpusError` where the spec wants features that the corpus does not ship.
 
-    ``pictures``, ``sounds``: whether the corpus holds such media, which would be left out.
+    ``pictures``, ``audios``: whether the corpus holds such media, which would be left out.
     """
     wanted = {
-        "visual": pictures and spec.visual == "features",
-        "sound": sounds and spec.sound == "features",
+        "video": pictures and spec.video == "features",
+        "audio": audios and spec.audio == "features",
     }
     for name in (name for name, missing in wanted.items() if missing):
         raise CorpusError(
-            asked,
+            action,
             f"the ClipSpec says {name}='features', the corpus ships none",
             "use a ClipSpec of pixels and of mfcc or logmel",
         )

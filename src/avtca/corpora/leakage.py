@@ -1,6 +1,6 @@
 """Does a split say something about people it has not seen? What leaks between its sides.
 
-A leak is a person on two sides, a twin of a take (the same take in another file), or a copy of a
+A leak is a person on two sides, a twin of a sample (the same sample in another file), or a copy of a
 medium, byte for byte or nearly. The auditor reads a manifest; media need not be there.
 """
 
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.compat import KEYS
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.index import SYNTHETIC
-from avtca.corpora.media_hash import NEAR, NEAR_SOUND, near_pairs, picture_hashes
-from avtca.corpora.splits import SIDES, Folds, load_folds, split_column
+from avtca.corpora.media_hash import NEAR, NEAR_AUDIO, near_pairs, picture_hashes
+from avtca.corpora.splits import SIDES, CrossValidationSplit, load_folds, split_column
 from avtca.errors import CorpusError, LeakError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ EXAMPLES = 5
 """Named in the printed report for each kind of leak; the JSON has all."""
 KINDS = {
     "speakers": "people on both sides",
-    "twins": "twins of a take on both sides",
+    "twins": "twins of a sample on both sides",
     "identical": "byte-identical media on both sides",
     "near": "nearly identical media on both sides",
 }
@@ -39,7 +40,7 @@ KINDS = {
 class Leak:
     """Something that stands on two sides of a fold.
 
-    ``kind`` is a key of :data:`KINDS`; ``what`` names it (a speaker, two takes).
+    ``kind`` is a key of :data:`KINDS`; ``what`` names it (a speaker, two samples).
     """
 
     fold: int
@@ -52,14 +53,14 @@ class Leak:
 class AuditReport:
     """What an audit found.
 
-    ``balance``: column -> fold -> side -> value -> takes, of the label and the demographic
+    ``balance``: column -> fold -> side -> value -> samples, of the label and the demographic
     columns that the manifest has; ``warnings``: what could not be judged; ``allowed``: the user
     said that leaks are wanted.
     """
 
     split: str
     split_hash: str
-    takes: int
+    samples: int
     leaks: tuple[Leak, ...]
     balance: dict[str, list[dict[str, dict[str, int]]]]
     warnings: tuple[str, ...] = ()
@@ -74,7 +75,7 @@ class AuditReport:
         return bool(self.leaks)
 
     @property
-    def mark(self) -> str:
+    def caveat(self) -> str:
         """One line that every result made with this split carries."""
         if not self.leaks:
             return "clean" if not self.warnings else f"no leak found; {'; '.join(self.warnings)}"
@@ -88,7 +89,7 @@ class AuditReport:
             first = self.leaks[0]
             raise LeakError(
                 f"use the split {self.split}",
-                f"{self.mark} (fold {first.fold}, {' / '.join(first.between)}: "
+                f"{self.caveat} (fold {first.fold}, {' / '.join(first.between)}: "
                 f"{' = '.join(first.what)})",
                 "choose folds that keep people apart, or allow the leak (--allow-leak, or "
                 "data.allow_leak=true in a configuration) and carry the mark",
@@ -99,10 +100,10 @@ class AuditReport:
         return {
             "split": self.split,
             "split_hash": self.split_hash,
-            "mark": self.mark,
+            "caveat": self.caveat,
             "leak": bool(self.leaks),
             "allowed": self.allowed,
-            "takes": self.takes,
+            "samples": self.samples,
             "unplaced": self.unplaced,
             "folds": self.folds,
             "counts": self.counts,
@@ -113,9 +114,9 @@ class AuditReport:
 
     def lines(self) -> list[str]:
         """For people."""
-        out = [f"{self.takes} takes, {self.split} ({self.split_hash}), {self.folds} folds"]
+        out = [f"{self.samples} samples, {self.split} ({self.split_hash}), {self.folds} folds"]
         if self.unplaced:
-            out.append(f"{self.unplaced} takes are on no side")
+            out.append(f"{self.unplaced} samples are on no side")
         for kind, text in KINDS.items():
             found = [leak for leak in self.leaks if leak.kind == kind]
             if found:
@@ -127,19 +128,23 @@ class AuditReport:
                 if len(found) > EXAMPLES:
                     out.append(f"  and {len(found) - EXAMPLES} more times")
         out += [_skew(column, folds) for column, folds in self.balance.items()]
-        return [*out, *(f"note: {text}" for text in self.warnings), self.mark]
+        return [*out, *(f"note: {text}" for text in self.warnings), self.caveat]
 
 
 def audit(
-    manifest: "pd.DataFrame", folds: Folds, *, allow_leak: bool = False, near: bool = True
+    manifest: "pd.DataFrame",
+    folds: CrossValidationSplit,
+    *,
+    allow_leak: bool = False,
+    near: bool = True,
 ) -> AuditReport:
-    """Audit a manifest (columns take, label, and as many of the others as it has) under folds.
+    """Audit a manifest (columns sample, label, and as many of the others as it has) under folds.
 
     ``near=False`` leaves the search for nearly identical media out. Never raises for a leak: see
-    :meth:`AuditReport.require_clean`. Raises :class:`CorpusError` for a manifest without takes.
+    :meth:`AuditReport.require_clean`. Raises :class:`CorpusError` for a manifest without samples.
     """
-    if "take" not in manifest.columns or not len(manifest):
-        raise CorpusError("audit a manifest", "it has no takes", "give one with a column take")
+    if "sample_id" not in manifest.columns or not len(manifest):
+        raise CorpusError("audit a manifest", "it has no samples", "give one with a column take")
     groups = _groups(manifest, near=near)
     leaks: list[Leak] = []
     balance: dict[str, list[dict[str, dict[str, int]]]] = defaultdict(list)
@@ -149,8 +154,8 @@ def audit(
         for side, rows in folds.sides(manifest, fold).items():
             side_of[rows] = side
             placed[rows] = True
-        for kind, together in groups.items():
-            leaks += _across(fold, kind, together, side_of)
+        for kind, ensemble in groups.items():
+            leaks += _across(fold, kind, ensemble, side_of)
         for column in ("label", "sex", "age", "race", "ethnicity", "intensity", "language"):
             if column in manifest.columns and manifest[column].notna().any():
                 balance[column].append(_counts(manifest[column], side_of, column))
@@ -158,7 +163,7 @@ def audit(
     return AuditReport(
         split=folds.name,
         split_hash=folds.hash,
-        takes=len(manifest),
+        samples=len(manifest),
         leaks=tuple(leaks),
         balance=dict(balance),
         warnings=tuple(_warnings(manifest, folds)),
@@ -175,7 +180,7 @@ Group = tuple[tuple[str, ...], list[int]]
 
 def _groups(manifest: "pd.DataFrame", *, near: bool) -> dict[str, list[Group]]:
     """Rows that must stand on one side, by kind of leak."""
-    takes = manifest["take"].astype(str).tolist()
+    samples = manifest["sample_id"].astype(str).tolist()
     speakers = _column(manifest, "speaker")
     media = _column(manifest, "source_sha256")
     cut = _column(manifest, "start_s")
@@ -183,19 +188,21 @@ def _groups(manifest: "pd.DataFrame", *, near: bool) -> dict[str, list[Group]]:
     out: dict[str, list[Group]] = {
         "speakers": [((name,), rows) for name, rows in _same(speakers).items()],
         "twins": [
-            (tuple(dict.fromkeys(takes[row] for row in rows)), rows)
-            for rows in _same(twin_keys(takes)).values()
+            (tuple(dict.fromkeys(samples[row] for row in rows)), rows)
+            for rows in _same(twin_keys(samples)).values()
         ],
-        "identical": [(tuple(takes[row] for row in rows), rows) for rows in _same(copies).values()],
+        "identical": [
+            (tuple(samples[row] for row in rows), rows) for rows in _same(copies).values()
+        ],
         "near": [],
     }
     if near:
         pairs: dict[tuple[int, int], None] = {}
-        for column, share in (("picture_hash", NEAR), ("sound_hash", NEAR_SOUND)):
+        for column, share in (("picture_hash", NEAR), ("audio_hash", NEAR_AUDIO)):
             for i, j, _ in near_pairs(_column(manifest, column), share):
                 if not copies[i] or copies[i] != copies[j]:
                     pairs[i, j] = None
-        out["near"] = [((takes[i], takes[j]), [i, j]) for i, j in pairs]
+        out["near"] = [((samples[i], samples[j]), [i, j]) for i, j in pairs]
     return out
 
 
@@ -214,12 +221,12 @@ def _same(keys: Iterable[str]) -> dict[str, list[int]]:
     return {key: found for key, found in rows.items() if len(found) > 1}
 
 
-def twin_keys(takes: Sequence[str]) -> list[str]:
+def twin_keys(samples: Sequence[str]) -> list[str]:
     """A key that twins share: RAVDESS names without their modality, others without suffix."""
     out = []
-    for take in takes:
+    for sample in samples:
         stem = re.sub(
-            r"\.(mp4|mov|avi|flv|mkv|webm|wav|flac|mp3|ogg|opus|m4a)$", "", take, flags=re.I
+            r"\.(mp4|mov|avi|flv|mkv|webm|wav|flac|mp3|ogg|opus|m4a)$", "", sample, flags=re.I
         )
         match = RAVDESS_NAME.fullmatch(stem.rsplit("/", 1)[-1])
         out.append(match[1] + match[2] if match else stem)
@@ -270,18 +277,18 @@ def _skew(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
 
 
 def people_warnings(manifest: "pd.DataFrame") -> list[str]:
-    """What must be said of a corpus's people wherever its takes are tested."""
+    """What must be said of a corpus's people wherever its samples are tested."""
     out = []
     if "synthetic" in _column(manifest, "corpus"):
         out.append(SYNTHETIC)
     if not any(_column(manifest, "speaker")):
         out.append("speakers are unknown: people could not be checked")
     elif not all(_column(manifest, "speaker")):
-        out.append("some takes have no speaker: those people could not be checked")
+        out.append("some samples have no speaker: those people could not be checked")
     return out
 
 
-def _warnings(manifest: "pd.DataFrame", folds: Folds) -> list[str]:
+def _warnings(manifest: "pd.DataFrame", folds: CrossValidationSplit) -> list[str]:
     out = people_warnings(manifest)
     if set(_column(manifest, "corpus")) == {"mosei"}:
         out.append("CMU-MOSEI names no speakers: videos were checked in their place")
@@ -299,25 +306,25 @@ def open_manifest(path: Path) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    asked = f"read the manifest {path}"
+    action = f"read the manifest {path}"
     if not path.exists():
-        raise CorpusError(asked, "no such file", "give a prepared corpus or a manifest")
+        raise CorpusError(action, "no such file", "give a prepared corpus or a manifest")
     try:
         if (path / "corpus.json").is_file():
             return PreparedCorpus.open(path).manifest
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return pd.read_parquet(path).rename(columns=KEYS)
         if path.suffix == ".npz":
             return _ferplus(path)
         if path.suffix == ".csv":
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
-            if "take" not in table and "path" in table:
-                table["take"] = table["path"]
+            table = pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=KEYS)
+            if "sample_id" not in table and "path" in table:
+                table["sample_id"] = table["path"]
             return table
     except (OSError, ValueError, KeyError) as error:
-        raise CorpusError(asked, f"it cannot be read ({error})", "check the file") from error
+        raise CorpusError(action, f"it cannot be read ({error})", "check the file") from error
     raise CorpusError(
-        asked, "no manifest", "give a prepared corpus, a .parquet, a .csv or ferplus.npz"
+        action, "no manifest", "give a prepared corpus, a .parquet, a .csv or ferplus.npz"
     )
 
 
@@ -332,7 +339,7 @@ def _ferplus(path: Path) -> "pd.DataFrame":
         words = [str(word) for word in data["vote_columns"]]
     return pd.DataFrame(
         {
-            "take": [f"{name}#{row}" for row, name in enumerate(names)],
+            "sample_id": [f"{name}#{row}" for row, name in enumerate(names)],
             "label": [words[best] for best in votes.argmax(axis=1)],
             "corpus": "ferplus",
             "split": [SIDES[side] for side in usage],
@@ -342,9 +349,9 @@ def _ferplus(path: Path) -> "pd.DataFrame":
     )
 
 
-def open_split(text: str, manifest: "pd.DataFrame") -> Folds:
+def open_split(text: str, manifest: "pd.DataFrame") -> CrossValidationSplit:
     """Folds by name or file, or ``column:NAME`` of the manifest."""
-    readers: dict[str, Callable[[str], Folds]] = {
+    readers: dict[str, Callable[[str], CrossValidationSplit]] = {
         "column": lambda name: split_column(manifest, name)
     }
     kind, _, name = text.partition(":")

@@ -1,7 +1,7 @@
 """Fingerprints that stay the same when media are coded again, for finding copies.
 
 A picture's is 128 bits: is each cell brighter than its right neighbour (9 x 8 grid), and than the
-one below it (8 x 9 grid), known as dHash. A sound's is 256 bits: how the difference of energies
+one below it (8 x 9 grid), known as dHash. An audio's is 256 bits: how the difference of energies
 of neighbouring bands changes from one slice of time to the next (after Haitsma and Kalker 2002).
 Hex strings; distances are shares of differing bits.
 """
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 NEAR = 0.03
 """Share of differing bits up to which two pictures count as copies (3 of 128)."""
-NEAR_SOUND = 0.14
+NEAR_AUDIO = 0.14
 """The same for sounds (35 of 256): on RAVDESS copies through AAC, MP3 and Opus differ in 4 %
-(at most 13 %), different takes in 47 % (at least 20 %)."""
+(at most 13 %), different samples in 47 % (at least 20 %)."""
 SLICES, BANDS = 17, 17
 BAND_HZ = (150.0, 4000.0)
 FRAME_S = 0.04
 QUIET_DB = -35.0
-"""Under the loudest: below it sound counts as quiet."""
+"""Under the loudest: below it audio counts as quiet."""
 FLAT = 0.01
 """Cells that differ by less, of 255, are even; rounding does not decide."""
 BLOCK = 1024
@@ -78,7 +78,7 @@ def _areas(n: int, cells: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(high - low, 0, None) * cells / n, np.float32)
 
 
-def sound_hash(wave: NDArray[np.float32], rate: int) -> str:
+def audio_hash(wave: NDArray[np.float32], rate: int) -> str:
     """Of a mono waveform ``(n,)``; an empty string for less than 0.2 s or digital silence.
 
     What is quiet at the start and the end is left out first, so that a codec's delay is no

@@ -1,6 +1,6 @@
 """CMU-MOSEI (Zadeh et al. 2018): the SDK's computational sequences, and its raw videos.
 
-A take is one labelled segment, named ``video[k]`` as the SDK does. The corpus names no speakers:
+A sample is one labelled segment, named ``video[k]`` as the SDK does. The corpus names no speakers:
 ``speaker`` is the video. Emotions hold 0..3 each, several at once; sentiment is -3..3.
 """
 
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.index import SOUND_SUFFIXES, VIDEO_SUFFIXES, Layout, TakeSource, visible
+from avtca.corpora.index import AUDIO_SUFFIXES, VIDEO_SUFFIXES, CorpusIndex, SampleSource, visible
 from avtca.corpora.splits import SIDES, load_folds
 from avtca.errors import CorpusError
 from avtca.labels import MOSEI
 
-VISUAL = {"facet42": "CMU_MOSEI_VisualFacet42", "openface2": "CMU_MOSEI_VisualOpenFace2"}
-"""File names of the visual sequences, by ``ClipSpec.visual_features``."""
-SOUND = "CMU_MOSEI_COVAREP"
+VIDEO = {"facet42": "CMU_MOSEI_VideoFacet42", "openface2": "CMU_MOSEI_VideoOpenFace2"}
+"""File names of the video sequences, by ``ClipSpec.video_features``."""
+AUDIO = "CMU_MOSEI_COVAREP"
 LABELS = ("CMU_MOSEI_Labels", "CMU_MOSEI_All_Labels", "All Labels", "All_Labels")
 SENTIMENT7 = tuple(str(value) for value in range(-3, 4))
 FAR = 1e30
@@ -34,7 +34,7 @@ class CsdSeries:
 
     Values that are not finite (COVAREP has -inf and NaN where nothing is voiced) become 0; rows
     of which no value is finite are dropped, and with ``drop_zeros`` rows of zeros, by which the
-    visual sequences say that no face was found.
+    video sequences say that no face was found.
     """
 
     path: Path
@@ -63,17 +63,17 @@ class CsdSeries:
 
 
 @functools.lru_cache(maxsize=4)
-def _open(path: Path, asked: str) -> Any:
+def _open(path: Path, action: str) -> Any:
     """The ``data`` group of a computational sequence, whatever its root is called."""
     import h5py
 
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise CorpusError(asked, f"{path.name} is not HDF5 ({error})", "get it anew") from error
+        raise CorpusError(action, f"{path.name} is not HDF5 ({error})", "get it anew") from error
     roots = [name for name in file if "data" in file[name]]
     if len(roots) != 1:
-        raise CorpusError(asked, f"{path.name} is no computational sequence", "get it anew")
+        raise CorpusError(action, f"{path.name} is no computational sequence", "get it anew")
     return file[roots[0]]["data"]
 
 
@@ -88,55 +88,55 @@ def _sequence(path: Path, video: str) -> tuple[NDArray[np.float64], NDArray[Any]
     return intervals[:n].mean(axis=1), values[:n]
 
 
-def read_mosei(root: Path, spec: ClipSpec) -> Layout:
+def read_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Labelled segments of a folder with ``CMU_MOSEI_Labels.csd`` somewhere in it.
 
     What the ClipSpec calls features is read from ``.csd`` files, the rest from the whole videos
     (``Raw/Videos/Full/Combined/<video>.mp4``), cut by the segments' times. A segment without one
     modality keeps the other. Raises :class:`CorpusError` where labels or all media are missing.
     """
-    asked = f"prepare CMU-MOSEI from {root}"
+    action = f"prepare CMU-MOSEI from {root}"
     if not root.is_dir():
-        raise CorpusError(asked, "no such folder", "give the folder with CMU_MOSEI_Labels.csd")
+        raise CorpusError(action, "no such folder", "give the folder with CMU_MOSEI_Labels.csd")
     files = visible(root)
     csd = {path.stem: path for path in files if path.suffix.lower() == ".csd"}
     labels = next((csd[name] for name in LABELS if name in csd), None)
     if labels is None:
         found = f"only {', '.join(sorted(csd))}" if csd else "no .csd file"
-        raise CorpusError(asked, f"{found}, no labels", f"put {LABELS[0]}.csd there")
-    facet = _needed(csd, VISUAL, spec, asked) if spec.visual == "features" else None
-    sound = _csd(csd, SOUND, asked) if spec.sound == "features" else None
+        raise CorpusError(action, f"{found}, no labels", f"put {LABELS[0]}.csd there")
+    facet = _needed(csd, VIDEO, spec, action) if spec.video == "features" else None
+    audio = _csd(csd, AUDIO, action) if spec.audio == "features" else None
     whole = _whole_videos(files)
     side_of = _sides()
-    sources: list[TakeSource] = []
+    sources: list[SampleSource] = []
     skipped: list[tuple[str, str]] = []
-    for take, video, start, end, values in _segments(labels, asked):
+    for sample, video, start, end, values in _segments(labels, action):
         if not (np.isfinite([start, end]).all() and 0 <= start < end):
-            skipped.append((take, "its interval is no stretch of time"))
+            skipped.append((sample, "its interval is no stretch of time"))
             continue
         if values.shape != (7,) or not np.isfinite(values).all():
-            skipped.append((take, "its labels are not seven numbers"))
+            skipped.append((sample, "its labels are not seven numbers"))
             continue
         origin = np.floor(start * spec.video_rate + 1e-6) / spec.video_rate
         series: dict[str, Any] = {}
-        for key, path in (("visual_series", facet), ("sound_series", sound)):
-            if path and video in _open(path, asked):
-                drop_zeros = key == "visual_series"
+        for key, path in (("video_series", facet), ("audio_series", audio)):
+            if path and video in _open(path, action):
+                drop_zeros = key == "video_series"
                 series[key] = CsdSeries(path, video, float(origin), float(end), drop_zeros)
-        media = whole.get(video) if spec.visual == "pixels" or spec.sound != "features" else None
-        has_picture = media and spec.visual == "pixels" and media.suffix in VIDEO_SUFFIXES
+        media = whole.get(video) if spec.video == "pixels" or spec.audio != "features" else None
+        has_picture = media and spec.video == "pixels" and media.suffix in VIDEO_SUFFIXES
         picture = media if has_picture else None
-        heard = media if spec.sound != "features" else None
+        heard = media if spec.audio != "features" else None
         if not (series or picture or heard):
-            skipped.append((take, "neither media nor features of its video"))
+            skipped.append((sample, "neither media nor features of its video"))
             continue
         sources.append(
-            TakeSource(
-                take=take,
+            SampleSource(
+                sample=sample,
                 speaker=video,
                 label=MOSEI[int(values[1:].argmax())] if values[1:].max() > 0 else "",
                 picture=picture,
-                sound=heard,
+                audio=heard,
                 start_s=float(start),
                 end_s=float(end),
                 fields={**_fields(values), "split": side_of.get(video)},
@@ -144,10 +144,10 @@ def read_mosei(root: Path, spec: ClipSpec) -> Layout:
             )
         )
     if not sources:
-        raise CorpusError(asked, "no segment has media or features", "see the files in the guide")
+        raise CorpusError(action, "no segment has media or features", "see the files in the guide")
     unplaced = sum(source.fields["split"] is None for source in sources)
     notes = [f"{unplaced} segments are in no official fold"] if unplaced else []
-    return Layout(
+    return CorpusIndex(
         corpus="mosei",
         root=root,
         labels=MOSEI,
@@ -168,26 +168,26 @@ def read_mosei(root: Path, spec: ClipSpec) -> Layout:
     )
 
 
-def _csd(csd: dict[str, Path], name: str, asked: str) -> Path:
+def _csd(csd: dict[str, Path], name: str, action: str) -> Path:
     if name not in csd:
-        raise CorpusError(asked, f"{name}.csd is missing", "put it there, or use raw videos")
+        raise CorpusError(action, f"{name}.csd is missing", "put it there, or use raw videos")
     return csd[name]
 
 
-def _needed(csd: dict[str, Path], names: dict[str, str], spec: ClipSpec, asked: str) -> Path:
-    if spec.visual_features not in names:
+def _needed(csd: dict[str, Path], names: dict[str, str], spec: ClipSpec, action: str) -> Path:
+    if spec.video_features not in names:
         raise CorpusError(
-            asked, f"no visual features {spec.visual_features!r}", f"choose {', '.join(names)}"
+            action, f"no video features {spec.video_features!r}", f"choose {', '.join(names)}"
         )
-    return _csd(csd, names[spec.visual_features], asked)
+    return _csd(csd, names[spec.video_features], action)
 
 
 def _whole_videos(files: list[Path]) -> dict[str, Path]:
-    """Whole recordings by video; pictures before sound alone, segmented copies left out."""
+    """Whole recordings by video; pictures before audio alone, segmented copies left out."""
     out: dict[str, Path] = {}
     for path in files:
         suffix = path.suffix.lower()
-        if "Segmented" in path.parts or suffix not in VIDEO_SUFFIXES | SOUND_SUFFIXES:
+        if "Segmented" in path.parts or suffix not in VIDEO_SUFFIXES | AUDIO_SUFFIXES:
             continue
         if path.stem not in out or suffix in VIDEO_SUFFIXES:
             out[path.stem] = path
@@ -200,9 +200,9 @@ def _sides() -> dict[str, str]:
 
 
 def _segments(
-    path: Path, asked: str
+    path: Path, action: str
 ) -> Iterator[tuple[str, str, float, float, NDArray[np.float64]]]:
-    data = _open(path, asked)
+    data = _open(path, action)
     for video in sorted(data):
         intervals = np.asarray(data[video]["intervals"], np.float64).reshape(-1, 2)
         values = np.asarray(data[video]["features"], np.float64)

@@ -1,7 +1,7 @@
 """RAVDESS as its owners ship it (Livingstone and Russo 2018), and its audio-only form.
 
-A file is ``modality-channel-emotion-intensity-statement-repetition-actor``; ``01-`` (sound and
-picture), ``02-`` (picture) and ``03-`` (sound) of the same rest are one take, named with ``01-``.
+A file is ``modality-channel-emotion-intensity-statement-repetition-actor``; ``01-`` (audio and
+picture), ``02-`` (picture) and ``03-`` (audio) of the same rest are one sample, named with ``01-``.
 """
 
 import csv
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import (
-    SOUND_SUFFIXES,
+    AUDIO_SUFFIXES,
     SYNTHETIC,
     VIDEO_SUFFIXES,
-    Layout,
-    TakeSource,
+    CorpusIndex,
+    SampleSource,
     require_media_spec,
     visible,
 )
@@ -34,25 +34,25 @@ MADE_NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(\d\d)-(\d\d)
 FRAME_RATE = 29.97
 """Hz of ``face_sequences.npz``: frame numbers are 1-based, time = (frame - 1) / 29.97 s."""
 SERIES = {"expression7": 7, "action_units35": 35, "expression7+action_units35": 42}
-"""Visual features of the audio-only form, and their lengths. ``expression7`` is a softmax each
-frame in the order of :data:`avtca.labels.FER2013`; ``action_units35`` is the mean over the take,
+"""Video features of the audio-only form, and their lengths. ``expression7`` is a softmax each
+frame in the order of :data:`avtca.labels.FER2013`; ``action_units35`` is the mean over the sample,
 held over all of its steps; the third is both, the action units at the frames of the first."""
-SPEECH_TAKES, SONG_TAKES = 1440, 1012
+SPEECH_SAMPLES, SONG_SAMPLES = 1440, 1012
 
 
 @dataclass(frozen=True)
 class RavdessSeries:
-    """The visual features of one take in the audio-only form."""
+    """The video features of one sample in the audio-only form."""
 
     root: Path
-    take: str
+    sample: str
     kind: str
     duration_s: float = 0.0
 
     @property
     def name(self) -> str:
         """File and key."""
-        return f"{self.kind}:{self.take}"
+        return f"{self.kind}:{self.sample}"
 
     @property
     def path(self) -> Path:
@@ -61,14 +61,14 @@ class RavdessSeries:
         return self.root / ("action_units_clip.csv" if single else "face_sequences.npz")
 
     def load(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Seconds and values; action units alone are one value at time 0 for the whole take."""
+        """Seconds and values; action units alone are one value at time 0 for the whole sample."""
         if self.kind == "action_units35":
-            return np.zeros(1), _units(self.root)[self.take][None]
+            return np.zeros(1), _units(self.root)[self.sample][None]
         sequences = _sequences(self.root)
-        times = (sequences[f"{self.take}/frames"].astype(np.float64) - 1) / FRAME_RATE
-        values = sequences[f"{self.take}/p"].astype(np.float32)
+        times = (sequences[f"{self.sample}/frames"].astype(np.float64) - 1) / FRAME_RATE
+        values = sequences[f"{self.sample}/p"].astype(np.float32)
         if self.kind != "expression7":
-            units = np.broadcast_to(_units(self.root)[self.take], (len(values), 35))
+            units = np.broadcast_to(_units(self.root)[self.sample], (len(values), 35))
             values = np.concatenate([values, units], axis=1)
         return times, values
 
@@ -86,43 +86,43 @@ def _units(root: Path) -> dict[str, NDArray[np.float32]]:
         return {row[0]: np.array(row[1:], np.float32) for row in rows}
 
 
-def read_ravdess(root: Path, spec: ClipSpec) -> Layout:
-    """Every take under a folder, in whatever subfolders.
+def read_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
+    """Every sample under a folder, in whatever subfolders.
 
-    The sound of a take is its ``03-`` file where there is one, else the sound of ``01-``. Clips of
+    The audio of a sample is its ``03-`` file where there is one, else the audio of ``01-``. Clips of
     ``avtca synth`` are a corpus of their own, "synthetic", so that whatever is made of them says
     so. Raises :class:`CorpusError` where the folder is missing, holds no RAVDESS file, or does not
-    hold the visual features that the spec asks for.
+    hold the video features that the spec asks for.
     """
-    asked = f"prepare RAVDESS from {root}"
-    files = _media(root, asked)
-    require_media_spec(spec, asked, pictures=False)
+    action = f"prepare RAVDESS from {root}"
+    files = _media(root, action)
+    require_media_spec(spec, action, pictures=False)
     made = any((folder / "synth.json").is_file() for folder in (root, root.parent))
     names = MADE_NAME if made else NAME
-    takes: dict[str, dict[str, Path]] = defaultdict(dict)
+    samples: dict[str, dict[str, Path]] = defaultdict(dict)
     skipped: list[tuple[str, str]] = []
     for path in files:
         match = names.fullmatch(path.stem)
         name = path.relative_to(root).as_posix()
         if not match:
             skipped.append((name, "not a RAVDESS name"))
-        elif match[1] in takes["01" + path.stem[2:]]:
+        elif match[1] in samples["01" + path.stem[2:]]:
             skipped.append((name, "the same file is there twice"))
         else:
-            takes["01" + path.stem[2:]][match[1]] = path
+            samples["01" + path.stem[2:]][match[1]] = path
     sources = []
-    for take, parts in sorted(takes.items()):
+    for sample, parts in sorted(samples.items()):
         if not parts:
             continue
         picture = parts.get("01") or parts.get("02")
-        sources.append(_source(take, picture, parts.get("03") or parts.get("01"), root, spec))
+        sources.append(_source(sample, picture, parts.get("03") or parts.get("01"), root, spec))
     if not sources:
         raise CorpusError(
-            asked,
+            action,
             f"none of its {len(files)} media files has a RAVDESS name",
             "give the folder with Actor_01 .. Actor_24, or with audio/*.flac",
         )
-    return Layout(
+    return CorpusIndex(
         corpus="synthetic" if made else "ravdess",
         root=root,
         labels=RAVDESS,
@@ -133,35 +133,35 @@ def read_ravdess(root: Path, spec: ClipSpec) -> Layout:
     )
 
 
-def _media(root: Path, asked: str) -> list[Path]:
+def _media(root: Path, action: str) -> list[Path]:
     if not root.is_dir():
-        raise CorpusError(asked, "no such folder", "give the folder with the unpacked files")
+        raise CorpusError(action, "no such folder", "give the folder with the unpacked files")
     everything = visible(root)
-    media = [p for p in everything if p.suffix.lower() in VIDEO_SUFFIXES | SOUND_SUFFIXES]
+    media = [p for p in everything if p.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES]
     if not media:
         packed = [p.name for p in everything if p.suffix.lower() == ".zip"]
         found = f"only packed files ({packed[0]} ...)" if packed else "no media file"
-        raise CorpusError(asked, found, "unpack the downloads into the folder first")
+        raise CorpusError(action, found, "unpack the downloads into the folder first")
     return media
 
 
 def _source(
-    take: str, picture: Path | None, sound: Path | None, root: Path, spec: ClipSpec
-) -> TakeSource:
-    _, channel, emotion, intensity, statement, repetition, actor = take.split("-")
+    sample: str, picture: Path | None, audio: Path | None, root: Path, spec: ClipSpec
+) -> SampleSource:
+    _, channel, emotion, intensity, statement, repetition, actor = sample.split("-")
     series = None
-    if spec.visual == "features":
-        series = _series(take, root, spec)
+    if spec.video == "features":
+        series = _series(sample, root, spec)
         picture = None
-    units = _units(root).get(take) if (root / "action_units_clip.csv").is_file() else None
+    units = _units(root).get(sample) if (root / "action_units_clip.csv").is_file() else None
     names = _unit_names(root) if units is not None else []
-    return TakeSource(
-        take=take,
+    return SampleSource(
+        sample=sample,
         speaker=actor,
         label=RAVDESS[int(emotion) - 1],
         picture=picture,
-        sound=sound,
-        visual_series=series,
+        audio=audio,
+        video_series=series,
         fields={
             "sex": "male" if int(actor) % 2 else "female",
             "intensity": "strong" if intensity == "02" else "normal",
@@ -179,33 +179,33 @@ def _unit_names(root: Path) -> list[str]:
         return next(csv.reader(file))[1:]
 
 
-def _series(take: str, root: Path, spec: ClipSpec) -> RavdessSeries | None:
-    asked = f"read the visual features {spec.visual_features!r} of RAVDESS"
-    if spec.visual_features not in SERIES:
-        raise CorpusError(asked, "RAVDESS has none of that name", f"choose {', '.join(SERIES)}")
-    if spec.visual_dim != SERIES[spec.visual_features]:
+def _series(sample: str, root: Path, spec: ClipSpec) -> RavdessSeries | None:
+    action = f"read the video features {spec.video_features!r} of RAVDESS"
+    if spec.video_features not in SERIES:
+        raise CorpusError(action, "RAVDESS has none of that name", f"choose {', '.join(SERIES)}")
+    if spec.video_dim != SERIES[spec.video_features]:
         raise CorpusError(
-            asked,
-            f"they have {SERIES[spec.visual_features]} values, the ClipSpec says {spec.visual_dim}",
-            f"set visual_dim to {SERIES[spec.visual_features]}",
+            action,
+            f"they have {SERIES[spec.video_features]} values, the ClipSpec says {spec.video_dim}",
+            f"set video_dim to {SERIES[spec.video_features]}",
         )
-    series = RavdessSeries(root, take, spec.visual_features)
+    series = RavdessSeries(root, sample, spec.video_features)
     for path in {
         series.path,
         *([root / "action_units_clip.csv"] if "units" in series.kind else []),
     }:
         if not path.is_file():
-            raise CorpusError(asked, f"{path} is missing", "put it there, or use visual='pixels'")
-    if series.kind != "action_units35" and f"{take}/p" not in _sequences(root):
+            raise CorpusError(action, f"{path} is missing", "put it there, or use video='pixels'")
+    if series.kind != "action_units35" and f"{sample}/p" not in _sequences(root):
         return None
-    if "units" in series.kind and take not in _units(root):
+    if "units" in series.kind and sample not in _units(root):
         return None
     return series
 
 
-def _notes(sources: list[TakeSource], root: Path, spec: ClipSpec) -> list[str]:
+def _notes(sources: list[SampleSource], root: Path, spec: ClipSpec) -> list[str]:
     notes = []
-    for channel, whole in (("speech", SPEECH_TAKES), ("song", SONG_TAKES)):
+    for channel, whole in (("speech", SPEECH_SAMPLES), ("song", SONG_SAMPLES)):
         here = [s for s in sources if s.fields["channel"] == channel]
         if here and len(here) < whole:
             actors = {s.speaker for s in here}
@@ -213,15 +213,15 @@ def _notes(sources: list[TakeSource], root: Path, spec: ClipSpec) -> list[str]:
             if channel == "song" and absent == ["18"]:
                 absent = []
             missing = f"; no file of actors {', '.join(absent)}" if absent else ""
-            notes.append(f"{len(here)} of {whole} {channel} takes are in {root.name}{missing}")
-    silent = sum(source.sound is None for source in sources)
+            notes.append(f"{len(here)} of {whole} {channel} samples are in {root.name}{missing}")
+    silent = sum(source.audio is None for source in sources)
     if silent:
-        notes.append(f"{silent} takes are there as picture only (02-), so without sound")
-    blind = sum(not (source.picture or source.visual_series) for source in sources)
-    if blind and spec.visual == "pixels":
+        notes.append(f"{silent} samples are there as picture only (02-), so without audio")
+    blind = sum(not (source.picture or source.video_series) for source in sources)
+    if blind and spec.video == "pixels":
         shipped = (root / "face_sequences.npz").is_file()
-        hint = "; its face sequences need a ClipSpec of visual='features'" if shipped else ""
-        notes.append(f"{blind} takes are there as sound only (03-), so without face{hint}")
+        hint = "; its face sequences need a ClipSpec of video='features'" if shipped else ""
+        notes.append(f"{blind} samples are there as audio only (03-), so without face{hint}")
     elif blind:
-        notes.append(f"{blind} takes have no {spec.visual_features}, so no face")
+        notes.append(f"{blind} samples have no {spec.video_features}, so no face")
     return notes

@@ -1,7 +1,7 @@
-"""One prepared take: in memory (:class:`RawTake`) and as one file of the cache.
+"""One prepared sample: in memory (:class:`RawSample`) and as one file of the cache.
 
-The file is safetensors, so nothing in it can run: face crops as JPEGs (or PNGs), sound as FLAC
-(or float32), feature series as float32, and one JSON text, the measured row of the take.
+The file is safetensors, so nothing in it can run: face crops as JPEGs (or PNGs), audio as FLAC
+(or float32), feature series as float32, and one JSON text, the measured row of the sample.
 """
 
 import io
@@ -15,45 +15,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
+from avtca.compat import KEYS, upgrade
 from avtca.errors import CorpusError
 from avtca.files import write_atomic
 
 JPEG_QUALITY = 85
 """Of the face crops; the mean error is 1.6 of 255 on a real face of 224 px."""
 FULL_SCALE = 32_768
-"""16-bit sound: the step of the waveform is 1 / 32768."""
+"""16-bit audio: the step of the waveform is 1 / 32768."""
 
 
 @dataclass(frozen=True)
-class RawTake:
-    """A take on the global clock of docs/architecture.md, before windows are cut.
+class RawSample:
+    """A sample on the global clock of docs/architecture.md, before windows are cut.
 
-    ``steps`` int64 ``(n,)`` ascending video steps, may repeat for features; ``visual`` uint8
+    ``steps`` int64 ``(n,)`` ascending video steps, may repeat for features; ``video`` uint8
     crops ``(n, px, px[, 3])`` RGB or luma, or float32 ``(n, f)``; ``wave`` float32 ``(m,)`` mono
-    at the spec's rate, empty where the corpus ships sound features: then ``sound`` float32
-    ``(f, k)`` at ``sound_times`` seconds ``(k,)``. A modality that is missing has n, m or k = 0.
+    at the spec's rate, empty where the corpus ships audio features: then ``audio`` float32
+    ``(f, k)`` at ``audio_times`` seconds ``(k,)``. A modality that is missing has n, m or k = 0.
     """
 
     steps: NDArray[np.int64]
-    visual: NDArray[Any]
+    video: NDArray[Any]
     wave: NDArray[np.float32]
     duration_s: float
-    sound: NDArray[np.float32] | None = None
-    sound_times: NDArray[np.float64] | None = None
+    audio: NDArray[np.float32] | None = None
+    audio_times: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
-class TakeFile:
-    """What is in one file: the take, and its measured row of the manifest."""
+class SampleFile:
+    """What is in one file: the sample, and its measured row of the manifest."""
 
-    raw: RawTake
+    raw: RawSample
     row: dict[str, Any] = field(default_factory=dict)
 
 
-def empty_visual(spec: ClipSpec) -> NDArray[Any]:
+def empty_video(spec: ClipSpec) -> NDArray[Any]:
     """No video steps, in the shape that the spec asks for."""
-    if spec.visual == "features":
-        return np.zeros((0, spec.visual_dim), np.float32)
+    if spec.video == "features":
+        return np.zeros((0, spec.video_dim), np.float32)
     shape = (0, spec.crop_px, spec.crop_px, *((3,) if spec.colour == "rgb" else ()))
     return np.zeros(shape, np.uint8)
 
@@ -116,26 +117,26 @@ def decode_flac(data: bytes) -> NDArray[np.float32]:
     return np.concatenate(blocks).astype(np.float32) / np.float32(FULL_SCALE)
 
 
-def write_take(path: Path, take: TakeFile, spec: ClipSpec, *, lossless: bool = False) -> None:
+def write_sample(path: Path, sample: SampleFile, spec: ClipSpec, *, lossless: bool = False) -> None:
     """Write one file, whole or not at all. ``OSError`` where the disk refuses."""
     from safetensors.numpy import save
 
-    raw = take.raw
+    raw = sample.raw
     tensors: dict[str, NDArray[Any]] = {"steps": np.asarray(raw.steps, np.int64)}
-    if spec.visual == "features":
-        tensors["visual"] = np.ascontiguousarray(raw.visual, np.float32)
-    elif len(raw.visual):
-        images = encode_images(raw.visual, lossless=lossless)
+    if spec.video == "features":
+        tensors["video"] = np.ascontiguousarray(raw.video, np.float32)
+    elif len(raw.video):
+        images = encode_images(raw.video, lossless=lossless)
         tensors["images"] = np.frombuffer(b"".join(images), np.uint8)
         tensors["image_ends"] = np.cumsum([len(one) for one in images], dtype=np.int64)
-    if raw.sound is not None and raw.sound_times is not None:
-        tensors["sound"] = np.ascontiguousarray(raw.sound, np.float32)
-        tensors["sound_times"] = np.asarray(raw.sound_times, np.float64)
+    if raw.audio is not None and raw.audio_times is not None:
+        tensors["audio"] = np.ascontiguousarray(raw.audio, np.float32)
+        tensors["audio_times"] = np.asarray(raw.audio_times, np.float64)
     elif len(raw.wave) and lossless:
         tensors["wave"] = np.ascontiguousarray(raw.wave, np.float32)
     elif len(raw.wave):
         tensors["flac"] = np.frombuffer(encode_flac(raw.wave, spec.sample_rate), np.uint8)
-    row = json.dumps({**take.row, "duration_s": raw.duration_s}, sort_keys=True)
+    row = json.dumps({**sample.row, "duration_s": raw.duration_s}, sort_keys=True)
     write_atomic(path, save(tensors, metadata={"row": row}))
 
 
@@ -150,40 +151,40 @@ def read_row(path: Path) -> dict[str, Any] | None:
         ends = [item["data_offsets"][1] for key, item in header.items() if key != "__metadata__"]
         if path.stat().st_size != 8 + size + max(ends, default=0):
             return None
-        row = json.loads(header["__metadata__"]["row"])
+        row = upgrade(json.loads(header["__metadata__"]["row"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return row if isinstance(row, dict) else None
 
 
-def read_take(data: bytes, spec: ClipSpec, *, name: str = "take") -> TakeFile:
-    """A take from the bytes of its file. Raises :class:`CorpusError` for broken bytes."""
+def read_sample(data: bytes, spec: ClipSpec, *, name: str = "sample_id") -> SampleFile:
+    """A sample from the bytes of its file. Raises :class:`CorpusError` for broken bytes."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        tensors = load(data)
+        tensors = {KEYS.get(name, name): value for name, value in load(data).items()}
         size = int.from_bytes(data[:8], "little")
-        row = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["row"])
-        if "visual" in tensors:
-            visual = tensors["visual"]
+        row = upgrade(json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["row"]))
+        if "video" in tensors:
+            video = tensors["video"]
         elif "images" in tensors:
-            visual = decode_images(tensors["images"], tensors["image_ends"])
+            video = decode_images(tensors["images"], tensors["image_ends"])
         else:
-            visual = empty_visual(spec)
+            video = empty_video(spec)
         wave = tensors.get("wave", np.zeros(0, np.float32))
         if "flac" in tensors:
             wave = decode_flac(tensors["flac"].tobytes())
-        raw = RawTake(
+        raw = RawSample(
             tensors["steps"],
-            visual,
+            video,
             wave,
             float(row["duration_s"]),
-            tensors.get("sound"),
-            tensors.get("sound_times"),
+            tensors.get("audio"),
+            tensors.get("audio_times"),
         )
     except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise CorpusError(
             f"read {name} of a prepared corpus", f"its file is broken ({error})", "prepare again"
         ) from error
-    return TakeFile(raw, row)
+    return SampleFile(raw, row)

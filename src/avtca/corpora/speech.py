@@ -5,7 +5,13 @@ import re
 from pathlib import Path
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.index import SOUND_SUFFIXES, Layout, TakeSource, require_media_spec, visible
+from avtca.corpora.index import (
+    AUDIO_SUFFIXES,
+    CorpusIndex,
+    SampleSource,
+    require_media_spec,
+    visible,
+)
 from avtca.errors import CorpusError
 from avtca.labels import EMODB, NEMO
 
@@ -25,45 +31,47 @@ EMODB_PEOPLE = {
 """Sex and age of the ten speakers, from the corpus's page."""
 
 
-def read_emodb(root: Path, spec: ClipSpec) -> Layout:
+def read_emodb(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Every clip under a folder, by its name: speaker, text, emotion letter, version."""
-    asked = f"prepare EMO-DB from {root}"
+    action = f"prepare EMO-DB from {root}"
     sources, skipped = [], []
-    for path in _sounds(root, spec, asked):
+    for path in _audios(root, spec, action):
         match = EMODB_NAME.fullmatch(path.stem)
         if not match:
             skipped.append((path.relative_to(root).as_posix(), "not an EMO-DB name"))
             continue
         sex, age = EMODB_PEOPLE[match[1]]
         fields = {"sex": sex, "age": float(age), "sentence": match[2], "repetition": match[4]}
-        sources.append(TakeSource(path.stem, match[1], EMODB[match[3]], sound=path, fields=fields))
+        sources.append(
+            SampleSource(path.stem, match[1], EMODB[match[3]], audio=path, fields=fields)
+        )
     if not sources:
-        raise CorpusError(asked, "no file with an EMO-DB name", "give the folder of its clips")
+        raise CorpusError(action, "no file with an EMO-DB name", "give the folder of its clips")
     labels = tuple(EMODB.values())
-    return Layout("emodb", root, labels, tuple(sources), "de", skipped=tuple(skipped))
+    return CorpusIndex("emodb", root, labels, tuple(sources), "de", skipped=tuple(skipped))
 
 
-def read_nemo(root: Path, spec: ClipSpec) -> Layout:
+def read_nemo(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Every clip that ``labels.csv`` (file, speaker, emotion) lists; files are found by name."""
-    asked = f"prepare nEMO from {root}"
-    files = {path.name: path for path in _sounds(root, spec, asked)}
+    action = f"prepare nEMO from {root}"
+    files = {path.name: path for path in _audios(root, spec, action)}
     table = root / "labels.csv"
     if not table.is_file():
-        raise CorpusError(asked, "no labels.csv", "put it beside the clips")
+        raise CorpusError(action, "no labels.csv", "put it beside the clips")
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     sources = []
     for row in rows:
         path = files.get(row["file"], root / row["file"])
-        sources.append(TakeSource(path.stem, row["speaker"], NEMO[row["emotion"]], sound=path))
+        sources.append(SampleSource(path.stem, row["speaker"], NEMO[row["emotion"]], audio=path))
     listed = {row["file"] for row in rows}
     skipped = [(name, "not in labels.csv") for name in sorted(set(files) - listed)]
     labels = tuple(NEMO.values())
-    return Layout("nemo", root, labels, tuple(sources), "pl", skipped=tuple(skipped))
+    return CorpusIndex("nemo", root, labels, tuple(sources), "pl", skipped=tuple(skipped))
 
 
-def _sounds(root: Path, spec: ClipSpec, asked: str) -> list[Path]:
+def _audios(root: Path, spec: ClipSpec, action: str) -> list[Path]:
     if not root.is_dir():
-        raise CorpusError(asked, "no such folder", "give the folder of its clips")
-    require_media_spec(spec, asked, pictures=False)
-    return [path for path in visible(root) if path.suffix.lower() in SOUND_SUFFIXES]
+        raise CorpusError(action, "no such folder", "give the folder of its clips")
+    require_media_spec(spec, action, pictures=False)
+    return [path for path in visible(root) if path.suffix.lower() in AUDIO_SUFFIXES]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.compat import KEYS
 from avtca.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ SIDE_WORDS = {
 """What users call the sides."""
 FOLDS_DIR = Path(__file__).parent / "folds"
 RANDOM_WARNING = (
-    "random split over takes: the same people are on all sides. For comparison with papers that "
+    "random split over samples: the same people are on all sides. For comparison with papers that "
     "split so; it says nothing about people the network has not seen"
 )
 
 
-class Split(NamedTuple):
-    """Three sets of speakers, or of takes, that do not meet."""
+class Fold(NamedTuple):
+    """Three sets of speakers, or of samples, that do not meet."""
 
     train: frozenset[str]
     validation: frozenset[str]
@@ -44,7 +45,7 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Folds:
+class CrossValidationSplit:
     """A protocol: ``splits`` of ``unit`` names, where they come from, and their hash.
 
     ``unit`` is the manifest column that the names are of. ``warning`` is empty for protocols
@@ -53,8 +54,8 @@ class Folds:
 
     name: str
     corpus: str
-    unit: Literal["speaker", "take"]
-    splits: tuple[Split, ...]
+    unit: Literal["speaker", "sample_id"]
+    splits: tuple[Fold, ...]
     rule: str = ""
     citation: str = ""
     warning: str = ""
@@ -70,13 +71,13 @@ class Folds:
         Raises :class:`CorpusError` for a fold that is not there, a manifest without the unit's
         column, or one of another corpus (no row is on any side).
         """
-        asked = f"split by {self.name}"
+        action = f"split by {self.name}"
         if not 0 <= fold < len(self.splits):
             raise CorpusError(
-                asked, f"no fold {fold}", f"it has {len(self.splits)}, counted from 0"
+                action, f"no fold {fold}", f"it has {len(self.splits)}, counted from 0"
             )
         if self.unit not in manifest.columns:
-            raise CorpusError(asked, f"the manifest has no column {self.unit}", "add it")
+            raise CorpusError(action, f"the manifest has no column {self.unit}", "add it")
         side_of = {
             name: side
             for side, members in zip(SIDES, self.splits[fold], strict=True)
@@ -89,7 +90,7 @@ class Folds:
         }
         if not any(len(rows) for rows in out.values()):
             raise CorpusError(
-                asked,
+                action,
                 f"none of the manifest's {self.unit}s are in it",
                 f"it is made for {self.corpus or 'another corpus'}",
             )
@@ -124,6 +125,7 @@ class Folds:
 
 def _hash(values: dict[str, Any]) -> str:
     core = {key: values[key] for key in ("corpus", "unit", "splits")}
+    core["unit"] = "take" if core["unit"] == "sample_id" else core["unit"]  # its name in 0.1
     return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -132,7 +134,7 @@ def fold_names() -> list[str]:
     return sorted(path.stem for path in FOLDS_DIR.glob("*.json"))
 
 
-def load_folds(name: str | Path) -> Folds:
+def load_folds(name: str | Path) -> CrossValidationSplit:
     """Folds of the package by name, or of a JSON file of the same layout by path.
 
     Raises :class:`CorpusError` for an unknown name, a file that is not such a file, a hash that
@@ -150,16 +152,17 @@ def load_folds(name: str | Path) -> Folds:
     return read_folds(path)
 
 
-def read_folds(path: Path) -> Folds:
+def read_folds(path: Path) -> CrossValidationSplit:
     """Folds of a JSON file; see :func:`load_folds`. A file without a hash is taken as it is."""
-    asked = f"load folds {path.name}"
+    action = f"load folds {path.name}"
     try:
         values = json.loads(path.read_text("utf-8"))
-        splits = tuple(Split(*(frozenset(one[side]) for side in SIDES)) for one in values["splits"])
-        if values["unit"] not in ("speaker", "take") or not splits:
+        values["unit"] = KEYS.get(values["unit"], values["unit"])
+        splits = tuple(Fold(*(frozenset(one[side]) for side in SIDES)) for one in values["splits"])
+        if values["unit"] not in ("speaker", "sample_id") or not splits:
             raise ValueError("unit must be speaker or take, and splits not empty")
         texts = {key: str(values.get(key, "")) for key in ("rule", "citation", "warning")}
-        folds = Folds(
+        folds = CrossValidationSplit(
             name=str(values.get("name", path.stem)),
             corpus=str(values.get("corpus", "")),
             unit=values["unit"],
@@ -168,13 +171,13 @@ def read_folds(path: Path) -> Folds:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
-            asked,
+            action,
             f"not a fold file ({error!r})",
             'give JSON with "unit" and "splits": a list of {"train", "validation", "test"} lists',
         ) from error
     if values.get("hash", folds.hash) != folds.hash:
         raise CorpusError(
-            asked,
+            action,
             f"its splits hash to {folds.hash}, it says {values['hash']}",
             "it was edited: restore it, or take the hash out and give it another name",
         )
@@ -182,52 +185,56 @@ def read_folds(path: Path) -> Folds:
         for a, b in ((0, 1), (0, 2), (1, 2)):
             if both := split[a] & split[b]:
                 raise CorpusError(
-                    asked,
+                    action,
                     f"fold {number}: {sorted(both)[0]} is in {SIDES[a]} and in {SIDES[b]}",
                     "each name belongs to one side",
                 )
     return folds
 
 
-def random_folds(takes: Iterable[str], *, name: str = "random_80_20", corpus: str = "") -> Folds:
-    """80 % train and 20 % test over takes, a tenth of the takes taken from train for validation.
+def random_folds(
+    samples: Iterable[str], *, name: str = "random_80_20", corpus: str = ""
+) -> CrossValidationSplit:
+    """80 % train and 20 % test over samples, a tenth of the samples taken from train for validation.
 
     The order is that of the SHA-256 of each name, so it depends on nothing else. People are on
     all sides: the folds carry the warning.
     """
-    order = sorted(set(takes), key=lambda take: hashlib.sha256(take.encode()).hexdigest())
+    order = sorted(set(samples), key=lambda sample: hashlib.sha256(sample.encode()).hexdigest())
     n_test, n_validation = round(0.2 * len(order)), round(0.1 * len(order))
-    split = Split(
+    split = Fold(
         frozenset(order[n_test + n_validation :]),
         frozenset(order[n_test : n_test + n_validation]),
         frozenset(order[:n_test]),
     )
-    rule = "takes ordered by the SHA-256 of their names; first 20 % test, next 10 % validation"
-    return Folds(name, corpus, "take", (split,), rule, "", RANDOM_WARNING)
+    rule = "samples ordered by the SHA-256 of their names; first 20 % test, next 10 % validation"
+    return CrossValidationSplit(name, corpus, "sample_id", (split,), rule, "", RANDOM_WARNING)
 
 
-def split_column(manifest: "pd.DataFrame", column: str) -> Folds:
+def split_column(manifest: "pd.DataFrame", column: str) -> CrossValidationSplit:
     """One fold from a manifest's own column of ``train``, ``validation`` and ``test``.
 
     Raises :class:`CorpusError` for a column that is not there or holds other words.
     """
-    asked = f"split by column {column}"
+    action = f"split by column {column}"
     if column not in manifest.columns:
-        raise CorpusError(asked, "no such column", f"it has {', '.join(manifest.columns)}")
+        raise CorpusError(action, "no such column", f"it has {', '.join(manifest.columns)}")
     side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SIDE_WORDS)
     if unknown := sorted(set(side) - {*SIDES, ""}):
-        raise CorpusError(asked, f"unknown side {unknown[0]!r}", f"use {', '.join(SIDES)}")
+        raise CorpusError(action, f"unknown side {unknown[0]!r}", f"use {', '.join(SIDES)}")
     if not side.any():
-        raise CorpusError(asked, "it is empty", "choose folds by name; see docs/corpora.md")
-    takes = manifest["take"].astype(str)
-    split = Split(*(frozenset(takes[side == name]) for name in SIDES))
-    return Folds(f"column:{column}", "", "take", (split,), f"the manifest's column {column}")
+        raise CorpusError(action, "it is empty", "choose folds by name; see docs/corpora.md")
+    samples = manifest["sample_id"].astype(str)
+    split = Fold(*(frozenset(samples[side == name]) for name in SIDES))
+    return CrossValidationSplit(
+        f"column:{column}", "", "sample_id", (split,), f"the manifest's column {column}"
+    )
 
 
-def cyclic(groups: Sequence[Sequence[str]]) -> list[Split]:
+def cyclic(groups: Sequence[Sequence[str]]) -> list[Fold]:
     """Each group is the test side once, the next one its validation side."""
     return [
-        Split(
+        Fold(
             frozenset(x for j, g in enumerate(groups) if j not in (i, (i + 1) % n) for x in g),
             frozenset(groups[(i + 1) % n]),
             frozenset(groups[i]),

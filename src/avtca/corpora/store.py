@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avtca.corpora.index import FORMAT
+from avtca.compat import upgrade
+from avtca.corpora.index import FORMAT, READABLE_FORMATS
 from avtca.errors import CorpusError
 from avtca.files import write_atomic
 
@@ -17,23 +18,23 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_head(folder: Path, asked: str) -> dict[str, Any]:
+def read_head(folder: Path, action: str) -> dict[str, Any]:
     """``corpus.json`` of a prepared corpus. Raises :class:`CorpusError` for another version."""
     head = folder / "corpus.json"
     if not head.is_file():
-        raise CorpusError(asked, f"no prepared corpus at {folder}", "run avtca prepare first")
+        raise CorpusError(action, f"no prepared corpus at {folder}", "run avtca prepare first")
     try:
         values = json.loads(head.read_text("utf-8"))
         version = values["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(asked, f"{head} is broken ({error!r})", "prepare it again") from error
-    if version != FORMAT:
+        raise CorpusError(action, f"{head} is broken ({error!r})", "prepare it again") from error
+    if version not in READABLE_FORMATS:
         raise CorpusError(
-            asked,
+            action,
             f"the cache has format {version}, this version of avtca reads {FORMAT}",
             "prepare it again into another folder",
         )
-    return dict(values)
+    return dict(upgrade(values))
 
 
 def to_parquet(rows: list[dict[str, Any]]) -> bytes:

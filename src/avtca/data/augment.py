@@ -27,7 +27,7 @@ LUMA = (0.299, 0.587, 0.114)
 class CropAugment:
     """Varies the crops of a window; one draw for the whole window, so that a face does not jump.
 
-    Call it with ``(visual (t_v, c, h, w) in 0..1, mask (t_v,), rng)``; a new array of the same
+    Call it with ``(video (t_v, c, h, w) in 0..1, mask (t_v,), rng)``; a new array of the same
     shape comes back, masked steps as they were. 0 switches a part off.
     """
 
@@ -45,16 +45,16 @@ class CropAugment:
     blur: float = 0.2
     """Probability of a Gaussian blur of at least :data:`BLUR_PX`, at most 1 % of the side more."""
 
-    def __call__(self, visual: Float, mask: Bool, rng: np.random.Generator) -> Float:
+    def __call__(self, video: Float, mask: Bool, rng: np.random.Generator) -> Float:
         """A varied copy."""
         if not mask.any():
-            return visual.copy()
-        crops = torch.from_numpy(np.ascontiguousarray(visual[mask]))
+            return video.copy()
+        crops = torch.from_numpy(np.ascontiguousarray(video[mask]))
         crops = self._move(crops, rng)
         crops = self._colour(crops, rng)
         if rng.random() < self.blur:
             crops = gaussian_blur(crops, BLUR_PX + rng.uniform(0, 0.01) * crops.shape[-1])
-        out = visual.copy()
+        out = video.copy()
         out[mask] = crops.clamp(0, 1).numpy()
         return out
 
@@ -102,13 +102,13 @@ def gaussian_blur(crops: Tensor, sigma: float) -> Tensor:
     return F.conv2d(wide, kernel.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)
 
 
-def vary_posteriors(visual: Float, rng: np.random.Generator, *, bias: float, n: int) -> Float:
+def vary_posteriors(video: Float, rng: np.random.Generator, *, bias: float, n: int) -> Float:
     """Other people's resting faces: the first ``n`` features, probabilities, shifted in the log.
 
-    One draw for all steps ``(t_v, f)`` of a take: each probability's logarithm by a normal with
+    One draw for all steps ``(t_v, f)`` of a sample: each probability's logarithm by a normal with
     deviation ``bias``, all of them stretched by up to a quarter; then they sum to 1 again.
     """
-    logs = np.log(np.maximum(visual[:, :n], 1e-4))
+    logs = np.log(np.maximum(video[:, :n], 1e-4))
     logs = logs * rng.uniform(0.8, 1.25) + rng.normal(0, bias, n)
     odds = np.exp(logs - logs.max(1, keepdims=True))
-    return np.concatenate((odds / odds.sum(1, keepdims=True), visual[:, n:]), 1).astype(np.float32)
+    return np.concatenate((odds / odds.sum(1, keepdims=True), video[:, n:]), 1).astype(np.float32)

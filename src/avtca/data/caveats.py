@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-STANDARDISED = "features standardised on each person's own takes"
+from avtca.compat import upgrade
+
+STANDARDISED = "features standardised on each person's own samples"
 PLACES = {
     "config.json": ("data",),
     "last.json": ("provenance", "provenance"),
@@ -19,24 +21,24 @@ def joined(parts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(part for part in parts if part))
 
 
-def mark_of(provenance: Mapping[str, Any]) -> str:
-    """The mark of where answers come from: the auditor's line, and whether people's own takes
+def caveat_of(provenance: Mapping[str, Any]) -> str:
+    """The mark of where answers come from: the auditor's line, and whether people's own samples
     served to standardise features.
 
-    Keys: ``mark`` (of an evaluation, which holds both), or ``split_audit`` (text) and
+    Keys: ``caveat`` (of an evaluation, which holds both), or ``split_audit`` (text) and
     ``standardise`` ("none" or "speaker"); empty where nothing is known.
     """
-    if "mark" in provenance:
-        return str(provenance["mark"])
+    if "caveat" in provenance:
+        return str(provenance["caveat"])
     own = STANDARDISED if provenance.get("standardise") == "speaker" else ""
     return joined((str(provenance.get("split_audit", "")), own))
 
 
-def mark_beside(answers: Path) -> str:
+def caveat_beside(answers: Path) -> str:
     """The mark of answers, a file or a folder; empty where nothing says where they come from.
 
     A run and an evaluation keep it beside their answers; a table of results in ``cells.json`` two
-    folders up, PROTOCOL/ROW/seedN -> values with the keys of :func:`mark_of`.
+    folders up, PROTOCOL/ROW/seedN -> values with the keys of :func:`caveat_of`.
     """
     folder = answers.parent if answers.is_file() else answers
     told = PLACES
@@ -46,12 +48,12 @@ def mark_beside(answers: Path) -> str:
         found = _read(folder / name)
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, dict) and (mark := mark_of(found)):
-            return mark
+        if isinstance(found, dict) and (caveat := caveat_of(found)):
+            return caveat
     row = folder.resolve()
     cells = _read(row.parent.parent / "cells.json")
     return joined(
-        mark_of(cell)
+        caveat_of(cell)
         for name, cell in (cells if isinstance(cells, dict) else {}).items()
         if name.startswith(f"{row.parent.name}/{row.name}/seed") and isinstance(cell, dict)
     )
@@ -60,6 +62,6 @@ def mark_beside(answers: Path) -> str:
 def _read(path: Path) -> Any:
     """The values of a JSON file; ``None`` where there is none."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return upgrade(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""A prepared corpus as training and evaluation use it: chosen takes, audited folds."""
+"""A prepared corpus as training and evaluation use it: chosen samples, audited folds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import audit, open_split
-from avtca.corpora.splits import Folds, random_folds
-from avtca.data.dataset import TakeSet, from_corpus
+from avtca.corpora.splits import CrossValidationSplit, random_folds
+from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import standardised
 from avtca.errors import ConfigError, CorpusError
 
 RANDOM = "random_80_20"
-"""A random split over the takes of any corpus, for comparison with papers that split so."""
+"""A random split over the samples of any corpus, for comparison with papers that split so."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """All takes, their folds, and where they come from.
+class DataModule:
+    """All samples, their folds, and where they come from.
 
-    ``rows``: for each fold, positions in ``takes`` on each side. ``mark`` is the auditor's line
+    ``rows``: for each fold, positions in ``samples`` on each side. ``caveat`` is the auditor's line
     on the split; it goes into every result.
     """
 
-    takes: TakeSet
-    folds: Folds
+    samples: EmotionDataset
+    folds: CrossValidationSplit
     rows: tuple[dict[str, NDArray[np.int64]], ...]
-    mark: str
+    caveat: str
     provenance: dict[str, Any]
 
-    def side(self, fold: int, name: str) -> TakeSet:
+    def side(self, fold: int, name: str) -> EmotionDataset:
         """Takes on one side ("train", "validation", "test") of a fold."""
         if not 0 <= fold < len(self.rows):
             raise ConfigError(
@@ -42,10 +42,10 @@ class Material:
                 f"it has {len(self.rows)}, counted from 0",
                 "choose one of them",
             )
-        return self.takes.at(self.rows[fold][name])
+        return self.samples.at(self.rows[fold][name])
 
 
-def chosen_takes(
+def chosen_samples(
     corpus: PreparedCorpus,
     *,
     labels: Sequence[str] = (),
@@ -53,26 +53,26 @@ def chosen_takes(
     where: Mapping[str, str] | None = None,
     standardise: str = "none",
     memory: bool | None = None,
-) -> TakeSet:
+) -> EmotionDataset:
     """Takes of a corpus with their targets; see :func:`~avtca.data.dataset.from_corpus`.
 
-    ``where`` keeps takes whose manifest columns have these values; ``standardise="speaker"``
+    ``where`` keeps samples whose manifest columns have these values; ``standardise="speaker"``
     brings each speaker's features to their own zero and unit.
     """
-    takes = from_corpus(corpus, labels, target=target, memory=memory)
-    manifest = corpus.manifest.set_index("take").loc[list(takes.names)]
+    samples = from_corpus(corpus, labels, target=target, memory=memory)
+    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.names)]
     for column, value in (where or {}).items():
-        asked = f"choose takes with {column}={value}"
+        action = f"choose samples with {column}={value}"
         if column not in manifest:
-            raise ConfigError(asked, "the manifest has no such column", "leave it out")
+            raise ConfigError(action, "the manifest has no such column", "leave it out")
         kept = (manifest[column].astype(str) == value).to_numpy()
         if not kept.any():
-            raise CorpusError(asked, "no take has it", "choose a value that occurs")
-        takes, manifest = takes.at(np.flatnonzero(kept)), manifest[kept]
-    return standardised(takes) if standardise == "speaker" else takes
+            raise CorpusError(action, "no sample has it", "choose a value that occurs")
+        samples, manifest = samples.at(np.flatnonzero(kept)), manifest[kept]
+    return standardised(samples) if standardise == "speaker" else samples
 
 
-def open_material(
+def open_data_module(
     path: Path,
     *,
     folds: str,
@@ -83,8 +83,8 @@ def open_material(
     standardise: str = "none",
     allow_leak: bool = False,
     memory: bool | None = None,
-) -> Material:
-    """Open a prepared corpus through ``spec``, choose takes, split and audit them.
+) -> DataModule:
+    """Open a prepared corpus through ``spec``, choose samples, split and audit them.
 
     Raises :class:`LeakError` for a split that has people on two sides, unless ``allow_leak``;
     :class:`ClipSpecMismatch` where ``spec`` is not what was prepared (labels aside).
@@ -92,12 +92,12 @@ def open_material(
     corpus = PreparedCorpus.open(path)
     if spec is not None:
         corpus = corpus.view(spec)
-    takes = chosen_takes(
+    samples = chosen_samples(
         corpus, labels=labels, target=target, where=where, standardise=standardise, memory=memory
     )
-    manifest = corpus.manifest.set_index("take", drop=False).loc[list(takes.names)]
+    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.names)]
     manifest = manifest.reset_index(drop=True)
-    split = random_folds(takes.names) if folds == RANDOM else open_split(folds, manifest)
+    split = random_folds(samples.names) if folds == RANDOM else open_split(folds, manifest)
     report = audit(manifest, split, allow_leak=allow_leak)
     report.require_clean()
     rows = tuple(split.sides(manifest, fold) for fold in range(len(split.splits)))
@@ -106,9 +106,9 @@ def open_material(
         "data_hash": corpus.data_hash,
         "folds": folds,
         "folds_hash": split.hash,
-        "split_audit": report.mark,
+        "split_audit": report.caveat,
         "target": target,
         "where": dict(where or {}),
         "standardise": standardise,
     }
-    return Material(takes, split, rows, report.mark, provenance)
+    return DataModule(samples, split, rows, report.caveat, provenance)

@@ -1,4 +1,4 @@
-"""The takes that a training or an evaluation draws its windows from."""
+"""The samples that a training or an evaluation draws its windows from."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.sample_file import RawTake
+from avtca.corpora.sample_file import RawSample
 from avtca.errors import CorpusError
 from avtca.labels import to_seven
 
 Float = NDArray[np.float32]
 Key = tuple[str, str, int, float]
-"""Of a window: modality, take, first step and speed."""
+"""Of a window: modality, sample, first step and speed."""
 
 INFO = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
 """Columns of a manifest that a report may group by."""
@@ -26,16 +26,16 @@ SHARES = ("voice", "face", "both")
 class Raws(Protocol):
     """Takes by position: a list in memory, or something that reads them when asked."""
 
-    def __getitem__(self, index: int, /) -> RawTake: ...
+    def __getitem__(self, index: int, /) -> RawSample: ...
 
 
 @dataclass(frozen=True)
-class TakeSet:
+class EmotionDataset:
     """Takes prepared with one :class:`ClipSpec`, in a fixed order.
 
-    ``raws[i]`` is take ``i`` before windows are cut. ``targets`` float32 ``(n, n_labels)`` in the
+    ``raws[i]`` is sample ``i`` before windows are cut. ``targets`` float32 ``(n, n_labels)`` in the
     spec's order: shares that sum to one, or independent values 0..1. ``info``: columns of what
-    else is known of each take (sex, intensity ...), each of length ``n``.
+    else is known of each sample (sex, intensity ...), each of length ``n``.
     """
 
     spec: ClipSpec
@@ -53,33 +53,33 @@ class TakeSet:
 
     def __post_init__(self) -> None:
         n, k = len(self.names), len(self.spec.labels)
-        asked = "collect takes"
+        action = "collect samples"
         if len(set(self.names)) != n:
             twice = next(name for name in self.names if list(self.names).count(name) > 1)
-            raise CorpusError(asked, f"{twice} is there twice", "name each take once")
+            raise CorpusError(action, f"{twice} is there twice", "name each sample once")
         if self.targets.shape != (n, k):
             raise CorpusError(
-                asked,
-                f"targets of shape {self.targets.shape} for {n} takes and {k} labels",
+                action,
+                f"targets of shape {self.targets.shape} for {n} samples and {k} labels",
                 "make the targets in the order of the ClipSpec's labels",
             )
         columns = {"speakers": self.speakers, "durations": self.durations, **self.info}
         for name, column in columns.items():
             if len(column) != n:
-                raise CorpusError(asked, f"{len(column)} {name} for {n} takes", "give one each")
+                raise CorpusError(action, f"{len(column)} {name} for {n} samples", "give one each")
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Index of each take's strongest label, ``(n,)``."""
+        """Index of each sample's strongest label, ``(n,)``."""
         return np.asarray(self.targets.argmax(1))
 
-    def at(self, rows: Iterable[int]) -> "TakeSet":
-        """The takes at these positions, in the order given."""
+    def at(self, rows: Iterable[int]) -> "EmotionDataset":
+        """The samples at these positions, in the order given."""
         chosen = [int(row) for row in rows]
-        return TakeSet(
+        return EmotionDataset(
             self.spec,
             [self.names[row] for row in chosen],
             [self.speakers[row] for row in chosen],
@@ -91,19 +91,19 @@ class TakeSet:
             self.kept,
         )
 
-    def named(self, names: Iterable[str]) -> "TakeSet":
-        """The named takes, in this set's order. Raises ``CorpusError`` for names not here."""
+    def named(self, names: Iterable[str]) -> "EmotionDataset":
+        """The named samples, in this set's order. Raises ``CorpusError`` for names not here."""
         wanted = set(names)
         if missing := sorted(wanted - set(self.names)):
             raise CorpusError(
-                "choose takes",
+                "choose samples",
                 f"{len(missing)} are not in the corpus, the first is {missing[0]}",
                 "prepare the whole corpus, or use folds that were made for it",
             )
         return self.at(row for row, name in enumerate(self.names) if name in wanted)
 
-    def of(self, speakers: Iterable[str]) -> "TakeSet":
-        """The takes of these speakers."""
+    def of(self, speakers: Iterable[str]) -> "EmotionDataset":
+        """The samples of these speakers."""
         wanted = set(speakers)
         return self.at(row for row, speaker in enumerate(self.speakers) if speaker in wanted)
 
@@ -113,7 +113,7 @@ class _Chosen:
     raws: Raws
     rows: list[int]
 
-    def __getitem__(self, index: int, /) -> RawTake:
+    def __getitem__(self, index: int, /) -> RawSample:
         return self.raws[self.rows[index]]
 
 
@@ -124,18 +124,18 @@ def from_corpus(
     target: str = "label",
     spec: ClipSpec | None = None,
     memory: bool | None = None,
-) -> TakeSet:
-    """The takes of a prepared corpus, as a network with ``labels`` is to name them.
+) -> EmotionDataset:
+    """The samples of a prepared corpus, as a network with ``labels`` is to name them.
 
     ``labels`` (default: the corpus's own) may be fewer: a corpus label that is not among them
-    goes to its nearest of the seven (calm to neutral) or its takes are left out. ``target`` is a
+    goes to its nearest of the seven (calm to neutral) or its samples are left out. ``target`` is a
     name for :meth:`PreparedCorpus.targets`. ``spec`` is the ClipSpec that the network wants,
-    labels aside; it must be the corpus's. ``memory``: read every take now (default: where the
+    labels aside; it must be the corpus's. ``memory``: read every sample now (default: where the
     video steps are features). Raises :class:`ClipSpecMismatch`, :class:`CorpusError`.
     """
     labels = tuple(labels)
     if spec is not None:
-        corpus.spec.require(spec, asked=f"use {corpus.path}", ignore=("labels",))
+        corpus.spec.require(spec, action=f"use {corpus.path}", ignore=("labels",))
     names_of_targets = corpus.target_names(target)
     labels = labels or names_of_targets
     found = corpus.targets(target)
@@ -150,16 +150,16 @@ def from_corpus(
     if not keep.any():
         raise CorpusError(
             f"use {corpus.path} for {', '.join(labels)}",
-            f"no take has one of these labels; it has {', '.join(names_of_targets)}",
+            f"no sample has one of these labels; it has {', '.join(names_of_targets)}",
             "choose labels of the corpus",
         )
     rows = np.flatnonzero(keep)
     manifest = corpus.manifest.iloc[rows]
-    names = [str(name) for name in manifest["take"]]
-    memory = corpus.spec.visual == "features" if memory is None else memory
+    names = [str(name) for name in manifest["sample_id"]]
+    memory = corpus.spec.video == "features" if memory is None else memory
     raws: Raws = [corpus.raw(name) for name in names] if memory else _OnDisk(corpus, names)
     info = {name: manifest[name].tolist() for name in INFO if name in manifest}
-    return TakeSet(
+    return EmotionDataset(
         replace(corpus.spec, labels=labels),
         names,
         [str(speaker) for speaker in manifest["speaker"]],
@@ -172,15 +172,15 @@ def from_corpus(
 
 @dataclass(frozen=True)
 class Standard:
-    """Mean and deviation of one speaker's features: sound ``(f, 1)``, visual ``(f,)``."""
+    """Mean and deviation of one speaker's features: audio ``(f, 1)``, video ``(f,)``."""
 
-    sound: tuple[Float, Float]
-    visual: tuple[Float, Float]
+    audio: tuple[Float, Float]
+    video: tuple[Float, Float]
 
 
-def with_standard(takes: TakeSet, standard: Mapping[str, Standard]) -> TakeSet:
-    """The same takes whose features are brought to each speaker's own zero and unit."""
-    return replace(takes, standard=dict(standard), kept={})
+def with_standard(samples: EmotionDataset, standard: Mapping[str, Standard]) -> EmotionDataset:
+    """The same samples whose features are brought to each speaker's own zero and unit."""
+    return replace(samples, standard=dict(standard), kept={})
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class _OnDisk:
     corpus: PreparedCorpus
     names: list[str]
 
-    def __getitem__(self, index: int, /) -> RawTake:
+    def __getitem__(self, index: int, /) -> RawSample:
         return self.corpus.raw(self.names[index])
 
 
@@ -197,7 +197,7 @@ def mapped_targets(
 ) -> tuple[Float, NDArray[np.bool_]]:
     """Columns of ``targets (n, k)`` brought to ``labels``, summed where several meet.
 
-    The second value is False for takes of which something was lost.
+    The second value is False for samples of which something was lost.
     """
     out = np.zeros((len(targets), len(labels)), np.float32)
     whole = np.ones(len(targets), bool)
@@ -218,6 +218,6 @@ def one_hot(labels: Sequence[str], order: Sequence[str]) -> Float:
         raise CorpusError(
             "make targets",
             f"label {unknown[0]!r} is not among {', '.join(order)}",
-            "map the labels first, or drop those takes",
+            "map the labels first, or drop those samples",
         )
     return np.eye(len(order), dtype=np.float32)[[place[label] for label in labels]]

@@ -1,4 +1,4 @@
-"""A take played faster or slower, picture and sound together; shape legend as in windows."""
+"""A sample played faster or slower, picture and audio together; shape legend as in windows."""
 
 import math
 from dataclasses import replace
@@ -7,14 +7,14 @@ import numpy as np
 
 from avtca.audio.augment import speed as resample_speed
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawTake
+from avtca.corpora.sample_file import RawSample
 
 
-def vary_speed(raw: RawTake, factor: float, spec: ClipSpec) -> RawTake:
-    """A take played ``factor`` times as fast, picture and sound alike.
+def vary_speed(raw: RawSample, factor: float, spec: ClipSpec) -> RawSample:
+    """A sample played ``factor`` times as fast, picture and audio alike.
 
-    Each new video step shows what the take showed at the middle of it; where that was missing it
-    is missing. The pitch of the sound moves along. Raises ``ValueError`` for a factor that is not
+    Each new video step shows what the sample showed at the middle of it; where that was missing it
+    is missing. The pitch of the audio moves along. Raises ``ValueError`` for a factor that is not
     positive.
     """
     wave = resample_speed(raw.wave, factor)
@@ -26,12 +26,12 @@ def vary_speed(raw: RawTake, factor: float, spec: ClipSpec) -> RawTake:
     rows = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
     gather = np.concatenate(rows) if rows else np.zeros(0, np.int64)
     steps = np.repeat(np.arange(len(shown)), last - first)
-    times = None if raw.sound_times is None else raw.sound_times / factor
+    times = None if raw.audio_times is None else raw.audio_times / factor
     return replace(
         raw,
         steps=steps.astype(np.int64),
-        visual=raw.visual[gather.astype(np.int64)],
+        video=raw.video[gather.astype(np.int64)],
         wave=wave,
         duration_s=duration,
-        sound_times=times,
+        audio_times=times,
     )

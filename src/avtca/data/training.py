@@ -1,8 +1,8 @@
 """Windows for training and evaluation, made through :mod:`avtca.preprocess`.
 
-Everything random is drawn from ``(seed, epoch, take)``, so a resumed run sees what the unbroken
+Everything random is drawn from ``(seed, epoch, sample)``, so a resumed run sees what the unbroken
 one saw, whichever process makes the batch. Shape legend: ``b`` batch, ``t_v`` video steps,
-``t_a`` sound frames, ``f`` features.
+``t_a`` audio frames, ``f`` features.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from avtca.audio.augment import WaveAugment, mask_features, vary_channel
-from avtca.corpora.sample_file import RawTake
+from avtca.corpora.sample_file import RawSample
 from avtca.data.augment import CropAugment, vary_posteriors
-from avtca.data.dataset import TakeSet
+from avtca.data.dataset import EmotionDataset
 from avtca.data.windows import N_POSTERIORS, POSTERIORS, Batch, Windows, make_batch, same
 from avtca.errors import ConfigError
 from avtca.preprocess import Window, window_start_steps
@@ -28,70 +28,70 @@ SPEEDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Speeds in shares of ``Augmentation.speed``: few, so that windows made once can be kept."""
 
 
-def check_augmentation(augmentation: Augmentation, takes: TakeSet) -> None:
-    """Refuse an augmentation that could never fire on these takes (trap 3 of the field)."""
-    spec = takes.spec
-    asked = "train with this augmentation"
+def check_augmentation(augmentation: Augmentation, samples: EmotionDataset) -> None:
+    """Refuse an augmentation that could never fire on these samples (trap 3 of the field)."""
+    spec = samples.spec
+    action = "train with this augmentation"
     if augmentation.crop is True and augmentation.crop_slack_s * spec.video_rate < 1:
-        longest = max(takes.durations)
+        longest = max(samples.durations)
         if window_start_steps(longest, spec)[-1] == 0:
             raise ConfigError(
-                asked,
-                f"'crop' could never fire: the longest take has {longest:.2f} s, "
+                action,
+                f"'crop' could never fire: the longest sample has {longest:.2f} s, "
                 f"a window {spec.window_s:g} s",
                 "set augmentation.crop_slack_s, switch crop off, or use shorter windows",
             )
-    if augmentation.touches_waveform and spec.sound == "features":
+    if augmentation.touches_waveform and spec.audio == "features":
         raise ConfigError(
-            asked,
-            "'waveform' and 'gain_db' vary a waveform, the corpus ships sound features",
+            action,
+            "'waveform' and 'gain_db' vary a waveform, the corpus ships audio features",
             "set augmentation.waveform and augmentation.gain_db to 0",
         )
     by_band = augmentation.channel_db or augmentation.background
-    if by_band and (not spec.bands or takes.standard is not None):
-        found = spec.sound if takes.standard is None else "standardised"
+    if by_band and (not spec.bands or samples.standard is not None):
+        found = spec.audio if samples.standard is None else "standardised"
         raise ConfigError(
-            asked,
-            f"'channel_db' and 'background' vary mel bands in dB, the takes' sound is {found}",
+            action,
+            f"'channel_db' and 'background' vary mel bands in dB, the samples' audio is {found}",
             "set augmentation.channel_db and augmentation.background to 0",
         )
-    if augmentation.visual_noise and spec.visual != "features":
+    if augmentation.video_noise and spec.video != "features":
         raise ConfigError(
-            asked,
-            "'visual_noise' varies visual features, the ClipSpec holds pixels",
-            "set augmentation.visual_noise to 0 and use augmentation.pixels",
+            action,
+            "'video_noise' varies video features, the ClipSpec holds pixels",
+            "set augmentation.video_noise to 0 and use augmentation.pixels",
         )
-    if augmentation.posterior_bias and not spec.visual_features.startswith(POSTERIORS):
+    if augmentation.posterior_bias and not spec.video_features.startswith(POSTERIORS):
         raise ConfigError(
-            asked,
-            f"'posterior_bias' varies {POSTERIORS}, the visual features are "
-            f"{spec.visual_features or 'pixels'}",
+            action,
+            f"'posterior_bias' varies {POSTERIORS}, the video features are "
+            f"{spec.video_features or 'pixels'}",
             "set augmentation.posterior_bias to 0",
         )
-    if augmentation.posterior_bias and takes.standard is not None:
+    if augmentation.posterior_bias and samples.standard is not None:
         raise ConfigError(
-            asked,
-            "'posterior_bias' varies probabilities, the takes are standardised",
+            action,
+            "'posterior_bias' varies probabilities, the samples are standardised",
             "set augmentation.posterior_bias to 0",
         )
-    if augmentation.pixels and spec.visual != "pixels":
+    if augmentation.pixels and spec.video != "pixels":
         raise ConfigError(
-            asked,
+            action,
             "'pixels' varies face crops, the ClipSpec holds features",
             "set augmentation.pixels to false",
         )
 
 
 class TrainingData(Dataset[Any]):
-    """One window of each take, drawn and varied anew in each epoch.
+    """One window of each sample, drawn and varied anew in each epoch.
 
-    Keys are ``(epoch, take index)``; see :class:`EpochOrder`.
+    Keys are ``(epoch, sample index)``; see :class:`EpochOrder`.
     """
 
-    def __init__(self, takes: TakeSet, augmentation: Augmentation, seed: int) -> None:
-        check_augmentation(augmentation, takes)
-        self.windows, self.augmentation, self.seed = Windows(takes), augmentation, seed
-        self.targets = takes.targets
+    def __init__(self, samples: EmotionDataset, augmentation: Augmentation, seed: int) -> None:
+        check_augmentation(augmentation, samples)
+        self.windows, self.augmentation, self.seed = Windows(samples), augmentation, seed
+        self.targets = samples.targets
         self._vary_crops = CropAugment()
         self._vary_wave = WaveAugment(
             chance=augmentation.waveform,
@@ -99,27 +99,27 @@ class TrainingData(Dataset[Any]):
         )
 
     def __len__(self) -> int:
-        return len(self.windows.takes)
+        return len(self.windows.samples)
 
     def draw(self, epoch: int, index: int) -> Window:
-        """The window of one take in one epoch."""
+        """The window of one sample in one epoch."""
         rng = np.random.default_rng([self.seed, epoch, index])
-        takes, a = self.windows.takes, self.augmentation
+        samples, a = self.windows.samples, self.augmentation
         factor = 1 + a.speed * float(rng.choice(SPEEDS)) if a.speed else 1.0
-        start = self._start(rng, takes.durations[index] / factor)
-        visual, visual_mask = self.windows.visual(index, start, factor)
+        start = self._start(rng, samples.durations[index] / factor)
+        video, video_mask = self.windows.video(index, start, factor)
         if a.touches_waveform:
             raw = self._with_varied_wave(self.windows.raw(index, factor), start, rng)
-            sound, sound_mask = self.windows.sound_of(raw, start, takes.speakers[index])
+            audio, audio_mask = self.windows.audio_of(raw, start, samples.speakers[index])
         else:
-            sound, sound_mask = self.windows.sound(index, start, factor)
+            audio, audio_mask = self.windows.audio(index, start, factor)
         if a.channel_db or a.background:
             n = self.windows.spec.bands
-            varied = vary_channel(sound[:n], rng, channel_db=a.channel_db, noise=a.background)
-            sound = np.concatenate((np.where(sound_mask, varied, sound[:n]), sound[n:]))
-        sound = self._mask_bars(sound, sound_mask, rng)
-        visual, visual_mask = self._vary_visual(visual, visual_mask, rng)
-        return visual, visual_mask, sound, sound_mask
+            varied = vary_channel(audio[:n], rng, channel_db=a.channel_db, noise=a.background)
+            audio = np.concatenate((np.where(audio_mask, varied, audio[:n]), audio[n:]))
+        audio = self._mask_bars(audio, audio_mask, rng)
+        video, video_mask = self._vary_video(video, video_mask, rng)
+        return video, video_mask, audio, audio_mask
 
     def _start(self, rng: np.random.Generator, duration_s: float) -> int:
         spec, crop = self.windows.spec, self.augmentation.crop
@@ -128,8 +128,8 @@ class TrainingData(Dataset[Any]):
         slack = int(self.augmentation.crop_slack_s * spec.video_rate)
         return int(rng.integers(0, max(window_start_steps(duration_s, spec)[-1], slack) + 1))
 
-    def _with_varied_wave(self, raw: RawTake, start: int, rng: np.random.Generator) -> RawTake:
-        """The take with the samples of one window varied."""
+    def _with_varied_wave(self, raw: RawSample, start: int, rng: np.random.Generator) -> RawSample:
+        """The sample with the samples of one window varied."""
         heard = self.windows.wave(raw, start)
         if not len(heard):
             return raw
@@ -139,36 +139,34 @@ class TrainingData(Dataset[Any]):
         wave[first : first + len(heard)] = self._vary_wave(heard, spec.sample_rate, rng)
         return replace(raw, wave=wave)
 
-    def _mask_bars(self, sound: Float, mask: Bool, rng: np.random.Generator) -> Float:
+    def _mask_bars(self, audio: Float, mask: Bool, rng: np.random.Generator) -> Float:
         a, spec = self.augmentation, self.windows.spec
         if not (a.time_masks or a.band_masks):
-            return sound
+            return audio
         return mask_features(
-            sound,
+            audio,
             rng,
             time_masks=a.time_masks,
             time_width=max(1, round(a.time_mask_s * spec.sample_rate / spec.hop)),
             band_masks=a.band_masks,
-            band_width=max(1, round(a.band_mask_share * (spec.bands or spec.sound_dim))),
+            band_width=max(1, round(a.band_mask_share * (spec.bands or spec.audio_dim))),
             bands=spec.bands or None,
             real=mask,
         )
 
-    def _vary_visual(
-        self, visual: Float, mask: Bool, rng: np.random.Generator
-    ) -> tuple[Float, Bool]:
+    def _vary_video(self, video: Float, mask: Bool, rng: np.random.Generator) -> tuple[Float, Bool]:
         a = self.augmentation
         if a.pixels:
-            visual = self._vary_crops(visual, mask, rng)
+            video = self._vary_crops(video, mask, rng)
         if a.posterior_bias:
-            varied = vary_posteriors(visual, rng, bias=a.posterior_bias, n=N_POSTERIORS)
-            visual = np.where(mask[:, None], varied, visual)
-        if a.visual_noise:
-            noise = rng.standard_normal(visual.shape, np.float32) * np.float32(a.visual_noise)
-            visual = np.where(mask[:, None], visual + noise, visual)
+            varied = vary_posteriors(video, rng, bias=a.posterior_bias, n=N_POSTERIORS)
+            video = np.where(mask[:, None], varied, video)
+        if a.video_noise:
+            noise = rng.standard_normal(video.shape, np.float32) * np.float32(a.video_noise)
+            video = np.where(mask[:, None], video + noise, video)
         if a.step_dropout:
             mask = mask & (rng.random(len(mask)) >= a.step_dropout)
-        return visual, mask
+        return video, mask
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
         drawn = [self.draw(epoch, index) for epoch, index in keys]
@@ -177,7 +175,7 @@ class TrainingData(Dataset[Any]):
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
-    """Order of the takes in an epoch: a permutation drawn from ``(seed, epoch)``.
+    """Order of the samples in an epoch: a permutation drawn from ``(seed, epoch)``.
 
     Each process sees its share of every global batch, so that a step of two processes is the
     step of one. Takes that do not fill the last batch are left out of that epoch.
@@ -192,7 +190,7 @@ class EpochOrder(Sampler[tuple[int, int]]):
             )
         if n < world:
             raise ConfigError(
-                f"share {n} training takes among {world} processes",
+                f"share {n} training samples among {world} processes",
                 "there is less than one for each",
                 "start fewer processes",
             )
@@ -227,7 +225,7 @@ def training_loader(
     if data.augmentation.mixup and order.batch == world:
         raise ConfigError(
             "train with mixup",
-            f"it mixes takes of a process's batch, which has one (of {order.batch} in {world})",
+            f"it mixes samples of a process's batch, which has one (of {order.batch} in {world})",
             "set augmentation.mixup to 0, or a larger batch",
         )
     return DataLoader(

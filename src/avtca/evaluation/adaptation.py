@@ -1,7 +1,7 @@
 """Answers adapted to each person by that person's other answers, without a label of theirs.
 
-For a protocol of its own: who does this has many takes of each person before the first answer, and
-assumes something of what is in them. Shape legend: ``n`` takes, ``k`` labels.
+For a protocol of its own: who does this has many samples of each person before the first answer, and
+assumes something of what is in them. Shape legend: ``n`` samples, ``k`` labels.
 """
 
 from dataclasses import replace
@@ -22,8 +22,8 @@ def standardised(answers: Predictions, others: Predictions) -> Predictions:
     """Each speaker's log-posteriors brought to the mean and deviation that other people's have.
 
     Of each label apart, the logs being centred over the labels; ``others``' deviation is the mean
-    of theirs. Assumes that everybody's takes hold the emotions in about the same shares. A label
-    whose log never changes over a speaker's takes keeps its deviation.
+    of theirs. Assumes that everybody's samples hold the emotions in about the same shares. A label
+    whose log never changes over a speaker's samples keeps its deviation.
     """
     theirs = _logs(others.probs)
     level = theirs.mean(0)
@@ -40,7 +40,7 @@ def standardised(answers: Predictions, others: Predictions) -> Predictions:
 def matched(answers: Predictions, shares: Float) -> Predictions:
     """Each speaker's posteriors times one factor a label, so that their mean is ``shares (k,)``.
 
-    Assumes that every speaker's takes hold the emotions in just these shares, as in a corpus whose
+    Assumes that every speaker's samples hold the emotions in just these shares, as in a corpus whose
     script says so. It is half of the knowledge that a label would give: not for life.
     Raises ``ValueError`` for shares that are not positive or do not sum to one.
     """

@@ -1,8 +1,8 @@
 """Folds and seeds of one system, brought to one line of a table.
 
-Every take is in the test side of one fold. For each seed the answers of all folds are one table;
+Every sample is in the test side of one fold. For each seed the answers of all folds are one table;
 figures are the mean over seeds of the figure of such a table. The interval draws *speakers*, each
-with all of their takes and all seeds; the spread is over the folds.
+with all of their samples and all seeds; the spread is over the folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,7 +87,7 @@ def matrices_of(predictions: Predictions) -> Matrices:
 
 
 def over_seeds(tables: Sequence[Predictions]) -> Matrices:
-    """``(s, seeds, ...)``: each speaker's matrices of every seed. All seeds see the same takes."""
+    """``(s, seeds, ...)``: each speaker's matrices of every seed. All seeds see the same samples."""
     return np.stack([matrices_of(table.ordered()) for table in tables], axis=1)
 
 
@@ -106,7 +106,7 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
     ``folds_by_seed``: for each seed the answers on the test side of each fold. Keys: each metric
     -> ``[mean over seeds, low, high]``; ``seeds``: seed -> metric -> value; ``folds``: metric ->
     mean over seeds for each fold; ``spread``: metric -> standard deviation over the folds;
-    ``takes``, ``speakers``, ``level``, ``per_class``, ``confusion`` (mean over seeds).
+    ``samples``, ``speakers``, ``level``, ``per_class``, ``confusion`` (mean over seeds).
     """
     tables = [Predictions.joined(list(folds)) for folds in folds_by_seed.values()]
     first = tables[0]
@@ -147,7 +147,7 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
         }
     out |= {
         "labels": list(first.labels),
-        "takes": len(first),
+        "samples": len(first),
         "speakers": len(set(first.speakers)),
         "level": LEVEL,
     }
@@ -159,7 +159,7 @@ def difference(
 ) -> dict[str, float | None]:
     """``metric(first) - metric(second)``, means over seeds, with its speaker interval and p.
 
-    Both must have answered the same takes (``ValueError``); the numbers of seeds may differ.
+    Both must have answered the same samples (``ValueError``); the numbers of seeds may differ.
     """
     score = metrics_of(first[0])[metric]
     a, b = over_seeds(first), over_seeds(second)

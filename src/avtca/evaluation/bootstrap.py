@@ -1,8 +1,8 @@
-"""Intervals and paired tests that treat the person, not the take, as the unit.
+"""Intervals and paired tests that treat the person, not the sample, as the unit.
 
-Takes of one speaker resemble each other, so an interval over takes is too narrow. Speakers are
-drawn with replacement instead, each with all of their takes. Predictions of several seeds on the
-same takes can be given one after the other, with their speakers: they stay together.
+Takes of one speaker resemble each other, so an interval over samples is too narrow. Speakers are
+drawn with replacement instead, each with all of their samples. Predictions of several seeds on the
+same samples can be given one after the other, with their speakers: they stay together.
 """
 
 from collections.abc import Mapping
@@ -110,15 +110,15 @@ def paired_difference(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Difference:
-    """``metric(first) - metric(second)`` of two systems on the same takes.
+    """``metric(first) - metric(second)`` of two systems on the same samples.
 
     ``first`` and ``second`` are matrices ``(s, ...)`` of the same speakers in the same order,
-    with the same takes (``ValueError`` where a class of a speaker has other counts). Both
+    with the same samples (``ValueError`` where a class of a speaker has other counts). Both
     systems see the same draw of speakers, so that hard speakers cancel. ``p`` is twice the share
     of draws on the far side of zero, at least ``1 / resamples``.
     """
     if first.shape != second.shape or (first.sum(-1) != second.sum(-1)).any():
-        raise ValueError("the two systems were not evaluated on the same takes of each speaker")
+        raise ValueError("the two systems were not evaluated on the same samples of each speaker")
     value = float(metric(first.sum(0)) - metric(second.sum(0)))
     if len(first) < 2:
         return Difference(value, np.nan, np.nan, level, np.nan)
@@ -130,10 +130,10 @@ def paired_difference(
 
 
 def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
-    """Exact two-sided McNemar p-value of two systems on the same takes, bool ``(n,)`` each.
+    """Exact two-sided McNemar p-value of two systems on the same samples, bool ``(n,)`` each.
 
-    Under the null hypothesis a take on which just one system is right is a fair coin. It takes
-    the takes as independent, which takes of one speaker are not: read it beside
+    Under the null hypothesis a sample on which just one system is right is a fair coin. It takes
+    the samples as independent, which takes of one speaker are not: read it beside
     :func:`paired_difference`.
     """
     a, b = np.asarray(first_right, bool), np.asarray(second_right, bool)
@@ -148,7 +148,7 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
 def _people(speakers: ArrayLike, n: int) -> tuple[NDArray[np.generic], NDArray[np.int64], int]:
     names, who = np.unique(np.asarray(speakers), return_inverse=True)
     if who.shape != (n,):
-        raise ValueError(f"{who.size} speakers for {n} takes")
+        raise ValueError(f"{who.size} speakers for {n} samples")
     return names, who.astype(np.int64), len(names)
 
 

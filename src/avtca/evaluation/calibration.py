@@ -21,10 +21,10 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability curve: for each bin that holds takes, confidence against accuracy.
+    """A reliability curve: for each bin that holds samples, confidence against accuracy.
 
     ``edges (bins + 1,)`` of confidence, ``confidence (bins,)`` and ``accuracy (bins,)`` means
-    of the bin (NaN in an empty one), ``count (bins,)`` takes.
+    of the bin (NaN in an empty one), ``count (bins,)`` samples.
     """
 
     edges: Float
@@ -34,7 +34,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean gap of the bins, weighted by their takes."""
+        """Expected calibration error: mean gap of the bins, weighted by their samples."""
         full = self.count > 0
         gap = np.abs(self.confidence[full] - self.accuracy[full])
         return float(gap @ self.count[full] / self.count.sum())
@@ -51,7 +51,7 @@ def reliability(
     """Reliability curve of the top label.
 
     Bins are of equal width over 0..1, each open below and closed above, or ``adaptive``: of
-    equal numbers of takes, to within one, in the order of confidence.
+    equal numbers of samples, to within one, in the order of confidence.
     """
     p, y = _probabilities(probs, labels)
     confidence, right = p.max(1), (p.argmax(1) == y).astype(np.float64)
@@ -78,7 +78,7 @@ def ece(probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> float:
 
 
 def adaptive_ece(probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> float:
-    """Expected calibration error of the top label, bins of equal numbers of takes."""
+    """Expected calibration error of the top label, bins of equal numbers of samples."""
     return reliability(probs, labels, bins=bins, adaptive=True).error
 
 
@@ -111,7 +111,7 @@ def fit_temperature(
     Fit it on people who are neither trained on nor tested (Guo et al. 2017). The likelihood is
     concave in ``1 / T``, so its slope is bisected; the answer lies within :data:`TEMPERATURES`
     and is at their edge where the data ask for more (all right, or no better than chance).
-    ``weights (n,)`` counts takes unevenly, such as ``1 / takes of the speaker``. Log-probabilities
+    ``weights (n,)`` counts samples unevenly, such as ``1 / samples of the speaker``. Log-probabilities
     serve as logits.
     """
     z, y = checked(logits, labels)

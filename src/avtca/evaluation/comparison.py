@@ -1,4 +1,4 @@
-"""Systems side by side on the same takes: paired tests, and a table for a paper."""
+"""Systems side by side on the same samples: paired tests, and a table for a paper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from avtca.data.caveats import mark_beside
+from avtca.data.caveats import caveat_beside
 from avtca.errors import ConfigError
 from avtca.evaluation.aggregate import difference, metrics_of, summarise
 from avtca.evaluation.bootstrap import mcnemar
@@ -22,13 +22,13 @@ Tables = dict[int, list[Predictions]]
 class Entry:
     """A system's answers, by seed and fold.
 
-    ``mark``: what must be said of its split, see :mod:`avtca.data.caveats`; empty where nothing
+    ``caveat``: what must be said of its split, see :mod:`avtca.data.caveats`; empty where nothing
     is known of it.
     """
 
     name: str
     tables: Tables
-    mark: str = ""
+    caveat: str = ""
 
     @property
     def joined(self) -> list[Predictions]:
@@ -52,20 +52,22 @@ def open_entry(path: Path) -> Entry:
 
     Raises :class:`ConfigError` where there are none, or seeds or folds are missing.
     """
-    asked = f"compare {path}"
+    action = f"compare {path}"
     if path.is_file():
         return Entry(
-            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, mark_beside(path)
+            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, caveat_beside(path)
         )
     if (path / "test.csv").exists():
-        return Entry(run_name(path), {0: [Predictions.load(path / "test.csv")]}, mark_beside(path))
+        return Entry(
+            run_name(path), {0: [Predictions.load(path / "test.csv")]}, caveat_beside(path)
+        )
     files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
     if kept := {_number(file): [Predictions.load(file)] for file in files}:
-        return Entry(path.resolve().name, kept, mark_beside(path))
-    return Entry(run_name(path), _cross_validated(path, asked), mark_beside(path))
+        return Entry(path.resolve().name, kept, caveat_beside(path))
+    return Entry(run_name(path), _cross_validated(path, action), caveat_beside(path))
 
 
-def _cross_validated(path: Path, asked: str) -> Tables:
+def _cross_validated(path: Path, action: str) -> Tables:
     """Answers of every fold and seed; refused where one is not there."""
     wanted, tables = folds_of(path), Tables()
     for folder in numbered(path, "seed"):
@@ -73,11 +75,11 @@ def _cross_validated(path: Path, asked: str) -> Tables:
         open_ones = [one.name for one in folds if not (one / "test.csv").exists()]
         if open_ones or not wanted or [_number(one) for one in folds] != [*range(wanted)]:
             found = f"{folder.name}/{open_ones[0]} is" if open_ones else f"{folder.name} is"
-            raise ConfigError(asked, f"{found} not finished", "run avtca cv to its end")
+            raise ConfigError(action, f"{found} not finished", "run avtca cv to its end")
         tables[_number(folder)] = [Predictions.load(one / "test.csv") for one in folds]
     if not tables:
         raise ConfigError(
-            asked, "no finished run there", "name folders of avtca train or cv, or a test.csv"
+            action, "no finished run there", "name folders of avtca train or cv, or a test.csv"
         )
     return tables
 
@@ -90,34 +92,34 @@ def _number(path: Path) -> int:
 def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[str, Any]:
     """Figures of each system, and for each pair the difference with its paired tests.
 
-    All must have answered the same takes with the same truth; ``allow_partial`` compares on the
-    takes that all have answered. ``marks``: what must be said of each split. ``pairs``: first,
+    All must have answered the same samples with the same truth; ``allow_partial`` compares on the
+    samples that all have answered. ``caveats``: what must be said of each split. ``pairs``: first,
     second, metric -> value, low, high and p of the speaker bootstrap; ``mcnemar``: the exact p on
-    takes, of the first seed of each. Raises :class:`ConfigError` where systems cannot be compared.
+    samples, of the first seed of each. Raises :class:`ConfigError` where systems cannot be compared.
     """
-    asked = "compare runs"
+    action = "compare runs"
     if len(entries) < 2:
-        raise ConfigError(asked, "only one was given", "name two or more")
+        raise ConfigError(action, "only one was given", "name two or more")
     if len({entry.name for entry in entries}) != len(entries):
-        raise ConfigError(asked, "one was given twice", "name each of them once")
+        raise ConfigError(action, "one was given twice", "name each of them once")
     first = entries[0].joined[0]
     for entry in entries:
         if entry.joined[0].labels != first.labels or entry.joined[0].binary != first.binary:
             found = f"{entry.name} names {', '.join(entry.joined[0].labels)}"
-            raise ConfigError(asked, found, f"compare runs that name {', '.join(first.labels)}")
-    common = set(first.takes)
+            raise ConfigError(action, found, f"compare runs that name {', '.join(first.labels)}")
+    common = set(first.samples)
     for entry in entries:
         for joined in entry.joined:
-            common &= set(joined.takes)
-            if not allow_partial and set(joined.takes) != set(first.takes):
-                lacking = len(set(first.takes) ^ set(joined.takes))
+            common &= set(joined.samples)
+            if not allow_partial and set(joined.samples) != set(first.samples):
+                lacking = len(set(first.samples) ^ set(joined.samples))
                 raise ConfigError(
-                    asked,
-                    f"{entries[0].name} and {entry.name} differ in {lacking} takes",
-                    "test them on the same takes, or say --common to compare where they meet",
+                    action,
+                    f"{entries[0].name} and {entry.name} differ in {lacking} samples",
+                    "test them on the same samples, or say --common to compare where they meet",
                 )
     if not common:
-        raise ConfigError(asked, "no take was answered by all", "test them on the same takes")
+        raise ConfigError(action, "no sample was answered by all", "test them on the same samples")
     shared = [_within(entry, common) for entry in entries]
     _require_same_truth(shared)
     pairs = []
@@ -131,23 +133,23 @@ def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[st
                 one["mcnemar"] = mcnemar(*right)
             pairs.append(one)
     return {
-        "takes": len(common),
+        "samples": len(common),
         "speakers": len(set(shared[0].joined[0].speakers)),
-        "marks": {entry.name: entry.mark for entry in shared},
+        "caveats": {entry.name: entry.caveat for entry in shared},
         "systems": {entry.name: summarise(entry.tables) for entry in shared},
         "pairs": pairs,
     }
 
 
-def _within(entry: Entry, takes: set[str]) -> Entry:
+def _within(entry: Entry, samples: set[str]) -> Entry:
     def cut(table: Predictions) -> Predictions:
-        return table.at(np.array([take in takes for take in table.takes]))
+        return table.at(np.array([sample in samples for sample in table.samples]))
 
     tables = {
         seed: [part for part in map(cut, folds) if len(part)]
         for seed, folds in entry.tables.items()
     }
-    return Entry(entry.name, tables, entry.mark)
+    return Entry(entry.name, tables, entry.caveat)
 
 
 def _require_same_truth(entries: Sequence[Entry]) -> None:
@@ -157,10 +159,10 @@ def _require_same_truth(entries: Sequence[Entry]) -> None:
         unlike = np.abs(other.targets - first.targets).max(1) > 0.5 if first.binary else None
         differ = np.flatnonzero(other.truth != first.truth if unlike is None else unlike)
         if len(differ) or other.speakers != first.speakers:
-            take = first.takes[differ[0]] if len(differ) else "a speaker"
+            sample = first.samples[differ[0]] if len(differ) else "a speaker"
             raise ConfigError(
                 "compare runs",
-                f"{entries[0].name} and {entry.name} do not agree on the truth of {take}",
+                f"{entries[0].name} and {entry.name} do not agree on the truth of {sample}",
                 "compare runs on the same labels",
             )
 
@@ -194,7 +196,7 @@ def latex(result: Mapping[str, Any]) -> str:
     """The same two tables, each a booktabs ``tabular``; what must be said of splits is in both."""
     names = _metrics(result)
     best = {name: max(one[name][0] for one in result["systems"].values()) for name in names}
-    head = " & ".join(["System", *(name.replace("_", " ") for name in names)])
+    head = " & ".join(["EvaluatedModel", *(name.replace("_", " ") for name in names)])
     lines = [
         r"\begin{tabular}{l" + "c" * len(names) + "}",
         r"\toprule",
@@ -244,7 +246,9 @@ def _in_maths(text: str) -> str:
 def _marked(result: Mapping[str, Any]) -> list[str]:
     """What must be said of a system's split."""
     return [
-        f"{name}: {mark or UNKNOWN}" for name, mark in result["marks"].items() if mark != "clean"
+        f"{name}: {caveat or UNKNOWN}"
+        for name, caveat in result["caveats"].items()
+        if caveat != "clean"
     ]
 
 

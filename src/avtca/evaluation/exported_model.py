@@ -1,7 +1,7 @@
 """An exported model, as it recognises, tested on labelled clips or on a prepared corpus.
 
-It becomes a :class:`System` like any other: its face network, its networks and its temperature
-are one network that reads face crops. One thing differs from a recognizer: the sound of a window
+It becomes a :class:`EvaluatedModel` like any other: its face network, its networks and its temperature
+are one network that reads face crops. One thing differs from a recognizer: the audio of a window
 without voice is not masked, as in every evaluation.
 """
 
@@ -19,10 +19,10 @@ from avtca.corpora import PreparedCorpus, Summary, prepare
 from avtca.corpora.folder import read_folder
 from avtca.corpora.leakage import people_warnings
 from avtca.data.caveats import joined
-from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import ConfigError, CorpusError, LeakError
-from avtca.evaluation.evaluated_model import Part, System
-from avtca.evaluation.open_model import open_system
+from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
+from avtca.evaluation.open_model import open_evaluated_model
 from avtca.model.avtca import AVTCA, ModelOutput
 from avtca.model.checkpoint import read_card
 from avtca.model.config import Card
@@ -35,7 +35,7 @@ CROPS = 64
 LACKING = "an exported model has its temperature, and no other people's answers to fit on"
 
 
-class AtUse(nn.Module):
+class ExportedModel(nn.Module):
     """An engine as a network: crops of the face network's size, or the features it makes of them.
 
     Its logits are divided by the engine's temperature, so that their softmax is what a user sees.
@@ -47,24 +47,24 @@ class AtUse(nn.Module):
         self.place = nn.Parameter(torch.zeros(0))  # for callers who ask a network for its device
 
     def forward(
-        self, visual: Tensor, sound: Tensor, visual_mask: Tensor, sound_mask: Tensor
+        self, video: Tensor, audio: Tensor, video_mask: Tensor, audio_mask: Tensor
     ) -> ModelOutput:
-        """``visual (b, t, c, h, w)`` in 0..1, or ``(b, t, f)``; all else as every network."""
-        faces, seen = visual.numpy(), visual_mask.numpy()
-        if faces.ndim == 5 and self.engine.spec.visual == "features":
+        """``video (b, t, c, h, w)`` in 0..1, or ``(b, t, f)``; all else as every network."""
+        faces, seen = video.numpy(), video_mask.numpy()
+        if faces.ndim == 5 and self.engine.spec.video == "features":
             crops = (faces[seen] * 255).round().astype(np.uint8)
             crops = crops[:, 0] if crops.shape[1] == 1 else np.moveaxis(crops, 1, -1)
-            faces = np.zeros((*seen.shape, self.engine.spec.visual_dim), np.float32)
+            faces = np.zeros((*seen.shape, self.engine.spec.video_dim), np.float32)
             parts = [
                 self.engine.expression(crops[start : start + CROPS])
                 for start in range(0, len(crops), CROPS)
             ]
             if parts:
                 faces[seen] = np.concatenate(parts)
-        made = self.engine.logits(ModelInput(faces, seen, sound.numpy(), sound_mask.numpy()))
-        none = visual.new_zeros(0)
+        made = self.engine.logits(ModelInput(faces, seen, audio.numpy(), audio_mask.numpy()))
+        none = video.new_zeros(0)
         logits = torch.from_numpy(made / np.float32(self.engine.temperature))
-        return ModelOutput(logits, none, none, visual_mask, sound_mask, {}, {})
+        return ModelOutput(logits, none, none, video_mask, audio_mask, {}, {})
 
 
 def open_model(
@@ -79,26 +79,26 @@ def open_model(
     device: str = "cpu",
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> System:
-    """An exported model on all of ``data``, or :func:`open_system` for everything else.
+) -> EvaluatedModel:
+    """An exported model on all of ``data``, or :func:`open_evaluated_model` for everything else.
 
     For an exported model ``data`` is a prepared corpus of its ClipSpec (``avtca prepare --spec``),
     or what ``avtca prepare folder`` reads: a CSV, or folders named by label; these are read into
     ``clips`` once, each source into a folder of its own, by ``workers`` processes. Clips of labels
     that the model does not say, and those with neither a face nor a voice, are left out; the mark
-    says so. Raises as :func:`open_system` does; :class:`LeakError` where the model learned from
+    says so. Raises as :func:`open_evaluated_model` does; :class:`LeakError` where the model learned from
     this corpus or these people.
     """
     if not (path / "avtca.json").is_file():
-        return open_system(
+        return open_evaluated_model(
             path, data, folds=folds, fold=fold, seed=seed, allow_leak=allow_leak, device=device
         )
-    asked = f"evaluate {path}"
+    action = f"evaluate {path}"
     if folds is not None or fold is not None or seed is not None:
-        found, remedy = "an exported model has no folds", "leave --folds, --fold and --seed out"
-        raise ConfigError(asked, found, remedy)
+        found, fix = "an exported model has no folds", "leave --folds, --fold and --seed out"
+        raise ConfigError(action, found, fix)
     if device not in ("auto", "cpu"):
-        raise ConfigError(asked, f"it cannot run on the device {device}", "leave --device out")
+        raise ConfigError(action, f"it cannot run on the device {device}", "leave --device out")
     bundle = read_bundle(path)
     engine = OnnxEngine(bundle)
     media = engine.spec.of_media(engine.crop_px, engine.colour)
@@ -111,20 +111,20 @@ def open_model(
         clips = clips / media.hash / whose
         summary = prepare(layout, clips, media, lossless=True, workers=workers, progress=progress)
         corpus = PreparedCorpus.open(clips)
-    corpus = corpus.view(engine.spec if corpus.spec.visual == "features" else media)
-    takes, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
+    corpus = corpus.view(engine.spec if corpus.spec.video == "features" else media)
+    samples, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
     card = _card(bundle)
-    trained = trained_on(card, corpus.name, takes.speakers)
-    leak = _leak(trained, takes, corpus.name, allow_leak)
+    trained = trained_on(card, corpus.name, samples.speakers)
+    leak = _leak(trained, samples, corpus.name, allow_leak)
     unknown = unchecked(card, corpus.name)
-    mark = joined(("whole corpus", leak, unknown, *people_warnings(corpus.manifest), *notes))
-    part = Part((cast(AVTCA, AtUse(engine)),), takes, None, LACKING, trained)
+    caveat = joined(("whole corpus", leak, unknown, *people_warnings(corpus.manifest), *notes))
+    part = FoldModel((cast(AVTCA, ExportedModel(engine)),), samples, None, LACKING, trained)
     provenance: dict[str, Any] = {
         "corpus": corpus.name,
         "data_hash": corpus.data_hash,
         "failed": len(summary.failures) if summary else 0,
     }
-    return System(bundle.name, (part,), card, mark, False, provenance)
+    return EvaluatedModel(bundle.name, (part,), card, caveat, False, provenance)
 
 
 def _card(bundle: Bundle) -> Card:
@@ -141,31 +141,31 @@ def _card(bundle: Bundle) -> Card:
 
 def _chosen(
     corpus: PreparedCorpus, labels: tuple[str, ...], summary: Summary | None, clips: Path
-) -> tuple[TakeSet, list[str]]:
+) -> tuple[EmotionDataset, list[str]]:
     """Takes with a label that the model says and something to see or hear; what to say of them."""
-    takes = from_corpus(corpus, labels)
+    samples = from_corpus(corpus, labels)
     notes = []
-    if gone := len(corpus) - len(takes):
+    if gone := len(corpus) - len(samples):
         notes.append(f"{gone} clips are left out: the model does not say their label")
-    manifest = corpus.manifest.set_index("take").loc[list(takes.names)]
+    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.names)]
     empty = (manifest["face_coverage"] == 0) & (manifest["voice_coverage"] == 0)
     if n := int(empty.sum()):
         notes.append(f"{n} clips with neither a face nor a voice are left out")
-        takes = takes.at(np.flatnonzero(~empty))
+        samples = samples.at(np.flatnonzero(~empty))
     if summary and summary.failures:
         n = len(summary.failures)
         notes.append(f"{n} clips could not be read, see {clips / 'failures.csv'}")
     if not corpus.meta["lossless"]:
-        notes.append("crops and sound were compressed (avtca prepare --lossless keeps them)")
-    if not len(takes):
+        notes.append("crops and audio were compressed (avtca prepare --lossless keeps them)")
+    if not len(samples):
         raise CorpusError(
             f"evaluate on {corpus.path}", "no clip has a face or a voice", "give other clips"
         )
-    return takes, notes
+    return samples, notes
 
 
-def _leak(trained: frozenset[str], takes: TakeSet, corpus: str, allow_leak: bool) -> str:
-    both = sorted(trained & set(takes.speakers))
+def _leak(trained: frozenset[str], samples: EmotionDataset, corpus: str, allow_leak: bool) -> str:
+    both = sorted(trained & set(samples.speakers))
     if not both:
         return ""
     if not allow_leak:

@@ -1,4 +1,4 @@
-"""A network's answers on takes."""
+"""A network's answers on samples."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from avtca.data.dataset import TakeSet
-from avtca.data.windows import Batch, EvaluationData, evaluation_loader, mean_by_take
+from avtca.data.dataset import EmotionDataset
+from avtca.data.windows import Batch, EvaluationData, evaluation_loader, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.model.avtca import ModelOutput
 
@@ -33,22 +33,22 @@ def chosen_device(wanted: str) -> str:
 
 def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
     """The network's output on a batch."""
-    output: ModelOutput = network(batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+    output: ModelOutput = network(batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     return output
 
 
 @dataclass(frozen=True)
 class WindowLogits:
-    """Logits ``(windows, k)`` and the take ``(windows,)`` each window is of, of ``n`` takes."""
+    """Logits ``(windows, k)`` and the sample ``(windows,)`` each window is of, of ``n`` samples."""
 
     logits: Float
-    take: NDArray[np.int64]
+    sample: NDArray[np.int64]
     n: int
     binary: bool = False
 
     def probabilities(self, temperature: float = 1.0) -> Float:
-        """Scores of takes ``(n, k)``: the mean of their windows' probabilities."""
-        return mean_by_take(self._of_windows(temperature), self.take, self.n)
+        """Scores of samples ``(n, k)``: the mean of their windows' probabilities."""
+        return mean_by_sample(self._of_windows(temperature), self.sample, self.n)
 
     def _of_windows(self, temperature: float = 1.0) -> Float:
         z = self.logits / temperature
@@ -58,19 +58,19 @@ class WindowLogits:
         return np.asarray(e / e.sum(1, keepdims=True))
 
     def at(self, rows: NDArray[np.int64]) -> "WindowLogits":
-        """The windows of these takes alone, takes counted in the order given."""
+        """The windows of these samples alone, samples counted in the order given."""
         place = np.full(self.n, -1)
         place[rows] = np.arange(len(rows))
-        take = place[self.take]
-        return WindowLogits(self.logits[take >= 0], take[take >= 0], len(rows), self.binary)
+        sample = place[self.sample]
+        return WindowLogits(self.logits[sample >= 0], sample[sample >= 0], len(rows), self.binary)
 
     @property
     def weights(self) -> Float:
-        """``(windows,)``: one over the number of windows of the take."""
-        return np.asarray(1 / np.bincount(self.take, minlength=self.n)[self.take])
+        """``(windows,)``: one over the number of windows of the sample."""
+        return np.asarray(1 / np.bincount(self.sample, minlength=self.n)[self.sample])
 
 
-def together(answers: Sequence[WindowLogits]) -> WindowLogits:
+def ensemble(answers: Sequence[WindowLogits]) -> WindowLogits:
     """Several networks' answers on the same windows as those of one: their probabilities' mean."""
     first = answers[0]
     if len(answers) == 1:
@@ -82,17 +82,17 @@ def together(answers: Sequence[WindowLogits]) -> WindowLogits:
 @torch.no_grad()
 def window_logits(
     network: nn.Module,
-    takes: TakeSet,
+    samples: EmotionDataset,
     *,
     binary: bool = False,
     hop_s: float | None = None,
     data: EvaluationData | None = None,
 ) -> WindowLogits:
-    """The network's logits on every window of the takes, in evaluation mode.
+    """The network's logits on every window of the samples, in evaluation mode.
 
     ``data`` replaces the windows.
     """
-    data = EvaluationData(takes, hop_s) if data is None else data
+    data = EvaluationData(samples, hop_s) if data is None else data
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
@@ -101,7 +101,7 @@ def window_logits(
         moved = Batch(*(part.to(device) for part in batch))
         return np.asarray(run_network(network, moved).logits.double().cpu())
 
-    found = answered_windows(answer, data, len(takes), binary=binary)
+    found = answered_windows(answer, data, len(samples), binary=binary)
     network.train(was_training)
     return found
 
@@ -109,20 +109,20 @@ def window_logits(
 def answered_windows(
     answer: Callable[[Batch], Float], data: EvaluationData, n: int, *, binary: bool = False
 ) -> WindowLogits:
-    """What ``answer`` gives for the windows, ``(b, k)`` a batch, of ``n`` takes."""
-    batches = [(answer(batch), batch.take.numpy()) for batch in evaluation_loader(data)]
+    """What ``answer`` gives for the windows, ``(b, k)`` a batch, of ``n`` samples."""
+    batches = [(answer(batch), batch.sample.numpy()) for batch in evaluation_loader(data)]
     logits, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
     return WindowLogits(logits, rows, n, binary)
 
 
-def predict_takes(
+def predict_samples(
     network: nn.Module,
-    takes: TakeSet,
+    samples: EmotionDataset,
     *,
     binary: bool = False,
     temperature: float = 1.0,
     hop_s: float | None = None,
 ) -> Float:
-    """Probabilities ``(n, k)`` of takes: the mean over each take's windows."""
-    found = window_logits(network, takes, binary=binary, hop_s=hop_s)
+    """Probabilities ``(n, k)`` of samples: the mean over each sample's windows."""
+    found = window_logits(network, samples, binary=binary, hop_s=hop_s)
     return found.probabilities(temperature)

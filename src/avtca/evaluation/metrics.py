@@ -1,6 +1,6 @@
 """Classification metrics as functions of confusion matrices.
 
-A confusion matrix ``(k, k)`` counts takes, true labels in rows, named labels in columns. Every
+A confusion matrix ``(k, k)`` counts samples, true labels in rows, named labels in columns. Every
 metric takes a stack ``(..., k, k)`` and gives ``(...)``, so that a bootstrap over speakers is one
 product of matrices (:mod:`avtca.evaluation.bootstrap`). Several-label tasks (CMU-MOSEI) are a
 stack ``(k, 2, 2)``, one matrix for each label. Values equal scikit-learn's.
@@ -23,7 +23,7 @@ def checked(probs: ArrayLike, labels: ArrayLike) -> tuple[Float, NDArray[np.int6
     if p.ndim != 2 or y.shape != p.shape[:1]:
         raise ValueError(f"scores (n, k) and labels (n,) are needed, found {p.shape} and {y.shape}")
     if not len(y):
-        raise ValueError("no takes to evaluate")
+        raise ValueError("no samples to evaluate")
     if not np.isfinite(p).all():
         raise ValueError("scores hold values that are not finite")
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:
@@ -46,7 +46,7 @@ def binary_confusions(truth: ArrayLike, named: ArrayLike) -> NDArray[np.int64]:
 
 
 def accuracy(matrix: Counts) -> Float:
-    """Share of takes that are named rightly."""
+    """Share of samples that are named rightly."""
     c = np.asarray(matrix, np.float64)
     return _ratio(np.trace(c, axis1=-2, axis2=-1), c.sum((-2, -1)))
 
@@ -146,7 +146,7 @@ def multilabel_summary(
     """
     p = np.asarray(probs, np.float64)
     if not p.size or not np.isfinite(p).all():
-        raise ValueError("no takes to evaluate, or scores that are not finite")
+        raise ValueError("no samples to evaluate, or scores that are not finite")
     matrices = binary_confusions(truth, p >= threshold)
     if len(names) != len(matrices):
         raise ValueError(f"{len(names)} names for {len(matrices)} scores")

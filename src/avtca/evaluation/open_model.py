@@ -9,22 +9,22 @@ import numpy as np
 
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import people_warnings
-from avtca.data.caveats import joined, mark_of
-from avtca.data.data_module import Material, chosen_takes, open_material
-from avtca.data.dataset import SHARES, TakeSet, mapped_targets
+from avtca.data.caveats import caveat_of, joined
+from avtca.data.data_module import DataModule, chosen_samples, open_data_module
+from avtca.data.dataset import SHARES, EmotionDataset, mapped_targets
 from avtca.errors import ConfigError, LeakError
-from avtca.evaluation.evaluated_model import Float, Part, System, fitted
+from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel, fitted
 from avtca.evaluation.inference import chosen_device
 from avtca.evaluation.predictions import folds_of, numbered, run_name
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.model.lineage import people_behind, trained_on, unchecked
+from avtca.model.lineage import trained_on, training_speakers, unchecked
 
-__all__ = ["Part", "System", "fitted", "kept_weights", "open_system"]
+__all__ = ["EvaluatedModel", "FoldModel", "fitted", "kept_weights", "open_evaluated_model"]
 Loaded = tuple[AVTCA, Card]
 
 
-def open_system(
+def open_evaluated_model(
     path: Path,
     corpus: Path,
     *,
@@ -33,12 +33,12 @@ def open_system(
     seed: int | None = None,
     allow_leak: bool = False,
     device: str = "cpu",
-) -> System:
-    """A checkpoint, a run's folder or a cross-validation's, with the takes to test it on.
+) -> EvaluatedModel:
+    """A checkpoint, a run's folder or a cross-validation's, with the samples to test it on.
 
     A run remembers its folds: its test people are taken from the corpus again, and those of each
     fold for a cross-validation (``seed`` chooses among its seeds, by default the first). On a fold
-    of other folds (``folds``, ``fold``), and on all takes of a corpus for which none are known, the
+    of other folds (``folds``, ``fold``), and on all samples of a corpus for which none are known, the
     networks of a cross-validation answer as one. ``device``: "auto", "cpu" or "cuda".
 
     Raises :class:`LeakError` where people of the test side were trained on, unless ``allow_leak``;
@@ -46,10 +46,10 @@ def open_system(
     folds have changed since the training or one of several is not named, for a seed or a fold of
     a cross-validation that is not there, and for a missing device.
     """
-    asked = f"evaluate {path}"
+    action = f"evaluate {path}"
     if fold is not None and folds is None:
         raise ConfigError(
-            f"{asked} on fold {fold}",
+            f"{action} on fold {fold}",
             "no folds are named",
             "add --folds, or name the folder of that fold's training",
         )
@@ -67,15 +67,15 @@ def open_system(
         "standardise": run.get("standardise", "none"),
     }
     if name is None:
-        _require_all(asked, numbers, folds_of(path))
-        takes = chosen_takes(prepared, labels=first.labels, **choice)
-        parts = [_part(loaded, prepared.name, takes, None, "no folds are named")]
+        _require_all(action, numbers, folds_of(path))
+        samples = chosen_samples(prepared, labels=first.labels, **choice)
+        parts = [_part(loaded, prepared.name, samples, None, "no folds are named")]
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
         nameless = unchecked(first, prepared.name)
-        told = (mark_of(choice), nameless, *people_warnings(prepared.manifest))
-        mark = joined(("whole corpus", *told))
+        told = (caveat_of(choice), nameless, *people_warnings(prepared.manifest))
+        caveat = joined(("whole corpus", *told))
     else:
-        material = open_material(
+        data_module = open_data_module(
             corpus,
             folds=name,
             spec=first.clip_spec,
@@ -83,22 +83,22 @@ def open_system(
             allow_leak=allow_leak,
             **choice,
         )
-        provenance, mark = material.provenance, mark_of(material.provenance)
+        provenance, caveat = data_module.provenance, caveat_of(data_module.provenance)
         if folds is None:
-            _require_unchanged(asked, name, loaded, material)
-            mark = joined((mark, _changed_takes(loaded, prepared.data_hash)))
+            _require_unchanged(action, name, loaded, data_module)
+            caveat = joined((caveat, _changed_samples(loaded, prepared.data_hash)))
         again = same and {_run(card).get("folds_hash") for _, card in loaded}
-        if folds is None or (fold is None and again == {material.folds.hash}):
-            _require_all(asked, numbers, len(material.rows))
-            parts = [_side([one], material, int(_run(one[1]).get("fold", 0))) for one in loaded]
+        if folds is None or (fold is None and again == {data_module.folds.hash}):
+            _require_all(action, numbers, len(data_module.rows))
+            parts = [_side([one], data_module, int(_run(one[1]).get("fold", 0))) for one in loaded]
         else:
-            _require_all(asked, numbers, folds_of(path))
-            parts = [_side(loaded, material, _only(asked, material, fold))]
-    mark = joined([mark, *(_leak(part, allow_leak) for part in parts)])
+            _require_all(action, numbers, folds_of(path))
+            parts = [_side(loaded, data_module, _only(action, data_module, fold))]
+    caveat = joined([caveat, *(_leak(part, allow_leak) for part in parts)])
     binary = first.provenance.get("recipe", {}).get("loss") == "binary"
     votes, intended = _told_by_people(prepared, [part.test for part in parts])
-    where = run_name(path), tuple(parts), first, mark, binary
-    return System(*where, provenance, votes, intended)
+    where = run_name(path), tuple(parts), first, caveat, binary
+    return EvaluatedModel(*where, provenance, votes, intended)
 
 
 def _run(card: Card) -> dict[str, Any]:
@@ -108,12 +108,12 @@ def _run(card: Card) -> dict[str, Any]:
 
 def _same_corpus(card: Card, corpus: PreparedCorpus) -> bool:
     """Whether a network was trained on this corpus. Everybody's own folder has the same name:
-    there it is the same takes, or all of the people.
+    there it is the same samples, or all of the people.
     """
     run = _run(card)
     if run.get("corpus") != corpus.name:
         return False
-    people = people_behind(card).get(corpus.name, ())
+    people = training_speakers(card).get(corpus.name, ())
     if corpus.name != "folder" or run.get("data_hash") == corpus.data_hash:
         return True
     return {*people} <= {*corpus.manifest["speaker"].astype(str)}
@@ -122,11 +122,11 @@ def _same_corpus(card: Card, corpus: PreparedCorpus) -> bool:
 def _part(
     loaded: Sequence[Loaded],
     corpus: str,
-    test: TakeSet,
-    validation: TakeSet | None,
+    test: EmotionDataset,
+    validation: EmotionDataset | None,
     lacking: str = "",
-) -> Part:
-    """Networks with their takes; validation people whom they know are none."""
+) -> FoldModel:
+    """Networks with their samples; validation people whom they know are none."""
     people = {*test.speakers, *(validation.speakers if validation is not None else ())}
     trained, learned = (
         {who for _, card in loaded for who in trained_on(card, corpus, people, choosing=choosing)}
@@ -141,7 +141,7 @@ def _part(
         lacking = "people of the test are among the validation people"
     elif validation is not None and not len(validation):
         lacking = "the fold has no validation people"
-    return Part(
+    return FoldModel(
         tuple(network for network, _ in loaded),
         test,
         None if lacking else validation,
@@ -150,54 +150,56 @@ def _part(
     )
 
 
-def _side(loaded: Sequence[Loaded], material: Material, fold: int) -> Part:
-    test, validation = material.side(fold, "test"), material.side(fold, "validation")
+def _side(loaded: Sequence[Loaded], data_module: DataModule, fold: int) -> FoldModel:
+    test, validation = data_module.side(fold, "test"), data_module.side(fold, "validation")
     if not len(test):
         raise ConfigError(
-            f"test by fold {fold} of {material.folds.name}",
-            "this corpus has none of its test takes",
+            f"test by fold {fold} of {data_module.folds.name}",
+            "this corpus has none of its test samples",
             "prepare them too, or name another fold with --folds and --fold",
         )
-    return _part(loaded, str(material.provenance["corpus"]), test, validation)
+    return _part(loaded, str(data_module.provenance["corpus"]), test, validation)
 
 
-def _require_unchanged(asked: str, name: str, loaded: Sequence[Loaded], now: Material) -> None:
+def _require_unchanged(action: str, name: str, loaded: Sequence[Loaded], now: DataModule) -> None:
     """Refuse folds that are not those of the training any more."""
     before = {str(_run(card).get("folds_hash", now.folds.hash)) for _, card in loaded}
     if changed := before - {now.folds.hash}:
         raise ConfigError(
-            f"{asked} by its folds {name}",
+            f"{action} by its folds {name}",
             f"they have changed since its training ({changed.pop()}, now {now.folds.hash})",
             "restore them, or name others with --folds and --fold",
         )
 
 
-def _changed_takes(loaded: Sequence[Loaded], now: str) -> str:
-    """What to say where the takes are not byte for byte those of the training."""
+def _changed_samples(loaded: Sequence[Loaded], now: str) -> str:
+    """What to say where the samples are not byte for byte those of the training."""
     before = {str(_run(card).get("data_hash", now)) for _, card in loaded} - {now}
-    return f"takes changed since the training (data {before.pop()}, now {now})" if before else ""
+    return f"samples changed since the training (data {before.pop()}, now {now})" if before else ""
 
 
-def _only(asked: str, material: Material, fold: int | None) -> int:
+def _only(action: str, data_module: DataModule, fold: int | None) -> int:
     """The fold that is named, or the only one there is."""
-    n = len(material.rows)
+    n = len(data_module.rows)
     if fold is None and n > 1:
         raise ConfigError(
-            f"{asked} by {material.folds.name}", f"it has {n} folds", "name one with --fold, from 0"
+            f"{action} by {data_module.folds.name}",
+            f"it has {n} folds",
+            "name one with --fold, from 0",
         )
     return fold or 0
 
 
 def _told_by_people(
-    corpus: PreparedCorpus, tests: Sequence[TakeSet]
+    corpus: PreparedCorpus, tests: Sequence[EmotionDataset]
 ) -> tuple[dict[str, Float], Float]:
-    """Raters' votes on the test takes, where the corpus has them, and the corpus's own labels.
+    """Raters' votes on the test samples, where the corpus has them, and the corpus's own labels.
 
-    See :class:`System`. Votes for labels that the network does not name are one more column, where
+    See :class:`EvaluatedModel`. Votes for labels that the network does not name are one more column, where
     there are any. Where the number of raters is not known, votes are shares.
     """
-    row_of = {take: row for row, take in enumerate(corpus.takes)}
-    rows = [row_of[name] for takes in tests for name in takes.names]
+    row_of = {sample: row for row, sample in enumerate(corpus.samples)}
+    rows = [row_of[name] for samples in tests for name in samples.names]
     labels = tests[0].spec.labels
     out = {}
     for given in SHARES:
@@ -216,33 +218,33 @@ def _told_by_people(
 
 def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
     """The networks behind a path: one, or one for each fold that there is, with their numbers."""
-    asked = f"evaluate {path}"
+    action = f"evaluate {path}"
     seeds = [int(one.name[4:]) for one in numbered(path, "seed")]
     if seed is not None and seed not in seeds:
         if seeds:
             found = f"no seed {seed}; there are {', '.join(map(str, seeds))}"
-            raise ConfigError(asked, found, "choose one of them")
-        raise ConfigError(f"{asked} with seed {seed}", "no folder of avtca cv", "leave --seed out")
+            raise ConfigError(action, found, "choose one of them")
+        raise ConfigError(f"{action} with seed {seed}", "no folder of avtca cv", "leave --seed out")
     if not seeds:
         return [kept_weights(path)], []
     inside = path / f"seed{seeds[0] if seed is None else seed}"
     folders = numbered(inside, "fold")
     if unfinished := [one.name for one in folders if not (one / "done.json").exists()]:
         found = f"{', '.join(unfinished)} not finished"
-        raise ConfigError(asked, found, "run avtca cv to its end")
+        raise ConfigError(action, found, "run avtca cv to its end")
     if not folders:
-        raise ConfigError(asked, f"no folds in {inside.name}", "run avtca cv to its end")
+        raise ConfigError(action, f"no folds in {inside.name}", "run avtca cv to its end")
     return [kept_weights(one) for one in folders], [int(one.name[4:]) for one in folders]
 
 
-def _require_all(asked: str, numbers: Sequence[int], folds: int | None) -> None:
+def _require_all(action: str, numbers: Sequence[int], folds: int | None) -> None:
     """Refuse a cross-validation with a fold that has not begun; a single network has no numbers."""
     if numbers and folds is None:
-        raise ConfigError(asked, "the cross-validation has not ended", "run avtca cv to its end")
+        raise ConfigError(action, "the cross-validation has not ended", "run avtca cv to its end")
     missing = sorted(set(range(folds or 0)) - set(numbers)) if numbers else []
     if missing:
         raise ConfigError(
-            asked,
+            action,
             f"{len(numbers)} of {folds} folds are there, not {', '.join(map(str, missing))}",
             "run avtca cv to its end, or name the folder of one fold",
         )
@@ -258,7 +260,7 @@ def kept_weights(path: Path) -> Path:
     return path
 
 
-def _leak(part: Part, allow_leak: bool) -> str:
+def _leak(part: FoldModel, allow_leak: bool) -> str:
     """The mark for people of the test who were trained on; empty where there are none.
 
     Raises :class:`LeakError` unless leaks are allowed.

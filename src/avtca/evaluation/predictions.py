@@ -1,4 +1,4 @@
-"""Answers of a system on takes, as a table that every report and comparison reads."""
+"""Answers of a system on samples, as a table that every report and comparison reads."""
 
 import csv
 import gzip
@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.data.dataset import TakeSet
+from avtca.compat import KEYS
+from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
 from avtca.files import write_atomic
 
@@ -21,36 +22,36 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities ``probs (n, k)`` beside the truth ``targets (n, k)``, one row a take.
+    """Probabilities ``probs (n, k)`` beside the truth ``targets (n, k)``, one row a sample.
 
     ``binary``: several labels may hold at once.
     """
 
     labels: tuple[str, ...]
-    takes: list[str]
+    samples: list[str]
     speakers: list[str]
     targets: Float
     probs: Float
     binary: bool = False
 
     @classmethod
-    def of(cls, takes: TakeSet, probs: Float, *, binary: bool = False) -> "Predictions":
-        """A network's answers on a set of takes."""
+    def of(cls, samples: EmotionDataset, probs: Float, *, binary: bool = False) -> "Predictions":
+        """A network's answers on a set of samples."""
         return cls(
-            takes.spec.labels,
-            list(takes.names),
-            list(takes.speakers),
-            takes.targets.astype(np.float64),
+            samples.spec.labels,
+            list(samples.names),
+            list(samples.speakers),
+            samples.targets.astype(np.float64),
             probs,
             binary,
         )
 
     def __len__(self) -> int:
-        return len(self.takes)
+        return len(self.samples)
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """The true label of each take, ``(n,)``: the one with the largest share."""
+        """The true label of each sample, ``(n,)``: the one with the largest share."""
         return np.asarray(self.targets.argmax(1))
 
     @property
@@ -59,15 +60,15 @@ class Predictions:
         return np.asarray(self.probs.argmax(1) == self.truth)
 
     def ordered(self) -> "Predictions":
-        """The same rows, sorted by take."""
-        return self.at(np.argsort(np.array(self.takes), kind="stable"))
+        """The same rows, sorted by sample."""
+        return self.at(np.argsort(np.array(self.samples), kind="stable"))
 
     def at(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Predictions":
         """Some of the rows."""
         chosen = np.arange(len(self))[rows]
         return Predictions(
             self.labels,
-            [self.takes[row] for row in chosen],
+            [self.samples[row] for row in chosen],
             [self.speakers[row] for row in chosen],
             self.targets[chosen],
             self.probs[chosen],
@@ -87,7 +88,7 @@ class Predictions:
                 )
         return cls(
             first.labels,
-            [take for part in parts for take in part.takes],
+            [sample for part in parts for sample in part.samples],
             [speaker for part in parts for speaker in part.speakers],
             np.concatenate([part.targets for part in parts]),
             np.concatenate([part.probs for part in parts]),
@@ -95,7 +96,7 @@ class Predictions:
         )
 
     def save(self, path: Path, *, digits: int = 6) -> None:
-        """CSV: take, speaker, ``true:<label>`` ..., ``p:<label>`` ... ("any:" for binary).
+        """CSV: sample, speaker, ``true:<label>`` ..., ``p:<label>`` ... ("any:" for binary).
 
         Numbers with so many significant digits; compressed where the name ends in ``.gz``.
         """
@@ -103,34 +104,35 @@ class Predictions:
         writer = csv.writer(text, lineterminator="\n")
         kind = "any" if self.binary else "true"
         head = [f"{kind}:{label}" for label in self.labels]
-        writer.writerow(["take", "speaker", *head, *(f"p:{label}" for label in self.labels)])
-        for take, speaker, truth, probs in zip(
-            self.takes, self.speakers, self.targets, self.probs, strict=True
+        writer.writerow(["sample_id", "speaker", *head, *(f"p:{label}" for label in self.labels)])
+        for sample, speaker, truth, probs in zip(
+            self.samples, self.speakers, self.targets, self.probs, strict=True
         ):
             numbers = [f"{value:.{digits}g}" for value in (*truth, *probs)]
-            writer.writerow([take, speaker, *numbers])
+            writer.writerow([sample, speaker, *numbers])
         data = text.getvalue().encode()
         write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
         """Inverse of :meth:`save`. Raises :class:`ConfigError` for another kind of file."""
-        asked = f"read predictions {path}"
+        action = f"read predictions {path}"
         try:
             data = path.read_bytes()
             text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
             head, *rows = list(csv.reader(io.StringIO(text, newline="")))
+            head[0] = KEYS.get(head[0], head[0])
             k = (len(head) - 2) // 2
             kind = head[2].partition(":")[0]
             labels = tuple(name.partition(":")[2] for name in head[2 : 2 + k])
             wanted = [f"{kind}:{x}" for x in labels] + [f"p:{x}" for x in labels]
-            if head != ["take", "speaker", *wanted] or kind not in ("true", "any") or not rows:
+            if head != ["sample_id", "speaker", *wanted] or kind not in ("true", "any") or not rows:
                 raise ValueError("its columns are not those of predictions")
             numbers = np.array([[float(cell) for cell in row[2:]] for row in rows])
             if numbers.shape[1] != 2 * k:
                 raise ValueError("a row is too short")
         except (OSError, EOFError, zlib.error, ValueError, IndexError) as error:
-            raise ConfigError(asked, str(error), "give a run's folder or its test.csv") from error
+            raise ConfigError(action, str(error), "give a run's folder or its test.csv") from error
         return cls(
             labels,
             [row[0] for row in rows],

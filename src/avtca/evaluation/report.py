@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.corpora.sample_file import RawTake
-from avtca.data.dataset import Raws, TakeSet
+from avtca.corpora.sample_file import RawSample
+from avtca.data.dataset import EmotionDataset, Raws
 from avtca.evaluation.adaptation import standardised
 from avtca.evaluation.aggregate import listed, matrices_of, metrics_of, summarise
 from avtca.evaluation.bootstrap import bootstrap
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
-from avtca.evaluation.evaluated_model import System
+from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import multilabel_summary
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.selective import abstention_curve, fit_conformal, set_coverage
@@ -23,24 +23,24 @@ from avtca.evaluation.selective import abstention_curve, fit_conformal, set_cove
 ALPHAS = (0.05, 0.1, 0.2)
 """Promised error of the conformal sets."""
 GROUPS = ("sex", "age", "intensity", "race", "ethnicity", "channel")
-AWAY = {"both": "", "sound alone": "visual", "picture alone": "sound"}
+AWAY = {"both": "", "audio alone": "video", "picture alone": "audio"}
 """What is looked at -> the modality that is taken away for it."""
 FITTED = (
     "temperature",
     "prediction sets",
     "abstention",
-    "answers standardised over a person's own takes",
+    "answers standardised over a person's own samples",
 )
 """What needs answers about other people to be fitted on."""
 AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
 """Years; the first counts, the last does not."""
 
 
-def study(system: System) -> dict[str, Any]:
+def study(system: EvaluatedModel) -> dict[str, Any]:
     """Figures, intervals, calibration, sets, abstention, modalities and groups of a system.
 
     ``fitted_on``: whose answers temperature, sets and abstention are fitted on, see
-    :attr:`System.fitted_on`. Where there is nobody's, ``left_out`` says in their place ``what`` is
+    :attr:`EvaluatedModel.fitted_on`. Where there is nobody's, ``left_out`` says in their place ``what`` is
     missing and ``why``. ``intended``: figures against the corpus's own label, where the network was
     trained and tested on another target (votes).
     """
@@ -49,10 +49,10 @@ def study(system: System) -> dict[str, Any]:
         "name": system.name,
         "variant": system.card.variant,
         "clip_spec_hash": system.card.clip_spec.hash,
-        "split": {"mark": system.mark, **system.provenance},
+        "split": {"caveat": system.caveat, **system.provenance},
         "networks": sum(len(part.networks) for part in system.parts),
         "labels": list(plain.labels),
-        "takes": len(plain),
+        "samples": len(plain),
         "speakers": len(set(plain.speakers)),
         "metrics": summarise({0: [plain]}),
         "modalities": modalities(system),
@@ -68,7 +68,7 @@ def study(system: System) -> dict[str, Any]:
     elif system.provenance.get("target", "label") != "label" and named.any():
         rows = named.sum(1) > 0
         table = replace(plain, targets=named).at(rows)
-        out["intended"] = {"takes": len(table), **metrics_line(table)}
+        out["intended"] = {"samples": len(table), **metrics_line(table)}
     if not system.fitted_on:
         out["left_out"] = {"what": list(FITTED), "why": system.unfitted}
         return out
@@ -77,7 +77,7 @@ def study(system: System) -> dict[str, Any]:
     out["calibration"] = calibration(fitted, plain)
     out["sets"] = conformal(fitted)
     out["abstention"] = abstention(fitted)
-    out["own_takes"] = own_takes(fitted)
+    out["own_samples"] = own_samples(fitted)
     return out
 
 
@@ -92,33 +92,33 @@ class Changed:
 
     def __init__(self, raws: Raws, change: Any) -> None:
         self.raws, self.change = raws, change
-        self._last: tuple[int, RawTake] | None = None
+        self._last: tuple[int, RawSample] | None = None
 
-    def __getitem__(self, index: int, /) -> RawTake:
+    def __getitem__(self, index: int, /) -> RawSample:
         if self._last is None or self._last[0] != index:
             self._last = index, self.change(self.raws[index], index)
         return self._last[1]
 
 
-def deprived(raw: RawTake, modality: str) -> RawTake:
-    """A take without its "sound" or its "visual" stream: no steps at all, never zeros."""
-    if modality == "visual":
-        return replace(raw, steps=raw.steps[:0], visual=raw.visual[:0])
-    silent = None if raw.sound is None else raw.sound[:, :0]
-    times = None if raw.sound_times is None else raw.sound_times[:0]
-    return replace(raw, wave=raw.wave[:0], sound=silent, sound_times=times)
+def deprived(raw: RawSample, modality: str) -> RawSample:
+    """A sample without its "audio" or its "video" stream: no steps at all, never zeros."""
+    if modality == "video":
+        return replace(raw, steps=raw.steps[:0], video=raw.video[:0])
+    silent = None if raw.audio is None else raw.audio[:, :0]
+    times = None if raw.audio_times is None else raw.audio_times[:0]
+    return replace(raw, wave=raw.wave[:0], audio=silent, audio_times=times)
 
 
-def without(takes: TakeSet, modality: str) -> TakeSet:
-    """The takes without their "sound" or their "visual" stream; as they are for ""."""
+def without(samples: EmotionDataset, modality: str) -> EmotionDataset:
+    """The samples without their "audio" or their "video" stream; as they are for ""."""
     if not modality:
-        return takes
-    raws = Changed(takes.raws, lambda raw, index: deprived(raw, modality))
-    return replace(takes, raws=raws, kept={})
+        return samples
+    raws = Changed(samples.raws, lambda raw, index: deprived(raw, modality))
+    return replace(samples, raws=raws, kept={})
 
 
-def modalities(system: System) -> dict[str, dict[str, list[float | None]]]:
-    """Figures with both modalities, with sound alone and with picture alone."""
+def modalities(system: EvaluatedModel) -> dict[str, dict[str, list[float | None]]]:
+    """Figures with both modalities, with audio alone and with picture alone."""
     cases = {
         name: system.answers(partial(without, modality=away) if away else None)
         for name, away in AWAY.items()
@@ -126,8 +126,8 @@ def modalities(system: System) -> dict[str, dict[str, list[float | None]]]:
     return {name: metrics_line(table) for name, table in cases.items()}
 
 
-def calibration(system: System, plain: Predictions) -> dict[str, Any]:
-    """Calibration before and after the temperatures of :meth:`System.calibrated`."""
+def calibration(system: EvaluatedModel, plain: Predictions) -> dict[str, Any]:
+    """Calibration before and after the temperatures of :meth:`EvaluatedModel.calibrated`."""
     after = system.answers(calibrated=True)
     out: dict[str, Any] = {"temperature": [round(part.temperature, 4) for part in system.parts]}
     for name, table in (("before", plain), ("after", after)):
@@ -145,18 +145,18 @@ def calibration(system: System, plain: Predictions) -> dict[str, Any]:
     return out
 
 
-def conformal(system: System) -> list[dict[str, Any]]:
+def conformal(system: EvaluatedModel) -> list[dict[str, Any]]:
     """Coverage and size of prediction sets, each part's fitted on other people's answers."""
     out, parts = [], system.by_part()
     for method in ("lac", "aps"):
         for alpha in ALPHAS:
             inside, truth = [], []
-            for seen, asked in parts:
+            for seen, action in parts:
                 sets = fit_conformal(
                     seen.probs, seen.truth, alpha=alpha, method="lac" if method == "lac" else "aps"
                 )
-                inside.append(sets.sets(asked.probs))
-                truth.append(asked.truth)
+                inside.append(sets.sets(action.probs))
+                truth.append(action.truth)
             every, labels = np.concatenate(inside), np.concatenate(truth)
             out.append(
                 {
@@ -170,14 +170,14 @@ def conformal(system: System) -> list[dict[str, Any]]:
     return out
 
 
-def abstention(system: System) -> dict[str, Any]:
-    """Accuracy over the share of takes that are answered, and thresholds for an accuracy.
+def abstention(system: EvaluatedModel) -> dict[str, Any]:
+    """Accuracy over the share of samples that are answered, and thresholds for an accuracy.
 
     Each part has a threshold of its own, from other people's answers; a part for which no threshold
     will do (``None``) answers nothing.
     """
-    asked = system.answers(calibrated=True)
-    curve = abstention_curve(asked.probs, asked.truth)
+    action = system.answers(calibrated=True)
+    curve = abstention_curve(action.probs, action.truth)
     parts = system.by_part()
     fitted = [abstention_curve(seen.probs, seen.truth) for seen, _ in parts]
     thresholds = []
@@ -194,7 +194,7 @@ def abstention(system: System) -> dict[str, Any]:
                 "wanted": wanted,
                 "threshold": at,
                 "answered": float(kept.mean()),
-                "accuracy": float(asked.right[kept].mean()) if kept.any() else None,
+                "accuracy": float(action.right[kept].mean()) if kept.any() else None,
             }
         )
     picked = np.unique(np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int))
@@ -206,35 +206,35 @@ def abstention(system: System) -> dict[str, Any]:
     }
 
 
-def own_takes(system: System) -> dict[str, Any]:
-    """What is gained where all of a person's takes are there before the first answer.
+def own_samples(system: EvaluatedModel) -> dict[str, Any]:
+    """What is gained where all of a person's samples are there before the first answer.
 
-    Answers brought to the level and spread of other people's (:attr:`System.fitted_on`), over each
-    person's own takes and without their labels; ``least``: the fewest takes of one person. With few
-    takes, or with other shares of the emotions than the others', this loses instead.
+    Answers brought to the level and spread of other people's (:attr:`EvaluatedModel.fitted_on`), over each
+    person's own samples and without their labels; ``least``: the fewest samples of one person. With few
+    samples, or with other shares of the emotions than the others', this loses instead.
     """
-    table = Predictions.joined([standardised(asked, seen) for seen, asked in system.by_part()])
+    table = Predictions.joined([standardised(action, seen) for seen, action in system.by_part()])
     least = min(Counter(table.speakers).values())
     return {"least": least, "standardised": metrics_line(table)}
 
 
-def groups(system: System, plain: Predictions) -> dict[str, dict[str, Any]]:
-    """Figures of the takes of each group that the manifest tells apart.
+def groups(system: EvaluatedModel, plain: Predictions) -> dict[str, dict[str, Any]]:
+    """Figures of the samples of each group that the manifest tells apart.
 
     Groups with a single value are left out; ages are brought to three ranges.
     """
     out: dict[str, dict[str, Any]] = {}
     for column in GROUPS:
         values: list[str] = []
-        for takes in system.test:
-            found = takes.info.get(column)
-            values += [_group(column, v) for v in found] if found else [""] * len(takes)
+        for samples in system.test:
+            found = samples.info.get(column)
+            values += [_group(column, v) for v in found] if found else [""] * len(samples)
         names = np.array(values)
         known = sorted(set(values) - {""})
         if len(known) < 2:
             continue
         out[column] = {
-            name: {"takes": int((names == name).sum()), **metrics_line(plain.at(names == name))}
+            name: {"samples": int((names == name).sum()), **metrics_line(plain.at(names == name))}
             for name in known
         }
     return out
@@ -258,15 +258,15 @@ def raters(
     plain: Predictions,
     intended: NDArray[np.float64],
 ) -> dict[str, Any]:
-    """How often people name the intended label, beside the network on the same takes.
+    """How often people name the intended label, beside the network on the same samples.
 
     ``votes``: what the raters were given ("voice", "face", "both") -> numbers of votes
-    ``(n, k)``, NaN where a take was not rated, with one more column for votes for labels that the
+    ``(n, k)``, NaN where a sample was not rated, with one more column for votes for labels that the
     network does not name. ``intended (n, k)``: the corpus's own label, as
-    one-hot, whatever the network was trained on; takes without are left out. ``one_rater``: share
-    of all votes; ``majority``: share of takes whose most frequent vote it is, a tie being no
+    one-hot, whatever the network was trained on; samples without are left out. ``one_rater``: share
+    of all votes; ``majority``: share of samples whose most frequent vote it is, a tie being no
     answer; ``network``: accuracy of the network given both. ``network_as_voted``: how often the
-    network names the most frequent vote, of the ``voted`` takes that have one.
+    network names the most frequent vote, of the ``voted`` samples that have one.
     """
     out = {}
     for given, counts in votes.items():
@@ -279,7 +279,7 @@ def raters(
         alone &= n.argmax(1) < intended.shape[1]
         as_voted = said[alone] == n[alone].argmax(1)
         out[given] = {
-            "takes": int(rated.sum()),
+            "samples": int(rated.sum()),
             "one_rater": float(own.sum() / n.sum()),
             "majority": float((np.isclose(own, top) & alone).mean()),
             "network": float((said == y).mean()),

@@ -1,7 +1,7 @@
-"""How answers change when sound or picture get worse: curves over named conditions.
+"""How answers change when audio or picture get worse: curves over named conditions.
 
-Each condition degrades the test takes as they were recorded; the network and its windows stay.
-What is random is drawn from the take's name, so that every system meets the same damage.
+Each condition degrades the test samples as they were recorded; the network and its windows stay.
+What is random is drawn from the sample's name, so that every system meets the same damage.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from avtca.audio.augment import add_noise, reverberate, shift, telephone
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawTake
-from avtca.data.dataset import TakeSet
+from avtca.corpora.sample_file import RawSample
+from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
-from avtca.evaluation.evaluated_model import System
+from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.report import AWAY, Changed, deprived, metrics_line
 
-Change = Callable[[RawTake, ClipSpec, Any, np.random.Generator], RawTake]
+Change = Callable[[RawSample, ClipSpec, Any, np.random.Generator], RawSample]
 Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A way to degrade takes, at several levels; the first level is the untouched take.
+    """A way to degrade samples, at several levels; the first level is the untouched sample.
 
     ``needs``: "waveform", "pixels", "features" or "" for what the ClipSpec must hold.
     """
@@ -40,84 +40,86 @@ class Condition:
     needs: str = ""
 
     def fits(self, spec: ClipSpec) -> bool:
-        """Whether takes of this spec can be degraded so."""
-        have = {"waveform" if spec.sound != "features" else "", spec.visual, ""}
+        """Whether samples of this spec can be degraded so."""
+        have = {"waveform" if spec.audio != "features" else "", spec.video, ""}
         return self.needs in have
 
-    def applied(self, takes: TakeSet, level: Any) -> TakeSet:
-        """The takes at one level."""
+    def applied(self, samples: EmotionDataset, level: Any) -> EmotionDataset:
+        """The samples at one level."""
         if level == self.levels[0]:
-            return takes
+            return samples
 
-        def changed(raw: RawTake, index: int) -> RawTake:
-            key = f"{self.name} {takes.names[index]}".encode()
+        def changed(raw: RawSample, index: int) -> RawSample:
+            key = f"{self.name} {samples.names[index]}".encode()
             seed = int.from_bytes(hashlib.sha256(key).digest()[:8], "little")
-            return self.change(raw, takes.spec, level, np.random.default_rng(seed))
+            return self.change(raw, samples.spec, level, np.random.default_rng(seed))
 
-        out = replace(takes, raws=Changed(takes.raws, changed), kept={})
+        out = replace(samples, raws=Changed(samples.raws, changed), kept={})
         if self.name != "length":
             return out
-        return replace(out, durations=[min(seconds, level) for seconds in takes.durations])
+        return replace(out, durations=[min(seconds, level) for seconds in samples.durations])
 
 
-def _modality(raw: RawTake, spec: ClipSpec, level: str, rng: np.random.Generator) -> RawTake:
+def _modality(raw: RawSample, spec: ClipSpec, level: str, rng: np.random.Generator) -> RawSample:
     return deprived(raw, AWAY[level])
 
 
-def _noise(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
+def _noise(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
     wave = add_noise(raw.wave, spec.sample_rate, level, rng, colour="pink")
     return replace(raw, wave=wave)
 
 
-def _room(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
+def _room(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
     return replace(raw, wave=reverberate(raw.wave, spec.sample_rate, level, rng))
 
 
-def _codec(raw: RawTake, spec: ClipSpec, level: str, rng: np.random.Generator) -> RawTake:
+def _codec(raw: RawSample, spec: ClipSpec, level: str, rng: np.random.Generator) -> RawSample:
     if level == "telephone":
         return replace(raw, wave=telephone(raw.wave, spec.sample_rate))
     name, kbit = level.split()[:2]
     return replace(raw, wave=through_codec(raw.wave, spec.sample_rate, name, int(kbit)))
 
 
-def _dropped(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
+def _dropped(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
     steps = np.unique(raw.steps)
     gone = steps[rng.random(len(steps)) < level]
     kept = ~np.isin(raw.steps, gone)
-    return replace(raw, steps=raw.steps[kept], visual=raw.visual[kept])
+    return replace(raw, steps=raw.steps[kept], video=raw.video[kept])
 
 
-def _black(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
-    visual = raw.visual.copy()
-    visual[rng.random(len(visual)) < level] = 0
-    return replace(raw, visual=visual)
+def _black(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
+    video = raw.video.copy()
+    video[rng.random(len(video)) < level] = 0
+    return replace(raw, video=video)
 
 
-def _blur(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
-    return replace(raw, visual=blurred(raw.visual, level / 100 * spec.crop_px))
+def _blur(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
+    return replace(raw, video=blurred(raw.video, level / 100 * spec.crop_px))
 
 
-def _cover(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
+def _cover(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
     side = round(spec.crop_px * level**0.5)
     y, x = rng.integers(0, spec.crop_px - side + 1, 2)
-    visual = raw.visual.copy()
-    visual[:, y : y + side, x : x + side] = 0
-    return replace(raw, visual=visual)
+    video = raw.video.copy()
+    video[:, y : y + side, x : x + side] = 0
+    return replace(raw, video=video)
 
 
-def _feature_noise(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
-    spread = raw.visual.std(0, keepdims=True) if len(raw.visual) else 1.0
-    noise = rng.standard_normal(raw.visual.shape) * spread * level
-    return replace(raw, visual=(raw.visual + noise).astype(np.float32))
+def _feature_noise(
+    raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator
+) -> RawSample:
+    spread = raw.video.std(0, keepdims=True) if len(raw.video) else 1.0
+    noise = rng.standard_normal(raw.video.shape) * spread * level
+    return replace(raw, video=(raw.video + noise).astype(np.float32))
 
 
-def _shift(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
-    if raw.sound_times is not None:
-        return replace(raw, sound_times=raw.sound_times + level)
+def _shift(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
+    if raw.audio_times is not None:
+        return replace(raw, audio_times=raw.audio_times + level)
     return replace(raw, wave=shift(raw.wave, round(level * spec.sample_rate)))
 
 
-def _length(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawTake:
+def _length(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generator) -> RawSample:
     """The middle ``level`` seconds, from a whole step on."""
     if raw.duration_s <= level:
         return raw
@@ -126,17 +128,17 @@ def _length(raw: RawTake, spec: ClipSpec, level: float, rng: np.random.Generator
     count = round(level * spec.video_rate)
     kept = (raw.steps >= first) & (raw.steps < first + count)
     a = round(start_s * spec.sample_rate)
-    sound, times = raw.sound, raw.sound_times
-    if sound is not None and times is not None:
+    audio, times = raw.audio, raw.audio_times
+    if audio is not None and times is not None:
         inside = (times >= start_s) & (times < start_s + level)
-        sound, times = sound[:, inside], times[inside] - start_s
-    return RawTake(
+        audio, times = audio[:, inside], times[inside] - start_s
+    return RawSample(
         steps=raw.steps[kept] - first,
-        visual=raw.visual[kept],
+        video=raw.video[kept],
         wave=raw.wave[a : a + round(level * spec.sample_rate)],
         duration_s=level,
-        sound=sound,
-        sound_times=times,
+        audio=audio,
+        audio_times=times,
     )
 
 
@@ -163,7 +165,7 @@ CONDITIONS: dict[str, Condition] = {
         Condition(
             "feature noise", "deviations", (0, 0.25, 0.5, 1, 2, 4), _feature_noise, "features"
         ),
-        Condition("shift", "s the sound is late", SHIFTS, _shift),
+        Condition("shift", "s the audio is late", SHIFTS, _shift),
         Condition("length", "s", (None, 3.0, 2.0, 1.5, 1.0, 0.5), _length),
     )
 }
@@ -171,7 +173,7 @@ CONDITIONS: dict[str, Condition] = {
 
 
 def robustness(
-    systems: Sequence[System],
+    systems: Sequence[EvaluatedModel],
     conditions: Iterable[str] = (),
     *,
     progress: Callable[[str, str, Any], None] | None = None,
@@ -183,18 +185,18 @@ def robustness(
     :class:`ConfigError` for unknown conditions, systems of one name, or none that fits.
     """
     wanted = list(conditions) or list(CONDITIONS)
-    asked = "measure robustness"
+    action = "measure robustness"
     if unknown := sorted(set(wanted) - set(CONDITIONS)):
         found = f"unknown condition {unknown[0]!r}"
-        raise ConfigError(asked, found, f"choose among {', '.join(CONDITIONS)}")
+        raise ConfigError(action, found, f"choose among {', '.join(CONDITIONS)}")
     if len({system.name for system in systems}) != len(systems):
-        raise ConfigError(asked, "two systems have one name", "name each of them once")
+        raise ConfigError(action, "two systems have one name", "name each of them once")
     curves: dict[str, Any] = {system.name: {} for system in systems}
     for name in wanted:
         condition = CONDITIONS[name]
         fitting = [system for system in systems if condition.fits(system.spec)]
         for level in condition.levels:
-            damaged: dict[tuple[Any, ...], TakeSet] = {}
+            damaged: dict[tuple[Any, ...], EmotionDataset] = {}
             for system in fitting:
                 if progress is not None:
                     progress(system.name, name, level)
@@ -203,26 +205,33 @@ def robustness(
                 curves[system.name].setdefault(name, []).append(point)
     if not any(curves.values()):
         raise ConfigError(
-            asked, "no condition fits the ClipSpec", f"choose among {', '.join(CONDITIONS)}"
+            action, "no condition fits the ClipSpec", f"choose among {', '.join(CONDITIONS)}"
         )
     return {
         "systems": curves,
         "units": {name: CONDITIONS[name].unit for name in wanted},
-        "splits": {system.name: {"mark": system.mark, **system.provenance} for system in systems},
-        "takes": {system.name: sum(len(takes) for takes in system.test) for system in systems},
+        "splits": {
+            system.name: {"caveat": system.caveat, **system.provenance} for system in systems
+        },
+        "samples": {
+            system.name: sum(len(samples) for samples in system.test) for system in systems
+        },
     }
 
 
 def _once(
-    damaged: dict[tuple[Any, ...], TakeSet], condition: Condition, level: Any, takes: TakeSet
-) -> TakeSet:
-    """The takes at a level; systems that are tested on the same takes share their windows, each
+    damaged: dict[tuple[Any, ...], EmotionDataset],
+    condition: Condition,
+    level: Any,
+    samples: EmotionDataset,
+) -> EmotionDataset:
+    """The samples at a level; systems that are tested on the same samples share their windows, each
     with its own truth.
     """
-    key = takes.spec.hash, takes.standard is None, *takes.names
+    key = samples.spec.hash, samples.standard is None, *samples.names
     if key not in damaged:
-        damaged[key] = condition.applied(takes, level)
-    return replace(damaged[key], targets=takes.targets)
+        damaged[key] = condition.applied(samples, level)
+    return replace(damaged[key], targets=samples.targets)
 
 
 def blurred(crops: NDArray[Any], sigma: float) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """Answers that say how sure they are: sets with a promised coverage, and abstention.
 
 Probabilities are ``(n, k)``, labels integers ``(n,)``. The promise of a conformal set holds for
-takes that are exchangeable with the calibration takes. Takes of people who are not in the
+samples that are exchangeable with the calibration samples. Takes of people who are not in the
 calibration set are that only as far as people are alike: measure coverage on unseen people.
 """
 
@@ -20,10 +20,10 @@ SLACK = 1e-9
 
 @dataclass(frozen=True)
 class ConformalSets:
-    """Prediction sets that hold the true label in at least ``1 - alpha`` of the takes.
+    """Prediction sets that hold the true label in at least ``1 - alpha`` of the samples.
 
     ``threshold`` is the calibrated quantile of the scores of the true labels, 1 where the
-    calibration takes are too few for the promise (every label is then in the set).
+    calibration samples are too few for the promise (every label is then in the set).
     """
 
     method: Method
@@ -31,7 +31,7 @@ class ConformalSets:
     threshold: float
 
     def sets(self, probs: ArrayLike) -> NDArray[np.bool_]:
-        """Labels in the set of each take, bool ``(n, k)``; the top label always is."""
+        """Labels in the set of each sample, bool ``(n, k)``; the top label always is."""
         p = np.asarray(probs, np.float64)
         inside = _scores(p, self.method) <= self.threshold + SLACK
         inside[np.arange(len(p)), p.argmax(1)] = True
@@ -41,11 +41,11 @@ class ConformalSets:
 def fit_conformal(
     probs: ArrayLike, labels: ArrayLike, *, alpha: float = 0.1, method: Method = "lac"
 ) -> ConformalSets:
-    """Calibrate sets on takes that are neither trained on nor tested (split conformal).
+    """Calibrate sets on samples that are neither trained on nor tested (split conformal).
 
     "lac" takes labels of enough probability: the smallest sets on average (Sadinle et al. 2019).
     "aps" takes labels from the top until enough probability is gathered: larger sets, of a
-    coverage that is more even between easy and hard takes (Romano et al. 2020, not randomised).
+    coverage that is more even between easy and hard samples (Romano et al. 2020, not randomised).
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha lies between 0 and 1, found {alpha}")
@@ -56,13 +56,13 @@ def fit_conformal(
 
 
 def set_coverage(sets: ArrayLike, labels: ArrayLike) -> float:
-    """Share of takes whose set ``(n, k)`` holds their label ``(n,)``."""
+    """Share of samples whose set ``(n, k)`` holds their label ``(n,)``."""
     inside, y = np.asarray(sets, bool), np.asarray(labels)
     return float(inside[np.arange(len(y)), y].mean())
 
 
 def _scores(p: Float, method: Method) -> Float:
-    """How far each label of each take is from being believed, ``(n, k)`` in 0..1."""
+    """How far each label of each sample is from being believed, ``(n, k)`` in 0..1."""
     if method == "lac":
         return 1 - p
     if method != "aps":
@@ -79,7 +79,7 @@ class AbstentionCurve:
     """What is gained by answering only where confidence reaches a threshold.
 
     One entry for each distinct confidence, falling: ``threshold (m,)``, ``coverage (m,)`` the
-    share of takes answered, ``accuracy (m,)`` of those answered, ``count (m,)`` of them.
+    share of samples answered, ``accuracy (m,)`` of those answered, ``count (m,)`` of them.
     """
 
     threshold: Float
@@ -95,7 +95,7 @@ class AbstentionCurve:
     def threshold_for(
         self, accuracy: float, *, least: int = 20, caution: float = 1.0
     ) -> float | None:
-        """The threshold that answers most takes with at least this accuracy.
+        """The threshold that answers most samples with at least this accuracy.
 
         The best-looking of many thresholds flatters itself, so it is the lower bound of the
         accuracy (Wilson's) that must reach the one wanted: ``caution`` standard errors down, 0

@@ -25,12 +25,12 @@ class Detector(Protocol):
 
 
 class Availability(NamedTuple):
-    """Whether a detector works here: ``remedy`` says what to do where it does not."""
+    """Whether a detector works here: ``fix`` says what to do where it does not."""
 
     name: str
     ok: bool
     version: str
-    remedy: str
+    fix: str
 
 
 def best_detector(name: str | None = None) -> Detector:
@@ -82,4 +82,4 @@ def _probe(name: str, probe: Callable[[], str]) -> Availability:
     try:
         return Availability(name, True, probe(), "")
     except AvtcaError as error:
-        return Availability(name, False, "", f"{error.found}; {error.remedy}")
+        return Availability(name, False, "", f"{error.found}; {error.fix}")

@@ -29,7 +29,7 @@ CELL, STRIDE = 12, 2
 """What one output of P-Net sees, and the distance of two, in pixels."""
 PROPOSE, REFINE, ACCEPT = 0.6, 0.7, 0.9
 """Least probability of a face after P-Net, R-Net and O-Net."""
-REMEDY = "pip install mtcnn==1.0.0 joblib lz4"
+FIX = "pip install mtcnn==1.0.0 joblib lz4"
 
 
 class MtcnnDetector:
@@ -111,7 +111,7 @@ def _weights(file: str) -> list[Float]:
         raise MissingExtra(
             "find faces with mtcnn",
             f"its weights cannot be read ({type(error).__name__}: {error})",
-            REMEDY,
+            FIX,
         ) from error
     return weights
 

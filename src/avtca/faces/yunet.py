@@ -29,17 +29,17 @@ class YuNetDetector:
 
     def __init__(self, model_path: str | Path) -> None:
         cv2 = _opencv()
-        asked = f"find faces with YuNet's model {model_path}"
-        remedy = "give face_detection_yunet_2023mar.onnx of OpenCV's model zoo"
+        action = f"find faces with YuNet's model {model_path}"
+        fix = "give face_detection_yunet_2023mar.onnx of OpenCV's model zoo"
         if not Path(model_path).is_file():
-            raise ConfigError(asked, "there is no such file", remedy)
+            raise ConfigError(action, "there is no such file", fix)
         try:
             self._net = cv2.FaceDetectorYN.create(
                 str(model_path), "", (SIDE, SIDE), LEAST_CONFIDENCE, OVERLAP
             )
         except cv2.error as error:
             reason = " ".join(str(error).split())
-            raise ConfigError(asked, f"OpenCV cannot read it ({reason})", remedy) from error
+            raise ConfigError(action, f"OpenCV cannot read it ({reason})", fix) from error
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""

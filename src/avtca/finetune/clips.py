@@ -1,6 +1,6 @@
-"""A user's labelled clips as takes of a start's network, each file read once.
+"""A user's labelled clips as samples of a start's network, each file read once.
 
-Clips are prepared as any corpus is (crops and sound kept without loss, so that the network sees
+Clips are prepared as any corpus is (crops and audio kept without loss, so that the network sees
 what the recognizer would show it); the face network runs over the crops once.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avtca.corpora import Layout, PreparedCorpus, Summary, cache_trunk_features, prepare
+from avtca.corpora import CorpusIndex, PreparedCorpus, Summary, cache_trunk_features, prepare
 from avtca.corpora.folder import read_folder
-from avtca.data.dataset import TakeSet, from_corpus
+from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import CorpusError, LeakError
-from avtca.finetune.initial import Start
+from avtca.finetune.initial import InitialModel
 from avtca.runtime.backends import Engine
 
 Progress = Callable[[str, int, int], None]
@@ -36,7 +36,7 @@ class Clips:
     ``named``: people can be kept apart; else every speaker is :data:`NOBODY`.
     """
 
-    takes: TakeSet
+    samples: EmotionDataset
     corpus: PreparedCorpus
     summary: Summary
     named: bool
@@ -63,7 +63,7 @@ class EngineFace(nn.Module):
         return torch.from_numpy(np.asarray(self.engine.expression(pixels), np.float32))
 
 
-def find_clips(start: Start, source: Path, *, allow_leak: bool = False) -> Layout:
+def find_clips(start: InitialModel, source: Path, *, allow_leak: bool = False) -> CorpusIndex:
     """What a folder or CSV holds (``avtca prepare folder``), before anything is read.
 
     Raises :class:`LeakError` where fewer than two people are named, unless ``allow_leak``;
@@ -76,15 +76,15 @@ def find_clips(start: Start, source: Path, *, allow_leak: bool = False) -> Layou
 
 
 def read_clips(
-    start: Start,
-    layout: Layout,
+    start: InitialModel,
+    layout: CorpusIndex,
     cache: Path,
     *,
     allow_leak: bool = False,
     workers: int = 0,
     progress: Progress | None = None,
 ) -> Clips:
-    """Read the clips into ``cache``, each once, and make the takes of the start's network.
+    """Read the clips into ``cache``, each once, and make the samples of the start's network.
 
     Raises as :func:`find_clips` where too little is left of what could be read.
     """
@@ -97,46 +97,48 @@ def read_clips(
     summary = prepare(layout, cache, spec, lossless=True, workers=workers, progress=step("clips"))
     corpus = PreparedCorpus.open(cache)
     rows, notes = _usable(corpus, layout, named)
-    notes += [f"{take} is left out: {why}" for take, _, why in summary.failures[:FAILURES]]
+    notes += [f"{sample} is left out: {why}" for sample, _, why in summary.failures[:FAILURES]]
     if more := len(summary.failures[FAILURES:]):
         notes.append(f"and {more} more are left out, see {cache / 'failures.csv'}")
     manifest = corpus.manifest.iloc[rows]
     _require_people(set(manifest["speaker"]), source, allow_leak)
     labels = _require_labels(set(manifest["label"]), source)
-    takes = from_corpus(corpus, labels, memory=False).named(manifest["take"])
+    samples = from_corpus(corpus, labels, memory=False).named(manifest["sample_id"])
     if start.face_file is not None:
-        takes = _with_features(takes, start, start.face_file, corpus, step("faces"))
+        samples = _with_features(samples, start, start.face_file, corpus, step("faces"))
     if not named:
-        takes = replace(takes, speakers=[NOBODY] * len(takes))
-    return Clips(takes, corpus, summary, named, tuple(notes))
+        samples = replace(samples, speakers=[NOBODY] * len(samples))
+    return Clips(samples, corpus, summary, named, tuple(notes))
 
 
 def _with_features(
-    takes: TakeSet,
-    start: Start,
+    samples: EmotionDataset,
+    start: InitialModel,
     face_file: Path,
     corpus: PreparedCorpus,
     progress: Callable[[int, int], None],
-) -> TakeSet:
-    """The takes with the face network's vectors in place of crops, in memory."""
+) -> EmotionDataset:
+    """The samples with the face network's vectors in place of crops, in memory."""
     spec = start.card.clip_spec
     trunk = EngineFace(start.engine, face_file)
     features = cache_trunk_features(corpus, trunk, progress=progress)
     raws = [
-        replace(corpus.raw(name), visual=features[name].reshape(-1, spec.visual_dim))
-        for name in takes.names
+        replace(corpus.raw(name), video=features[name].reshape(-1, spec.video_dim))
+        for name in samples.names
     ]
-    return replace(takes, spec=replace(spec, labels=takes.spec.labels), raws=raws, kept={})
+    return replace(samples, spec=replace(spec, labels=samples.spec.labels), raws=raws, kept={})
 
 
-def _usable(corpus: PreparedCorpus, layout: Layout, named: bool) -> tuple[list[int], list[str]]:
+def _usable(
+    corpus: PreparedCorpus, layout: CorpusIndex, named: bool
+) -> tuple[list[int], list[str]]:
     """Rows of the manifest that can be learned from, and lines on the others."""
     table = corpus.manifest
     empty = (table["face_coverage"] == 0) & (table["voice_coverage"] == 0)
     nameless = (table["speaker"] == "") & named
     notes = []
     if n := int(empty.sum()):
-        first = table["take"][empty].iloc[0]
+        first = table["sample_id"][empty].iloc[0]
         notes.append(f"{n} clips with neither a face nor a voice are left out (first: {first})")
     if n := int((nameless & ~empty).sum()):
         notes.append(f"{n} clips without a speaker are left out: they cannot be kept apart")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from avtca.data.data_module import Material
+from avtca.compat import upgrade
+from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import window_logits
 from avtca.evaluation.open_model import fitted, kept_weights
@@ -22,7 +23,7 @@ from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.finetune import protocol
 from avtca.finetune.clips import Progress, find_clips, read_clips
-from avtca.finetune.initial import Start, load_start, with_labels
+from avtca.finetune.initial import InitialModel, load_start, with_labels
 from avtca.finetune.model_card import model_card
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
@@ -31,7 +32,7 @@ from avtca.model.variants import variant_named
 from avtca.training.config import OF_THE_DATA, Experiment, check_experiment
 from avtca.training.cross_validate import cross_validate, fold_folder
 from avtca.training.pretrained import start_from, started
-from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, Recipe
+from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network
 
 BATCH = 16
@@ -73,14 +74,14 @@ def finetune(
     clips = read_clips(
         start, layout, work / "clips", allow_leak=allow_leak, workers=workers, progress=progress
     )
-    takes = clips.takes
-    parts = protocol.label_parts(start, takes.spec.labels)
+    samples = clips.samples
+    parts = protocol.label_parts(start, samples.spec.labels)
     for note in (*clips.notes, protocol.label_line(parts)):
         say(note)
     groups = protocol.deal(clips)
     folds = protocol.folds_of(groups, named=clips.named)
-    material = started(
-        protocol.material_of(clips, folds, allow_leak=allow_leak),
+    data_module = started(
+        protocol.data_module_of(clips, folds, allow_leak=allow_leak),
         start.card,
         start.name,
         range(len(folds.splits)),
@@ -88,30 +89,30 @@ def finetune(
         "say --allow-leak and carry the mark",
     )
     write_atomic(work / "folds.json", folds.to_json())
-    if material.mark != "clean":
-        say(f"split: {material.mark}")
-    network, told = with_labels(start, takes.spec.labels), start.card.provenance
-    save_checkpoint(work / "start", network, takes.spec, provenance=told)
-    experiment = _experiment(start, material, work, epochs, learning_rate)
+    if data_module.caveat != "clean":
+        say(f"split: {data_module.caveat}")
+    network, told = with_labels(start, samples.spec.labels), start.card.provenance
+    save_checkpoint(work / "start", network, samples.spec, provenance=told)
+    experiment = _experiment(start, data_module, work, epochs, learning_rate)
 
     def before(seed: int, fold: int) -> None:
         say(f"fold {fold + 1} of {len(groups)}")
 
-    cross_validate(experiment, material, work / "folds", progress=bars, before=before)
+    cross_validate(experiment, data_module, work / "folds", progress=bars, before=before)
     tests = [fold_folder(work / "folds", 0, fold) / "test.csv" for fold in range(len(groups))]
     say("the network that is kept")
-    network, card, final = _final(experiment, material, set(groups[0]), work / "final", bars)
+    network, card, final = _final(experiment, data_module, set(groups[0]), work / "final", bars)
     result = {
         "start": start.name,
         "labels": parts,
-        "clips": len(takes),
-        "speakers": len(set(takes.speakers)) if clips.named else None,
+        "clips": len(samples),
+        "speakers": len(set(samples.speakers)) if clips.named else None,
         "lonely": protocol.lonely_labels(clips),
         "failed": len(clips.summary.failures),
         "notes": list(clips.notes),
         "protocol": folds.rule,
-        "mark": material.mark,
-        **protocol.compared(start, takes, Predictions.joined([*map(Predictions.load, tests)])),
+        "caveat": data_module.caveat,
+        **protocol.compared(start, samples, Predictions.joined([*map(Predictions.load, tests)])),
         "final": final,
     }
     _export(start, network, card, out, result)
@@ -125,18 +126,18 @@ def recipe_for(
     streams: str,
     epochs: int | None,
     learning_rate: float,
-) -> Recipe:
+) -> TrainConfig:
     """How a network is adapted to about so many training clips; validation chooses the epoch.
 
-    ``streams`` that the network has: "both", "sound" or "visual". Without masks of time and bands:
+    ``streams`` that the network has: "both", "audio" or "video". Without masks of time and bands:
     on a small corpus they cost more than they give.
     """
-    seen = streams != "sound"
-    whole = ModalityDropout(form="whole", sound=0.15, visual=0.15)
+    seen = streams != "audio"
+    whole = ModalityDropout(form="whole", audio=0.15, video=0.15)
     if epochs is None:
         least, most = EPOCHS
         epochs = min(most, max(least, -(-STEPS // max(1, clips // BATCH))))
-    return Recipe(
+    return TrainConfig(
         epochs=epochs,
         batch=BATCH,
         label_smoothing=0.05,
@@ -161,13 +162,17 @@ def recipe_for(
 
 
 def _experiment(
-    start: Start, material: Material, work: Path, epochs: int | None, learning_rate: float
+    start: InitialModel,
+    data_module: DataModule,
+    work: Path,
+    epochs: int | None,
+    learning_rate: float,
 ) -> Experiment:
     """What ``avtca cv`` would read from a file, beginning with the start's weights."""
-    train, validation = (material.side(0, side) for side in ("train", "validation"))
+    train, validation = (data_module.side(0, side) for side in ("train", "validation"))
     recipe = recipe_for(
         len(train),
-        pixels=train.spec.visual == "pixels",
+        pixels=train.spec.video == "pixels",
         streams=variant_named(start.card.variant).streams,
         epochs=epochs,
         learning_rate=learning_rate,
@@ -181,21 +186,21 @@ def _experiment(
         "model": {"variant": start.card.variant, "sizes": sizes, "start": str(work / "start")},
         "train": recipe.model_dump(),
     }
-    return check_experiment(values, asked="fine-tune")
+    return check_experiment(values, action="fine-tune")
 
 
 def _final(
-    experiment: Experiment, material: Material, held: set[str], out: Path, bars: bool
+    experiment: Experiment, data_module: DataModule, held: set[str], out: Path, bars: bool
 ) -> tuple[AVTCA, Card, dict[str, Any]]:
     """Train on everybody but the group ``held``, which chooses epoch and temperature."""
-    takes, model, recipe = material.takes, experiment.model, experiment.train
-    unit = takes.speakers if material.folds.unit == "speaker" else takes.names
-    validation = takes.at(row for row, name in enumerate(unit) if name in held)
-    train = takes.at(row for row, name in enumerate(unit) if name not in held)
-    network = new_network(model.variant, takes.spec, **model.sizes)
-    origin = {k: v for k, v in material.provenance.items() if not k.startswith("folds")}
+    samples, model, recipe = data_module.samples, experiment.model, experiment.train
+    unit = samples.speakers if data_module.folds.unit == "speaker" else samples.names
+    validation = samples.at(row for row, name in enumerate(unit) if name in held)
+    train = samples.at(row for row, name in enumerate(unit) if name not in held)
+    network = new_network(model.variant, samples.spec, **model.sizes)
+    origin = {k: v for k, v in data_module.provenance.items() if not k.startswith("folds")}
     if model.start is not None:
-        origin |= start_from(network, takes.spec.labels, model.start)
+        origin |= start_from(network, samples.spec.labels, model.start)
     done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
     network, card = load_checkpoint(kept_weights(out))
     temperature = fitted(window_logits(network, validation), validation)
@@ -218,7 +223,9 @@ def _final(
     )
 
 
-def _export(start: Start, network: AVTCA, card: Card, out: Path, result: dict[str, Any]) -> None:
+def _export(
+    start: InitialModel, network: AVTCA, card: Card, out: Path, result: dict[str, Any]
+) -> None:
     """The bundle with the start's face network, ``result.json`` and the model card."""
     name = f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"
     before = start.card.provenance
@@ -235,7 +242,7 @@ def _export(start: Start, network: AVTCA, card: Card, out: Path, result: dict[st
         for key in ("before", "before_limited", "after_known", "after")
         if result.get(key)
     }
-    about = {key: result[key] for key in ("clips", "speakers", "protocol", "mark")}
+    about = {key: result[key] for key in ("clips", "speakers", "protocol", "caveat")}
     card = replace(card, provenance=provenance, metrics={"finetune": {**about, **figures}})
     try:
         export_bundle(
@@ -252,24 +259,26 @@ def _export(start: Start, network: AVTCA, card: Card, out: Path, result: dict[st
         raise ConfigError(f"write the model into {out}", str(error), "make room there") from error
 
 
-def _open_folder(out: Path, start: Start, settings: Mapping[str, Any]) -> None:
+def _open_folder(out: Path, start: InitialModel, settings: Mapping[str, Any]) -> None:
     """Make the folder, or see that it is of a fine-tuning of this start with these settings."""
-    asked = f"fine-tune into {out}"
+    action = f"fine-tune into {out}"
     face = hashlib.sha256(start.face_file.read_bytes()).hexdigest() if start.face_file else ""
     values = {"start": start.card.weights_sha256, "face": face, **settings}
     path = out / "work" / "settings.json"
     try:
         if not path.exists():
             if out.exists() and any(out.iterdir()):
-                raise ConfigError(asked, "the folder holds something else", "choose an empty --out")
+                raise ConfigError(
+                    action, "the folder holds something else", "choose an empty --out"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, json.dumps(values, indent=1))
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = upgrade(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise ConfigError(asked, str(error), "choose another --out") from error
+        raise ConfigError(action, str(error), "choose another --out") from error
     if differ := [key for key in values if before.get(key) != values[key]]:
         raise ConfigError(
-            asked,
+            action,
             f"it holds a fine-tuning with another {', '.join(differ)}",
             "choose another --out, or delete that folder",
         )

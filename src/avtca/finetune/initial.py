@@ -24,7 +24,7 @@ from avtca.training.trainer import new_network
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialModel:
     """The network that is adapted, its card, and the engine that reads faces for it.
 
     ``face_file``: the face network of the engine; ``None`` where the network reads pixels.
@@ -48,11 +48,11 @@ class Start:
 
     @property
     def clips_spec(self) -> ClipSpec:
-        """How clips are read for it: the face crops its engine wants, and its sound."""
+        """How clips are read for it: the face crops its engine wants, and its audio."""
         return self.card.clip_spec.of_media(self.engine.crop_px, self.engine.colour)
 
 
-def load_start(text: str) -> Start:
+def load_start(text: str) -> InitialModel:
     """The start named: "default", the folder of an exported model, or a run of ``avtca train``.
 
     Raises :class:`CheckpointError` where there are no weights that can be trained, or none that
@@ -61,58 +61,58 @@ def load_start(text: str) -> Start:
     path = model_path(text)
     start = _of_bundle(path, text) if (path / "avtca.json").is_file() else _of_checkpoint(path)
     provenance = start.card.provenance
-    asked = f"fine-tune {text}"
+    action = f"fine-tune {text}"
     if provenance.get("recipe", {}).get("loss") == "binary":
         raise CheckpointError(
-            asked, "it names several labels at once", "start from a network that names one a clip"
+            action, "it names several labels at once", "start from a network that names one a clip"
         )
     if provenance.get("provenance", {}).get("standardise", "none") != "none":
         raise CheckpointError(
-            asked,
-            "it reads features standardised on each speaker's other takes",
+            action,
+            "it reads features standardised on each speaker's other samples",
             "start from a network that was trained with standardise: none",
         )
     return start
 
 
-def _of_bundle(folder: Path, text: str) -> Start:
-    asked = f"fine-tune {text}"
+def _of_bundle(folder: Path, text: str) -> InitialModel:
+    action = f"fine-tune {text}"
     bundle = read_bundle(folder)
     named = bundle.card.get("checkpoint")
     if not named or not (folder / f"{named['name']}.safetensors").is_file():
         raise CheckpointError(
-            asked,
+            action,
             f"{folder} holds no weights that can be trained",
             "export the model again with this avtca, or name a checkpoint of avtca train",
         )
     network, card = load_checkpoint(folder / named["name"])
-    card.clip_spec.require(bundle.spec, asked=asked, ignore=("labels",))
+    card.clip_spec.require(bundle.spec, action=action, ignore=("labels",))
     if card.weights_sha256 != named["sha256"]:
         raise CheckpointError(
-            asked,
+            action,
             f"{named['name']}.safetensors is not the checkpoint that avtca.json names",
             "copy the whole folder again",
         )
     face = bundle.card["files"].get("face")
-    if bundle.spec.visual == "features" and face is None:
+    if bundle.spec.video == "features" and face is None:
         raise CheckpointError(
-            asked, "it reads features and holds no face network", "export it with its face network"
+            action, "it reads features and holds no face network", "export it with its face network"
         )
     engine = OnnxEngine(bundle, threads=1)
-    return Start(bundle.name, network, card, engine, folder / face if face else None)
+    return InitialModel(bundle.name, network, card, engine, folder / face if face else None)
 
 
-def _of_checkpoint(path: Path) -> Start:
+def _of_checkpoint(path: Path) -> InitialModel:
     weights = kept_weights(path)
     engine = TorchEngine(weights)  # refuses features that no face network here makes
     network, card = load_checkpoint(weights)
     face_file = None
-    if card.clip_spec.visual == "features":
+    if card.clip_spec.video == "features":
         face_file = PACKAGED / read_bundle().card["files"]["face"]
-    return Start(f"{card.variant} ({path.name})", network, card, engine, face_file)
+    return InitialModel(f"{card.variant} ({path.name})", network, card, engine, face_file)
 
 
-def with_labels(start: Start, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
+def with_labels(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
     """The start's network with one output for each of ``labels``.
 
     Labels that it names already keep their rows of every output layer (the auxiliary heads'

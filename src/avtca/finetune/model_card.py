@@ -81,7 +81,7 @@ def _figures(result: Mapping[str, Any]) -> str:
     }
     out = [
         "## What it scores\n",
-        f"{result['protocol'].capitalize()}. Split audit: {result['mark']}. Intervals are 95 %, "
+        f"{result['protocol'].capitalize()}. Split audit: {result['caveat']}. Intervals are 95 %, "
         "from a bootstrap over speakers.\n",
         "| | clips | accuracy | UAR |",
         "|---|---:|---:|---:|",
@@ -89,7 +89,7 @@ def _figures(result: Mapping[str, Any]) -> str:
     for key, text in rows.items():
         if found := result.get(key):
             figures = " | ".join(percent(found[metric]) for metric in ("accuracy", "uar"))
-            out.append(f"| {text} | {found['takes']} | {figures} |")
+            out.append(f"| {text} | {found['samples']} | {figures} |")
     if change := result.get("change"):
         ends = [[change[m][k] for k in ("value", "low", "high")] for m in ("accuracy", "uar")]
         out.append(f"| change, same clips and labels | | {' | '.join(map(points, ends))} |")

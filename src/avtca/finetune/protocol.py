@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.corpora.leakage import audit
-from avtca.corpora.splits import Folds, Split, cyclic
-from avtca.data.data_module import Material
-from avtca.data.dataset import TakeSet, mapped_targets
+from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic
+from avtca.data.data_module import DataModule
+from avtca.data.dataset import EmotionDataset, mapped_targets
 from avtca.data.windows import Batch, EvaluationData
 from avtca.evaluation.aggregate import difference, summarise
 from avtca.evaluation.inference import WindowLogits, answered_windows
 from avtca.evaluation.predictions import Predictions
 from avtca.finetune.clips import LEAK, Clips
-from avtca.finetune.initial import Start
+from avtca.finetune.initial import InitialModel
 from avtca.preprocess import ModelInput
 
 FOLDS = 5
@@ -26,47 +26,47 @@ METRICS = ("accuracy", "uar")
 
 
 def deal(clips: Clips) -> list[list[str]]:
-    """At most five groups: of speakers, about equal in takes; or of takes, within each label."""
-    takes = clips.takes
+    """At most five groups: of speakers, about equal in samples; or of samples, within each label."""
+    samples = clips.samples
     if clips.named:
-        count = {name: list(takes.speakers).count(name) for name in sorted(set(takes.speakers))}
+        count = {name: list(samples.speakers).count(name) for name in sorted(set(samples.speakers))}
         groups: list[list[str]] = [[] for _ in range(min(FOLDS, len(count)))]
         for name in sorted(count, key=lambda name: (-count[name], name)):
             min(groups, key=lambda group: sum(count[one] for one in group)).append(name)
         return groups
 
     def place(row: int) -> tuple[int, str]:
-        return int(takes.labels[row]), hashlib.sha256(takes.names[row].encode()).hexdigest()
+        return int(samples.labels[row]), hashlib.sha256(samples.names[row].encode()).hexdigest()
 
-    order = [takes.names[row] for row in sorted(range(len(takes)), key=place)]
+    order = [samples.names[row] for row in sorted(range(len(samples)), key=place)]
     return [order[k::FOLDS] for k in range(min(FOLDS, len(order)))]
 
 
-def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> Folds:
+def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> CrossValidationSplit:
     """Each group is tested once and the next one validates; two groups leave none to do so."""
     two = len(groups) == 2
     if two:
         pairs = zip(groups, groups[::-1], strict=True)
-        splits = [Split(frozenset(train), frozenset(), frozenset(test)) for test, train in pairs]
+        splits = [Fold(frozenset(train), frozenset(), frozenset(test)) for test, train in pairs]
     else:
         splits = cyclic(groups)
     unit = "speakers" if named else "clips"
     how = "a fixed number of epochs" if two else "the next group chooses the epoch"
-    return Folds(
+    return CrossValidationSplit(
         f"finetune_{unit}",
         "folder",
-        "speaker" if named else "take",
+        "speaker" if named else "sample_id",
         tuple(splits),
         f"{len(groups)} groups of {unit}, each tested once by a network without it; {how}",
         warning="" if named else f"split over clips, people not apart: {LEAK}",
     )
 
 
-def material_of(clips: Clips, folds: Folds, *, allow_leak: bool) -> Material:
-    """The takes under these folds, audited. Raises :class:`LeakError` as the auditor says."""
-    takes, corpus = clips.takes, clips.corpus
-    manifest = corpus.manifest.set_index("take", drop=False).loc[list(takes.names)]
-    manifest = manifest.reset_index(drop=True).assign(speaker=list(takes.speakers))
+def data_module_of(clips: Clips, folds: CrossValidationSplit, *, allow_leak: bool) -> DataModule:
+    """The samples under these folds, audited. Raises :class:`LeakError` as the auditor says."""
+    samples, corpus = clips.samples, clips.corpus
+    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.names)]
+    manifest = manifest.reset_index(drop=True).assign(speaker=list(samples.speakers))
     report = audit(manifest, folds, allow_leak=allow_leak)
     report.require_clean()
     rows = tuple(folds.sides(manifest, fold) for fold in range(len(folds.splits)))
@@ -75,13 +75,13 @@ def material_of(clips: Clips, folds: Folds, *, allow_leak: bool) -> Material:
         "data_hash": corpus.data_hash,
         "folds": folds.name,
         "folds_hash": folds.hash,
-        "split_audit": report.mark,
+        "split_audit": report.caveat,
         "target": "label",
     }
-    return Material(takes, folds, rows, report.mark, provenance)
+    return DataModule(samples, folds, rows, report.caveat, provenance)
 
 
-def label_parts(start: Start, labels: Sequence[str]) -> dict[str, list[str]]:
+def label_parts(start: InitialModel, labels: Sequence[str]) -> dict[str, list[str]]:
     """The labels that the start names too ("kept"), the "new" ones, and those that the start says
     at use and no clip has ("gone").
     """
@@ -107,24 +107,26 @@ def lonely_labels(clips: Clips) -> list[str]:
     """Labels of one speaker only, which no network can know when that speaker is tested."""
     if not clips.named:
         return []
-    takes = clips.takes
-    speakers = np.array(takes.speakers)
+    samples = clips.samples
+    speakers = np.array(samples.speakers)
     return [
         label
-        for at, label in enumerate(takes.spec.labels)
-        if len(set(speakers[takes.labels == at])) == 1
+        for at, label in enumerate(samples.spec.labels)
+        if len(set(speakers[samples.labels == at])) == 1
     ]
 
 
-def answers_before(start: Start, takes: TakeSet) -> tuple[Predictions, Predictions] | None:
-    """The start as it is at use, on the takes whose label it says: among all of its labels, and
-    among the takes' labels alone. ``None`` where it says none of them.
+def answers_before(
+    start: InitialModel, samples: EmotionDataset
+) -> tuple[Predictions, Predictions] | None:
+    """The start as it is at use, on the samples whose label it says: among all of its labels, and
+    among the samples' labels alone. ``None`` where it says none of them.
     """
-    labels, names = takes.spec.labels, start.says
-    rows = [row for row, at in enumerate(takes.labels) if labels[at] in names]
+    labels, names = samples.spec.labels, start.says
+    rows = [row for row, at in enumerate(samples.labels) if labels[at] in names]
     if not rows:
         return None
-    known = takes.at(rows)
+    known = samples.at(rows)
     probs = window_logits_at_use(start, known).probabilities(start.engine.temperature)
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
@@ -136,28 +138,28 @@ def answers_before(start: Start, takes: TakeSet) -> tuple[Predictions, Predictio
     return Predictions.of(own, probs), Predictions.of(known, limited)
 
 
-def window_logits_at_use(start: Start, takes: TakeSet) -> WindowLogits:
+def window_logits_at_use(start: InitialModel, samples: EmotionDataset) -> WindowLogits:
     """Of what recognises: several networks where the start is a model of several."""
 
     def answer(batch: Batch) -> NDArray[np.float64]:
-        parts = (batch.visual, batch.visual_mask, batch.sound, batch.sound_mask)
+        parts = (batch.video, batch.video_mask, batch.audio, batch.audio_mask)
         return start.engine.logits(ModelInput(*(part.numpy() for part in parts))).astype(np.float64)
 
-    return answered_windows(answer, EvaluationData(takes), len(takes))
+    return answered_windows(answer, EvaluationData(samples), len(samples))
 
 
-def compared(start: Start, takes: TakeSet, after: Predictions) -> dict[str, Any]:
+def compared(start: InitialModel, samples: EmotionDataset, after: Predictions) -> dict[str, Any]:
     """Figures before and after on the same clips, and the change with its speaker interval."""
     out: dict[str, Any] = {"before": None, "after": summarise({0: [after]})}
-    found = answers_before(start, takes)
+    found = answers_before(start, samples)
     if found is None:
         return out
     whole, limited = found
-    same = after.at(np.isin(after.takes, whole.takes))
+    same = after.at(np.isin(after.samples, whole.samples))
     out["before"] = summarise({0: [whole]})
     if len(same) < len(after):
         out["after_known"] = summarise({0: [same]})
-    if len(set(start.says) & set(takes.spec.labels)) > 1:
+    if len(set(start.says) & set(samples.spec.labels)) > 1:
         out["before_limited"] = summarise({0: [limited]})
         out["change"] = {name: difference([same], [limited], name) for name in METRICS}
     return out

@@ -1,17 +1,17 @@
-"""Media files to frames and sound, read as a stream through FFmpeg (PyAV)."""
+"""Media files to frames and audio, read as a stream through FFmpeg (PyAV)."""
 
 from avtca.media.find import MEDIA_SUFFIXES, Found, find_media
 from avtca.media.hold import held
-from avtca.media.media_file import Clip, Frame, MediaInfo
-from avtca.media.probe import open_clip
+from avtca.media.media_file import Frame, MediaFile, MediaInfo
+from avtca.media.probe import open_media
 
 __all__ = [
     "MEDIA_SUFFIXES",
-    "Clip",
     "Found",
     "Frame",
+    "MediaFile",
     "MediaInfo",
     "find_media",
     "held",
-    "open_clip",
+    "open_media",
 ]

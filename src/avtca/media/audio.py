@@ -1,4 +1,4 @@
-"""Decoded sound to one contiguous mono waveform, resampled as a stream."""
+"""Decoded audio to one contiguous mono waveform, resampled as a stream."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avtca.errors import MediaError
 from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
-from avtca.media.media_file import Clip
+from avtca.media.media_file import MediaFile
 
 JITTER_S = Fraction(1, 20)
 """Timestamps may be off by this much before a gap is filled or an overlap cut."""
@@ -24,8 +24,8 @@ _FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "flt": 1, "dbl": 1}
 Mono = NDArray[np.float32]
 
 
-def read_sound(clip: Clip, rate: int) -> Iterator[Mono]:
-    """See :meth:`avtca.media.Clip.sound`."""
+def read_audio(clip: MediaFile, rate: int) -> Iterator[Mono]:
+    """See :meth:`avtca.media.MediaFile.audio`."""
     resampler: _Resampler | None = None
     for source_rate, block in _blocks(_contiguous(clip)):
         if resampler is None or resampler.source_rate != source_rate:
@@ -35,7 +35,7 @@ def read_sound(clip: Clip, rate: int) -> Iterator[Mono]:
         yield from resampler(block)
     if resampler is not None:
         yield from resampler(np.zeros(0, np.float32), last=True)
-    clip.ran_out("sound")
+    clip.ran_out("audio")
 
 
 class _Resampler:
@@ -67,11 +67,11 @@ def _blocks(pieces: Iterator[tuple[int, Mono]]) -> Iterator[tuple[int, Mono]]:
         yield held_rate, np.concatenate(held)
 
 
-def _contiguous(clip: Clip) -> Iterator[tuple[int, Mono]]:
+def _contiguous(clip: MediaFile) -> Iterator[tuple[int, Mono]]:
     """``(source rate, samples)`` that join from time zero on, gaps filled with zeros."""
     due: Fraction | None = None  # where the next sample belongs, seconds from time zero
     with open_container(clip.path) as container:
-        stream = choose_tracks(container).sound
+        stream = choose_tracks(container).audio
         if stream is None:
             return
         read_only(container, stream)
@@ -110,7 +110,7 @@ def mono(frame: AudioFrame) -> Mono:
     name = frame.format.name.removesuffix("p")
     if name not in _FULL_SCALE:
         raise MediaError(
-            "read the sound", f"its samples are {frame.format.name}", "convert it to 16-bit WAV"
+            "read the audio", f"its samples are {frame.format.name}", "convert it to 16-bit WAV"
         )
     values = frame.to_ndarray()
     channels = frame.layout.nb_channels

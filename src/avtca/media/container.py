@@ -51,7 +51,7 @@ def open_container(path: Path) -> InputContainer:
         raise MediaError(
             f"read {path}",
             "it is not a media file, or its header is damaged",
-            "give a video, sound or picture file (mp4, mov, mkv, webm, avi, flv, wav, jpg, ...)",
+            "give a video, audio or picture file (mp4, mov, mkv, webm, avi, flv, wav, jpg, ...)",
         ) from error
 
 
@@ -60,24 +60,24 @@ class Tracks:
     """The streams that are read, and how many there are to choose from."""
 
     video: VideoStream | None
-    sound: AudioStream | None
+    audio: AudioStream | None
     n_video: int
-    n_sound: int
+    n_audio: int
     n_covers: int
     """Pictures attached to a music file, which are not video."""
 
 
 def choose_tracks(container: InputContainer) -> Tracks:
-    """First video and first sound stream that have a decoder; cover art is passed over."""
+    """First video and first audio stream that have a decoder; cover art is passed over."""
     videos = list(container.streams.video)
     covers = [stream for stream in videos if stream.disposition & _NOT_VIDEO]
     videos = [stream for stream in videos if not stream.disposition & _NOT_VIDEO]
-    sounds = list(container.streams.audio)
+    audios = list(container.streams.audio)
     return Tracks(
         next((stream for stream in videos if stream.codec_context is not None), None),
-        next((stream for stream in sounds if stream.codec_context is not None), None),
+        next((stream for stream in audios if stream.codec_context is not None), None),
         len(videos),
-        len(sounds),
+        len(audios),
         len(covers),
     )
 
@@ -98,7 +98,7 @@ def decode(
     warn: Callable[[str], None],
 ) -> Iterator[VideoFrame | AudioFrame]:
     """Every frame of one stream, past packets that are broken, with a warning at the end."""
-    name = "picture" if isinstance(stream, VideoStream) else "sound"
+    name = "picture" if isinstance(stream, VideoStream) else "audio"
     packets = container.demux(stream)
     broken = 0
     flushed = False

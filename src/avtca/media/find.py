@@ -10,9 +10,9 @@ from pathlib import Path
 from avtca.errors import MediaError
 
 _VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .m2ts .mts .3gp .3g2 .ogv"
-_SOUND = ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff .au .amr .caf"
+_AUDIO = ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff .au .amr .caf"
 _PICTURE = ".jpg .jpeg .png .bmp .tif .tiff .webp .gif"
-MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_SOUND} {_PICTURE} .ts .mxf".split())
+MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_AUDIO} {_PICTURE} .ts .mxf".split())
 """Name endings, in lower case, by which folders and globs know media."""
 OUTPUTS = "avtca-manifest.json"
 """A folder with a file of this name holds reports, whose pictures are no media."""
@@ -77,8 +77,8 @@ def _in_folder(text: str, folder: Path) -> list[Found]:
             _failed(name, f"read folder {name}", error.strerror or str(error), "allow reading it")
         )
     if not found:
-        remedy = "give a folder with video or sound"
-        return [_failed(text, f"read folder {folder}", "no media files in it", remedy)]
+        fix = "give a folder with video or audio"
+        return [_failed(text, f"read folder {folder}", "no media files in it", fix)]
     return found
 
 
@@ -103,8 +103,8 @@ def _of_report(name: str, beside: set[str]) -> bool:
     return n > 0 and f"{stem}.json" in beside
 
 
-def _failed(entry: str, asked: str, found: str, remedy: str) -> Found:
-    return Found(entry, error=MediaError(asked, found, remedy))
+def _failed(entry: str, action: str, found: str, fix: str) -> Found:
+    return Found(entry, error=MediaError(action, found, fix))
 
 
 def _is_media(name: str) -> bool:

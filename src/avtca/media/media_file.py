@@ -1,4 +1,4 @@
-"""The types that the media room hands out: :class:`Clip`, :class:`Frame`, :class:`MediaInfo`."""
+"""The types that the media room hands out: :class:`MediaFile`, :class:`Frame`, :class:`MediaInfo`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,20 +45,20 @@ class MediaInfo:
     """Degrees by which the stored picture is turned clockwise to be upright: 0, 90, 180, 270."""
     frame_rate: float | None = None
     """Pictures a second by the header: a hint only, timestamps decide."""
-    sound_codec: str | None = None
+    audio_codec: str | None = None
     sample_rate: int | None = None
-    """Hz of the stored sound."""
+    """Hz of the stored audio."""
     channels: int | None = None
-    sound_tracks: int = 0
+    audio_tracks: int = 0
 
 
 @dataclass(kw_only=True)
-class Clip:
-    """A media file, probed but not kept: each call of ``frames`` or ``sound`` reads it anew.
+class MediaFile:
+    """A media file, probed but not kept: each call of ``frames`` or ``audio`` reads it anew.
 
     Time zero is the start of the earlier of the two streams that are read, so that picture and
-    sound share one clock; a stream that starts late keeps its delay. ``warnings`` grows while
-    frames and sound are drawn (a file that breaks off is only known to when it does), so it is
+    audio share one clock; a stream that starts late keeps its delay. ``warnings`` grows while
+    frames and audio are drawn (a file that breaks off is only known to when it does), so it is
     complete after both have run out; so is ``read_s``.
     """
 
@@ -67,13 +67,13 @@ class Clip:
     """Length by the header, 0 for a picture. Headers err: ``read_s`` is the truth once read."""
     has_video: bool
     """Pictures can be read, a still picture included; cover art of music does not count."""
-    has_sound: bool
+    has_audio: bool
     is_picture: bool
-    """A still picture: one frame at time zero, no sound, no length."""
+    """A still picture: one frame at time zero, no audio, no length."""
     info: MediaInfo
     warnings: list[str] = field(default_factory=list)
     read_s: float = 0.0
-    """End of what was read so far, of frames or sound, in seconds: the clip's true length once
+    """End of what was read so far, of frames or audio, in seconds: the clip's true length once
     both have run out."""
     zero: Fraction = Fraction(0)
     """Time zero on the file's own clock, in seconds."""
@@ -94,18 +94,18 @@ class Clip:
         _positive(rate)
         return read_frames(self, rate) if self.has_video else iter(())
 
-    def sound(self, rate: int) -> Iterator[NDArray[np.float32]]:
-        """Mono sound at ``rate`` Hz as blocks ``float32 (n,)``, -1..1, read as a stream.
+    def audio(self, rate: int) -> Iterator[NDArray[np.float32]]:
+        """Mono audio at ``rate`` Hz as blocks ``float32 (n,)``, -1..1, read as a stream.
 
         Blocks join without gaps and the first sample is the clip's time zero: a late start and
-        missing stretches are zeros. Channels are averaged. Empty without sound. Raises
+        missing stretches are zeros. Channels are averaged. Empty without audio. Raises
         ``ValueError`` for a rate that is not positive, :class:`MediaError` where the file is
         gone.
         """
-        from avtca.media.audio import read_sound
+        from avtca.media.audio import read_audio
 
         _positive(rate)
-        return read_sound(self, rate) if self.has_sound else iter(())
+        return read_audio(self, rate) if self.has_audio else iter(())
 
     def warn(self, text: str) -> None:
         """Add a warning, once."""
@@ -124,10 +124,10 @@ class Clip:
         return damage
 
     def ran_out(self, kind: str) -> None:
-        """Note that "video" or "sound" was read to its end; warn if the file is cut short."""
+        """Note that "video" or "audio" was read to its end; warn if the file is cut short."""
         self._ran_out.add(kind)
         whole = {"video"} if self.has_video else set()
-        whole |= {"sound"} if self.has_sound else set()
+        whole |= {"audio"} if self.has_audio else set()
         short = self.duration_s - self.read_s
         if self.header_holds and self._ran_out == whole and short > END_SLACK_S:
             self.warn(

@@ -1,4 +1,4 @@
-"""A path to a :class:`Clip`: what it holds, how long it is, and what is wrong with it."""
+"""A path to a :class:`MediaFile`: what it holds, how long it is, and what is wrong with it."""
 
 import os
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ from avtca.media.container import (
     read_only,
     timestamp,
 )
-from avtca.media.media_file import Clip, MediaInfo
+from avtca.media.media_file import MediaFile, MediaInfo
 from avtca.media.video import pixel_aspect, rotation
 
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
 """Containers whose header holds the length; of others FFmpeg makes an estimate."""
 
 
-def open_clip(path: str | Path) -> Clip:
+def open_media(path: str | Path) -> MediaFile:
     """Probe a media file: its headers, and the first frame of each stream.
 
     Raises :class:`MediaError` for a path that is missing, a folder, empty, not media, without
-    picture and sound, or of which nothing decodes. What is odd but can be read is a warning of
+    picture and audio, or of which nothing decodes. What is odd but can be read is a warning of
     the clip: several tracks, a stream that cannot be decoded, damage.
     """
     path = Path(path)
@@ -39,13 +39,13 @@ def open_clip(path: str | Path) -> Clip:
     warnings: list[str] = []
     with open_container(path) as container:
         tracks = choose_tracks(container)
-        if not tracks.n_video and not tracks.n_sound:
-            found = "cover art only" if tracks.n_covers else "neither picture nor sound in it"
-            raise MediaError(f"read {path}", found, "give a file with video or sound")
+        if not tracks.n_video and not tracks.n_audio:
+            found = "cover art only" if tracks.n_covers else "neither picture nor audio in it"
+            raise MediaError(f"read {path}", found, "give a file with video or audio")
         name = container.format.name.split(",")[0]
     picture = _first_picture(path, warnings) if tracks.n_video else None
-    sound = _first_sound(path, warnings) if tracks.n_sound else None
-    found_starts = [first.start for first in (picture, sound) if first]
+    audio = _first_audio(path, warnings) if tracks.n_audio else None
+    found_starts = [first.start for first in (picture, audio) if first]
     if not found_starts:
         raise MediaError(
             f"read {path}",
@@ -54,22 +54,22 @@ def open_clip(path: str | Path) -> Clip:
         )
     if picture and tracks.n_video > 1:
         warnings.append(f"{tracks.n_video} video tracks: the first is read")
-    if sound and tracks.n_sound > 1:
-        warnings.append(f"{tracks.n_sound} sound tracks: the first is read")
+    if audio and tracks.n_audio > 1:
+        warnings.append(f"{tracks.n_audio} audio tracks: the first is read")
     zero = min(found_starts)
     is_picture = name in PICTURE_DEMUXERS.split(",")
     length = None if is_picture else _header_length(path, zero)
-    return Clip(
+    return MediaFile(
         path=path,
         duration_s=0.0 if is_picture else float(_scan(path, zero) if length is None else length),
         has_video=picture is not None,
-        has_sound=sound is not None,
+        has_audio=audio is not None,
         is_picture=is_picture,
         info=MediaInfo(
             container=name,
-            sound_tracks=tracks.n_sound,
+            audio_tracks=tracks.n_audio,
             **(picture.fields if picture else {}),
-            **(sound.fields if sound else {}),
+            **(audio.fields if audio else {}),
         ),
         warnings=warnings,
         zero=zero,
@@ -78,16 +78,16 @@ def open_clip(path: str | Path) -> Clip:
 
 
 def _require_file(path: Path) -> None:
-    asked = f"read {path}"
+    action = f"read {path}"
     try:
         if path.is_dir():
-            raise MediaError(asked, "it is a folder", "give one file of it")
+            raise MediaError(action, "it is a folder", "give one file of it")
         if not path.exists():
-            raise MediaError(asked, "no such file", "check the path")
+            raise MediaError(action, "no such file", "check the path")
         if path.is_file() and path.stat().st_size == 0:
-            raise MediaError(asked, "the file is empty", "export or copy the file again")
+            raise MediaError(action, "the file is empty", "export or copy the file again")
     except (OSError, ValueError) as error:  # name too long, zero byte, no permission on a folder
-        raise MediaError(asked, str(error), "check the path") from error
+        raise MediaError(action, str(error), "check the path") from error
 
 
 @dataclass(frozen=True)
@@ -125,19 +125,19 @@ def _first_picture(path: Path, warnings: list[str]) -> _First | None:
         return _First(timestamp(frame) or Fraction(0), fields)
 
 
-def _first_sound(path: Path, warnings: list[str]) -> _First | None:
+def _first_audio(path: Path, warnings: list[str]) -> _First | None:
     with open_container(path) as container:
-        stream = choose_tracks(container).sound
+        stream = choose_tracks(container).audio
         if stream is None:
-            warnings.append("no decoder for the sound")
+            warnings.append("no decoder for the audio")
             return None
         read_only(container, stream)
         frame = cast(AudioFrame | None, next(decode(container, stream, warnings.append), None))
         if frame is None:
-            warnings.append("the sound cannot be decoded")
+            warnings.append("the audio cannot be decoded")
             return None
         fields = {
-            "sound_codec": stream.codec_context.name,
+            "audio_codec": stream.codec_context.name,
             "sample_rate": frame.sample_rate,
             "channels": frame.layout.nb_channels,
         }
@@ -155,7 +155,7 @@ def _header_length(path: Path, zero: Fraction) -> Fraction | None:
         if container.format.name == "wav" and (promised := _promised_by_wav(path)):
             return promised
         ends = []
-        for stream in (video, tracks.sound):
+        for stream in (video, tracks.audio):
             if stream is None:
                 continue
             if not stream.duration or stream.time_base is None:
@@ -191,7 +191,7 @@ def _scan(path: Path, zero: Fraction) -> Fraction:
     end = zero
     with open_container(path) as container:
         tracks = choose_tracks(container)
-        packets = container.demux([s for s in (tracks.video, tracks.sound) if s is not None])
+        packets = container.demux([s for s in (tracks.video, tracks.audio) if s is not None])
         try:
             for packet in packets:
                 if packet.pts is not None and packet.time_base is not None:

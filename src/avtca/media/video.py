@@ -12,15 +12,15 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
-from avtca.media.media_file import Clip, Frame
+from avtca.media.media_file import Frame, MediaFile
 
 _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 """Display matrices of 0, 90, 180 and 270 degrees counterclockwise."""
 _HALF_MS = Fraction(1, 2000)
 
 
-def read_frames(clip: Clip, rate: float) -> Iterator[Frame]:
-    """See :meth:`avtca.media.Clip.frames`."""
+def read_frames(clip: MediaFile, rate: float) -> Iterator[Frame]:
+    """See :meth:`avtca.media.MediaFile.frames`."""
     exact_rate = Fraction(rate).limit_denominator(10**6)
     kept: tuple[int, Fraction, Fraction, VideoFrame] | None = None
     with open_container(clip.path) as container:
@@ -44,7 +44,7 @@ def read_frames(clip: Clip, rate: float) -> Iterator[Frame]:
     clip.ran_out("video")
 
 
-def timed_frames(clip: Clip, stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
+def timed_frames(clip: MediaFile, stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
     """Frames with their seconds from the clip's time zero; notes how far the clip reaches."""
     container = stream.container
     read_only(container, stream)  # type: ignore[arg-type]

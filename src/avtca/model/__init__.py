@@ -46,10 +46,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
-def require_torch(asked: str) -> None:
+def require_torch(action: str) -> None:
     """Raise :class:`MissingExtra` where PyTorch or safetensors are not installed."""
     missing = [name for name in ("torch", "safetensors", "einops") if find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            asked, f"{', '.join(missing)} not installed", "pip install 'avtca[train]'"
+            action, f"{', '.join(missing)} not installed", "pip install 'avtca[train]'"
         )

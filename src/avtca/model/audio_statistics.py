@@ -1,8 +1,8 @@
-"""Statistics of a whole window's sound as an expert of its own: how high, how fast, how steady.
+"""Statistics of a whole window's audio as an expert of its own: how high, how fast, how steady.
 
 The field's oldest way to hear emotions is to summarise pitch, loudness and spectrum over an
 utterance (eGeMAPS, Eyben et al. 2016). A small corpus teaches a linear layer on such statistics
-what it cannot teach a convolution. Shape legend: ``b`` batch, ``t`` sound frames, ``f`` mel bands.
+what it cannot teach a convolution. Shape legend: ``b`` batch, ``t`` audio frames, ``f`` mel bands.
 """
 
 import math
@@ -24,26 +24,26 @@ PARTS = 3
 """Parts of an utterance whose pitch and loudness are compared."""
 
 
-class VoiceExpert(nn.Module):
+class AudioStatisticsHead(nn.Module):
     """Logits from statistics of mel bands, cepstrum, pitch and loudness.
 
-    An option of ``best``, for sound of log-mel bands with pitch (:mod:`avtca.audio.pitch`).
+    An option of ``best``, for audio of log-mel bands with pitch (:mod:`avtca.audio.pitch`).
     ``norm="level"``: bands in dB, counted from the window's mean level; otherwise as they are.
     """
 
     cepstrum: Tensor
 
-    def __init__(self, sound_dim: int, n_labels: int, *, by_level: bool) -> None:
+    def __init__(self, audio_dim: int, n_labels: int, *, by_level: bool) -> None:
         super().__init__()
-        self.bands, self.by_level = sound_dim - PITCH_ROWS, by_level
+        self.bands, self.by_level = audio_dim - PITCH_ROWS, by_level
         cepstrum = _dct(min(N_CEPSTRUM, self.bands - 1), self.bands)
         self.register_buffer("cepstrum", cepstrum, persistent=False)
         wide = (self.bands + 1) // 2 + len(cepstrum)
         self.expert = Expert(4 * wide + 13 + 2 * PARTS, n_labels)
 
-    def forward(self, sound: Tensor, mask: Tensor | None = None) -> Own:
-        """``sound (b, f + 2, t)`` -> ``{"voice": (b, n_labels)}``, zeros where nothing is real."""
-        rows = sound.transpose(1, 2)
+    def forward(self, audio: Tensor, mask: Tensor | None = None) -> Own:
+        """``audio (b, f + 2, t)`` -> ``{"voice": (b, n_labels)}``, zeros where nothing is real."""
+        rows = audio.transpose(1, 2)
         mask = given_mask(mask, rows)
         with torch.no_grad():
             found = self.statistics(zero_masked(rows, mask), mask)
@@ -89,10 +89,10 @@ class VoiceExpert(nn.Module):
         return torch.cat((spectrum, torch.stack(numbers, dim=1)), dim=1)
 
 
-class NoVoiceExpert(nn.Module):
+class NoAudioStatisticsHead(nn.Module):
     """Most networks have none."""
 
-    def forward(self, sound: Tensor, mask: Tensor | None = None) -> Own:
+    def forward(self, audio: Tensor, mask: Tensor | None = None) -> Own:
         """Nothing."""
         return {}
 

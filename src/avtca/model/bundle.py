@@ -19,7 +19,7 @@ from avtca.labels import FER2013, FERPLUS, order_map
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
-from avtca.model.ensemble import Together
+from avtca.model.ensemble import Ensemble
 from avtca.model.export import export_onnx, quiet, save_program
 from avtca.model.expression import ExpressionNetwork
 
@@ -63,7 +63,7 @@ def export_bundle(
     folder: Path,
     *,
     name: str,
-    fusion: AVTCA | Together,
+    fusion: AVTCA | Ensemble,
     card: Card,
     start: tuple[AVTCA, ClipSpec] | None = None,
     face: ExpressionFeatures | Path | None = None,
@@ -80,7 +80,7 @@ def export_bundle(
     file is moved into place when complete, the JSON last. ``ValueError`` where it is missing.
     """
     if start is None:
-        if isinstance(fusion, Together):
+        if isinstance(fusion, Ensemble):
             raise ValueError("several networks together: name the one that training starts from")
         start = fusion, card.clip_spec
     folder.mkdir(parents=True, exist_ok=True)

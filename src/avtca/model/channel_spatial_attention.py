@@ -58,7 +58,7 @@ class ChannelSpatialAttention(nn.Module):
     """``sigmoid(channel(x) * spatial(x)) * x``, shape kept; either part can be left out.
 
     With one part off the other alone goes into the sigmoid; with both off it is the identity
-    (the paper's ablations of the visual parts).
+    (the paper's ablations of the video parts).
     """
 
     def __init__(

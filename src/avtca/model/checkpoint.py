@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from avtca.clipspec import ClipSpec
+from avtca.compat import upgrade, upgrade_parameter
 from avtca.errors import AvtcaError, CheckpointError
 from avtca.files import write_atomic
 from avtca.model.avtca import AVTCA
@@ -78,28 +79,28 @@ def load_checkpoint(
     """
     weights_path, card_path = pair_at(Path(path), existing=True)
     card = read_card(card_path)
-    asked = f"load {weights_path}"
+    action = f"load {weights_path}"
     if clip_spec is not None:
-        card.clip_spec.require(clip_spec, asked=asked)
+        card.clip_spec.require(clip_spec, action=action)
     try:
         blob_hash = hashlib.sha256(weights_path.read_bytes()).hexdigest()
-        state = load_file(weights_path)
+        state = {upgrade_parameter(k): v for k, v in load_file(weights_path).items()}
     except (SafetensorError, OSError) as error:
         line = str(error).splitlines()[0]
-        raise CheckpointError(asked, f"broken ({line})", "copy or train it again") from None
+        raise CheckpointError(action, f"broken ({line})", "copy or train it again") from None
     try:
         model = build_model(card.variant, card.config)
     except (AvtcaError, TypeError, ValueError) as error:
         found = error.found if isinstance(error, AvtcaError) else str(error)
         raise CheckpointError(
-            asked,
+            action,
             f"its card names no network of this avtca ({found})",
             "install the avtca it is of",
         ) from None
-    _load_state(model, state, asked)
+    _load_state(model, state, action)
     if card.weights_sha256 and blob_hash != card.weights_sha256:
         raise CheckpointError(
-            asked,
+            action,
             f"it is not the file that {card_path.name} was written for (sha256 differs)",
             "copy both files of one save",
         )
@@ -109,22 +110,22 @@ def load_checkpoint(
 def read_card(path: str | Path) -> Card:
     """The card of a checkpoint. Raises :class:`CheckpointError` where it is not one."""
     path = Path(path)
-    asked = f"read {path}"
+    action = f"read {path}"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = upgrade(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise CheckpointError(asked, "it is missing", "copy or train it again") from None
+        raise CheckpointError(action, "it is missing", "copy or train it again") from None
     except (ValueError, OSError) as error:
         line = str(error).splitlines()[0]
-        raise CheckpointError(asked, f"not a card ({line})", "copy or train it again") from None
+        raise CheckpointError(action, f"not a card ({line})", "copy or train it again") from None
     version = values.get("format_version") if isinstance(values, dict) else None
     if version is None:
         raise CheckpointError(
-            asked, "JSON without format_version", "name a checkpoint that avtca saved"
+            action, "JSON without format_version", "name a checkpoint that avtca saved"
         )
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            asked,
+            action,
             f"format version {version}, this avtca reads {FORMAT_VERSION}",
             "install the avtca that wrote it, or train again",
         )
@@ -140,10 +141,10 @@ def read_card(path: str | Path) -> Card:
         )
     except (KeyError, TypeError, ValueError, AvtcaError) as error:
         found = error.found if isinstance(error, AvtcaError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(asked, f"broken card ({found})", "copy or train it again") from None
+        raise CheckpointError(action, f"broken card ({found})", "copy or train it again") from None
     if misfits := card.config.misfits(card.clip_spec):
         raise CheckpointError(
-            asked,
+            action,
             f"made for another ClipSpec ({'; '.join(misfits)})",
             "use the card that was saved with these weights",
         )
@@ -157,10 +158,10 @@ def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
     one pair, or ``model``, is in it). With ``existing``, raises :class:`CheckpointError` where a
     file is missing or is a pickle.
     """
-    asked = f"load {path}"
+    action = f"load {path}"
     if path.suffix.lower() in PICKLES:
         raise CheckpointError(
-            asked,
+            action,
             "a pickle, which can run code when it is opened",
             "turn foreign weights into a checkpoint with: avtca convert",
         )
@@ -172,7 +173,7 @@ def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
         if existing and "model" not in names:
             if len(names) != 1:
                 found = f"{len(names)} .safetensors files there ({', '.join(names[:5]) or 'none'})"
-                raise CheckpointError(asked, found, "name one of the files")
+                raise CheckpointError(action, found, "name one of the files")
             stem = path / names[0]
     else:
         stem = path
@@ -180,17 +181,19 @@ def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
     if existing:
         if not weights.is_file() and not card.is_file():
             raise CheckpointError(
-                asked, "no such file or folder", "name a checkpoint, or the folder that holds it"
+                action, "no such file or folder", "name a checkpoint, or the folder that holds it"
             )
         for file in (weights, card):
             if not file.is_file():
                 raise CheckpointError(
-                    asked, f"{file.name} is missing", "keep the .safetensors and its .json together"
+                    action,
+                    f"{file.name} is missing",
+                    "keep the .safetensors and its .json together",
                 )
     return weights, card
 
 
-def _load_state(model: nn.Module, state: dict[str, torch.Tensor], asked: str) -> None:
+def _load_state(model: nn.Module, state: dict[str, torch.Tensor], action: str) -> None:
     """Strict loading with one line of what does not fit."""
     wanted = model.state_dict()
     wrong = [
@@ -203,7 +206,7 @@ def _load_state(model: nn.Module, state: dict[str, torch.Tensor], asked: str) ->
         if names:
             listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
             raise CheckpointError(
-                asked,
+                action,
                 f"the weights are not those of its card ({what}: {listed})",
                 "copy both files of one save",
             )

@@ -24,8 +24,8 @@ from avtca.model.variants import build_model, variant_named
 
 State = dict[str, Tensor]
 EFFICIENTFACE = "EfficientFace"
-"""Kind of a file that holds the visual trunk and its classifier alone."""
-_TRUNK = "visual_front.trunk."
+"""Kind of a file that holds the video trunk and its classifier alone."""
+_TRUNK = "video_frontend.trunk."
 
 
 @dataclass(frozen=True)
@@ -61,29 +61,29 @@ def convert(
     Raises :class:`CheckpointError` where the file is not such a file, or does not fit.
     """
     source = Path(source)
-    asked = f"convert {source} to {variant}"
+    action = f"convert {source} to {variant}"
     variant_named(variant)
     state = read_state(source)
-    kind = kind_of(state, asked)
+    kind = kind_of(state, action)
     if kind == EFFICIENTFACE:
         labels = labels or label_sets.RAVDESS
         model = build_model(variant, ModelConfig(n_labels=len(labels), heads=heads))
-        if not hasattr(model.visual_front, "trunk"):
-            raise CheckpointError(asked, f"{variant} reads no pictures", "choose another variant")
+        if not hasattr(model.video_frontend, "trunk"):
+            raise CheckpointError(action, f"{variant} reads no pictures", "choose another variant")
     else:
         if kind != variant:
-            raise CheckpointError(asked, f"the file holds {kind}", f"give --to {kind}")
+            raise CheckpointError(action, f"the file holds {kind}", f"give --to {kind}")
         n_labels = len(state["classifier_1.0.bias"])
         labels = labels or _labels_for(n_labels)
         if len(labels) != n_labels:
             found = f"{len(labels)} labels for {n_labels} outputs"
-            raise CheckpointError(asked, found, f"name {n_labels} labels")
+            raise CheckpointError(action, found, f"name {n_labels} labels")
         if heads is None and kind != "released" and any(k.startswith("final") for k in state):
             heads = 8
         model = build_model(variant, ModelConfig(n_labels=n_labels, heads=heads))
     spec = ClipSpec(labels=labels)
     result = Conversion(kind, model.eval(), spec)
-    _fill(result, state, asked)
+    _fill(result, state, action)
     return result
 
 
@@ -94,24 +94,24 @@ def read_state(path: Path) -> State:
     script and of numpy that a file drags along (EfficientFace saved its meters) are read as
     empty shells; any other code in the file is a :class:`CheckpointError`.
     """
-    asked = f"read {path}"
+    action = f"read {path}"
     if not path.is_file():
         found = "it is a folder" if path.is_dir() else "no such file"
-        raise CheckpointError(asked, found, "name a .pth or .pth.tar file")
+        raise CheckpointError(action, found, "name a .pth or .pth.tar file")
     try:
-        with torch.serialization.safe_globals(_shells(path, asked)):
+        with torch.serialization.safe_globals(_shells(path, action)):
             held = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         line = str(error).strip().splitlines()[0][:120] if str(error).strip() else "broken"
         line = "more, or other, than plain tensors" if "Weights only" in line else line
         raise CheckpointError(
-            asked, f"not a readable PyTorch file ({line})", "download it again"
+            action, f"not a readable PyTorch file ({line})", "download it again"
         ) from None
     if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
         held = held["state_dict"]
     if not isinstance(held, Mapping) or not any(isinstance(v, Tensor) for v in held.values()):
         raise CheckpointError(
-            asked, f"holds a {type(held).__name__} without tensors", "name a state dict"
+            action, f"holds a {type(held).__name__} without tensors", "name a state dict"
         )
     return {
         str(name).removeprefix("module."): value
@@ -128,7 +128,7 @@ class _Shell:
     def __setstate__(self, state: Any) -> None: ...
 
 
-def _shells(path: Path, asked: str) -> list[Any]:
+def _shells(path: Path, action: str) -> list[Any]:
     """Empty shells for the harmless foreign names in a file."""
     if not zipfile.is_zipfile(path):
         return []
@@ -136,14 +136,14 @@ def _shells(path: Path, asked: str) -> list[Any]:
     foreign = [n for n in names if n.split(".")[0] not in ("__main__", "utils", "numpy")]
     if foreign:
         raise CheckpointError(
-            asked,
+            action,
             f"it would run foreign code ({', '.join(foreign[:3])})",
             "do not trust this file; ask its author for a plain state dict",
         )
     return [(type("Shell", (_Shell,), {}), name) for name in names]
 
 
-def kind_of(state: State, asked: str) -> str:
+def kind_of(state: State, action: str) -> str:
     """``EFFICIENTFACE`` or the variant that a state dict belongs to."""
     if "audio_model.conv1d_0.0.weight" in state and "classifier_1.0.bias" in state:
         if "av.norm1_q.weight" in state:
@@ -158,7 +158,7 @@ def kind_of(state: State, asked: str) -> str:
     ):
         return EFFICIENTFACE
     raise CheckpointError(
-        asked,
+        action,
         f"names of no network known here ({', '.join(list(state)[:3])}, ...)",
         "give EfficientFace, AVT-CA or Chumachenko 2022 weights",
     )
@@ -166,11 +166,11 @@ def kind_of(state: State, asked: str) -> str:
 
 def key_map(kind: str) -> dict[str, list[str]]:
     """Foreign name -> our names; two of ours share the rows of one foreign tensor in order."""
-    trunk = "" if kind == EFFICIENTFACE else "visual_model."
+    trunk = "" if kind == EFFICIENTFACE else "video_model."
     pairs = {f"{trunk}{theirs}": [f"{_TRUNK}{ours}"] for theirs, ours in _trunk_names()}
     if kind == EFFICIENTFACE:
         return pairs
-    for branch, ours in (("audio_model", "sound"), ("visual_model", "visual")):
+    for branch, ours in (("audio_model", "audio"), ("video_model", "video")):
         for index in range(4):
             place = f"{ours}_{'before' if index < 2 else 'after'}.{index % 2}"
             for layer, part in ((0, "conv"), (1, "norm")):
@@ -187,7 +187,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def _trunk_names() -> Iterator[tuple[str, str]]:
-    """EfficientFace's tensors in :class:`~avtca.model.video_trunk.VisualTrunk`."""
+    """EfficientFace's tensors in :class:`~avtca.model.video_trunk.VideoTrunk`."""
 
     def conv(theirs: str, ours: str, *leaves: str) -> Iterator[tuple[str, str]]:
         for leaf in leaves or ("weight",):
@@ -230,13 +230,13 @@ def _trunk_names() -> Iterator[tuple[str, str]]:
 def _fusion_names(kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The attention boxes; ``av`` is the audio branch asking, ``va`` the video branch."""
     if kind == "intermediate_attention":
-        for theirs, ours in (("av1", "sound"), ("va1", "visual")):
+        for theirs, ours in (("av1", "audio"), ("va1", "video")):
             yield f"{theirs}.q.weight", (f"transformer.{ours}.query.weight",)
             yield f"{theirs}.kv.weight", (f"transformer.{ours}.key.weight", "")
         return
     late = kind == "late_transformer"
     box, digit = ("cross_attention", "") if late else ("transformer", "1")
-    for theirs, ours in (("av", "sound"), ("va", "visual")):
+    for theirs, ours in (("av", "audio"), ("va", "video")):
         there, here = f"{theirs}{digit}", f"{box}.{ours}"
         attention = f"{here}.attention"
         yield f"{there}.attn.q.weight", (f"{attention}.weigh.query.weight",)
@@ -261,7 +261,7 @@ def _fusion_names(kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"finalAttention.out_proj.{leaf}", (f"{attention}.project.{leaf}",)
 
 
-def _fill(result: Conversion, state: State, asked: str) -> None:
+def _fill(result: Conversion, state: State, action: str) -> None:
     """Copy what fits into the model and write down what became of the rest."""
     ours = result.model.state_dict()
     names = key_map(result.kind)
@@ -295,7 +295,7 @@ def _fill(result: Conversion, state: State, asked: str) -> None:
         if missing:
             known = (f"; {k}: {why}" for k, why in result.left.items() if why.startswith("shape"))
             raise CheckpointError(
-                asked,
+                action,
                 f"nothing in the file fits {missing[0]} ({len(missing)} such){next(known, '')}",
                 "give a complete state dict of the published sizes",
             )
@@ -308,7 +308,7 @@ def _box_of(name: str) -> str:
 
 
 def _why_left(name: str) -> str:
-    if name.startswith(("audio_model.classifier", "visual_model.classifier")):
+    if name.startswith(("audio_model.classifier", "video_model.classifier")):
         return "a classifier that the released forward pass never calls"
     if name.startswith("finalAttention"):
         return "created for every fusion, called in 'it' alone"

@@ -41,19 +41,19 @@ class CrossAttentions(nn.Module):
     """
 
     def __init__(
-        self, sound: CrossAttention, visual: CrossAttention, *, residual: bool = False
+        self, audio: CrossAttention, video: CrossAttention, *, residual: bool = False
     ) -> None:
         super().__init__()
-        self.sound, self.visual, self.residual = sound, visual, residual
+        self.audio, self.video, self.residual = audio, video, residual
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Both branches see the other as it was before this step."""
-        asks_sound = sound if self.residual else asking(sound)
-        asks_visual = visual if self.residual else asking(visual)
-        to_sound, weights_sound = self.sound(asks_sound, visual)
-        to_visual, weights_visual = self.visual(asks_visual, sound)
-        keep_map(maps, "cross_attention.sound", weights_sound, asks_sound, visual)
-        keep_map(maps, "cross_attention.visual", weights_visual, asks_visual, sound)
+        asks_audio = audio if self.residual else asking(audio)
+        asks_video = video if self.residual else asking(video)
+        to_audio, weights_audio = self.audio(asks_audio, video)
+        to_video, weights_video = self.video(asks_video, audio)
+        keep_map(maps, "cross_attention.audio", weights_audio, asks_audio, video)
+        keep_map(maps, "cross_attention.video", weights_video, asks_video, audio)
         if self.residual:
-            to_sound, to_visual = sound.tokens + to_sound, visual.tokens + to_visual
-        return asks_sound.with_tokens(to_sound), asks_visual.with_tokens(to_visual)
+            to_audio, to_video = audio.tokens + to_audio, video.tokens + to_video
+        return asks_audio.with_tokens(to_audio), asks_video.with_tokens(to_video)

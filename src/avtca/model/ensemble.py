@@ -15,7 +15,7 @@ LEAST = 1e-7
 """Probability of what none of the networks holds possible."""
 
 
-class Together(nn.Module):
+class Ensemble(nn.Module):
     """The mean of the networks' posteriors, as logits.
 
     ``sums (n_own, n_labels)``, where the networks name more labels than are wanted: 1 where one
@@ -31,21 +31,21 @@ class Together(nn.Module):
 
     def forward(
         self,
-        visual: Tensor,
-        sound: Tensor,
-        visual_mask: Tensor | None = None,
-        sound_mask: Tensor | None = None,
-    ) -> "Said":
+        video: Tensor,
+        audio: Tensor,
+        video_mask: Tensor | None = None,
+        audio_mask: Tensor | None = None,
+    ) -> "EnsembleOutput":
         """As :meth:`AVTCA.forward`, logits only: ``log`` of the mean posterior."""
-        given = (visual, sound, visual_mask, sound_mask)
+        given = (video, audio, video_mask, audio_mask)
         posteriors = [network(*given).logits.softmax(dim=1) for network in self.networks]
         mean = torch.stack(posteriors).mean(dim=0)
         if self.sums is not None:
             mean = mean @ self.sums
-        return Said(mean.clamp(min=LEAST).log())
+        return EnsembleOutput(mean.clamp(min=LEAST).log())
 
 
-class Said(NamedTuple):
+class EnsembleOutput(NamedTuple):
     """``logits (b, n_labels)``."""
 
     logits: Tensor

@@ -16,23 +16,23 @@ from torch import Tensor, nn
 
 from avtca.clipspec import ClipSpec
 from avtca.model.avtca import AVTCA
-from avtca.model.ensemble import Together
+from avtca.model.ensemble import Ensemble
 
-INPUTS = ("visual", "sound", "visual_mask", "sound_mask")
+INPUTS = ("video", "audio", "video_mask", "audio_mask")
 """Names of the ONNX inputs, in the order of :meth:`AVTCA.forward`."""
 
 
 class _Answers(nn.Module):
     """Tensors instead of a :class:`~avtca.model.avtca.ModelOutput`."""
 
-    def __init__(self, model: AVTCA | Together, maps: tuple[str, ...]) -> None:
+    def __init__(self, model: AVTCA | Ensemble, maps: tuple[str, ...]) -> None:
         super().__init__()
         self.model, self.maps = model, maps
 
     def forward(
-        self, visual: Tensor, sound: Tensor, visual_mask: Tensor, sound_mask: Tensor
+        self, video: Tensor, audio: Tensor, video_mask: Tensor, audio_mask: Tensor
     ) -> tuple[Tensor, ...]:
-        given = (visual, sound, visual_mask, sound_mask)
+        given = (video, audio, video_mask, audio_mask)
         if not self.maps:
             return (self.model(*given).logits,)
         out = self.model(*given, return_attention=True)
@@ -44,14 +44,14 @@ def example_inputs(clip_spec: ClipSpec, *, batch: int = 2) -> tuple[Tensor, ...]
     draw = torch.Generator().manual_seed(0)
     return (
         torch.rand(batch, clip_spec.video_steps, *clip_spec.step_shape, generator=draw),
-        torch.randn(batch, clip_spec.sound_dim, clip_spec.sound_steps, generator=draw),
+        torch.randn(batch, clip_spec.audio_dim, clip_spec.audio_steps, generator=draw),
         torch.ones(batch, clip_spec.video_steps, dtype=torch.bool),
-        torch.ones(batch, clip_spec.sound_steps, dtype=torch.bool),
+        torch.ones(batch, clip_spec.audio_steps, dtype=torch.bool),
     )
 
 
 def export_program(
-    model: AVTCA | Together, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
+    model: AVTCA | Ensemble, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
 ) -> torch.export.ExportedProgram:
     """The network through ``torch.export``: any batch, the lengths of ``clip_spec``.
 
@@ -69,7 +69,7 @@ def export_program(
 
 
 def export_onnx(
-    model: AVTCA | Together, clip_spec: ClipSpec, path: str | Path, *, maps: tuple[str, ...] = ()
+    model: AVTCA | Ensemble, clip_spec: ClipSpec, path: str | Path, *, maps: tuple[str, ...] = ()
 ) -> None:
     """Write the network as one ONNX file, moved into place when complete.
 

@@ -1,4 +1,4 @@
-"""The visual trunk with a head of its own: facial expression in a still picture.
+"""The video trunk with a head of its own: facial expression in a still picture.
 
 The packaged model turns each frame into an expression vector with it (docs/decisions.md, "two
 steps"). Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels.
@@ -6,7 +6,7 @@ steps"). Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels
 
 from torch import Tensor, nn
 
-from avtca.model.video_trunk import VisualTrunk
+from avtca.model.video_trunk import VideoTrunk
 
 
 class ExpressionNetwork(nn.Module):
@@ -16,7 +16,7 @@ class ExpressionNetwork(nn.Module):
     a camera do not matter.
     """
 
-    def __init__(self, trunk: VisualTrunk, *, n_labels: int, dropout: float = 0.2) -> None:
+    def __init__(self, trunk: VideoTrunk, *, n_labels: int, dropout: float = 0.2) -> None:
         super().__init__()
         self.trunk = trunk
         self.dropout = nn.Dropout(dropout)

@@ -1,6 +1,6 @@
-"""What comes in: face crops, visual features, sound features, or nothing; each a stream.
+"""What comes in: face crops, video features, audio features, or nothing; each a stream.
 
-Figure, video column, steps 1 to 3 stand behind :class:`VisualPixels`. Shape legend: ``b`` batch,
+Figure, video column, steps 1 to 3 stand behind :class:`VideoPixels`. Shape legend: ``b`` batch,
 ``t_v`` video steps, ``t_a`` audio steps, ``c`` channels, ``h``, ``w`` pixels, ``f`` features,
 ``d`` token width.
 """
@@ -12,9 +12,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from avtca.model.streams import MaskedBatchNorm, Stream, given_mask, zero_masked
-from avtca.model.video_trunk import VisualTrunk
+from avtca.model.video_trunk import VideoTrunk
 
-SURELY_NOT = 1e-3
+MIN_PROB = 1e-3
 """Probabilities below are as good as none."""
 FOLLOWED_DB = 80.0
 """Decibels under the loudest band of a window below which nothing is followed."""
@@ -22,7 +22,7 @@ LEVEL_UNIT_DB = 20.0
 """Decibels that count as one after the mean level is taken away."""
 
 
-class VisualPixels(nn.Module):
+class VideoPixels(nn.Module):
     """Face crops to tokens: ``(b, t_v, c, h, w)``, 0..1 -> ``(b, t_v, d)``.
 
     Each real frame goes through the trunk. In training masked frames never reach it (but where
@@ -31,17 +31,17 @@ class VisualPixels(nn.Module):
     which gives the same.
     """
 
-    def __init__(self, trunk: VisualTrunk) -> None:
+    def __init__(self, trunk: VideoTrunk) -> None:
         super().__init__()
         self.trunk, self.width = trunk, trunk.width
 
-    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Stream:
+    def forward(self, video: Tensor, mask: Tensor | None = None) -> Stream:
         """Figure, video column, steps 1 to 3. ``ValueError`` for frames of another shape."""
-        if visual.ndim != 5:
-            raise ValueError(f"pixels are (b, t_v, c, h, w), found shape {tuple(visual.shape)}")
-        b, t = visual.shape[:2]
-        mask = given_mask(mask, visual)
-        frames = rearrange(visual, "b t c h w -> (b t) c h w")
+        if video.ndim != 5:
+            raise ValueError(f"pixels are (b, t_v, c, h, w), found shape {tuple(video.shape)}")
+        b, t = video.shape[:2]
+        mask = given_mask(mask, video)
+        frames = rearrange(video, "b t c h w -> (b t) c h w")
         real = mask.reshape(-1)
         if self.training and 1 < int(real.sum()) < len(frames):
             vectors = self.trunk(frames[real])
@@ -49,68 +49,68 @@ class VisualPixels(nn.Module):
         else:
             tokens = self.trunk(zero_masked(frames[:, None], real[:, None])[:, 0])
         tokens = tokens.reshape(b, t, self.width)
-        return Stream(zero_masked(tokens, mask), mask, step_times(visual))
+        return Stream(zero_masked(tokens, mask), mask, step_times(video))
 
 
-class VisualFeatures(nn.Module):
+class VideoFeatures(nn.Module):
     """Feature sequences (action units, FACET, expression posteriors) to tokens.
 
     ``(b, t_v, f) -> (b, t_v, d)``: a batch norm for each feature, since their scales differ,
     and a linear map. The first ``probabilities`` of the features are probabilities: their
     logarithms stand beside them, since what is unlikely says as much as what is likely. The last
-    ``take_features`` are left to :class:`~avtca.model.head.TakeExpert`.
+    ``utterance_features`` are left to :class:`~avtca.model.head.UtteranceHead`.
     """
 
     def __init__(
-        self, visual_dim: int, width: int, *, probabilities: int = 0, take_features: int = 0
+        self, video_dim: int, width: int, *, probabilities: int = 0, utterance_features: int = 0
     ) -> None:
         super().__init__()
-        self.visual_dim, self.width, self.probabilities = visual_dim, width, probabilities
-        self.read = visual_dim - take_features
+        self.video_dim, self.width, self.probabilities = video_dim, width, probabilities
+        self.read = video_dim - utterance_features
         self.norm = MaskedBatchNorm(self.read + probabilities)
         self.project = nn.Linear(self.read + probabilities, width)
 
-    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Stream:
+    def forward(self, video: Tensor, mask: Tensor | None = None) -> Stream:
         """In place of steps 1 to 3. ``ValueError`` for vectors of another length."""
-        _expect(visual, self.visual_dim, axis=2, name="visual features (b, t_v, f)")
-        mask = given_mask(mask, visual)
-        features = zero_masked(visual[..., : self.read], mask)
+        _expect(video, self.video_dim, axis=2, name="video features (b, t_v, f)")
+        mask = given_mask(mask, video)
+        features = zero_masked(video[..., : self.read], mask)
         if self.probabilities:
-            logs = features[..., : self.probabilities].clamp(min=SURELY_NOT).log()
+            logs = features[..., : self.probabilities].clamp(min=MIN_PROB).log()
             features = zero_masked(torch.cat((features, logs), dim=2), mask)
         scaled = self.norm(rearrange(features, "b t f -> b f t"), mask)
         tokens = self.project(rearrange(scaled, "b f t -> b t f"))
-        return Stream(zero_masked(tokens, mask), mask, step_times(visual))
+        return Stream(zero_masked(tokens, mask), mask, step_times(video))
 
 
-class SoundFeatures(nn.Module):
-    """MFCCs, log-mel bands or any sound features: ``(b, f, t_a) -> (b, t_a, f)``.
+class AudioFeatures(nn.Module):
+    """MFCCs, log-mel bands or any audio features: ``(b, f, t_a) -> (b, t_a, f)``.
 
     ``norm="bands"`` puts a batch norm on each feature: decibels and MFCCs are far from zero,
-    which is what masked steps count as. ``"level"`` (log-mel in dB) takes each window's mean
+    which is what masked steps count as. ``"level"`` (log-mel in dB) samples each window's mean
     level away, so that loudness and distance to the microphone do not matter, and follows
     nothing that is 80 dB under its loudest band. The released code has ``"none"``. The last
-    ``left`` features are left to :class:`~avtca.model.audio_statistics.VoiceExpert`; one frame of
+    ``left`` features are left to :class:`~avtca.model.audio_statistics.AudioStatisticsHead`; one frame of
     ``stride`` is kept.
     """
 
     def __init__(
         self,
-        sound_dim: int,
+        audio_dim: int,
         *,
         norm: Literal["bands", "level", "none"] = "bands",
         left: int = 0,
         stride: int = 1,
     ) -> None:
         super().__init__()
-        self.sound_dim, self.width, self.stride = sound_dim, sound_dim - left, stride
+        self.audio_dim, self.width, self.stride = audio_dim, audio_dim - left, stride
         self.by_level = norm == "level"
         self.norm = MaskedBatchNorm(self.width) if norm == "bands" else None
 
-    def forward(self, sound: Tensor, mask: Tensor | None = None) -> Stream:
+    def forward(self, audio: Tensor, mask: Tensor | None = None) -> Stream:
         """Figure, audio column, input. ``ValueError`` for another number of features."""
-        _expect(sound, self.sound_dim, axis=1, name="sound (b, f, t_a)")
-        tokens = rearrange(sound, "b f t -> b t f")
+        _expect(audio, self.audio_dim, axis=1, name="audio (b, f, t_a)")
+        tokens = rearrange(audio, "b f t -> b t f")
         mask = given_mask(mask, tokens)[:, :: self.stride]
         steps = tokens.shape[1]
         tokens = zero_masked(tokens[:, :: self.stride, : self.width], mask)
@@ -119,7 +119,7 @@ class SoundFeatures(nn.Module):
         if self.norm is not None:
             scaled = self.norm(rearrange(tokens, "b t f -> b f t"), mask)
             tokens = zero_masked(rearrange(scaled, "b f t -> b t f"), mask)
-        times = torch.arange(steps, device=sound.device, dtype=sound.dtype) / max(1, steps - 1)
+        times = torch.arange(steps, device=audio.device, dtype=audio.dtype) / max(1, steps - 1)
         return Stream(tokens, mask, times[:: self.stride])
 
 
@@ -136,7 +136,7 @@ def levelled(tokens: Tensor, mask: Tensor) -> Tensor:
     return (heard - mean[:, None, None]) / LEVEL_UNIT_DB
 
 
-class Absent(nn.Module):
+class MissingModality(nn.Module):
     """A modality that a variant does not read: one masked step, whatever comes in."""
 
     def __init__(self, width: int) -> None:
@@ -149,10 +149,10 @@ class Absent(nn.Module):
         return Stream(tokens, tokens[..., 0] > 0, tokens.new_full((1,), 0.5))
 
 
-def step_times(visual: Tensor) -> Tensor:
+def step_times(video: Tensor) -> Tensor:
     """Middles of the video steps as fractions of the window: ``(t_v,)``."""
-    steps = visual.shape[1]
-    return (torch.arange(steps, device=visual.device, dtype=visual.dtype) + 0.5) / steps
+    steps = video.shape[1]
+    return (torch.arange(steps, device=video.device, dtype=video.dtype) + 0.5) / steps
 
 
 def _expect(x: Tensor, size: int, *, axis: int, name: str) -> None:

@@ -1,6 +1,6 @@
 """Figure, step 9: the two vectors become logits; and the baselines' ways to do so.
 
-Shape legend: ``b`` batch, ``d`` token width. ``present`` is bool ``(b, 2)``: sound, visual.
+Shape legend: ``b`` batch, ``d`` token width. ``present`` is bool ``(b, 2)``: audio, video.
 """
 
 import torch
@@ -18,10 +18,10 @@ from avtca.model.streams import (
 
 Own = dict[str, Tensor]
 """Logits of each modality on its own, by the names in :data:`OF`; empty in most variants."""
-OF = {"sound": 0, "visual": 1, "voice": 0, "face": 1, "take": 1}
+OF = {"audio": 0, "video": 1, "voice": 0, "face": 1, "utterance": 1}
 """Which of the two modalities each of them needs, a column of ``present``."""
 LEFT_OUT, EXPERT_DROPOUT = 1 / 3, 0.4
-"""Of :class:`Expert` while training: share of takes without it, dropout of its features."""
+"""Of :class:`Expert` while training: share of samples without it, dropout of its features."""
 
 
 class Sum(nn.Module):
@@ -31,9 +31,9 @@ class Sum(nn.Module):
         super().__init__()
         self.linear = nn.Linear(d, n_labels)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``(b, d)`` twice -> ``(b, n_labels)``."""
-        out: Tensor = self.linear(sound + visual)
+        out: Tensor = self.linear(audio + video)
         return out
 
 
@@ -44,9 +44,9 @@ class Concatenation(nn.Module):
         super().__init__()
         self.linear = nn.Linear(2 * d, n_labels)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``(b, d)`` twice -> ``(b, n_labels)``."""
-        out: Tensor = self.linear(torch.cat((sound, visual), dim=1))
+        out: Tensor = self.linear(torch.cat((audio, video), dim=1))
         return out
 
 
@@ -58,10 +58,10 @@ class Gated(nn.Module):
         self.gate = nn.Linear(2 * d, 2)
         self.linear = nn.Linear(d, n_labels)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``(b, d)`` twice -> ``(b, n_labels)``."""
-        gates = masked_softmax(self.gate(torch.cat((sound, visual), dim=1)), present)
-        out: Tensor = self.linear(gates[:, :1] * sound + gates[:, 1:] * visual)
+        gates = masked_softmax(self.gate(torch.cat((audio, video), dim=1)), present)
+        out: Tensor = self.linear(gates[:, :1] * audio + gates[:, 1:] * video)
         return out
 
 
@@ -69,14 +69,14 @@ class Product(nn.Module):
     """A product of experts (Hinton 2002): the own log-posteriors of what is present, added up.
 
     No parameters; the two vectors are left aside. Needs ``own`` of :class:`AuxiliaryHeads`.
-    ``sound_trust`` is the exponent of the experts that hear.
+    ``audio_weight`` is the exponent of the experts that hear.
     """
 
-    def __init__(self, sound_trust: float = 1.0) -> None:
+    def __init__(self, audio_weight: float = 1.0) -> None:
         super().__init__()
-        self.trust = (sound_trust, 1.0)
+        self.trust = (audio_weight, 1.0)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``own``: ``(b, n_labels)`` each -> ``(b, n_labels)``; zeros where nothing is present."""
         votes = []
         for name, logits in own.items():
@@ -88,14 +88,14 @@ class Product(nn.Module):
 class Late(Product):
     """The same with the gated logits of the two vectors as one more factor."""
 
-    def __init__(self, d: int, n_labels: int, sound_trust: float = 1.0) -> None:
-        super().__init__(sound_trust)
+    def __init__(self, d: int, n_labels: int, audio_weight: float = 1.0) -> None:
+        super().__init__(audio_weight)
         self.joint = Gated(d, n_labels)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``(b, d)`` twice and ``own`` -> ``(b, n_labels)``."""
-        joint: Tensor = self.joint(sound, visual, present, own)
-        return joint + super().forward(sound, visual, present, own)
+        joint: Tensor = self.joint(audio, video, present, own)
+        return joint + super().forward(audio, video, present, own)
 
 
 class MeanPosterior(nn.Module):
@@ -103,36 +103,36 @@ class MeanPosterior(nn.Module):
 
     def __init__(self, d: int, n_labels: int) -> None:
         super().__init__()
-        self.sound, self.visual = nn.Linear(d, n_labels), nn.Linear(d, n_labels)
+        self.audio, self.video = nn.Linear(d, n_labels), nn.Linear(d, n_labels)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """Over the modalities that are present; leaves each one's logits in ``own``."""
-        own["sound"] = self.sound(sound) * present[:, :1]
-        own["visual"] = self.visual(visual) * present[:, 1:]
-        posteriors = torch.stack((own["sound"], own["visual"]), dim=1).softmax(dim=2)
+        own["audio"] = self.audio(audio) * present[:, :1]
+        own["video"] = self.video(video) * present[:, 1:]
+        posteriors = torch.stack((own["audio"], own["video"]), dim=1).softmax(dim=2)
         shares = present / present.sum(dim=1, keepdim=True).clamp(min=1)
         return (posteriors * shares[..., None]).sum(dim=1).clamp(min=1e-7).log()
 
 
-class SoundOnly(nn.Module):
+class AudioOnly(nn.Module):
     """Baseline: the audio vector alone."""
 
     def __init__(self, d: int, n_labels: int) -> None:
         super().__init__()
         self.linear = nn.Linear(d, n_labels)
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``(b, d) -> (b, n_labels)``."""
-        out: Tensor = self.linear(sound)
+        out: Tensor = self.linear(audio)
         return out
 
 
-class VisualOnly(SoundOnly):
+class VideoOnly(AudioOnly):
     """Baseline: the video vector alone."""
 
-    def forward(self, sound: Tensor, visual: Tensor, present: Tensor, own: Own) -> Tensor:
+    def forward(self, audio: Tensor, video: Tensor, present: Tensor, own: Own) -> Tensor:
         """``(b, d) -> (b, n_labels)``."""
-        out: Tensor = self.linear(visual)
+        out: Tensor = self.linear(video)
         return out
 
 
@@ -142,26 +142,26 @@ class AuxiliaryHeads(nn.Module):
     An option of ``best``: a loss on them keeps either modality good on its own.
     """
 
-    def __init__(self, d_sound: int, d_visual: int, n_labels: int, *, dropout: float = 0.0) -> None:
+    def __init__(self, d_audio: int, d_video: int, n_labels: int, *, dropout: float = 0.0) -> None:
         super().__init__()
-        self.pool_sound, self.pool_visual = AttentivePool(d_sound), AttentivePool(d_visual)
+        self.pool_audio, self.pool_video = AttentivePool(d_audio), AttentivePool(d_video)
         self.dropout = nn.Dropout(dropout)
-        self.sound, self.visual = nn.Linear(d_sound, n_labels), nn.Linear(d_visual, n_labels)
+        self.audio, self.video = nn.Linear(d_audio, n_labels), nn.Linear(d_video, n_labels)
 
-    def forward(self, sound: Stream, visual: Stream) -> Own:
+    def forward(self, audio: Stream, video: Stream) -> Own:
         """Zeros for an empty stream."""
-        from_sound = self.sound(self.dropout(self.pool_sound(sound)))
-        from_visual = self.visual(self.dropout(self.pool_visual(visual)))
+        from_audio = self.audio(self.dropout(self.pool_audio(audio)))
+        from_video = self.video(self.dropout(self.pool_video(video)))
         return {
-            "sound": from_sound * sound.present[:, None],
-            "visual": from_visual * visual.present[:, None],
+            "audio": from_audio * audio.present[:, None],
+            "video": from_video * video.present[:, None],
         }
 
 
 class NoAuxiliaryHeads(nn.Module):
     """Most variants have none."""
 
-    def forward(self, sound: Stream, visual: Stream) -> Own:
+    def forward(self, audio: Stream, video: Stream) -> Own:
         """Nothing."""
         return {}
 
@@ -169,7 +169,7 @@ class NoAuxiliaryHeads(nn.Module):
 class Expert(nn.Module):
     """Logits from numbers about a whole window: batch norm, dropout, linear.
 
-    While training it is left out of every third take, so that the others learn to do without:
+    While training it is left out of every third sample, so that the others learn to do without:
     zeros, which say nothing in a product of experts.
     """
 
@@ -187,10 +187,10 @@ class Expert(nn.Module):
         return out
 
 
-class TakeExpert(Expert):
-    """An :class:`Expert` of what is said of a whole take.
+class UtteranceHead(Expert):
+    """An :class:`Expert` of what is said of a whole sample.
 
-    An option of ``best``. It reads the last ``n_features`` of ``visual (b, t_v, f)``, their mean
+    An option of ``best``. It reads the last ``n_features`` of ``video (b, t_v, f)``, their mean
     over real steps.
     """
 
@@ -198,16 +198,16 @@ class TakeExpert(Expert):
         super().__init__(n_features, n_labels)
         self.n_features = n_features
 
-    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Own:  # type: ignore[override]
-        """``{"take": (b, n_labels)}``, zeros where no step is real."""
-        mask = given_mask(mask, visual)
-        features = zero_masked(visual[..., -self.n_features :], mask)
-        return {"take": super().forward(mean(features, mask), mask.any(dim=1, keepdim=True))}
+    def forward(self, video: Tensor, mask: Tensor | None = None) -> Own:  # type: ignore[override]
+        """``{"sample": (b, n_labels)}``, zeros where no step is real."""
+        mask = given_mask(mask, video)
+        features = zero_masked(video[..., -self.n_features :], mask)
+        return {"utterance": super().forward(mean(features, mask), mask.any(dim=1, keepdim=True))}
 
 
-class NoTakeExpert(nn.Module):
+class NoUtteranceHead(nn.Module):
     """Most networks have none."""
 
-    def forward(self, visual: Tensor, mask: Tensor | None = None) -> Own:
+    def forward(self, video: Tensor, mask: Tensor | None = None) -> Own:
         """Nothing."""
         return {}

@@ -1,4 +1,4 @@
-"""Whose takes are behind a network's weights, also by way of the weights that it started from."""
+"""Whose samples are behind a network's weights, also by way of the weights that it started from."""
 
 import re
 from collections.abc import Iterable
@@ -7,10 +7,10 @@ from avtca.model.config import Card
 
 SIDES = ("train", "validation")
 NAMELESS = ("", "unknown")
-"""Speakers of takes of whom nobody was named."""
+"""Speakers of samples of whom nobody was named."""
 
 
-def people_behind(card: Card, *, choosing: bool = True) -> dict[str, list[str]]:
+def training_speakers(card: Card, *, choosing: bool = True) -> dict[str, list[str]]:
     """Corpus -> speakers who were trained on or chose the weights, or those these started from.
 
     Without ``choosing``, validation people of the network's own training do not count.
@@ -31,7 +31,7 @@ def _own(card: Card, choosing: bool) -> set[str]:
     return {who for side in sides for who in (card.provenance.get(side) or {}).get("speakers", ())}
 
 
-def words_behind(card: Card) -> str:
+def lineage_text(card: Card) -> str:
     """What is said in words of the data behind the weights, as a packaged model does."""
     start = (card.provenance.get("provenance") or {}).get("start") or {}
     return "; ".join(filter(None, (card.provenance.get("data", ""), start.get("data", ""))))
@@ -40,19 +40,19 @@ def words_behind(card: Card) -> str:
 def trained_on(
     card: Card, corpus: str, speakers: Iterable[str], *, choosing: bool = True
 ) -> frozenset[str]:
-    """Those of a corpus's ``speakers`` who are behind the weights; see :func:`people_behind`.
+    """Those of a corpus's ``speakers`` who are behind the weights; see :func:`training_speakers`.
 
     Everybody, where words name the corpus; of people without a name nothing is known
     (:func:`unchecked`).
     """
-    if corpus in re.sub("[^a-z0-9]", "", words_behind(card).lower()):
+    if corpus in re.sub("[^a-z0-9]", "", lineage_text(card).lower()):
         return frozenset(speakers)
-    behind = people_behind(card, choosing=choosing).get(corpus, ())
+    behind = training_speakers(card, choosing=choosing).get(corpus, ())
     return frozenset({*behind} & {*speakers}).difference(NAMELESS)
 
 
 def unchecked(card: Card, corpus: str) -> str:
     """What to say where nobody knows who of such a corpus was trained on; else empty."""
-    if {*people_behind(card).get(corpus, ())}.isdisjoint(NAMELESS):
+    if {*training_speakers(card).get(corpus, ())}.isdisjoint(NAMELESS):
         return ""
     return "the training names no people: whether these had a part in it could not be checked"

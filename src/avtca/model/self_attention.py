@@ -55,19 +55,19 @@ class SelfAttention(nn.Module):
 class SelfAttentions(nn.Module):
     """Step 6: one module for each branch, its output added to its own stream."""
 
-    def __init__(self, sound: SelfAttention, visual: SelfAttention) -> None:
+    def __init__(self, audio: SelfAttention, video: SelfAttention) -> None:
         super().__init__()
-        self.sound, self.visual = sound, visual
+        self.audio, self.video = audio, video
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Both branches see the other as it was before this step."""
-        to_sound, weights_sound = self.sound(sound, visual)
-        to_visual, weights_visual = self.visual(visual, sound)
-        keep_map(maps, "self_attention.sound", weights_sound, sound, sound)
-        keep_map(maps, "self_attention.visual", weights_visual, visual, visual)
+        to_audio, weights_audio = self.audio(audio, video)
+        to_video, weights_video = self.video(video, audio)
+        keep_map(maps, "self_attention.audio", weights_audio, audio, audio)
+        keep_map(maps, "self_attention.video", weights_video, video, video)
         return (
-            sound.with_tokens(sound.tokens + to_sound),
-            visual.with_tokens(visual.tokens + to_visual),
+            audio.with_tokens(audio.tokens + to_audio),
+            video.with_tokens(video.tokens + to_video),
         )
 
 
@@ -78,10 +78,10 @@ class SharedSelfAttention(nn.Module):
         super().__init__()
         self.attention = MultiHeadAttention(d, d, d, d, heads=heads, bias=True, dropout=dropout)
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Each stream's tokens replaced by what it saw in itself."""
         out = []
-        for name, own in (("sound", sound), ("visual", visual)):
+        for name, own in (("audio", audio), ("video", video)):
             tokens, weights = self.attention(own.tokens, own.tokens, own.tokens, own.mask)
             keep_map(maps, f"self_attention.{name}", weights, own, own)
             out.append(own.with_tokens(tokens))

@@ -11,13 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avtca.clipspec import ClipSpec
 from avtca.model import head, pooling
-from avtca.model.audio_statistics import NoVoiceExpert, VoiceExpert
+from avtca.model.audio_statistics import AudioStatisticsHead, NoAudioStatisticsHead
 from avtca.model.avtca import AVTCA
 from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttentions
 from avtca.model.export import example_inputs
-from avtca.model.frontends import Absent, SoundFeatures, VisualFeatures
+from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures
 from avtca.model.inverted_residual import InvertedResidualUnit
 from avtca.model.local_features import LocalFeatureExtractor
 from avtca.model.positions import TimeEncoding
@@ -31,14 +31,14 @@ from avtca.model.transformer_block import (
     TransformerBlocks,
 )
 from avtca.model.variants import build_model
-from avtca.model.video_statistics import FaceExpert, NoFaceExpert
+from avtca.model.video_statistics import NoVideoStatisticsHead, VideoStatisticsHead
 
 PAPER_SIZES = ClipSpec(labels=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "?"))
 """The released input: 15 RGB crops of 224 px and 10 MFCCs over 3.6 s, eight emotions."""
 
 SOURCES: dict[type[nn.Module], str] = {
-    VisualFeatures: "in place of steps 1-3",
-    SoundFeatures: "audio input",
+    VideoFeatures: "in place of steps 1-3",
+    AudioFeatures: "audio input",
     ChannelSpatialAttention: "figure, step 2: channel x spatial attention",
     LocalFeatureExtractor: "figure, step 2: local feature extractor",
     TransformerBlocks: "figure, step 4: transformer block, added",
@@ -50,26 +50,26 @@ SOURCES: dict[type[nn.Module], str] = {
     SpectralConv: "ours, for step 1: convolution over time and frequency",
     TimeEncoding: "ours: sinusoids of each token's time",
     head.AuxiliaryHeads: "ours: each modality on its own",
-    head.TakeExpert: "ours: what is said of a whole take, an expert of its own",
-    FaceExpert: "ours: statistics of the face features, an expert of its own",
-    VoiceExpert: "ours: statistics of pitch, loudness and spectrum, an expert of its own",
+    head.UtteranceHead: "ours: what is said of a whole sample, an expert of its own",
+    VideoStatisticsHead: "ours: statistics of the face features, an expert of its own",
+    AudioStatisticsHead: "ours: statistics of pitch, loudness and spectrum, an expert of its own",
     head.Sum: "figure, step 9: sum, fully connected",
     head.Concatenation: "released code, for step 9: concatenation, fully connected",
     head.Gated: "ours, for step 9: gated sum, fully connected",
     head.Late: "ours, for step 9: gated sum plus each modality's log-posterior",
     head.Product: "ours, for step 9: product of the experts",
     head.MeanPosterior: "baseline, for step 9: mean of two posteriors",
-    head.SoundOnly: "baseline: fully connected",
-    head.VisualOnly: "baseline: fully connected",
+    head.AudioOnly: "baseline: fully connected",
+    head.VideoOnly: "baseline: fully connected",
     pooling.MaxPool: "figure, step 8: max pool over time",
     pooling.MeanPool: "released code, for step 8: mean over time",
     pooling.AttentivePool: "ours, for step 8: learned weights over time",
 }
 _PLACES = {
-    "visual_before": "figure, step 3: [conv 3, BN, ReLU] x2",
-    "sound_before": "figure, step 1: [conv 3, BN, ReLU, max pool] x2",
-    "visual_after": "figure, step 5: [conv 3, BN, ReLU] x2",
-    "sound_after": "figure, step 5: [conv 3, BN, ReLU, max pool] x2",
+    "video_before": "figure, step 3: [conv 3, BN, ReLU] x2",
+    "audio_before": "figure, step 1: [conv 3, BN, ReLU, max pool] x2",
+    "video_after": "figure, step 5: [conv 3, BN, ReLU] x2",
+    "audio_after": "figure, step 5: [conv 3, BN, ReLU, max pool] x2",
     "stem": "figure, step 1: conv 3x3 + max pool",
     "stages": "figure, step 3: inverted residual block",
     "project": "EfficientFace: conv 1x1",
@@ -78,11 +78,11 @@ _SILENT = (
     nn.Identity,
     nn.Dropout,
     PassThrough,
-    Absent,
+    MissingModality,
     head.NoAuxiliaryHeads,
-    head.NoTakeExpert,
-    NoVoiceExpert,
-    NoFaceExpert,
+    head.NoUtteranceHead,
+    NoAudioStatisticsHead,
+    NoVideoStatisticsHead,
 )
 
 

@@ -52,19 +52,19 @@ class TransformerBlock(nn.Module):
 class TransformerBlocks(nn.Module):
     """Step 4: a transformer block for each branch, its output added to its own stream."""
 
-    def __init__(self, sound: TransformerBlock, visual: TransformerBlock) -> None:
+    def __init__(self, audio: TransformerBlock, video: TransformerBlock) -> None:
         super().__init__()
-        self.sound, self.visual = sound, visual
+        self.audio, self.video = audio, video
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Both branches see the other as it was before this step."""
-        to_sound, weights_sound = self.sound(sound, visual)
-        to_visual, weights_visual = self.visual(visual, sound)
-        keep_map(maps, "transformer.sound", weights_sound, sound, visual)
-        keep_map(maps, "transformer.visual", weights_visual, visual, sound)
+        to_audio, weights_audio = self.audio(audio, video)
+        to_video, weights_video = self.video(video, audio)
+        keep_map(maps, "transformer.audio", weights_audio, audio, video)
+        keep_map(maps, "transformer.video", weights_video, video, audio)
         return (
-            sound.with_tokens(sound.tokens + to_sound),
-            visual.with_tokens(visual.tokens + to_visual),
+            audio.with_tokens(audio.tokens + to_audio),
+            video.with_tokens(video.tokens + to_video),
         )
 
 
@@ -75,18 +75,18 @@ class LateTransformer(nn.Module):
     as in the parent's training with zeroed inputs): the other's content would be lost otherwise.
     """
 
-    def __init__(self, sound: TransformerBlock, visual: TransformerBlock) -> None:
+    def __init__(self, audio: TransformerBlock, video: TransformerBlock) -> None:
         super().__init__()
-        self.sound, self.visual = sound, visual
+        self.audio, self.video = audio, video
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Audio's tokens made from the video's, and the reverse."""
-        asks_sound, asks_visual = asking(sound), asking(visual)
-        to_sound, weights_sound = self.sound(asks_sound, visual)
-        to_visual, weights_visual = self.visual(asks_visual, sound)
-        keep_map(maps, "late_transformer.sound", weights_sound, asks_sound, visual)
-        keep_map(maps, "late_transformer.visual", weights_visual, asks_visual, sound)
-        return asks_sound.with_tokens(to_sound), asks_visual.with_tokens(to_visual)
+        asks_audio, asks_video = asking(audio), asking(video)
+        to_audio, weights_audio = self.audio(asks_audio, video)
+        to_video, weights_video = self.video(asks_video, audio)
+        keep_map(maps, "late_transformer.audio", weights_audio, asks_audio, video)
+        keep_map(maps, "late_transformer.video", weights_video, asks_video, audio)
+        return asks_audio.with_tokens(to_audio), asks_video.with_tokens(to_video)
 
 
 class IntermediateAttention(nn.Module):
@@ -96,29 +96,29 @@ class IntermediateAttention(nn.Module):
     over those steps. A stream whose other is empty stays as it is.
     """
 
-    def __init__(self, d_sound: int, d_visual: int, *, heads: int) -> None:
+    def __init__(self, d_audio: int, d_video: int, *, heads: int) -> None:
         super().__init__()
-        self.sound = AttentionWeights(d_sound, d_visual, d_sound, heads=heads)
-        self.visual = AttentionWeights(d_visual, d_sound, d_visual, heads=heads)
+        self.audio = AttentionWeights(d_audio, d_video, d_audio, heads=heads)
+        self.video = AttentionWeights(d_video, d_audio, d_video, heads=heads)
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Both streams scaled, shapes kept."""
-        from_sound = self.sound(sound.tokens, visual.tokens, visual.mask)
-        from_visual = self.visual(visual.tokens, sound.tokens, sound.mask)
-        keep_map(maps, "intermediate_attention.sound", from_sound, sound, visual)
-        keep_map(maps, "intermediate_attention.visual", from_visual, visual, sound)
+        from_audio = self.audio(audio.tokens, video.tokens, video.mask)
+        from_video = self.video(video.tokens, audio.tokens, audio.mask)
+        keep_map(maps, "intermediate_attention.audio", from_audio, audio, video)
+        keep_map(maps, "intermediate_attention.video", from_video, video, audio)
         return (
-            sound.with_tokens(sound.tokens * _received(from_visual, visual)),
-            visual.with_tokens(visual.tokens * _received(from_sound, sound)),
+            audio.with_tokens(audio.tokens * _received(from_video, video)),
+            video.with_tokens(video.tokens * _received(from_audio, audio)),
         )
 
 
 class PassThrough(nn.Module):
     """Nothing happens: the place of a box that a variant leaves out."""
 
-    def forward(self, sound: Stream, visual: Stream, maps: Maps) -> tuple[Stream, Stream]:
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
         """Both streams as they are."""
-        return sound, visual
+        return audio, video
 
 
 def asking(stream: Stream) -> Stream:

@@ -13,11 +13,11 @@ from torch import nn
 from avtca.clipspec import PITCH_ROWS
 from avtca.errors import ConfigError
 from avtca.model import head, pooling
-from avtca.model.audio_statistics import NoVoiceExpert, VoiceExpert
+from avtca.model.audio_statistics import AudioStatisticsHead, NoAudioStatisticsHead
 from avtca.model.avtca import AVTCA, Boxes
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
-from avtca.model.frontends import Absent, SoundFeatures, VisualFeatures, VisualPixels
+from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures, VideoPixels
 from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
 from avtca.model.temporal_conv import SpectralConv, temporal_convs
@@ -28,8 +28,8 @@ from avtca.model.transformer_block import (
     TransformerBlock,
     TransformerBlocks,
 )
-from avtca.model.video_statistics import FaceExpert, NoFaceExpert
-from avtca.model.video_trunk import VisualTrunk
+from avtca.model.video_statistics import NoVideoStatisticsHead, VideoStatisticsHead
+from avtca.model.video_trunk import VideoTrunk
 
 RELEASED_TRUNK = {"units": (4, 8, 4), "attention_after": "stage2", "local_kind": "depthwise"}
 """EfficientFace, as the released code has it."""
@@ -50,7 +50,7 @@ class Variant:
     source: str
     intermediate: Literal["transformer", "attention", "none"] = "none"
     late: Literal["self_cross", "shared_self", "transformer", "none"] = "none"
-    streams: Literal["both", "sound", "visual"] = "both"
+    streams: Literal["both", "audio", "video"] = "both"
     released_convs: bool = False
     trunk: dict[str, Any] = field(default_factory=lambda: dict(FIGURE_TRUNK))
     heads: int = 4
@@ -59,8 +59,8 @@ class Variant:
     pooling: Literal["max", "mean", "attentive"] = "max"
     fusion: Literal["sum", "concatenation", "gated", "late", "product", "mean_posterior"] = "sum"
     auxiliary: bool = False
-    sound_front: Literal["conv1d", "conv2d"] = "conv1d"
-    sound_norm: Literal["bands", "level", "none"] = "bands"
+    audio_frontend: Literal["conv1d", "conv2d"] = "conv1d"
+    audio_norm: Literal["bands", "level", "none"] = "bands"
 
 
 _FIGURE = Variant(
@@ -73,7 +73,7 @@ _PARENT = Variant(
     summary="",
     source="Chumachenko et al. 2022, released code",
     released_convs=True,
-    sound_norm="none",
+    audio_norm="none",
     trunk=dict(RELEASED_TRUNK),
     heads=1,
     pooling="mean",
@@ -90,7 +90,7 @@ def _without(part: str, words: str) -> Variant:
     return replace(
         _FIGURE,
         summary=f"figure without {words}",
-        source="AVT-CA, ablation of the visual parts",
+        source="AVT-CA, ablation of the video parts",
         trunk={**FIGURE_TRUNK, part: False},
     )
 
@@ -121,8 +121,8 @@ VARIANTS: dict[str, Variant] = {
     "no_channel": _without("channel", "channel attention"),
     "no_spatial": _without("spatial", "spatial attention"),
     "no_local": _without("local", "the local feature extractor"),
-    "audio_only": replace(_BASELINE, summary="audio branch alone", streams="sound"),
-    "video_only": replace(_BASELINE, summary="video branch alone", streams="visual"),
+    "audio_only": replace(_BASELINE, summary="audio branch alone", streams="audio"),
+    "video_only": replace(_BASELINE, summary="video branch alone", streams="video"),
     "concatenation": replace(
         _BASELINE, summary="pooled features side by side", fusion="concatenation"
     ),
@@ -135,7 +135,7 @@ VARIANTS: dict[str, Variant] = {
         source="ours",
         fusion="product",
         auxiliary=True,
-        sound_norm="level",
+        audio_norm="level",
     ),
 }
 """Variants by name."""
@@ -148,8 +148,8 @@ _OPTIONS = (
     "pooling",
     "fusion",
     "auxiliary",
-    "sound_front",
-    "sound_norm",
+    "audio_frontend",
+    "audio_norm",
 )
 
 
@@ -182,44 +182,44 @@ def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -
 def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
     """One part for each box of the figure."""
     _check(name, choice, config)
-    v_before, v_after = _halves(config.visual_widths)
-    a_before, a_after = _halves(config.sound_widths)
+    v_before, v_after = _halves(config.video_widths)
+    a_before, a_after = _halves(config.audio_widths)
     d_v, d_a, d = v_before[-1], a_before[-1], v_after[-1]
-    hears, sees = choice.streams != "visual", choice.streams != "sound"
+    hears, sees = choice.streams != "video", choice.streams != "audio"
     old = choice.released_convs
     padding: Literal["same", "valid"] = "valid" if old else "same"
     pool: Literal["slide", "halve"] = "slide" if old else "halve"
-    visual_front = _visual_front(choice, config) if sees else Absent(d)
-    sound_front = _sound_front(choice, config) if hears else Absent(d)
+    video_frontend = _video_frontend(choice, config) if sees else MissingModality(d)
+    audio_frontend = _audio_frontend(choice, config) if hears else MissingModality(d)
     nothing = nn.Identity()
     if not hears:
-        sound_before: nn.Module = nothing
-    elif choice.sound_front == "conv2d":
-        sound_before = SpectralConv(sound_front.width, d_a)
+        audio_before: nn.Module = nothing
+    elif choice.audio_frontend == "conv2d":
+        audio_before = SpectralConv(audio_frontend.width, d_a)
     else:
-        sound_before = temporal_convs(
-            sound_front.width, a_before, padding=padding, pool=pool, bias=old
+        audio_before = temporal_convs(
+            audio_frontend.width, a_before, padding=padding, pool=pool, bias=old
         )
     return Boxes(
-        visual_front=visual_front,
-        sound_front=sound_front,
-        visual_before=temporal_convs(visual_front.width, v_before, bias=old) if sees else nothing,
-        sound_before=sound_before,
+        video_frontend=video_frontend,
+        audio_frontend=audio_frontend,
+        video_before=temporal_convs(video_frontend.width, v_before, bias=old) if sees else nothing,
+        audio_before=audio_before,
         auxiliary=_auxiliary(choice, config, (d_a, d_v), d),
-        voice_expert=_voice_expert(choice, config),
-        face_expert=_face_expert(config),
-        take_expert=_take_expert(config),
-        visual_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
-        sound_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
+        audio_statistics=_audio_statistics(choice, config),
+        video_statistics=_video_statistics(config),
+        utterance_head=_utterance_head(config),
+        video_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
+        audio_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
         transformer=_intermediate(choice, config, d_a, d_v),
-        visual_after=temporal_convs(d_v, v_after, bias=old) if sees else nothing,
-        sound_after=temporal_convs(d_a, a_after, padding=padding, pool=pool, bias=old)
+        video_after=temporal_convs(d_v, v_after, bias=old) if sees else nothing,
+        audio_after=temporal_convs(d_a, a_after, padding=padding, pool=pool, bias=old)
         if hears
         else nothing,
         self_attention=_self_attention(choice, config, d),
         cross_attention=_cross_attention(choice, config, d),
-        visual_pool=pooling.pooling(choice.pooling if sees else "max", d),
-        sound_pool=pooling.pooling(choice.pooling if hears else "max", d),
+        video_pool=pooling.pooling(choice.pooling if sees else "max", d),
+        audio_pool=pooling.pooling(choice.pooling if hears else "max", d),
         head=_head(choice, config, d),
     )
 
@@ -232,61 +232,61 @@ def _auxiliary(choice: Variant, config: ModelConfig, before: tuple[int, int], d:
     return head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
 
 
-def _voice_expert(choice: Variant, config: ModelConfig) -> nn.Module:
+def _audio_statistics(choice: Variant, config: ModelConfig) -> nn.Module:
     if not config.pitch:
-        return NoVoiceExpert()
-    by_level = choice.sound_norm == "level"
-    return VoiceExpert(config.sound_dim, config.n_labels, by_level=by_level)
+        return NoAudioStatisticsHead()
+    by_level = choice.audio_norm == "level"
+    return AudioStatisticsHead(config.audio_dim, config.n_labels, by_level=by_level)
 
 
-def _face_expert(config: ModelConfig) -> nn.Module:
-    if not config.face_parts:
-        return NoFaceExpert()
-    return FaceExpert(
-        config.visual_dim - config.take_features,
+def _video_statistics(config: ModelConfig) -> nn.Module:
+    if not config.n_segments:
+        return NoVideoStatisticsHead()
+    return VideoStatisticsHead(
+        config.video_dim - config.utterance_features,
         config.n_labels,
-        parts=config.face_parts,
+        parts=config.n_segments,
         probabilities=config.probabilities,
     )
 
 
-def _take_expert(config: ModelConfig) -> nn.Module:
-    if not config.take_features:
-        return head.NoTakeExpert()
-    return head.TakeExpert(config.take_features, config.n_labels)
+def _utterance_head(config: ModelConfig) -> nn.Module:
+    if not config.utterance_features:
+        return head.NoUtteranceHead()
+    return head.UtteranceHead(config.utterance_features, config.n_labels)
 
 
 def _check(name: str, choice: Variant, config: ModelConfig) -> None:
-    asked = f"build the network {name!r}"
-    _, d_v = 0, config.visual_widths[len(config.visual_widths) // 2 - 1]
-    d_a, d = config.sound_widths[len(config.sound_widths) // 2 - 1], config.sound_widths[-1]
+    action = f"build the network {name!r}"
+    _, d_v = 0, config.video_widths[len(config.video_widths) // 2 - 1]
+    d_a, d = config.audio_widths[len(config.audio_widths) // 2 - 1], config.audio_widths[-1]
     if choice.heads < 1 or any(width % choice.heads for width in (d_v, d_a, d)):
         raise ConfigError(
-            asked,
+            action,
             f"{choice.heads} heads for tokens {d_v}, {d_a} and {d} wide",
             "give heads that divide the widths",
         )
-    if name.startswith("no_") and config.visual != "pixels":
+    if name.startswith("no_") and config.video != "pixels":
         raise ConfigError(
-            asked, "it takes away a part of the pixel front end", "give visual='pixels'"
+            action, "it takes away a part of the pixel front end", "give video='pixels'"
         )
     if choice.auxiliary and choice.streams != "both":
-        raise ConfigError(asked, "auxiliary heads on a single branch", "leave auxiliary out")
+        raise ConfigError(action, "auxiliary heads on a single branch", "leave auxiliary out")
     experts = choice.fusion in ("late", "product")
     if experts and not choice.auxiliary:
         found = f"fusion {choice.fusion!r} without auxiliary heads"
-        raise ConfigError(asked, found, "give auxiliary=True")
-    if config.take_features and not experts:
+        raise ConfigError(action, found, "give auxiliary=True")
+    if config.utterance_features and not experts:
         raise ConfigError(
-            asked,
-            f"{config.take_features} features of whole takes without a product of experts",
-            "give take_features=0",
+            action,
+            f"{config.utterance_features} features of whole samples without a product of experts",
+            "give utterance_features=0",
         )
-    if config.face_parts and not experts:
-        found = f"face_parts {config.face_parts} without a product of experts"
-        raise ConfigError(asked, found, "give face_parts=0")
+    if config.n_segments and not experts:
+        found = f"n_segments {config.n_segments} without a product of experts"
+        raise ConfigError(action, found, "give n_segments=0")
     if config.pitch and not experts:
-        raise ConfigError(asked, "pitch without a product of experts", "give sound='logmel'")
+        raise ConfigError(action, "pitch without a product of experts", "give audio='logmel'")
 
 
 def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
@@ -294,28 +294,28 @@ def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     return widths[:middle], widths[middle:]
 
 
-def _sound_front(choice: Variant, config: ModelConfig) -> SoundFeatures:
+def _audio_frontend(choice: Variant, config: ModelConfig) -> AudioFeatures:
     left = PITCH_ROWS if config.pitch else 0
-    return SoundFeatures(
-        config.sound_dim, norm=choice.sound_norm, left=left, stride=config.sound_stride
+    return AudioFeatures(
+        config.audio_dim, norm=choice.audio_norm, left=left, stride=config.audio_stride
     )
 
 
-def _visual_front(choice: Variant, config: ModelConfig) -> VisualPixels | VisualFeatures:
-    if config.visual == "features":
-        return VisualFeatures(
-            config.visual_dim,
-            config.visual_widths[0],
+def _video_frontend(choice: Variant, config: ModelConfig) -> VideoPixels | VideoFeatures:
+    if config.video == "features":
+        return VideoFeatures(
+            config.video_dim,
+            config.video_widths[0],
             probabilities=config.probabilities,
-            take_features=config.take_features,
+            utterance_features=config.utterance_features,
         )
     sizes = {**choice.trunk, **config.trunk, "channels": config.channels}
     if "units" in sizes:
         sizes["units"] = tuple(sizes["units"])
     try:
-        return VisualPixels(VisualTrunk(**sizes))
+        return VideoPixels(VideoTrunk(**sizes))
     except TypeError as error:
-        raise ConfigError("build the visual trunk", str(error), "correct trunk") from None
+        raise ConfigError("build the video trunk", str(error), "correct trunk") from None
 
 
 def _intermediate(choice: Variant, config: ModelConfig, d_a: int, d_v: int) -> nn.Module:
@@ -370,12 +370,12 @@ def _head(choice: Variant, config: ModelConfig, d: int) -> nn.Module:
         "gated": head.Gated,
         "mean_posterior": head.MeanPosterior,
     }
-    if choice.streams == "sound":
-        return head.SoundOnly(d, config.n_labels)
-    if choice.streams == "visual":
-        return head.VisualOnly(d, config.n_labels)
+    if choice.streams == "audio":
+        return head.AudioOnly(d, config.n_labels)
+    if choice.streams == "video":
+        return head.VideoOnly(d, config.n_labels)
     if choice.fusion == "product":
-        return head.Product(config.sound_trust)
+        return head.Product(config.audio_weight)
     if choice.fusion == "late":
-        return head.Late(d, config.n_labels, config.sound_trust)
+        return head.Late(d, config.n_labels, config.audio_weight)
     return kinds[choice.fusion](d, config.n_labels)

@@ -17,7 +17,7 @@ STAGE_CHANNELS = (116, 232, 464)
 """Widths of the inverted residual stages 2, 3 and 4 of EfficientFace (ShuffleNet-V2 1x)."""
 
 
-class VisualTrunk(nn.Module):
+class VideoTrunk(nn.Module):
     """Face crops to vectors: ``(b, c, h, w)`` -> ``(b, width)``, values of the crop 0..1.
 
     Args:
@@ -29,7 +29,7 @@ class VisualTrunk(nn.Module):
         stem_stride: 2 as published; 1 for small crops (48 px), which then keep the map sizes
             that 96 px have.
         width: length of the vector.
-        channel, spatial, local: the paper's visual ablations.
+        channel, spatial, local: the paper's video ablations.
         local_kind: the local feature extractor's convolutions: with 1x1 ones between, or depthwise
             alone as published.
         reduction: channels over hidden channels in the attention; 4 gives the stem's 29 the seven

@@ -63,7 +63,7 @@ def reliability_figure(result: Mapping[str, Any]) -> Figure:
 
 
 def abstention_figure(result: Mapping[str, Any]) -> Figure:
-    """Accuracy of the takes that are answered when the least sure are left out."""
+    """Accuracy of the samples that are answered when the least sure are left out."""
     curve = result["abstention"]
     figure = Figure(figsize=(6, 3.6), layout="tight")
     axes = figure.subplots()
@@ -75,7 +75,7 @@ def abstention_figure(result: Mapping[str, Any]) -> Figure:
                 f"aim {one['wanted']:.0%}", (one["answered"], one["accuracy"]),
                 textcoords="offset points", xytext=(6, (6, -14)[nth % 2]), fontsize=9, color=SOFT,
             )  # fmt: skip
-    axes.set_xlabel("share of takes answered")
+    axes.set_xlabel("share of samples answered")
     axes.set_ylabel("accuracy of those")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(min(0.5, *curve["accuracy"]), 1.02)
@@ -118,18 +118,18 @@ def page(result: Mapping[str, Any]) -> str:
     target = result["split"].get("target", "label")
     truth = "" if target == "label" else f"; truth: {target}"
     lead = (
-        f"{result['variant']}, {result['takes']} takes of {result['speakers']} people, "
+        f"{result['variant']}, {result['samples']} samples of {result['speakers']} people, "
         f"{result['networks']} network{'s' if result['networks'] > 1 else ''}; "
         f"split {result['split'].get('folds', 'whole corpus')}{truth}. Intervals: 95 %, "
         "bootstrap over people."
     )
-    parts = [mark_note(result["split"]["mark"])]
+    parts = [caveat_note(result["split"]["caveat"])]
     if "left_out" in result:
         gone = result["left_out"]
         parts.append(note(f"Left out: {', '.join(gone['what'])}: {gone['why']}.", "warn"))
     parts.append(section("Figures", _figures(metrics)))
     if "intended" in result:
-        against = f"Against the corpus's own label, {result['intended']['takes']} takes"
+        against = f"Against the corpus's own label, {result['intended']['samples']} samples"
         parts.append(section(against, _figures(result["intended"])))
     if "confusion" in metrics:
         per = metrics["per_class"]
@@ -138,7 +138,7 @@ def page(result: Mapping[str, Any]) -> str:
              f"{per['support'][i]:g}")
             for i, label in enumerate(result["labels"])
         ]  # fmt: skip
-        head = ("label", "precision", "recall", "F1", "takes")
+        head = ("label", "precision", "recall", "F1", "samples")
         picture = image(confusion_figure(result), "confusion matrix")
         parts.append(section("Labels", table(head, rows) + picture))
     if "multilabel" in result:
@@ -149,9 +149,9 @@ def page(result: Mapping[str, Any]) -> str:
     )
     parts += [_raters(result["raters"])] if result.get("raters") else []
     parts += [_calibration(result)] if "calibration" in result else []
-    parts += [_own_takes(result)] if "own_takes" in result else []
+    parts += [_own_samples(result)] if "own_samples" in result else []
     for column, values in result["groups"].items():
-        bars = [(f"{name} ({one['takes']})", one["uar"]) for name, one in values.items()]
+        bars = [(f"{name} ({one['samples']})", one["uar"]) for name, one in values.items()]
         parts.append(section(f"By {column}", image(bars_figure(bars, "uar"), f"by {column}")))
     title = f"Evaluation of {result['name']}"
     return (
@@ -170,11 +170,11 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     return table(("metric", "%", "interval"), rows)
 
 
-def mark_note(mark: str) -> str:
+def caveat_note(caveat: str) -> str:
     """What must be said of a split: red for a leak or made people, a note for the rest."""
-    if mark in ("", "clean", "whole corpus"):
+    if caveat in ("", "clean", "whole corpus"):
         return ""
-    return note(mark, "bad" if "LEAK" in mark or "SYNTHETIC" in mark else "warn")
+    return note(caveat, "bad" if "LEAK" in caveat or "SYNTHETIC" in caveat else "warn")
 
 
 def note(text: str, kind: str = "") -> str:
@@ -216,36 +216,36 @@ def _calibration(result: Mapping[str, Any]) -> str:
     return out + section("Abstention", image(abstention_figure(result), "abstention"))
 
 
-def _own_takes(result: Mapping[str, Any]) -> str:
+def _own_samples(result: Mapping[str, Any]) -> str:
     cases = (
-        ("each take by itself", result["metrics"]),
-        ("standardised over the person's takes", result["own_takes"]["standardised"]),
+        ("each sample by itself", result["metrics"]),
+        ("standardised over the person's samples", result["own_samples"]["standardised"]),
     )
     rows = [(name, *_percent(one["accuracy"]), *_percent(one["uar"])) for name, one in cases]
     note = (
         "Answers brought to the level and spread of other people's, without a label; the fewest "
-        f"takes of one person: {result['own_takes']['least']}. Assumes that everybody shows the "
+        f"samples of one person: {result['own_samples']['least']}. Assumes that everybody shows the "
         "emotions in about the same shares."
     )
     head = ("answers", "accuracy, %", "interval", "UAR, %", "interval")
     body = f"<p class=note>{note}</p>" + table(head, rows)
-    return section("If all of a person's takes are known first", body)
+    return section("If all of a person's samples are known first", body)
 
 
 def _raters(values: Mapping[str, Any]) -> str:
     rows = [
-        (given, str(one["takes"]),
+        (given, str(one["samples"]),
          *(f"{100 * one[key]:.1f}" for key in ("one_rater", "majority", "network")))
         for given, one in values.items()
     ]  # fmt: skip
-    head = ("raters were given", "takes", "one rater, %", "majority of raters, %", "network, %")
+    head = ("raters were given", "samples", "one rater, %", "majority of raters, %", "network, %")
     said = "How often the corpus's own label is named."
     voted = [
         (given, str(one["voted"]),
          "" if one["network_as_voted"] is None else f"{100 * one['network_as_voted']:.1f}")
         for given, one in values.items()
     ]  # fmt: skip
-    again = ("raters were given", "takes with one most frequent vote", "network names it, %")
+    again = ("raters were given", "samples with one most frequent vote", "network names it, %")
     return section("Beside people", note(said) + table(head, rows) + table(again, voted))
 
 
@@ -255,7 +255,7 @@ def _multilabel(values: Mapping[str, Any]) -> str:
                   for key in ("weighted_accuracy", "f1", "weighted_f1")), str(one["support"]))
         for label, one in values["per_class"].items()
     ]  # fmt: skip
-    return table(("label", "weighted accuracy", "F1", "weighted F1", "takes"), rows)
+    return table(("label", "weighted accuracy", "F1", "weighted F1", "samples"), rows)
 
 
 def numbers(interval: Sequence[float | None]) -> tuple[float, float, float]:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from avtca.plots.evaluation import (
     METRIC_NAMES,
+    caveat_note,
     image,
-    mark_note,
     numbers,
     plain,
     section,
@@ -23,16 +23,16 @@ from avtca.plots.recognition_html import STYLE
 LINES = ("#2b6cb0", "#ee8434", "#6b8f3c", "#7a5aa6", "#c8443f", "#4c9f9f", "#5f6c7b", "#b5838d")
 TITLES = {
     "modality": "A modality taken away",
-    "noise": "Pink noise on the sound",
-    "reverberation": "The sound in a room",
-    "codec": "The sound through a codec",
+    "noise": "Pink noise on the audio",
+    "reverberation": "The audio in a room",
+    "codec": "The audio through a codec",
     "dropped frames": "Video steps missing",
     "black frames": "Video steps black",
     "blur": "The picture blurred",
     "occlusion": "A part of each face covered",
-    "feature noise": "Noise on the visual features",
-    "shift": "Sound shifted against the picture",
-    "length": "Only the middle of the take",
+    "feature noise": "Noise on the video features",
+    "shift": "Audio shifted against the picture",
+    "length": "Only the middle of the sample",
 }
 
 
@@ -85,9 +85,10 @@ def page(result: Mapping[str, Any], metric: str = "accuracy") -> str:
     """One self-contained HTML page with a picture and a table for each condition."""
     systems = result["systems"]
     conditions = list(dict.fromkeys(name for points in systems.values() for name in points))
-    takes = ", ".join(f"{name}: {n} takes" for name, n in result["takes"].items())
-    marks = "".join(
-        mark_note(mark) for mark in sorted({split["mark"] for split in result["splits"].values()})
+    samples = ", ".join(f"{name}: {n} samples" for name, n in result["samples"].items())
+    caveats = "".join(
+        caveat_note(caveat)
+        for caveat in sorted({split["caveat"] for split in result["splits"].values()})
     )
     parts = [
         section(
@@ -97,12 +98,12 @@ def page(result: Mapping[str, Any], metric: str = "accuracy") -> str:
         for name in conditions
     ]
     title = "Robustness"
-    lead = f"{takes}. Intervals: 95 %, bootstrap over people. Every system meets the same damage."
+    lead = f"{samples}. Intervals: 95 %, bootstrap over people. Every system meets the same damage."
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{title}</title><style>{STYLE}</style><main><h1>{title}</h1>"
-        f"<p class=lead>{html.escape(lead)}</p>{marks}{''.join(parts)}</main></html>\n"
+        f"<p class=lead>{html.escape(lead)}</p>{caveats}{''.join(parts)}</main></html>\n"
     )
 
 

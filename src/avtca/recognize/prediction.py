@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAIN = -1
-"""Person number of rows that were read from the sound alone."""
+"""Person number of rows that were read from the audio alone."""
 DIGITS = 4
 """Decimal places of scores in JSON and CSV; what is compared with a threshold has as many."""
 READ_ENOUGH = 0.9
@@ -99,14 +99,14 @@ class Coverage:
 
 
 def main_rows(timeline: Iterable[TimelineRow]) -> list[TimelineRow]:
-    """The first row of each window: its largest steady face, or the sound alone."""
+    """The first row of each window: its largest steady face, or the audio alone."""
     first: dict[float, TimelineRow] = {}
     for row in timeline:
         first.setdefault(row.start_s, row)
     return list(first.values())
 
 
-class Answer:
+class Prediction:
     """What a report and each person in it have in common.
 
     ``scores`` are the mean of the windows' calibrated probabilities. ``thresholds``: by what an

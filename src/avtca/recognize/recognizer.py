@@ -14,11 +14,11 @@ from avtca.audio import VOICE_RATE, voice_activity
 from avtca.errors import CheckpointError, ConfigError, MediaError
 from avtca.faces import Detector, best_detector
 from avtca.faces.types import TrackedCrop
-from avtca.media import Clip, open_clip
+from avtca.media import MediaFile, open_media
 from avtca.media.media_file import END_SLACK_S
 from avtca.recognize.prediction import MAIN, Coverage, TimelineRow, main_rows
 from avtca.recognize.report import Person, Report, person_coverage
-from avtca.recognize.stream import Sighting, WindowMedia, WindowStream, as_box, steadiness
+from avtca.recognize.stream import Appearance, WindowMedia, WindowStream, as_box, steadiness
 from avtca.runtime.backends import (
     PACKAGED,
     Engine,
@@ -29,13 +29,13 @@ from avtca.runtime.backends import (
 )
 
 MIN_VOICE_S = 0.15
-"""Seconds of voice-like sound below which a window counts as without voice."""
+"""Seconds of voice-like audio below which a window counts as without voice."""
 MIN_PERSON_SHARE = 0.15
 """Share of a window's steps in which a person must be seen to be read in it."""
 BATCH = 16
 """Windows that go through the network together."""
 
-Whose = Literal["main", "all"]
+PersonMode = Literal["main", "all"]
 """The largest steady face of each window, or each person."""
 Progress = Callable[[float, float], None]
 """Called with the seconds read and the length that the file's header gives (0: unknown)."""
@@ -53,10 +53,10 @@ class Recognizer:
         *,
         window_s: float | None = None,
         hop_s: float | None = None,
-        person: Whose = "main",
+        person: PersonMode = "main",
         progress: Progress | None = None,
     ) -> Report:
-        """Emotions in a video, a sound file or a picture.
+        """Emotions in a video, an audio file or a picture.
 
         ``window_s`` may be shorter than the network's window, which is the default; ``hop_s`` is
         half a window by default. ``person`` "main" reads the largest steady face of each window,
@@ -65,11 +65,11 @@ class Recognizer:
         """
         spec = self.engine.spec
         window_steps, hop = self.steps(window_s, hop_s)
-        if person not in get_args(Whose):
+        if person not in get_args(PersonMode):
             raise ConfigError(
                 f"read person {person!r}", "there is no such choice", "choose 'main' or 'all'"
             )
-        clip = open_clip(path)
+        clip = open_media(path)
         stream = WindowStream(
             clip,
             spec,
@@ -107,7 +107,7 @@ class Recognizer:
             scores=_mean(main_rows(rows), spec.labels),
             timeline=tuple(rows),
             coverage=coverage,
-            warnings=(*clip.warnings, *_warnings(clip.has_video, clip.has_sound, coverage)),
+            warnings=(*clip.warnings, *_warnings(clip.has_video, clip.has_audio, coverage)),
             model=self.engine.name,
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.engine.thresholds,
@@ -159,14 +159,14 @@ class _Reader:
         self.voice_ticks += int(voiced[max(0, self._ticks_counted - first_tick) :].sum())
         self._ticks_counted = max(self._ticks_counted, first_tick + len(voiced))
         has_voice = float(voiced.sum()) / VOICE_RATE >= MIN_VOICE_S
-        sound = preprocess.sound_window(window.wave, spec, valid=None if has_voice else 0)
+        audio = preprocess.audio_window(window.wave, spec, valid=None if has_voice else 0)
         people = self._people(window)
         read = {face.step for _, faces in people for face in faces}
         self.face_steps += sum(step >= self._steps_counted for step in read)
         self._steps_counted = window.start_step + window.n_steps
         for person, faces in people:
             steps = np.array([face.step for face in faces], np.int64)
-            visual = preprocess.visual_window(
+            video = preprocess.video_window(
                 steps, self._features(person, faces), window.start_step, spec
             )
             start = window.start_step / rate
@@ -180,7 +180,7 @@ class _Reader:
                 person=person,
                 box=as_box(np.median([face.box for face in faces], axis=0)) if faces else None,
             )
-            self._waiting.append((row, (*visual, *sound)))
+            self._waiting.append((row, (*video, *audio)))
         oldest = window.start_step
         self._vectors = {key: v for key, v in self._vectors.items() if key[1] >= oldest}
         if len(self._waiting) >= BATCH:
@@ -237,7 +237,7 @@ def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, flo
     return {name: float(np.mean([scores[name] for scores in scored])) for name in labels}
 
 
-def _people(report: Report, sightings: dict[int, Sighting], rate: float) -> tuple[Person, ...]:
+def _people(report: Report, sightings: dict[int, Appearance], rate: float) -> tuple[Person, ...]:
     """Whoever was read in some window, of those whom the stream kept record of, by number."""
     by_person: dict[int, list[TimelineRow]] = {}
     for row in report.timeline:
@@ -264,7 +264,7 @@ def _people(report: Report, sightings: dict[int, Sighting], rate: float) -> tupl
     return tuple(people)
 
 
-def _share_read(clip: Clip, missing: float) -> float:
+def _share_read(clip: MediaFile, missing: float) -> float:
     """See :class:`Coverage`; ``missing`` is the share of the clip that has no picture.
 
     Where no packet was broken, a gap in the picture is a slide that stands still.
@@ -276,16 +276,16 @@ def _share_read(clip: Clip, missing: float) -> float:
     return share * (1 - missing) if damaged else share
 
 
-def _warnings(has_video: bool, has_sound: bool, coverage: Coverage) -> list[str]:
+def _warnings(has_video: bool, has_audio: bool, coverage: Coverage) -> list[str]:
     out = []
     if not has_video:
-        out.append("no picture: read from the sound alone")
+        out.append("no picture: read from the audio alone")
     elif coverage.face == 0:
-        out.append("no face found: read from the sound alone")
+        out.append("no face found: read from the audio alone")
     elif coverage.face < 0.5:
         out.append(f"a face in only {coverage.face:.0%} of the file")
-    if not has_sound:
-        out.append("no sound: read from the face alone")
+    if not has_audio:
+        out.append("no audio: read from the face alone")
     elif coverage.voice == 0:
         out.append("no voice found: read from the face alone")
     return out

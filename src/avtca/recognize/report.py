@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from avtca.recognize.prediction import (
     DIGITS,
     MAIN,
-    Answer,
     Box,
     Coverage,
+    Prediction,
     TimelineRow,
     main_rows,
     pixels,
@@ -39,7 +39,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
-class Person(Answer):
+class Person(Prediction):
     """One of the people of a file, where all were asked for.
 
     ``timeline``: this person's windows; ``coverage.face``: the share of the file with this face.
@@ -76,13 +76,13 @@ class Person(Answer):
 
 
 @dataclass(frozen=True)
-class Report(Answer):
+class Report(Prediction):
     """Emotions expressed in one file: overall, over time, by person, and how far to trust it.
 
     ``scores`` are the mean of the windows' calibrated probabilities, in each window those of the
     largest steady face, or of the voice alone; ``people`` the same for each person where all were
     asked for; ``timeline`` one row a window (and person, the largest steady face first); ``model``
-    names the weights; ``thresholds`` see :class:`~avtca.recognize.prediction.Answer`.
+    names the weights; ``thresholds`` see :class:`~avtca.recognize.prediction.Prediction`.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""Draws a clip's faces and sound window by window, in step, and keeps no more than a window."""
+"""Draws a clip's faces and audio window by window, in step, and keeps no more than a window."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, Tracker, align
 from avtca.faces.types import Colour, TrackedCrop, TrackedFace
-from avtca.media import Clip, Frame, held
+from avtca.media import Frame, MediaFile, held
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
 
@@ -39,7 +39,7 @@ class WindowMedia:
 
 
 @dataclass
-class Sighting:
+class Appearance:
     """When a person was seen: first and last step, and in how many; with a ``portrait``."""
 
     first: int
@@ -60,7 +60,7 @@ class WindowStream:
 
     def __init__(
         self,
-        clip: Clip,
+        clip: MediaFile,
         spec: ClipSpec,
         detector: Detector,
         *,
@@ -75,17 +75,17 @@ class WindowStream:
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
         self.portraits = portraits
-        self.sightings: dict[int, Sighting] = {}
+        self.sightings: dict[int, Appearance] = {}
         self.thumbnails: list[Thumbnail] = []
         self._thumb_every = 1
         self._tracker = Tracker()
         self._frames = held(clip.frames(spec.video_rate), spec.video_rate)
-        self._blocks = clip.sound(spec.sample_rate) if clip.has_sound else iter(())
+        self._blocks = clip.audio(spec.sample_rate) if clip.has_audio else iter(())
         self._next_frame = next(self._frames, None)
         self._faces: list[TrackedCrop] = []
         self._wave: NDArray[np.float32] = np.zeros(0, np.float32)
         self._wave_start = 0
-        self._sound_done = not clip.has_sound
+        self._audio_done = not clip.has_audio
         self._video_steps = 0
         self._first_step = 0
         self._shown = 0
@@ -112,15 +112,15 @@ class WindowStream:
         while self._next_frame is not None and self._next_frame.step < end:
             self._add_frame(self._next_frame)
             self._next_frame = next(self._frames, None)
-        while not self._sound_done and self._wave_start + len(self._wave) <= self._sample(end):
+        while not self._audio_done and self._wave_start + len(self._wave) <= self._sample(end):
             block = next(self._blocks, None)
             if block is None:
-                self._sound_done = True
+                self._audio_done = True
             else:
                 self._wave = np.concatenate((self._wave, block))
         heard = self._wave_start + len(self._wave)
-        sound_steps = int(np.ceil(heard / self.spec.sample_rate * self.spec.video_rate - 1e-6))
-        self.total_steps = max(self._video_steps, sound_steps)
+        audio_steps = int(np.ceil(heard / self.spec.sample_rate * self.spec.video_rate - 1e-6))
+        self.total_steps = max(self._video_steps, audio_steps)
         return self._next_frame is not None or heard > self._sample(end)
 
     def _add_frame(self, frame: Frame) -> None:
@@ -140,7 +140,7 @@ class WindowStream:
                 self._thumb_every *= 2
 
     def _sighted(self, face: TrackedFace, frame: Frame) -> None:
-        seen = self.sightings.setdefault(face.person, Sighting(frame.step))
+        seen = self.sightings.setdefault(face.person, Appearance(frame.step))
         seen.last, seen.steps = frame.step, seen.steps + 1
         if (area := _area(face.box)) > LARGER * seen.area:
             seen.area, seen.portrait = area, _thumbnail(face, frame)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RESERVED = ("report", "summary", Path(OUTPUTS).stem)
 """Stems of the folder's own files."""
 LONGEST = 150
-"""Bytes of a stem; file systems take 255 for a name with its ending."""
+"""Bytes of a stem; file systems sample 255 for a name with its ending."""
 
 
 class OutputFolder:

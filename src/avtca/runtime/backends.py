@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
+from avtca.compat import upgrade
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
 
@@ -24,7 +25,7 @@ FORMAT = 1
 class Bundle:
     """A self-describing ONNX model: ``card`` is its JSON.
 
-    ``face_file`` turns crops into the visual features of ``spec`` (absent where the fusion
+    ``face_file`` turns crops into the video features of ``spec`` (absent where the fusion
     network reads pixels itself); ``crop_px`` and ``colour`` are what it wants.
     """
 
@@ -53,26 +54,28 @@ def read_bundle(folder: Path = PACKAGED) -> Bundle:
     Raises :class:`CheckpointError` where the card or a file is missing, broken, or of another
     format version.
     """
-    asked = f"load the model in {folder}"
+    action = f"load the model in {folder}"
     path = folder / "avtca.json"
     if not path.is_file():
-        raise CheckpointError(asked, "no avtca.json there", "name a folder that avtca exported")
+        raise CheckpointError(action, "no avtca.json there", "name a folder that avtca exported")
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = upgrade(json.loads(path.read_text(encoding="utf-8")))
         version = card["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(asked, f"avtca.json is broken ({error})", "export it again") from None
+        raise CheckpointError(
+            action, f"avtca.json is broken ({error})", "export it again"
+        ) from None
     if version != FORMAT:
         raise CheckpointError(
-            asked, f"format {version}, this avtca reads {FORMAT}", "install the avtca that made it"
+            action, f"format {version}, this avtca reads {FORMAT}", "install the avtca that made it"
         )
     digest = hashlib.sha256()
     for name in sorted(card["files"].values()):
         if not (folder / name).is_file():
-            raise CheckpointError(asked, f"{name} is missing", "export it again")
+            raise CheckpointError(action, f"{name} is missing", "export it again")
         digest.update((folder / name).read_bytes())
     if digest.hexdigest() != card["weights_sha256"]:
-        raise CheckpointError(asked, "the files are not those the card names", "export it again")
+        raise CheckpointError(action, "the files are not those the card names", "export it again")
     return Bundle(folder, card)
 
 
@@ -102,7 +105,7 @@ class Engine(Protocol):
     """See :func:`thresholds_of`."""
 
     def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """One value a crop for ``preprocess.visual_window``: features, or the crops themselves."""
+        """One value a crop for ``preprocess.video_window``: features, or the crops themselves."""
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """``(b, n_labels)`` before calibration."""
@@ -150,14 +153,11 @@ class OnnxEngine:
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """``(b, n_labels)``."""
+        # By position: models exported by avtca 0.1 name their inputs otherwise.
+        names = [one.name for one in self._fusion.get_inputs()]
+        arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         out: NDArray[np.float32] = self._fusion.run(
-            ["logits"],
-            {
-                "visual": batch.visual,
-                "sound": batch.sound,
-                "visual_mask": batch.visual_mask,
-                "sound_mask": batch.sound_mask,
-            },
+            ["logits"], dict(zip(names, arrays, strict=True))
         )[0]
         return out
 
@@ -195,9 +195,9 @@ class TorchEngine:
         self.weights = hashlib.sha256(blob.read_bytes()).hexdigest()
         self.crop_px, self.colour = self.spec.crop_px, str(self.spec.colour)
         self._face: OnnxEngine | None = None
-        if self.spec.visual == "features":
+        if self.spec.video == "features":
             self._face = OnnxEngine(read_bundle())
-            made, wanted = self._face.spec.visual_features, self.spec.visual_features
+            made, wanted = self._face.spec.video_features, self.spec.video_features
             if made != wanted:
                 raise CheckpointError(
                     f"recognise with {path}",
@@ -214,7 +214,7 @@ class TorchEngine:
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """``(b, n_labels)``."""
         torch = self._torch
-        arrays = (batch.visual, batch.sound, batch.visual_mask, batch.sound_mask)
+        arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         with torch.inference_mode():
             out = self._network(*(torch.from_numpy(a).to(self.device) for a in arrays))
         values: NDArray[np.float32] = out.logits.float().cpu().numpy()

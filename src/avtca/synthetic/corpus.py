@@ -41,8 +41,8 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class SynthTake:
-    """One take in RAVDESS's coding, all numbers from 1; ``emotion`` 1 is neutral."""
+class SyntheticSample:
+    """One sample in RAVDESS's coding, all numbers from 1; ``emotion`` 1 is neutral."""
 
     emotion: int
     intensity: int
@@ -77,12 +77,12 @@ def synth_clip(
     fps: int = 30,
     strength: float = 1.0,
     statement: int = 1,
-    take: int = 0,
+    sample: int = 0,
 ) -> Path:
     """Write one synthetic clip (mp4: H.264 and AAC) and return its path.
 
     ``emotion`` is a label of RAVDESS; ``speaker`` with ``seed`` makes the person (odd numbers are
-    male, as in RAVDESS), ``take`` what varies between takes; ``strength`` 0 is neutral, 1 strong;
+    male, as in RAVDESS), ``sample`` what varies between samples; ``strength`` 0 is neutral, 1 strong;
     ``size`` is (width, height) in pixels. The same arguments give the same file, byte for byte, on
     the same machine. The file appears whole or not at all. Raises ``ValueError`` for arguments
     that cannot be, :class:`CorpusError` where the file cannot be written.
@@ -91,13 +91,13 @@ def synth_clip(
     if emotion not in RAVDESS:
         raise ValueError(f"emotion must be one of {', '.join(RAVDESS)}, found {emotion!r}")
     _check(seconds, size, fps)
-    if speaker < 1 or seed < 0 or statement < 1 or take < 0 or not 0 <= strength <= 1.5:
+    if speaker < 1 or seed < 0 or statement < 1 or sample < 0 or not 0 <= strength <= 1.5:
         raise ValueError(
-            "need speaker >= 1, seed >= 0, statement >= 1, take >= 0 and strength 0..1.5; "
-            f"found {speaker}, {seed}, {statement}, {take}, {strength}"
+            "need speaker >= 1, seed >= 0, statement >= 1, sample >= 0 and strength 0..1.5; "
+            f"found {speaker}, {seed}, {statement}, {sample}, {strength}"
         )
     voice, looks = person(speaker, seed)
-    rng = np.random.default_rng([seed, speaker, RAVDESS.index(emotion), statement, take, VERSION])
+    rng = np.random.default_rng([seed, speaker, RAVDESS.index(emotion), statement, sample, VERSION])
     speech = speak(voice, emotion, statement=statement, strength=strength, seconds=seconds, rng=rng)
     times = np.arange(0, max(1, round(seconds * fps)), _held(fps)) / fps
     _write_whole(path, film(looks, emotion, strength, speech, times, size, rng), speech, size, fps)
@@ -145,7 +145,7 @@ def _write(
         video.codec_context.thread_count = 1
         video.codec_context.colorspace = 1  # BT.709,
         video.codec_context.color_range = 1  # limited
-        sound = out.add_stream("aac", rate=RATE, layout="mono")
+        audio = out.add_stream("aac", rate=RATE, layout="mono")
         for k, picture in enumerate(pictures):
             small = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
             small = small.reformat(format="yuv420p", dst_colorspace="ITU709")
@@ -156,43 +156,43 @@ def _write(
         out.mux(video.encode(None))
         wave = av.AudioFrame.from_ndarray(speech.wave[None], format="fltp", layout="mono")
         wave.sample_rate, wave.time_base, wave.pts = RATE, Fraction(1, RATE), 0
-        out.mux(sound.encode(wave))
-        out.mux(sound.encode(None))
+        out.mux(audio.encode(wave))
+        out.mux(audio.encode(None))
 
 
-def synth_takes(takes: int, speakers: int) -> list[SynthTake]:
-    """The takes of a corpus, dealt evenly to the speakers; sixty of one are RAVDESS's sixty.
+def synth_samples(samples: int, speakers: int) -> list[SyntheticSample]:
+    """The samples of a corpus, dealt evenly to the speakers; sixty of one are RAVDESS's sixty.
 
     Emotion varies fastest, then intensity (neutral has no strong form), statement, repetition.
-    Each speaker starts with another emotion, so that few takes still show them all. Raises
-    :class:`CorpusError` for more speakers than takes, or than RAVDESS's names can number.
+    Each speaker starts with another emotion, so that few samples still show them all. Raises
+    :class:`CorpusError` for more speakers than samples, or than RAVDESS's names can number.
     """
-    if not 1 <= speakers <= min(takes, MAX_SPEAKERS):
+    if not 1 <= speakers <= min(samples, MAX_SPEAKERS):
         raise CorpusError(
-            f"make {takes} synthetic takes of {speakers} speakers",
-            f"speakers are numbered 1 to {MAX_SPEAKERS}, and each needs a take",
+            f"make {samples} synthetic samples of {speakers} speakers",
+            f"speakers are numbered 1 to {MAX_SPEAKERS}, and each needs a sample",
             "choose other numbers",
         )
-    each, more = divmod(takes, speakers)
+    each, more = divmod(samples, speakers)
     return [
-        _take(k, (speaker - 1) * each, speaker)
+        _sample(k, (speaker - 1) * each, speaker)
         for speaker in range(1, speakers + 1)
         for k in range(each + (speaker <= more))
     ]
 
 
-def _take(k: int, shift: int, speaker: int) -> SynthTake:
+def _sample(k: int, shift: int, speaker: int) -> SyntheticSample:
     """Take ``k`` of a speaker: eight weak and seven strong ones of a statement make a block."""
     block, place = divmod(k, 15)
     strong = place >= 8
     emotion = 2 + (place - 8 + shift) % 7 if strong else 1 + (place + shift) % 8
     repetition, statement = divmod(block, 2)
-    return SynthTake(emotion, 1 + strong, statement + 1, repetition + 1, speaker)
+    return SyntheticSample(emotion, 1 + strong, statement + 1, repetition + 1, speaker)
 
 
 def synth_corpus(
     out: str | Path,
-    takes: int,
+    samples: int,
     speakers: int,
     seed: int,
     *,
@@ -202,21 +202,21 @@ def synth_corpus(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> SynthSummary:
-    """Make ``takes`` synthetic clips of ``speakers`` people in RAVDESS's layout.
+    """Make ``samples`` synthetic clips of ``speakers`` people in RAVDESS's layout.
 
     Stopped at any moment and called again, it makes what is missing; each clip appears whole or
     not at all. ``workers`` processes (one for each processor by default; 1 stays in this process)
     share the work. ``synth.json`` in the folder holds the settings. Raises ``ValueError`` as
     :func:`synth_clip` does; :class:`CorpusError` for a folder that holds something else or was
-    begun with other settings, as :func:`synth_takes` does, and where a clip cannot be written.
+    begun with other settings, as :func:`synth_samples` does, and where a clip cannot be written.
     """
     out = Path(out)
     _check(seconds, size, fps)
-    wanted = synth_takes(takes, speakers)
+    wanted = synth_samples(samples, speakers)
     settings: dict[str, object] = {
         "title": TITLE,
         "version": VERSION,
-        "takes": takes,
+        "samples": samples,
         "speakers": speakers,
         "seed": seed,
         "seconds": seconds,
@@ -224,7 +224,7 @@ def synth_corpus(
         "fps": fps,
     }
     _claim(out, settings)
-    missing = [take for take in wanted if not (out / take.path).exists()]
+    missing = [sample for sample in wanted if not (out / sample.path).exists()]
     kept = len(wanted) - len(missing)
     make = partial(_make, out=out, seed=seed, seconds=seconds, size=size, fps=fps)
     report = progress or (lambda done, total: None)
@@ -236,55 +236,63 @@ def synth_corpus(
 
 def _claim(out: Path, settings: dict[str, object]) -> None:
     """Write ``synth.json``, or check that the one that is there says the same."""
-    asked, note = f"make a synthetic corpus in {out}", out / "synth.json"
+    action, note = f"make a synthetic corpus in {out}", out / "synth.json"
     other = "choose another folder"
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not note.exists():
             if any(not path.name.startswith(".synth.json.") for path in out.iterdir()):
-                raise CorpusError(asked, "the folder holds something else", other)
+                raise CorpusError(action, "the folder holds something else", other)
             write_atomic(note, json.dumps(settings, indent=2) + "\n")
             return
         found = json.loads(note.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CorpusError(asked, error.strerror or str(error), "check the folder") from error
+        raise CorpusError(action, error.strerror or str(error), "check the folder") from error
     except ValueError as error:
-        raise CorpusError(asked, f"its synth.json is broken ({error})", other) from error
+        raise CorpusError(action, f"its synth.json is broken ({error})", other) from error
     found = found if isinstance(found, dict) else {}
     if different := [name for name in settings if found.get(name) != settings[name]]:
         what = ", ".join(f"{name} {found.get(name)}, not {settings[name]}" for name in different)
-        raise CorpusError(asked, f"it was begun with {what}", f"{other}, or ask for the same")
+        raise CorpusError(action, f"it was begun with {what}", f"{other}, or ask for the same")
 
 
 def _make(
-    take: SynthTake, *, out: Path, seed: int, seconds: float, size: tuple[int, int], fps: int
+    sample: SyntheticSample,
+    *,
+    out: Path,
+    seed: int,
+    seconds: float,
+    size: tuple[int, int],
+    fps: int,
 ) -> None:
     synth_clip(
-        out / take.path,
-        emotion=RAVDESS[take.emotion - 1],
-        speaker=take.speaker,
+        out / sample.path,
+        emotion=RAVDESS[sample.emotion - 1],
+        speaker=sample.speaker,
         seed=seed,
         seconds=seconds,
         size=size,
         fps=fps,
-        strength=STRONG if take.intensity == 2 else WEAK,
-        statement=take.statement,
-        take=2 * take.repetition + take.intensity,
+        strength=STRONG if sample.intensity == 2 else WEAK,
+        statement=sample.statement,
+        sample=2 * sample.repetition + sample.intensity,
     )
 
 
-def _run(make: Callable[[SynthTake], None], takes: list[SynthTake], workers: int) -> Iterator[int]:
-    """Make each take, in processes where there are several; yields how many are done."""
-    workers = min(workers, len(takes))
+def _run(
+    make: Callable[[SyntheticSample], None], samples: list[SyntheticSample], workers: int
+) -> Iterator[int]:
+    """Make each sample, in processes where there are several; yields how many are done."""
+    workers = min(workers, len(samples))
     if workers <= 1:
-        for n, take in enumerate(takes, 1):
-            make(take)
+        for n, sample in enumerate(samples, 1):
+            make(sample)
             yield n
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            for n, future in enumerate(as_completed([pool.submit(make, t) for t in takes]), 1):
+            for n, future in enumerate(as_completed([pool.submit(make, t) for t in samples]), 1):
                 future.result()
                 yield n
         finally:

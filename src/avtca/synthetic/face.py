@@ -1,4 +1,4 @@
-"""A drawn face that moves: shaded skin, hair, and features that take an expression.
+"""A drawn face that moves: shaded skin, hair, and features that sample an expression.
 
 Nobody's picture is in it. Lengths are in units of half a face's width, from the point between the
 eyes, x to the right of the picture, y down.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 24_000
-"""Hz of the synthetic sound."""
+"""Hz of the synthetic audio."""
 
 Float = NDArray[np.float64]
 

@@ -18,16 +18,17 @@ from pydantic import (
 )
 
 from avtca.clipspec import ClipSpec
+from avtca.compat import upgrade
 from avtca.errors import ConfigError
 from avtca.model.config import ModelConfig
-from avtca.training.train_config import Recipe, Section
+from avtca.training.train_config import Section, TrainConfig
 
-OF_THE_DATA = ("n_labels", "visual", "visual_dim", "channels", "sound_dim", "pitch")
-"""Fields of ModelConfig that :meth:`ModelConfig.for_spec` takes from the ClipSpec."""
+OF_THE_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch")
+"""Fields of ModelConfig that :meth:`ModelConfig.for_spec` samples from the ClipSpec."""
 
 
 class Data(Section):
-    """Which takes, and who is kept apart from whom."""
+    """Which samples, and who is kept apart from whom."""
 
     corpus: Path
     """Folder made by ``avtca prepare``."""
@@ -40,9 +41,9 @@ class Data(Section):
     target: str = "label"
     """Truth to train on: "label", or the corpus's own (CREMA-D "both", CMU-MOSEI "multi")."""
     where: dict[str, str] = Field(default_factory=dict)
-    """Only takes whose manifest columns have these values, as ``{channel: speech}``."""
+    """Only samples whose manifest columns have these values, as ``{channel: speech}``."""
     standardise: Literal["none", "speaker"] = "none"
-    """``speaker``: features are standardised over each speaker's own unlabelled takes. A
+    """``speaker``: features are standardised over each speaker's own unlabelled samples. A
     protocol of its own: results carry the mark."""
     validation: Literal["choose", "train"] = "choose"
     """``choose``: a fold's validation people choose the weights that are kept. ``train``: they
@@ -51,7 +52,7 @@ class Data(Section):
     """Train although the split has people on both sides; results carry the mark."""
 
 
-class Clip(Section):
+class InputConfig(Section):
     """Fields of the ClipSpec that the run asks for; the rest is the prepared corpus's.
 
     A field that the corpus was prepared without is refused by name.
@@ -59,14 +60,14 @@ class Clip(Section):
 
     window_s: float | None = Field(default=None, gt=0)
     video_steps: int | None = Field(default=None, gt=0)
-    visual: Literal["pixels", "features"] | None = None
+    video: Literal["pixels", "features"] | None = None
     crop_px: int | None = Field(default=None, gt=0)
     colour: Literal["rgb", "grey"] | None = None
-    visual_features: str | None = None
-    visual_dim: int | None = Field(default=None, gt=0)
+    video_features: str | None = None
+    video_dim: int | None = Field(default=None, gt=0)
     sample_rate: int | None = Field(default=None, gt=0)
-    sound: Literal["mfcc", "logmel", "logmel+pitch", "features"] | None = None
-    sound_dim: int | None = Field(default=None, gt=0)
+    audio: Literal["mfcc", "logmel", "logmel+pitch", "features"] | None = None
+    audio_dim: int | None = Field(default=None, gt=0)
     n_fft: int | None = Field(default=None, gt=0)
     hop: int | None = Field(default=None, gt=0)
 
@@ -101,7 +102,7 @@ class Model(Section):
         try:
             variant_named(self.variant)
         except ConfigError as error:
-            raise ValueError(f"{error.found}; {error.remedy}") from None
+            raise ValueError(f"{error.found}; {error.fix}") from None
         known = {field.name for field in fields(ModelConfig)} - set(OF_THE_DATA)
         wrong = []
         for key, value in self.sizes.items():
@@ -121,9 +122,9 @@ class Experiment(Section):
 
     name: str = ""
     data: Data
-    clip: Clip = Clip()
+    clip: InputConfig = InputConfig()
     model: Model
-    train: Recipe = Recipe()
+    train: TrainConfig = TrainConfig()
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
     """Seeds of ``avtca cv``; ``avtca train`` uses ``train.seed``."""
 
@@ -160,32 +161,35 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
         _apply(values, change)
     if not values.get("name"):
         values["name"] = path.stem
-    return check_experiment(values, asked=f"use the configuration {path}")
+    return check_experiment(values, action=f"use the configuration {path}")
 
 
-def check_experiment(values: Mapping[str, Any], *, asked: str) -> Experiment:
+def check_experiment(values: Mapping[str, Any], *, action: str) -> Experiment:
     """An experiment from plain values; see :func:`load_experiment`."""
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
         lines = [_line(item) for item in error.errors()]
         found = lines[0] if len(lines) == 1 else f"{len(lines)} errors: " + "; ".join(lines)
-        raise ConfigError(asked, found, "correct these keys (docs/training.md lists all)") from None
+        raise ConfigError(
+            action, found, "correct these keys (docs/training.md lists all)"
+        ) from None
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    asked = f"read the configuration {path}"
+    action = f"read the configuration {path}"
     if path.resolve() in seen:
-        raise ConfigError(asked, "it extends itself", "take out one 'extends'")
+        raise ConfigError(action, "it extends itself", "take out one 'extends'")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(asked, error.strerror or str(error), "name a YAML file") from None
+        raise ConfigError(action, error.strerror or str(error), "name a YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = " ".join(str(error).split())
-        raise ConfigError(asked, f"not YAML ({line})", "correct the file") from None
+        raise ConfigError(action, f"not YAML ({line})", "correct the file") from None
     if not isinstance(values, dict):
-        raise ConfigError(asked, "it holds no keys", "see configs/ for examples")
+        raise ConfigError(action, "it holds no keys", "see configs/ for examples")
+    values = dict(upgrade(values))
     base = values.pop("extends", None)
     if base is None:
         return values
@@ -203,19 +207,19 @@ def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _apply(values: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
-    asked = f"--set {change}"
+    action = f"--set {change}"
     if not equals or not key:
-        raise ConfigError(asked, "it is not KEY=VALUE", "write it as train.epochs=10")
+        raise ConfigError(action, "it is not KEY=VALUE", "write it as train.epochs=10")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ConfigError(asked, f"{text!r} is not a value", "quote it as in YAML") from None
+        raise ConfigError(action, f"{text!r} is not a value", "quote it as in YAML") from None
     *path, last = key.split(".")
     at = values
     for part in path:
         inner = at.get(part, {})
         if not isinstance(inner, dict):
-            raise ConfigError(asked, f"{part!r} is not a group of keys", "name a key inside it")
+            raise ConfigError(action, f"{part!r} is not a group of keys", "name a key inside it")
         at[part] = dict(inner)
         at = at[part]
     at[last] = value

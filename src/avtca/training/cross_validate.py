@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from avtca.data.data_module import Material
+from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.aggregate import summarise
 from avtca.evaluation.predictions import Predictions
@@ -23,7 +23,7 @@ def fold_folder(out: Path, seed: int, fold: int) -> Path:
 
 def cross_validate(
     experiment: Experiment,
-    material: Material,
+    data_module: DataModule,
     out: Path,
     *,
     progress: bool = False,
@@ -36,25 +36,25 @@ def cross_validate(
     ``before(seed, fold)`` is called ahead of each and may raise to stop. Writes ``config.json``
     first and ``result.json`` at the end, and returns the latter's values. Raises
     :class:`ConfigError` for a folder that was begun with another configuration, or a fold without
-    test takes.
+    test samples.
     """
-    require_config(out, experiment, material)
-    if untested := [fold for fold, rows in enumerate(material.rows) if not len(rows["test"])]:
+    require_config(out, experiment, data_module)
+    if untested := [fold for fold, rows in enumerate(data_module.rows) if not len(rows["test"])]:
         raise ConfigError(
-            f"cross-validate by {material.folds.name}",
-            f"fold {untested[0]} has no test takes in this corpus",
+            f"cross-validate by {data_module.folds.name}",
+            f"fold {untested[0]} has no test samples in this corpus",
             "prepare them too, or train the other folds one by one with avtca train",
         )
-    begin = partial(write_config, out, experiment, material)
+    begin = partial(write_config, out, experiment, data_module)
     for seed in experiment.seeds:
-        for fold in range(len(material.rows)):
+        for fold in range(len(data_module.rows)):
             if before is not None:
                 before(seed, fold)
             folder = fold_folder(out, seed, fold)
             if not (folder / "test.csv").exists():
                 run_fold(
                     experiment,
-                    material,
+                    data_module,
                     fold=fold,
                     seed=seed,
                     out=folder,
@@ -62,26 +62,26 @@ def cross_validate(
                     board=board,
                     begin=begin,
                 )
-    result = collect(out, experiment, material)
+    result = collect(out, experiment, data_module)
     if process_rank() == 0:
         begin()
         write_atomic(out / "result.json", json.dumps(result, indent=1))
     return result
 
 
-def collect(out: Path, experiment: Experiment, material: Material) -> dict[str, Any]:
+def collect(out: Path, experiment: Experiment, data_module: DataModule) -> dict[str, Any]:
     """The summary of a finished cross-validation; see :func:`summarise`."""
     tables = {
         seed: [
             Predictions.load(fold_folder(out, seed, fold) / "test.csv")
-            for fold in range(len(material.rows))
+            for fold in range(len(data_module.rows))
         ]
         for seed in experiment.seeds
     }
     return {
         "name": experiment.name,
         "variant": experiment.model.variant,
-        **material.provenance,
+        **data_module.provenance,
         **summarise(tables),
     }
 

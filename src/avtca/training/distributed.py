@@ -1,8 +1,8 @@
 """Several processes or machines under ``torchrun``: gloo on CPUs, NCCL on GPUs.
 
-A step of ``n`` processes is the step of one: each takes its share of the same global batch
+A step of ``n`` processes is the step of one: each samples its share of the same global batch
 (:class:`~avtca.data.training.EpochOrder`), gradients are averaged, and batch norms over masked
-streams take their statistics over all processes. The 2-D batch norms of the pixel trunk stay
+streams sample their statistics over all processes. The 2-D batch norms of the pixel trunk stay
 each process's own.
 """
 

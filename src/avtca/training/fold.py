@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from avtca.compat import upgrade
 from avtca.corpora.cache import PreparedCorpus
-from avtca.data.data_module import Material, open_material
-from avtca.data.dataset import TakeSet
+from avtca.data.data_module import DataModule, open_data_module
+from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
-from avtca.evaluation.inference import chosen_device, predict_takes
+from avtca.evaluation.inference import chosen_device, predict_samples
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.model.checkpoint import pair_at, read_card
@@ -34,17 +35,17 @@ FREE = (
 """What may differ in a folder that goes on: each training's own record says the rest."""
 
 
-def load_material(
+def load_data_module(
     experiment: Experiment, *, folds: Sequence[int] | None = None, memory: bool | None = None
-) -> Material:
-    """The experiment's takes and folds; see :func:`open_material` for what is refused.
+) -> DataModule:
+    """The experiment's samples and folds; see :func:`open_data_module` for what is refused.
 
     Also refused (:class:`LeakError`) are weights to start from that have seen test people of one
     of ``folds`` (all of them by default); where leaks are allowed, the mark says so.
     """
     data = experiment.data
     prepared = PreparedCorpus.open(data.corpus)
-    material = open_material(
+    data_module = open_data_module(
         data.corpus,
         folds=data.folds,
         spec=experiment.clip.over(prepared.spec),
@@ -57,16 +58,16 @@ def load_material(
     )
     start = experiment.model.start
     if start is None:
-        return material
+        return data_module
     card = read_card(pair_at(start, existing=True)[1])
-    remedy = "set data.allow_leak=true and carry the mark"
-    chosen = range(len(material.rows)) if folds is None else folds
-    return started(material, card, str(start), chosen, data.allow_leak, remedy)
+    fix = "set data.allow_leak=true and carry the mark"
+    chosen = range(len(data_module.rows)) if folds is None else folds
+    return started(data_module, card, str(start), chosen, data.allow_leak, fix)
 
 
 def run_fold(
     experiment: Experiment,
-    material: Material,
+    data_module: DataModule,
     *,
     fold: int,
     seed: int,
@@ -81,20 +82,24 @@ def run_fold(
     :func:`~avtca.training.trainer.fit`.
     """
     recipe = experiment.train.model_copy(update={"seed": seed})
-    train, validation, test = (material.side(fold, s) for s in ("train", "validation", "test"))
+    train, validation, test = (data_module.side(fold, s) for s in ("train", "validation", "test"))
     if experiment.data.validation == "train":
-        rows = material.rows[fold]
-        train = material.takes.at(np.sort(np.concatenate((rows["train"], rows["validation"]))))
-        validation = material.takes.at(())
+        rows = data_module.rows[fold]
+        train = data_module.samples.at(np.sort(np.concatenate((rows["train"], rows["validation"]))))
+        validation = data_module.samples.at(())
     held_out = validation if len(validation) else None
     config = experiment.model_copy(update={"train": recipe})
     resolved = config.resolved()
-    resolved["data"] = {**resolved["data"], "fold": fold, "corpus": material.provenance["corpus"]}
+    resolved["data"] = {
+        **resolved["data"],
+        "fold": fold,
+        "corpus": data_module.provenance["corpus"],
+    }
     resolved.pop("seeds")
     network = new_network(
-        experiment.model.variant, material.takes.spec, seed=seed, **experiment.model.sizes
+        experiment.model.variant, data_module.samples.spec, seed=seed, **experiment.model.sizes
     )
-    labels, start = material.takes.spec.labels, experiment.model.start
+    labels, start = data_module.samples.spec.labels, experiment.model.start
     taken = start_from(network, labels, start) if start else {}
     result = fit(
         network,
@@ -102,7 +107,7 @@ def run_fold(
         train,
         held_out,
         out=out,
-        provenance={**material.provenance, "fold": fold, "experiment": resolved, **taken},
+        provenance={**data_module.provenance, "fold": fold, "experiment": resolved, **taken},
         progress=progress,
         board=board,
         begin=begin,
@@ -115,17 +120,22 @@ def run_fold(
 
 
 def answer(
-    result: FitResult, out: Path, *, validation: TakeSet | None, test: TakeSet, binary: bool
+    result: FitResult,
+    out: Path,
+    *,
+    validation: EmotionDataset | None,
+    test: EmotionDataset,
+    binary: bool,
 ) -> None:
     """Write the answers on both sides, where they are not there yet."""
     for name, side in (("validation", validation), ("test", test)):
         path = out / f"{name}.csv"
         if side is not None and len(side) and not path.exists():
-            probs = predict_takes(result.network, side, binary=binary)
+            probs = predict_samples(result.network, side, binary=binary)
             Predictions.of(side, probs, binary=binary).save(path)
 
 
-def require_config(out: Path, experiment: Experiment, material: Material) -> None:
+def require_config(out: Path, experiment: Experiment, data_module: DataModule) -> None:
     """Raise :class:`ConfigError` where the folder was begun with another configuration or data.
 
     The seeds, the name and where the corpus and the start's weights are kept may differ.
@@ -134,18 +144,18 @@ def require_config(out: Path, experiment: Experiment, material: Material) -> Non
     if out.exists() and not out.is_dir():
         raise ConfigError(f"train in {out}", "it is a file", "choose a folder with --out")
     if path.exists():
-        now = json.loads(_config(experiment, material))
-        require_same(out, json.loads(path.read_text()), now, free=FREE)
+        now = json.loads(_config(experiment, data_module))
+        require_same(out, upgrade(json.loads(path.read_text())), now, free=FREE)
 
 
-def write_config(out: Path, experiment: Experiment, material: Material) -> None:
+def write_config(out: Path, experiment: Experiment, data_module: DataModule) -> None:
     """``config.json``: the resolved configuration and where the data come from."""
     out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out / "config.json", _config(experiment, material))
+    write_atomic(out / "config.json", _config(experiment, data_module))
 
 
-def _config(experiment: Experiment, material: Material) -> str:
-    values: dict[str, Any] = {"config": experiment.resolved(), "data": material.provenance}
+def _config(experiment: Experiment, data_module: DataModule) -> str:
+    values: dict[str, Any] = {"config": experiment.resolved(), "data": data_module.provenance}
     if (start := start_of(experiment)) is not None:
         values["start"] = start
     return json.dumps(values, indent=1, sort_keys=True)

@@ -1,6 +1,6 @@
 """What is minimised, and which modalities the network is given while it is.
 
-Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` sound frames.
+Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio frames.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from torch.nn import functional as F
 
 from avtca.data.windows import Batch
 from avtca.errors import ConfigError
-from avtca.training.train_config import ModalityDropout, Recipe
+from avtca.training.train_config import ModalityDropout, TrainConfig
 
 
 def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
     """Weights ``(n_labels,)`` inverse to the labels' share of ``targets (n, n_labels)``.
 
-    Scaled so that the expected weight of a training take is 1. Raises :class:`ConfigError` for a
-    label that no take has.
+    Scaled so that the expected weight of a training sample is 1. Raises :class:`ConfigError` for a
+    label that no sample has.
     """
     share = targets.astype(np.float64).sum(0)
     if (share == 0).any():
@@ -30,7 +30,7 @@ def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
     return torch.tensor(share.sum() / (len(share) * share), dtype=torch.float32)
 
 
-class Objective(nn.Module):
+class EmotionLoss(nn.Module):
     """The recipe's loss of ``logits (b, n_labels)`` against ``target (b, n_labels)``.
 
     ``cross_entropy``: ``-sum_k w_k t_k log p_k``, averaged over the batch, ``t`` smoothed;
@@ -40,7 +40,7 @@ class Objective(nn.Module):
 
     weights: Tensor | None
 
-    def __init__(self, recipe: Recipe, targets: NDArray[np.float32]) -> None:
+    def __init__(self, recipe: TrainConfig, targets: NDArray[np.float32]) -> None:
         super().__init__()
         self.binary, self.smoothing = recipe.loss == "binary", recipe.label_smoothing
         weights = balanced_weights(targets) if recipe.class_weights else None
@@ -48,12 +48,12 @@ class Objective(nn.Module):
         if not self.binary and not np.allclose(targets.sum(1), 1, atol=1e-4):
             raise ConfigError(
                 "train with loss 'cross_entropy'",
-                "there are takes whose label shares do not sum to 1",
+                "there are samples whose label shares do not sum to 1",
                 "set loss: binary where several labels may hold",
             )
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """A loss for each take, ``(b,)``."""
+        """A loss for each sample, ``(b,)``."""
         if self.binary:
             return F.binary_cross_entropy_with_logits(
                 logits, target, pos_weight=self.weights, reduction="none"
@@ -63,43 +63,45 @@ class Objective(nn.Module):
         )
 
 
-def drop_modalities(batch: Batch, form: ModalityDropout, generator: torch.Generator) -> Batch:
+def apply_modality_dropout(
+    batch: Batch, form: ModalityDropout, generator: torch.Generator
+) -> Batch:
     """The batch with modalities masked as :class:`ModalityDropout` says.
 
-    ``softhard`` returns four times as many takes. Nothing that was missing comes back, and a
-    take that has only one modality keeps it. The generator is the processor's, wherever the batch
+    ``softhard`` returns four times as many samples. Nothing that was missing comes back, and a
+    sample that has only one modality keeps it. The generator is the processor's, wherever the batch
     is, so that a seed says the same on every device.
     """
     b, device = len(batch.target), batch.target.device
     if form.form == "whole":
         draw = torch.rand(b, generator=generator).to(device)
-        no_sound = (draw < form.sound) & batch.visual_mask.any(1)
-        no_visual = (draw >= 1 - form.visual) & batch.sound_mask.any(1)
+        no_audio = (draw < form.audio) & batch.video_mask.any(1)
+        no_video = (draw >= 1 - form.video) & batch.audio_mask.any(1)
         return batch._replace(
-            visual_mask=batch.visual_mask & ~no_visual[:, None],
-            sound_mask=batch.sound_mask & ~no_sound[:, None],
+            video_mask=batch.video_mask & ~no_video[:, None],
+            audio_mask=batch.audio_mask & ~no_audio[:, None],
         )
     if form.form == "softhard":
         share = torch.rand(b, generator=generator).to(device)
         soft = batch._replace(
-            visual=batch.visual * (1 - share).view(b, *[1] * (batch.visual.ndim - 1)),
-            sound=batch.sound * share.view(b, 1, 1),
+            video=batch.video * (1 - share).view(b, *[1] * (batch.video.ndim - 1)),
+            audio=batch.audio * share.view(b, 1, 1),
         )
-        seen = batch._replace(sound_mask=_unless_alone(batch.sound_mask, batch.visual_mask))
-        heard = batch._replace(visual_mask=_unless_alone(batch.visual_mask, batch.sound_mask))
+        seen = batch._replace(audio_mask=_unless_alone(batch.audio_mask, batch.video_mask))
+        heard = batch._replace(video_mask=_unless_alone(batch.video_mask, batch.audio_mask))
         return Batch(*(torch.cat(part) for part in zip(batch, soft, seen, heard, strict=True)))
     return batch
 
 
 def _unless_alone(mask: Tensor, other: Tensor) -> Tensor:
-    """All False, but for takes of which nothing would be left."""
+    """All False, but for samples of which nothing would be left."""
     return mask & ~other.any(1, keepdim=True)
 
 
-def mix_takes(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
-    """Mixup (Zhang et al. 2018) of takes: both modalities and the target by one share.
+def mixup_batch(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
+    """Mixup (Zhang et al. 2018) of samples: both modalities and the target by one share.
 
-    A step is real in the mixture where it is real in the take with the larger share. The generator
+    A step is real in the mixture where it is real in the sample with the larger share. The generator
     is the processor's.
     """
     b, device = len(batch.target), batch.target.device
@@ -113,13 +115,13 @@ def mix_takes(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
         return x * keep + x[other] * (1 - keep)
 
     def both(x: Tensor, mask: Tensor, axis: int) -> Tensor:
-        """Mixed where both are real, the take's own value where the other has none."""
+        """Mixed where both are real, the sample's own value where the other has none."""
         shape = [1] * x.ndim
         shape[0], shape[axis] = b, mask.shape[1]
         return torch.where(mask[other].view(shape), mixed(x), x)
 
     return batch._replace(
-        visual=both(batch.visual, batch.visual_mask, 1),
-        sound=both(batch.sound, batch.sound_mask, 2),
+        video=both(batch.video, batch.video_mask, 1),
+        audio=both(batch.audio, batch.audio_mask, 2),
         target=mixed(batch.target),
     )

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from avtca.data.windows import Batch, mean_by_take
+from avtca.data.windows import Batch, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import run_network
 from avtca.model.avtca import AVTCA
 from avtca.model.head import OF
-from avtca.training.losses import Objective, drop_modalities, mix_takes
+from avtca.training.losses import EmotionLoss, apply_modality_dropout, mixup_batch
 from avtca.training.schedule import make_optimiser, rate_factor
 from avtca.training.scores import scores
-from avtca.training.train_config import Recipe
+from avtca.training.train_config import TrainConfig
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -33,7 +33,7 @@ class Training(lightning.LightningModule):
     def __init__(
         self,
         network: AVTCA,
-        recipe: Recipe,
+        recipe: TrainConfig,
         targets: NDArray[np.float32],
         *,
         steps: int,
@@ -41,7 +41,7 @@ class Training(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.steps = network, recipe, steps
-        self.objective = Objective(recipe, targets)
+        self.objective = EmotionLoss(recipe, targets)
         self.average: AveragedModel | None = None
         if recipe.ema:
             follow = moving_average(recipe.ema)
@@ -69,12 +69,12 @@ class Training(lightning.LightningModule):
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         if self.recipe.augmentation.mixup:
-            batch = mix_takes(batch, self.recipe.augmentation.mixup, generator)
-        batch = drop_modalities(batch, self.recipe.modality_dropout, generator)
+            batch = mixup_batch(batch, self.recipe.augmentation.mixup, generator)
+        batch = apply_modality_dropout(batch, self.recipe.modality_dropout, generator)
         output = run_network(self.network, batch)
         loss: Tensor = self.objective(output.logits, batch.target).mean()
         if self.recipe.auxiliary:
-            present = torch.stack((batch.sound_mask.any(1), batch.visual_mask.any(1)), dim=1)
+            present = torch.stack((batch.audio_mask.any(1), batch.video_mask.any(1)), dim=1)
             for name, logits in output.auxiliary.items():
                 own = self.objective(logits, batch.target) * present[:, OF[name]]
                 loss = loss + self.recipe.auxiliary * own.mean()
@@ -103,15 +103,15 @@ class Training(lightning.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Probabilities of one batch of windows."""
         logits = run_network(self.kept, batch).logits
-        self._validated.append((probabilities(logits, self.recipe), batch.take))
+        self._validated.append((probabilities(logits, self.recipe), batch.sample))
 
     def on_validation_epoch_end(self) -> None:
-        """Figures over takes, each the mean of its windows."""
+        """Figures over samples, each the mean of its windows."""
         if self.validation_targets is None or self.trainer.sanity_checking:
             return
         values = torch.cat([part for part, _ in self._validated]).float().cpu().numpy()
-        take = torch.cat([part for _, part in self._validated]).cpu().numpy()
-        means = mean_by_take(values, take, len(self.validation_targets))
+        sample = torch.cat([part for _, part in self._validated]).cpu().numpy()
+        means = mean_by_sample(values, sample, len(self.validation_targets))
         binary = self.recipe.loss == "binary"
         self.figures = scores(means, self.validation_targets, binary=binary)
 
@@ -139,7 +139,7 @@ class Training(lightning.LightningModule):
         }
 
 
-def probabilities(logits: Tensor, recipe: Recipe) -> Tensor:
+def probabilities(logits: Tensor, recipe: TrainConfig) -> Tensor:
     """Softmax, or sigmoid where several labels may hold."""
     return logits.sigmoid() if recipe.loss == "binary" else logits.softmax(1)
 

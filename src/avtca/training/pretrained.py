@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from avtca.data.caveats import joined
-from avtca.data.data_module import Material
+from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError, LeakError
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.config import Card
-from avtca.model.lineage import people_behind, trained_on, unchecked, words_behind
+from avtca.model.lineage import lineage_text, trained_on, training_speakers, unchecked
 
 
 def copy_weights(
@@ -45,7 +45,7 @@ def copy_weights(
 def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
     """Copy weights from a checkpoint, in place; see :func:`copy_weights`.
 
-    Returns what was taken, of which weights and whose takes are behind them, for the record.
+    Returns what was taken, of which weights and whose samples are behind them, for the record.
     Raises :class:`ConfigError` where nothing fits.
     """
     other, card = load_checkpoint(path)
@@ -62,37 +62,39 @@ def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, A
             "of": len(network.state_dict()),
             "weights_sha256": card.weights_sha256,
             "clip_spec_hash": card.clip_spec.hash,
-            "people": people_behind(card),
-            "data": words_behind(card),
+            "people": training_speakers(card),
+            "data": lineage_text(card),
         }
     }
 
 
 def started(
-    material: Material,
+    data_module: DataModule,
     card: Card,
     start: str,
     folds: Iterable[int],
     allow_leak: bool,
-    remedy: str,
-) -> Material:
+    fix: str,
+) -> DataModule:
     """The same with a mark for people tested in ``folds`` who are behind the weights to start from.
 
-    Raises :class:`LeakError` unless leaks are allowed; ``remedy`` says how they are.
+    Raises :class:`LeakError` unless leaks are allowed; ``fix`` says how they are.
     """
-    tested = {s for fold in folds for s in material.side(fold, "test").speakers}
-    corpus = str(material.provenance["corpus"])
+    tested = {s for fold in folds for s in data_module.side(fold, "test").speakers}
+    corpus = str(data_module.provenance["corpus"])
     seen = sorted(trained_on(card, corpus, tested))
     if seen and not allow_leak:
         raise LeakError(
             f"start from {start}",
             f"{len(seen)} speakers of the test had a part in its weights, the first is {seen[0]}",
-            f"start from weights that have not seen them, or {remedy}",
+            f"start from weights that have not seen them, or {fix}",
         )
     leak = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
     nameless = unchecked(card, corpus)
     told = (leak if seen else "", f"the start: {nameless}" if nameless else "")
     if not any(told):
-        return material
-    marks = joined(("" if material.mark == "clean" else material.mark, *told))
-    return replace(material, mark=marks, provenance={**material.provenance, "split_audit": marks})
+        return data_module
+    caveats = joined(("" if data_module.caveat == "clean" else data_module.caveat, *told))
+    return replace(
+        data_module, caveat=caveats, provenance={**data_module.provenance, "split_audit": caveats}
+    )

@@ -15,27 +15,29 @@ import lightning
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from avtca.clipspec import ClipSpec
-from avtca.data.dataset import TakeSet
+from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
 from avtca.files import write_atomic
 from avtca.model import save_checkpoint
 from avtca.training.module import Training
-from avtca.training.train_config import Recipe
+from avtca.training.train_config import TrainConfig
 
 LOWER_IS_BETTER = ("loss",)
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("avtca", "torch", "lightning", "numpy", "scikit-learn")
 
 
-def fingerprint(takes: TakeSet) -> dict[str, Any]:
-    """Number of takes, the speakers, and a hash of names, targets, lengths and ClipSpec."""
-    digest = hashlib.sha256(takes.spec.hash.encode())
-    for name, speaker, duration_s in zip(takes.names, takes.speakers, takes.durations, strict=True):
+def fingerprint(samples: EmotionDataset) -> dict[str, Any]:
+    """Number of samples, the speakers, and a hash of names, targets, lengths and ClipSpec."""
+    digest = hashlib.sha256(samples.spec.hash.encode())
+    for name, speaker, duration_s in zip(
+        samples.names, samples.speakers, samples.durations, strict=True
+    ):
         digest.update(f"{name}\t{speaker}\t{duration_s:.4f}\n".encode())
-    digest.update(takes.targets.round(5).tobytes())
+    digest.update(samples.targets.round(5).tobytes())
     return {
-        "takes": len(takes),
-        "speakers": sorted(set(takes.speakers)),
+        "samples": len(samples),
+        "speakers": sorted(set(samples.speakers)),
         "hash": digest.hexdigest()[:12],
     }
 
@@ -125,7 +127,7 @@ class SaveLast(Checkpoint):
 class RunRecord(Callback):
     """History, best weights, early stop; all of it is in the checkpoint, so resuming keeps it."""
 
-    def __init__(self, out: Path, spec: ClipSpec, recipe: Recipe, run: dict[str, Any]) -> None:
+    def __init__(self, out: Path, spec: ClipSpec, recipe: TrainConfig, run: dict[str, Any]) -> None:
         self.out, self.spec, self.recipe, self.run = out, spec, recipe, run
         self.history: list[dict[str, float]] = []
         self.best = -1

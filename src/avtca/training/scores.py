@@ -13,9 +13,9 @@ TINY = 1e-7
 def scores(
     probabilities: NDArray[np.float64], targets: NDArray[np.float32], *, binary: bool = False
 ) -> dict[str, float]:
-    """``accuracy``, ``uar``, ``weighted_f1``, ``macro_f1`` and ``loss`` of takes.
+    """``accuracy``, ``uar``, ``weighted_f1``, ``macro_f1`` and ``loss`` of samples.
 
-    ``probabilities`` and ``targets`` ``(n, n_labels)``. With one label a take the strongest of
+    ``probabilities`` and ``targets`` ``(n, n_labels)``. With one label a sample the strongest of
     each counts; with several (``binary``) a label holds above 0.5. ``loss`` is the mean
     cross-entropy.
     """

@@ -14,22 +14,22 @@ class Section(BaseModel):
 class ModalityDropout(Section):
     """Whole modalities taken away while training, so that either alone is enough at use.
 
-    ``whole``: of each take at most one modality is masked, the sound with probability ``sound``,
-    the picture with probability ``visual``. ``softhard`` (Chumachenko et al. 2022, their
-    ``train.py``): the batch is seen four times, as it is, as (sound * c, picture * (1 - c)), its
-    picture alone and its sound alone, ``c`` uniform in 0..1 for each take.
+    ``whole``: of each sample at most one modality is masked, the audio with probability ``audio``,
+    the picture with probability ``video``. ``softhard`` (Chumachenko et al. 2022, their
+    ``train.py``): the batch is seen four times, as it is, as (audio * c, picture * (1 - c)), its
+    picture alone and its audio alone, ``c`` uniform in 0..1 for each sample.
     """
 
     form: Literal["none", "whole", "softhard"] = "none"
-    sound: float = Field(default=0.1, ge=0, le=1)
-    visual: float = Field(default=0.1, ge=0, le=1)
+    audio: float = Field(default=0.1, ge=0, le=1)
+    video: float = Field(default=0.1, ge=0, le=1)
 
     @model_validator(mode="after")
     def _can_fire(self) -> Self:
-        if self.form == "whole" and self.sound + self.visual == 0:
+        if self.form == "whole" and self.audio + self.video == 0:
             raise ValueError("modality dropout 'whole' with probability 0 could never fire")
-        if self.sound + self.visual > 1:
-            raise ValueError("sound and visual are of exclusive events; together at most 1")
+        if self.audio + self.video > 1:
+            raise ValueError("audio and video are of exclusive events; together at most 1")
         return self
 
 
@@ -37,13 +37,13 @@ class Augmentation(Section):
     """What is varied while training. 0 switches a kind off."""
 
     crop: bool | Literal["middle"] = True
-    """A random window of each take, sound and picture together; ``middle``: its middle one in every
+    """A random window of each sample, audio and picture together; ``middle``: its middle one in every
     epoch, as in the authors' code; false: its first one."""
     crop_slack_s: float = Field(default=0.0, ge=0)
-    """How far a window may be moved even where the take is no longer than a window; what it
+    """How far a window may be moved even where the sample is no longer than a window; what it
     then lacks at the end is masked."""
     speed: float = Field(default=0.0, ge=0, lt=0.5)
-    """Speed of a whole take, picture and sound together: one of five even steps in 1 +- this."""
+    """Speed of a whole sample, picture and audio together: one of five even steps in 1 +- this."""
     waveform: float = Field(default=0.0, ge=0, le=1)
     """Chance of each of room, noise, band limit and codec on the waveform (``WaveAugment``)."""
     gain_db: float = Field(default=0.0, ge=0)
@@ -60,19 +60,19 @@ class Augmentation(Section):
     """SpecAugment: bars over bands, each up to this share of the bands."""
     step_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a video step is masked."""
-    visual_noise: float = Field(default=0.0, ge=0)
-    """Standard deviation of noise on visual features, in units of the feature."""
+    video_noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of noise on video features, in units of the feature."""
     posterior_bias: float = Field(default=0.0, ge=0)
-    """Deviation of a take's own shift of the logarithms of expression posteriors (visual features
+    """Deviation of a sample's own shift of the logarithms of expression posteriors (video features
     "expression7")."""
     mixup: float = Field(default=0.0, ge=0)
-    """Beta parameter of mixing takes of a batch (both modalities and the label alike)."""
+    """Beta parameter of mixing samples of a batch (both modalities and the label alike)."""
     pixels: bool = False
     """Flip, small rotation, colour and blur of the face crops, one draw for a whole clip."""
 
     @property
     def touches_waveform(self) -> bool:
-        """Whether sound features have to be made anew for each item."""
+        """Whether audio features have to be made anew for each item."""
         return self.waveform > 0 or self.gain_db > 0
 
     @model_validator(mode="after")
@@ -100,7 +100,7 @@ class Optimiser(Section):
     gamma: float = Field(default=0.1, gt=0, lt=1)
 
 
-class Recipe(Section):
+class TrainConfig(Section):
     """A training run, apart from its data and its network."""
 
     epochs: int = Field(default=40, gt=0)
@@ -148,7 +148,7 @@ class Recipe(Section):
         if len(set(optimiser.step_epochs)) < len(optimiser.step_epochs):
             raise ValueError("step_epochs names an epoch twice")
         if self.augmentation.mixup and self.batch == 1:
-            raise ValueError("mixup mixes takes of a batch, and batch is 1")
+            raise ValueError("mixup mixes samples of a batch, and batch is 1")
         if self.patience and self.metric == "none":
             raise ValueError("patience needs a validation metric")
         if self.loss == "binary" and self.label_smoothing:

@@ -1,4 +1,4 @@
-"""Train a network on takes: resumable, the best epoch kept by a validation figure."""
+"""Train a network on samples: resumable, the best epoch kept by a validation figure."""
 
 import json
 import logging
@@ -14,7 +14,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
-from avtca.data.dataset import TakeSet
+from avtca.compat import upgrade
+from avtca.data.dataset import EmotionDataset
 from avtca.data.training import TrainingData, training_loader
 from avtca.data.windows import EvaluationData, evaluation_loader
 from avtca.errors import ConfigError
@@ -26,10 +27,10 @@ from avtca.model.variants import variant_named
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
 from avtca.training.run_dir import RunRecord, SaveLast, fingerprint, require_same, versions
-from avtca.training.train_config import Recipe
+from avtca.training.train_config import TrainConfig
 
-VISUAL_ONLY = ("visual_noise", "posterior_bias", "pixels")
-SOUND_ONLY = ("waveform", "gain_db", "channel_db", "background", "time_masks", "band_masks")
+VIDEO_ONLY = ("video_noise", "posterior_bias", "pixels")
+AUDIO_ONLY = ("waveform", "gain_db", "channel_db", "background", "time_masks", "band_masks")
 """Augmentations of one stream (masked steps are not among them: they cost nothing)."""
 
 
@@ -52,11 +53,11 @@ class FitResult:
 def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) -> AVTCA:
     """A network that fits ``spec``, its fresh weights drawn from ``seed``.
 
-    A level is one of decibels: where the sound is no log-mel, a variant that would take it away
+    A level is one of decibels: where the audio is no log-mel, a variant that would take it away
     has a batch norm for each feature instead.
     """
-    if not spec.bands and variant_named(variant).sound_norm == "level":
-        sizes = {"sound_norm": "bands", **sizes}
+    if not spec.bands and variant_named(variant).audio_norm == "level":
+        sizes = {"audio_norm": "bands", **sizes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_model(variant, ModelConfig.for_spec(spec, **sizes))
@@ -64,9 +65,9 @@ def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) ->
 
 def fit(
     network: AVTCA,
-    recipe: Recipe,
-    train: TakeSet,
-    validation: TakeSet | None = None,
+    recipe: TrainConfig,
+    train: EmotionDataset,
+    validation: EmotionDataset | None = None,
     *,
     out: Path,
     provenance: Mapping[str, Any] | None = None,
@@ -77,14 +78,14 @@ def fit(
 ) -> FitResult:
     """Train ``network`` in the folder ``out`` and return it with its kept weights.
 
-    In ``out``: ``run.json`` (recipe, sizes, versions, commit, fingerprints of the takes and
+    In ``out``: ``run.json`` (recipe, sizes, versions, commit, fingerprints of the samples and
     ``provenance``; written before the first step), ``metrics.csv``, ``last.ckpt`` to resume from,
     ``best.safetensors``/``.json`` and ``last.safetensors``/``.json``, and ``done.json`` at the
     end. A folder with a broken-off run of the same kind goes on where it was, to the same result;
     a finished one is returned as it is. ``validation`` chooses the epoch and nothing else; test
-    takes have no place here. Once nothing is left to refuse, and before anything is written,
+    samples have no place here. Once nothing is left to refuse, and before anything is written,
     ``begin`` is called. Raises :class:`ConfigError` for a folder with another run in it, a
-    metric without validation takes, an augmentation that could never fire, a device that is not
+    metric without validation samples, an augmentation that could never fire, a device that is not
     there, or a loss that is not finite; :class:`~avtca.errors.ClipSpecMismatch` where the sides are
     prepared differently; KeyboardInterrupt where it was stopped, by a signal or by hand.
     """
@@ -92,11 +93,11 @@ def fit(
     if validation is None and recipe.metric != "none":
         raise ConfigError(
             f"keep the weights with the best validation {recipe.metric}",
-            "no validation takes",
+            "no validation samples",
             "give some, or set metric: none",
         )
     if not len(train):
-        raise ConfigError("train", "no training takes", "check the folds and the corpus")
+        raise ConfigError("train", "no training samples", "check the folds and the corpus")
     out = Path(out)
     run = _run_card(network, recipe, train, validation, provenance or {})
     _require_same(out, run)
@@ -161,10 +162,10 @@ def fit(
     return _finished(out, train.spec)
 
 
-def check_streams(network: AVTCA, recipe: Recipe) -> None:
+def check_streams(network: AVTCA, recipe: TrainConfig) -> None:
     """Refuse what could never fire since the network has one stream alone."""
     varied, streams = recipe.augmentation, variant_named(network.variant).streams
-    missing = {"sound": VISUAL_ONLY, "visual": SOUND_ONLY}.get(streams, ())
+    missing = {"audio": VIDEO_ONLY, "video": AUDIO_ONLY}.get(streams, ())
     idle = [f"augmentation.{name}" for name in missing if getattr(varied, name)]
     if streams != "both" and recipe.modality_dropout.form != "none":
         idle.append("modality_dropout")
@@ -176,29 +177,31 @@ def check_streams(network: AVTCA, recipe: Recipe) -> None:
         )
 
 
-def network_spec_check(network: AVTCA, train: TakeSet, validation: TakeSet | None) -> None:
+def network_spec_check(
+    network: AVTCA, train: EmotionDataset, validation: EmotionDataset | None
+) -> None:
     """Refuse sides that are prepared differently, or a network made for other input."""
     if validation is not None:
-        train.spec.require(validation.spec, asked="train and validate")
+        train.spec.require(validation.spec, action="train and validate")
     if misfits := network.config.misfits(train.spec):
         raise ConfigError(
-            "train this network on these takes",
+            "train this network on these samples",
             f"they do not fit ({'; '.join(misfits)})",
             "build it with ModelConfig.for_spec",
         )
     if network.config.probabilities and train.standard is not None:
         raise ConfigError(
-            f"read {network.config.probabilities} of the visual features as probabilities",
-            "the takes are standardised, they are none any more",
+            f"read {network.config.probabilities} of the video features as probabilities",
+            "the samples are standardised, they are none any more",
             "set model.sizes.probabilities to 0, or data.standardise to none",
         )
 
 
 def _run_card(
     network: AVTCA,
-    recipe: Recipe,
-    train: TakeSet,
-    validation: TakeSet | None,
+    recipe: TrainConfig,
+    train: EmotionDataset,
+    validation: EmotionDataset | None,
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
@@ -228,7 +231,9 @@ def _require_same(out: Path, run: dict[str, Any]) -> None:
     """Where the folder holds a run, it is this one; see :func:`require_same`."""
     path = out / "run.json"
     if path.exists():
-        require_same(out, json.loads(path.read_text()), json.loads(json.dumps(run)), free=FREE)
+        require_same(
+            out, upgrade(json.loads(path.read_text())), json.loads(json.dumps(run)), free=FREE
+        )
 
 
 def _finished(out: Path, spec: ClipSpec) -> FitResult:

@@ -1,29 +1,29 @@
-"""Small made takes whose label can be heard and seen."""
+"""Small made samples whose label can be heard and seen."""
 
 import numpy as np
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawTake
-from avtca.data.dataset import TakeSet, one_hot
+from avtca.corpora.sample_file import RawSample
+from avtca.data.dataset import EmotionDataset, one_hot
 
 LABELS = ("low", "middle", "high")
 SPEC = ClipSpec(
     window_s=1.0,
     video_steps=10,
-    visual="features",
-    visual_features="made",
-    visual_dim=3,
+    video="features",
+    video_features="made",
+    video_dim=3,
     sample_rate=8000,
-    sound="logmel",
-    sound_dim=16,
+    audio="logmel",
+    audio_dim=16,
     n_fft=256,
     hop=80,
     labels=LABELS,
 )
 
 
-def make_takes(n: int = 24, *, spec: ClipSpec = SPEC, seed: int = 0) -> TakeSet:
-    """``n`` takes of 0.8 to 1.7 s: pitch and mean of the features tell the label."""
+def make_samples(n: int = 24, *, spec: ClipSpec = SPEC, seed: int = 0) -> EmotionDataset:
+    """``n`` samples of 0.8 to 1.7 s: pitch and mean of the features tell the label."""
     rng = np.random.default_rng(seed)
     names, speakers, durations, labels, raws = [], [], [], [], []
     for i in range(n):
@@ -33,11 +33,11 @@ def make_takes(n: int = 24, *, spec: ClipSpec = SPEC, seed: int = 0) -> TakeSet:
         wave = np.sin(2 * np.pi * (300 + 700 * label) * time) * 0.3
         wave += rng.standard_normal(len(time)) * 0.02
         steps = np.arange(int(seconds * spec.video_rate))
-        visual = rng.standard_normal((len(steps), spec.visual_dim)) * 0.5
-        visual[:, label] += 1
-        raws.append(RawTake(steps, visual.astype(np.float32), wave.astype(np.float32), seconds))
+        video = rng.standard_normal((len(steps), spec.video_dim)) * 0.5
+        video[:, label] += 1
+        raws.append(RawSample(steps, video.astype(np.float32), wave.astype(np.float32), seconds))
         names.append(f"take{i:02d}")
         speakers.append(f"s{i % 4}")
         durations.append(seconds)
         labels.append(LABELS[label])
-    return TakeSet(spec, names, speakers, durations, one_hot(labels, LABELS), raws)
+    return EmotionDataset(spec, names, speakers, durations, one_hot(labels, LABELS), raws)

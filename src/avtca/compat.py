@@ -1,0 +1,61 @@
+"""Names of avtca 0.1 in files that users may have, read under the names of today.
+
+Cards, configurations, caches and reports keep their values; only keys are renamed. Writing uses
+today's names alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+KEYS = {
+    "asked": "action",
+    "face_parts": "n_segments",
+    "mark": "caveat",
+    "remedy": "fix",
+    "sound": "audio",
+    "sound_dim": "audio_dim",
+    "sound_front": "audio_frontend",
+    "sound_hash": "audio_hash",
+    "sound_norm": "audio_norm",
+    "sound_sha256": "audio_sha256",
+    "sound_source": "audio_source",
+    "sound_stride": "audio_stride",
+    "sound_times": "audio_times",
+    "sound_trust": "audio_weight",
+    "sound_widths": "audio_widths",
+    "take": "sample_id",
+    "take_features": "utterance_features",
+    "takes": "samples",
+    "visual": "video",
+    "visual_dim": "video_dim",
+    "visual_features": "video_features",
+    "visual_front": "video_frontend",
+    "visual_noise": "video_noise",
+    "visual_widths": "video_widths",
+}
+"""Key of 0.1 -> key of today."""
+MODULES = {
+    "face_expert": "video_statistics",
+    "sound_front": "audio_frontend",
+    "take_expert": "utterance_head",
+    "visual_front": "video_frontend",
+    "voice_expert": "audio_statistics",
+}
+"""Attributes of a network in 0.1 -> attributes of today, as parts of a parameter's name."""
+
+
+def upgrade(values: Any) -> Any:
+    """A copy of JSON values with the keys of 0.1 renamed, at every depth."""
+    if isinstance(values, Mapping):
+        return {KEYS.get(key, key): upgrade(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [upgrade(value) for value in values]
+    return values
+
+
+def upgrade_parameter(name: str) -> str:
+    """The name of a parameter or buffer of a network, e.g. ``sound_after.0.conv.weight``."""
+    return ".".join(
+        MODULES.get(part) or part.replace("sound", "audio").replace("visual", "video")
+        for part in name.split(".")
+    )
