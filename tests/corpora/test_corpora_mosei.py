@@ -86,7 +86,7 @@ def root(tmp_path: Path) -> Path:
         values[45:60] = 0  # no face found
         order = rng.permutation(len(intervals))  # not in the order of time
         facet[video] = (intervals[order], values[order])
-    write_csd(folder / "CMU_MOSEI_VideoFacet42.csd", "FACET 4.2", facet)
+    write_csd(folder / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", facet)
     return folder
 
 

@@ -19,7 +19,7 @@ from avtca.corpora.splits import SIDES, load_folds
 from avtca.errors import CorpusError
 from avtca.labels import MOSEI
 
-VIDEO = {"facet42": "CMU_MOSEI_VideoFacet42", "openface2": "CMU_MOSEI_VideoOpenFace2"}
+VIDEO = {"facet42": "CMU_MOSEI_VisualFacet42", "openface2": "CMU_MOSEI_VisualOpenFace2"}
 """File names of the video sequences, by ``ClipSpec.video_features``."""
 AUDIO = "CMU_MOSEI_COVAREP"
 LABELS = ("CMU_MOSEI_Labels", "CMU_MOSEI_All_Labels", "All Labels", "All_Labels")
