@@ -55,14 +55,14 @@ def network(fusion: str, *, shared: bool, labels: int = 8, seed: int = 0) -> Sta
     s = _Maker(draw)
     for branch, widths in (
         ("audio_model", (10, 64, 128, 256, 128)),
-        ("video_model", (1024, 64, 64, 128, 128)),
+        ("visual_model", (1024, 64, 64, 128, 128)),
     ):
         for i in range(4):
             s.conv(f"{branch}.conv1d_{i}.0", (widths[i + 1], widths[i], 3), bias=True)
             s.norm(f"{branch}.conv1d_{i}.1", widths[i + 1])
         s.linear(f"{branch}.classifier_1.0", labels, 128)
     trunk = efficientface(draw, classifier=False)
-    s.state.update({f"video_model.{name}": value for name, value in trunk.items()})
+    s.state.update({f"visual_model.{name}": value for name, value in trunk.items()})
     d_a, d_v = (128, 128) if fusion == "lt" else (128, 64)
     for name, d_q, d_k in (("av", d_a, d_v), ("va", d_v, d_a)):
         name = name if fusion == "lt" else f"{name}1"
@@ -122,8 +122,8 @@ def forward(s: State, fusion: str, audio: Tensor, crops: Tensor, *, heads: int) 
     """``audio (b, 10, t_a)``, ``crops (b, t_v, 3, 224, 224)`` -> logits ``(b, labels)``."""
     shared = "finalAttention.in_proj_weight" in s and fusion == "it"
     b, t = crops.shape[:2]
-    vectors = trunk(_under(s, "video_model."), crops.flatten(0, 1)).view(b, t, 1024)
-    v = _convs(s, "video_model", (0, 1), vectors.transpose(1, 2))
+    vectors = trunk(_under(s, "visual_model."), crops.flatten(0, 1)).view(b, t, 1024)
+    v = _convs(s, "visual_model", (0, 1), vectors.transpose(1, 2))
     a = _convs(s, "audio_model", (0, 1), audio)
     if fusion == "it":
         more_a = _block(_under(s, "av1."), v.mT, a.mT, heads).mT
@@ -135,7 +135,7 @@ def forward(s: State, fusion: str, audio: Tensor, crops: Tensor, *, heads: int) 
         a = a * seen_a.mean(1, keepdim=True).sum(-2)
         v = v * seen_v.mean(1, keepdim=True).sum(-2)
     a = _convs(s, "audio_model", (2, 3), a)
-    v = _convs(s, "video_model", (2, 3), v)
+    v = _convs(s, "visual_model", (2, 3), v)
     if fusion == "lt":
         a, v = (
             _block(_under(s, "av."), v.mT, a.mT, heads).mT,
@@ -202,7 +202,7 @@ def _stage(s: State, name: str, x: Tensor, units: int) -> Tensor:
 def _convs(s: State, branch: str, which: tuple[int, int], x: Tensor) -> Tensor:
     for i in which:
         w = _under(s, f"{branch}.conv1d_{i}.")
-        padding = 1 if branch == "video_model" else 0
+        padding = 1 if branch == "visual_model" else 0
         x = F.relu(_bn(w, "1", F.conv1d(x, w["0.weight"], w["0.bias"], padding=padding)))
         x = F.max_pool1d(x, 2, 1) if branch == "audio_model" else x
     return x

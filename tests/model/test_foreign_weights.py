@@ -44,7 +44,7 @@ def test_released_gives_the_authors_logits(ravdess: Path, tmp_path: Path) -> Non
     result = convert(saved(tmp_path / "RAVDESS_best0.pth", run), "released")
     check_audio(result, state)
     assert not result.fresh
-    assert {name.split(".classifier")[0] for name in result.left} == {"audio_model", "video_model"}
+    assert {name.split(".classifier")[0] for name in result.left} == {"audio_model", "visual_model"}
     video, audio = real_clip(ravdess)
     with torch.inference_mode():
         ours = result.model(video, audio).logits

@@ -166,11 +166,11 @@ def kind_of(state: State, action: str) -> str:
 
 def key_map(kind: str) -> dict[str, list[str]]:
     """Foreign name -> our names; two of ours share the rows of one foreign tensor in order."""
-    trunk = "" if kind == EFFICIENTFACE else "video_model."
+    trunk = "" if kind == EFFICIENTFACE else "visual_model."
     pairs = {f"{trunk}{theirs}": [f"{_TRUNK}{ours}"] for theirs, ours in _trunk_names()}
     if kind == EFFICIENTFACE:
         return pairs
-    for branch, ours in (("audio_model", "audio"), ("video_model", "video")):
+    for branch, ours in (("audio_model", "audio"), ("visual_model", "video")):
         for index in range(4):
             place = f"{ours}_{'before' if index < 2 else 'after'}.{index % 2}"
             for layer, part in ((0, "conv"), (1, "norm")):
@@ -308,7 +308,7 @@ def _box_of(name: str) -> str:
 
 
 def _why_left(name: str) -> str:
-    if name.startswith(("audio_model.classifier", "video_model.classifier")):
+    if name.startswith(("audio_model.classifier", "visual_model.classifier")):
         return "a classifier that the released forward pass never calls"
     if name.startswith("finalAttention"):
         return "created for every fusion, called in 'it' alone"
