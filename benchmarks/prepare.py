@@ -53,7 +53,7 @@ def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
     """What `avtca prepare ravdess` does; how far it came stands in ``note`` at any moment."""
     spec, started, first = ClipSpec(), time.perf_counter(), None
 
-    def step(done: int, total: int) -> None:
+    def step(stage: str, done: int, total: int | None) -> None:
         nonlocal first
         first = done if first is None else first
         if note is not None:
@@ -61,7 +61,7 @@ def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
 
     layout = read_corpus("ravdess", source, spec)
     if not (out / "corpus.json").exists():
-        step(0, len(layout.sources))
+        step("read samples", 0, len(layout.sources))
     prepare(layout, out, spec, workers=workers, progress=step)
     if note is not None:
         said = json.loads(note.read_text())

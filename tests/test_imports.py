@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "avtca"
-BASE = {"errors", "files", "labels", "clipspec", "compat"}
+BASE = {"errors", "files", "labels", "clipspec", "compat", "progress"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "labels": set(),
     "compat": set(),
+    "progress": set(),
     "clipspec": {"errors", "compat"},
     "media": BASE,
     "faces": BASE | {"media"},

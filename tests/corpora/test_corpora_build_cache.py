@@ -375,10 +375,10 @@ def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path:
 
 
 def test_progress_counts_every_sample(wavs: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int | None]] = []
     layout = read_corpus("folder", wavs, AUDIO)
     prepare(layout, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
-    assert seen == [(k, 12) for k in range(1, 13)]
+    assert seen == [("read samples", k, 12) for k in range(1, 13)]
     seen.clear()
     prepare(layout, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
-    assert seen == [(12, 12)]
+    assert seen == [("read samples", 12, 12)]

@@ -87,7 +87,7 @@ def test_what_is_left_out_is_said(system: at_use.EvaluatedModel) -> None:
 def test_clips_are_read_once(clips: Path, system: at_use.EvaluatedModel) -> None:
     counts = []
     again = open_model(PACKAGED, clips, clips.parent / "read", progress=lambda *n: counts.append(n))
-    assert counts[0] == (5, 6)
+    assert counts[0] == ("read samples", 5, 6)
     np.testing.assert_array_equal(again.answers().probs, system.answers().probs)
 
 

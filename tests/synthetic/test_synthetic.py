@@ -193,13 +193,11 @@ def files(root):
 def test_a_stopped_corpus_is_resumed_to_the_same(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     seen = []
-    summary = synth_corpus(
-        whole, 5, 2, 7, **TINY, workers=1, progress=lambda done, of: seen.append((done, of))
-    )
+    summary = synth_corpus(whole, 5, 2, 7, **TINY, workers=1, progress=lambda *at: seen.append(at))
     assert (summary.made, summary.kept) == (5, 0)
-    assert seen == [(k, 5) for k in range(6)]
+    assert seen == [("synthetic clips", k, 5) for k in range(6)]
 
-    def stop(done, of):
+    def stop(stage, done, total):
         if done == 3:
             raise KeyboardInterrupt
 

@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from avtca import cli
+from avtca.cli.progress import ProgressBar
 from avtca.errors import ConfigError
 
 
@@ -51,7 +51,6 @@ def evaluate(
     Figures with speaker intervals, each label, calibration, prediction sets, abstention, each
     modality taken away, groups, and human raters where the corpus has their votes.
     """
-    from avtca.cli.finetune import Bar
     from avtca.cli.train import line, warn
     from avtca.model import require_torch
 
@@ -62,7 +61,7 @@ def evaluate(
 
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent
     folder = out or (Path() if (inside / "avtca.json").is_file() else inside) / "evaluation"
-    with Bar(shown=True) as bar:
+    with ProgressBar() as bar:
         system = open_model(
             checkpoint,
             data,
@@ -73,7 +72,7 @@ def evaluate(
             allow_leak=allow_leak,
             device=device,
             workers=os.cpu_count() or 1,
-            progress=partial(bar.step, "clips"),
+            progress=bar,
         )
     warn("", system.caveat)
     result = study(system)

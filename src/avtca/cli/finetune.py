@@ -5,16 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from avtca import cli
+from avtca.cli.progress import ProgressBar
 from avtca.cli.train import line
 
 FAILED = 2
@@ -62,7 +55,7 @@ def finetune(
 
     if threads:
         torch_threads(threads)
-    with Bar(shown=progress) as bar:
+    with ProgressBar(shown=progress) as bar:
         result = command.finetune(
             checkpoint,
             clips,
@@ -71,8 +64,8 @@ def finetune(
             learning_rate=learning_rate or command.LEARNING_RATE,
             allow_leak=allow_leak,
             workers=(os.cpu_count() or 1) if workers is None else workers,
-            say=bar.say,
-            progress=bar.step,
+            say=bar.print,
+            progress=bar,
             bars=progress,
         )
     show(result)
@@ -95,47 +88,3 @@ def show(result: dict[str, Any]) -> None:
     for name, found in result.get("change", {}).items():
         ends = [found[key] for key in ("value", "low", "high")]
         typer.echo(f"change of {name} on the same clips and labels: {points(ends)}")
-
-
-class Bar:
-    """A bar for each thing that is counted, on standard error; lines come between them.
-
-    In a ``with``, which stops it whatever happens.
-    """
-
-    def __init__(self, *, shown: bool) -> None:
-        self.shown = shown
-        self._what = ""
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def step(self, what: str, done: int, total: int) -> None:
-        """So many of it are done."""
-        if what != self._what or self._bar is None:
-            self.stop()
-            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-            self._bar = Progress(
-                *columns, TimeRemainingColumn(), console=cli.err, disable=not self.shown
-            )
-            self._what, self._task = what, self._bar.add_task(what, total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done)
-        if done >= total:
-            self.stop()
-
-    def say(self, text: str) -> None:
-        """A line."""
-        self.stop()
-        cli.err.print(text, markup=False)
-
-    def stop(self) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from avtca import cli
+from avtca.cli.progress import ProgressBar
 from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
 
@@ -53,19 +53,8 @@ def prepare(
     wanted = read_spec(spec, set or [])
     layout = read_corpus(corpus, src, wanted)
     workers = (os.cpu_count() or 1) if workers is None else workers
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=cli.err) as bar:
-        task = bar.add_task(f"{corpus}", total=len(layout.sources))
-
-        def step(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        summary = run(layout, out, wanted, workers=workers, lossless=lossless, progress=step)
+    with ProgressBar() as bar:
+        summary = run(layout, out, wanted, workers=workers, lossless=lossless, progress=bar)
     show(summary)
     if summary.failures:
         raise typer.Exit(FAILED)

@@ -3,13 +3,13 @@
 import json
 import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from avtca import cli
+from avtca.cli.progress import ProgressBar
 
 
 def robustness(
@@ -54,14 +54,13 @@ def robustness(
 
     require_torch("avtca robustness")
     from avtca.cli.evaluate import write
-    from avtca.cli.finetune import Bar
     from avtca.cli.train import warn
     from avtca.evaluation.exported_model import open_model
     from avtca.evaluation.predictions import told_apart
     from avtca.evaluation.robustness import robustness as measure
     from avtca.plots.robustness import page
 
-    with Bar(shown=True) as bar:
+    with ProgressBar() as bar:
         systems = [
             open_model(
                 path,
@@ -73,7 +72,7 @@ def robustness(
                 allow_leak=allow_leak,
                 device=device,
                 workers=os.cpu_count() or 1,
-                progress=partial(bar.step, "clips"),
+                progress=bar,
             )
             for path in checkpoint
         ]

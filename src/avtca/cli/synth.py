@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from avtca import cli
+from avtca.cli.progress import ProgressBar
 from avtca.errors import ConfigError
 
 
@@ -29,16 +29,9 @@ def synth(
     from avtca.synthetic.corpus import synth_corpus
 
     width, _, height = size.lower().partition("x")
-    columns = (
-        TextColumn("synthetic clips"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     try:
         pixels = int(width), int(height)
-        with Progress(*columns, console=cli.err) as bar:
-            task = bar.add_task("", total=samples)
+        with ProgressBar() as bar:
             made = synth_corpus(
                 out,
                 samples,
@@ -47,7 +40,7 @@ def synth(
                 seconds=seconds,
                 size=pixels,
                 workers=workers,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                progress=bar,
             )
     except ValueError as error:
         raise ConfigError("make a synthetic corpus", str(error), "change that option") from error

@@ -3,7 +3,6 @@ epoch. The folder is named by the trunk's weights: other weights never read thes
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.store import write_json
 from avtca.errors import CorpusError
 from avtca.files import write_atomic
+from avtca.progress import ProgressHook, no_progress
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +57,7 @@ def cache_trunk_features(
     *,
     batch: int = 32,
     device: str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressHook = no_progress,
 ) -> TrunkFeatures:
     """Run ``trunk`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
 
@@ -81,8 +81,7 @@ def cache_trunk_features(
                 folder / f"{start // PART:05d}.safetensors", corpus, part, trunk, batch, device
             )
             of_sample.update(made)
-            if progress is not None:
-                progress(len(of_sample), len(samples))
+            progress("face features", len(of_sample), len(samples))
         width = next((v.shape[1] for v in of_sample.values() if len(v)), 0)
         write_json(
             folder / "features.json",

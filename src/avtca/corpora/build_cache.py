@@ -21,10 +21,11 @@ from avtca.corpora.sample_file import read_row, write_sample
 from avtca.corpora.store import read_head, to_csv, to_parquet, write_json
 from avtca.errors import AvtcaError, CorpusError
 from avtca.files import write_atomic
+from avtca.progress import ProgressHook, no_progress
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-Progress = Callable[[int, int], None]
-"""Called with the samples done and the samples in all."""
+STAGE = "read samples"
+"""Name of the stage that :func:`prepare` reports to its progress hook."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def prepare(
     *,
     workers: int = 0,
     lossless: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressHook = no_progress,
 ) -> Summary:
     """Make or complete the prepared corpus in ``out``; see docs/corpora.md for its files.
 
@@ -100,8 +101,8 @@ def prepare(
     reused = len(layout.sources) - len(todo) - len(result.failures)
     jobs = _jobs(todo)
     done = len(layout.sources) - len(todo)
-    if done and progress is not None:
-        progress(done, len(layout.sources))
+    if done:
+        progress(STAGE, done, len(layout.sources))
     task = _Task(layout, spec, out, lossless, current)
     outcomes = run_jobs(jobs, task.call, task.died, min(workers, len(jobs)))
     with contextlib.closing(outcomes):
@@ -111,8 +112,7 @@ def prepare(
                 result.full = outcome.full
                 break
             done += len(job)
-            if progress is not None:
-                progress(done, len(layout.sources))
+            progress(STAGE, done, len(layout.sources))
     if result.full:
         rest = [source for source in layout.sources if source.sample in current]
         kept = sum(_is_done(out, source, current[source.sample], moved) for source in rest)

@@ -6,7 +6,6 @@ without voice is not masked, as in every evaluation.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +27,7 @@ from avtca.model.checkpoint import read_card
 from avtca.model.config import Card
 from avtca.model.lineage import trained_on, unchecked
 from avtca.preprocess import ModelInput
+from avtca.progress import ProgressHook, no_progress
 from avtca.runtime.backends import Bundle, Engine, OnnxEngine, read_bundle
 
 CROPS = 64
@@ -78,7 +78,7 @@ def open_model(
     allow_leak: bool = False,
     device: str = "cpu",
     workers: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressHook = no_progress,
 ) -> EvaluatedModel:
     """An exported model on all of ``data``, or :func:`open_evaluated_model` for everything else.
 

@@ -5,7 +5,6 @@ what the recognizer would show it); the face network runs over the crops once.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from avtca.corpora.folder import read_folder
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import CorpusError, LeakError
 from avtca.finetune.initial import InitialModel
+from avtca.progress import ProgressHook, no_progress
 from avtca.runtime.backends import Engine
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, the clips done and the clips in all."""
 NOBODY = "unknown"
 """Speaker of all clips where people cannot be told apart, or there is only one."""
 FAILURES = 10
@@ -82,19 +80,15 @@ def read_clips(
     *,
     allow_leak: bool = False,
     workers: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressHook = no_progress,
 ) -> Clips:
     """Read the clips into ``cache``, each once, and make the samples of the start's network.
 
     Raises as :func:`find_clips` where too little is left of what could be read.
     """
-
-    def step(what: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(what, done, total) if progress else None
-
     source, spec = layout.root, start.clips_spec
     named = len({one.speaker for one in layout.sources} - {""}) > 1
-    summary = prepare(layout, cache, spec, lossless=True, workers=workers, progress=step("clips"))
+    summary = prepare(layout, cache, spec, lossless=True, workers=workers, progress=progress)
     corpus = PreparedCorpus.open(cache)
     rows, notes = _usable(corpus, layout, named)
     notes += [f"{sample} is left out: {why}" for sample, _, why in summary.failures[:FAILURES]]
@@ -105,7 +99,7 @@ def read_clips(
     labels = _require_labels(set(manifest["label"]), source)
     samples = from_corpus(corpus, labels, memory=False).named(manifest["sample_id"])
     if start.face_file is not None:
-        samples = _with_features(samples, start, start.face_file, corpus, step("faces"))
+        samples = _with_features(samples, start, start.face_file, corpus, progress)
     if not named:
         samples = replace(samples, speakers=[NOBODY] * len(samples))
     return Clips(samples, corpus, summary, named, tuple(notes))
@@ -116,7 +110,7 @@ def _with_features(
     start: InitialModel,
     face_file: Path,
     corpus: PreparedCorpus,
-    progress: Callable[[int, int], None],
+    progress: ProgressHook,
 ) -> EmotionDataset:
     """The samples with the face network's vectors in place of crops, in memory."""
     spec = start.card.clip_spec

@@ -22,13 +22,14 @@ from avtca.evaluation.open_model import fitted, kept_weights
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.finetune import protocol
-from avtca.finetune.clips import Progress, find_clips, read_clips
+from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import InitialModel, load_start, with_labels
 from avtca.finetune.model_card import model_card
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.bundle import export_bundle
 from avtca.model.variants import variant_named
+from avtca.progress import ProgressHook, no_progress
 from avtca.training.config import OF_THE_DATA, Experiment, check_experiment
 from avtca.training.cross_validate import cross_validate, fold_folder
 from avtca.training.pretrained import start_from, started
@@ -55,7 +56,7 @@ def finetune(
     allow_leak: bool = False,
     workers: int = 0,
     say: Callable[[str], None] = print,
-    progress: Progress | None = None,
+    progress: ProgressHook = no_progress,
     bars: bool = False,
 ) -> dict[str, Any]:
     """Adapt ``checkpoint`` (see :func:`load_start`) to the clips of ``source``.

@@ -23,6 +23,7 @@ from PIL import Image
 from avtca.errors import CorpusError
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS, canonical
+from avtca.progress import ProgressHook, no_progress
 from avtca.synthetic.film import film, person
 from avtca.synthetic.voice import RATE, Speech, speak
 
@@ -35,9 +36,6 @@ DRAWINGS = 15
 """Drawings a second, as in a cartoon; each is held until the next."""
 WEAK, STRONG = 0.65, 1.0
 """Strength of RAVDESS's two intensities."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of clips that are there and the number asked for."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ def synth_corpus(
     size: tuple[int, int] = (1280, 720),
     fps: int = 30,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressHook = no_progress,
 ) -> SynthSummary:
     """Make ``samples`` synthetic clips of ``speakers`` people in RAVDESS's layout.
 
@@ -227,10 +225,9 @@ def synth_corpus(
     missing = [sample for sample in wanted if not (out / sample.path).exists()]
     kept = len(wanted) - len(missing)
     make = partial(_make, out=out, seed=seed, seconds=seconds, size=size, fps=fps)
-    report = progress or (lambda done, total: None)
-    report(kept, len(wanted))
+    progress("synthetic clips", kept, len(wanted))
     for n in _run(make, missing, (os.cpu_count() or 1) if workers is None else workers):
-        report(kept + n, len(wanted))
+        progress("synthetic clips", kept + n, len(wanted))
     return SynthSummary(out, len(missing), kept)
 
 
