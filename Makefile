@@ -1,9 +1,14 @@
-# `make demo`: set up the core and name the emotions in real clips. `make test`: set up and test.
+# make demo   set up the core and recognise emotions in real clips
+# make check  lint, types and fast tests, for daily work
+# make test   lint, types and all tests; what CI runs
+# make docs   build the documentation into docs/_build/html; warnings are errors
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# Two processes of one thread each: files are shared out, and no thread waits for another.
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist loadfile
 DEMO_OUT ?= demo-report
 
-.PHONY: demo test lint core dev clean
+.PHONY: demo check test lint docs core dev clean
 
 core: .venv/core.stamp
 dev: .venv/dev.stamp
@@ -28,9 +33,14 @@ lint: dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Two processes of one thread each: files are shared out, and no thread waits for another.
+check: lint
+	$(PYTEST) -m "not slow"
+
 test: lint
-	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist loadfile
+	$(PYTEST)
+
+docs: dev
+	.venv/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf .venv $(DEMO_OUT)
+	rm -rf .venv docs/_build $(DEMO_OUT)

@@ -15,7 +15,7 @@ from avtca.errors import AvtcaError
 if TYPE_CHECKING:
     from avtca.recognize import Recognizer, Report, load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["AvtcaError", "Recognizer", "Report", "__version__", "load"]
 
 
