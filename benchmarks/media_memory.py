@@ -62,7 +62,7 @@ def stream(path: str) -> None:
     took = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{Path(path).name}: {clip.read_s:.1f} s read in {took:.1f} s, {frames} frames, "
+        f"{Path(path).name}: {clip.decoded_seconds:.1f} s read in {took:.1f} s, {frames} frames, "
         f"{samples} samples, peak {peak:.0f} MB (limit {LIMIT_MB})"
     )
     if peak > LIMIT_MB:

@@ -36,7 +36,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
-from avtca.media import Frame, held, open_media
+from avtca.media import Frame, hold_frames, open_media
 from avtca.model.bundle import ExpressionFeatures, export_bundle
 from avtca.model.checkpoint import load_checkpoint
 from avtca.model.ensemble import Ensemble
@@ -196,7 +196,7 @@ def names(
 ) -> str:
     """What the two networks name a sample, by the package's own rules for windows."""
     features = torch.softmax(sample.logits @ bridge[0].T + bridge[1], 1).numpy()
-    shown = [frame.step for frame in held(sample.frames, spec.video_rate)]
+    shown = [frame.step for frame in hold_frames(sample.frames, spec.video_rate)]
     features = features[np.searchsorted(sample.steps, shown, side="right") - 1]
     windows = []
     for start in preprocess.window_start_steps(sample.seconds, spec):

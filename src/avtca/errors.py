@@ -4,17 +4,17 @@
 class AvtcaError(Exception):
     """A failure with a remedy. The command line prints it as one line and exits with 2.
 
-    ``action`` is what the user wanted ("read clip.mp4"), ``found`` what stood in the way
+    ``action`` is what the user wanted ("read clip.mp4"), ``problem`` what stood in the way
     ("the file is empty"), ``fix`` what to do about it ("export the video again").
     """
 
-    def __init__(self, action: str, found: str, fix: str) -> None:
-        self.action, self.found, self.fix = action, found, fix
-        super().__init__(f"{action}: {found}; {fix}")
+    def __init__(self, action: str, problem: str, fix: str) -> None:
+        self.action, self.problem, self.fix = action, problem, fix
+        super().__init__(f"{action}: {problem}; {fix}")
 
     def __reduce__(self) -> tuple[type["AvtcaError"], tuple[str, str, str]]:
         """Pickles by its three parts, so that it comes out of a worker process as it went in."""
-        return type(self), (self.action, self.found, self.fix)
+        return type(self), (self.action, self.problem, self.fix)
 
 
 class MediaError(AvtcaError):

@@ -266,6 +266,6 @@ def test_the_example_keeps_files_apart_and_says_how_it_is_called(six, corpora, t
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith("a/x.flv: happy ")
-    assert done.stdout.splitlines()[0].endswith("%, not sure")
-    assert done.stdout.splitlines()[1].endswith("%, untested")
+    assert done.stdout.splitlines()[0].endswith("% (below threshold)")
+    assert done.stdout.splitlines()[1].endswith("% (no threshold for audio only)")
     assert (tmp_path / "out/a/x.flv.csv").is_file() and (tmp_path / "out/b/x.flac.csv").is_file()

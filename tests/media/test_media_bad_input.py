@@ -17,16 +17,16 @@ def failure(path) -> MediaError:
         open_media(path)
     error = caught.value
     assert "\n" not in str(error)
-    assert error.action and error.found and error.fix
+    assert error.action and error.problem and error.fix
     assert str(path) in error.action
     return error
 
 
 def test_paths_that_are_no_file(tmp_path):
-    assert failure(tmp_path / "missing.mp4").found == "no such file"
-    assert failure(tmp_path).found == "it is a folder"
+    assert failure(tmp_path / "missing.mp4").problem == "no such file"
+    assert failure(tmp_path).problem == "it is a folder"
     (tmp_path / "empty.mp4").touch()
-    assert failure(tmp_path / "empty.mp4").found == "the file is empty"
+    assert failure(tmp_path / "empty.mp4").problem == "the file is empty"
     failure(tmp_path / ("x" * 5000))
 
 
@@ -53,7 +53,7 @@ def test_a_playlist_opens_nothing_else(tmp_path):
 def test_no_permission(tmp_path):
     path = encode(tmp_path / "a.mp4", pictures=levels(3))
     path.chmod(0)
-    assert failure(path).found == "no permission"
+    assert failure(path).problem == "no permission"
 
 
 def test_a_container_without_picture_or_audio(tmp_path):
@@ -69,7 +69,7 @@ def test_header_without_frames(tmp_path):
     data = path.read_bytes()
     cluster = data.index(b"\x1f\x43\xb6\x75")
     path.write_bytes(data[: cluster + 20])
-    assert "nothing in it can be decoded" in failure(path).found
+    assert "nothing in it can be decoded" in failure(path).problem
 
 
 @pytest.mark.parametrize("name", ["t.mkv", "t.avi", "t.flv", "t.mp4"])
@@ -95,7 +95,7 @@ def test_a_truncated_file_is_read_up_to_there(tmp_path, name):
     assert 15 <= len(frames) <= 32
     assert 1.2 < len(wave) / 16_000 < 3.6
     assert any("cut short" in line or "damaged" in line for line in clip.warnings), clip.warnings
-    assert clip.read_s < 3.6
+    assert clip.decoded_seconds < 3.6
 
 
 def test_half_a_wav_is_cut_short(tmp_path):
@@ -119,7 +119,7 @@ def test_an_mp4_that_lost_its_index(tmp_path):
     path = encode(tmp_path / "i.mp4", pictures=levels(20))
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"moov") - 8])
-    assert "damaged" in failure(path).found
+    assert "damaged" in failure(path).problem
 
 
 def test_a_whole_file_is_not_called_cut_short(tmp_path):

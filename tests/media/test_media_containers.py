@@ -50,7 +50,7 @@ def test_flash_and_beep_meet(tmp_path, name, video, audio, rate, container, code
     assert loud[0] == pytest.approx(flash[0], abs=0.004)
     assert loud[-1] == pytest.approx(flash[-1] + 0.1, abs=0.004)
     assert np.abs(wave).max() == pytest.approx(0.5, abs=0.03)
-    assert clip.read_s == pytest.approx(2, abs=0.06)
+    assert clip.decoded_seconds == pytest.approx(2, abs=0.06)
     assert clip.warnings == []
 
 

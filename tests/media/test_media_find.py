@@ -54,7 +54,7 @@ def test_errors_stand_beside_the_rest(tree):
     found = find_media(entries)
     assert [f.entry for f in found] == [str(entry) for entry in entries]
     assert [f.path is None for f in found] == [True, True, True, False]
-    assert [f.error.found for f in found[:3]] == [
+    assert [f.error.problem for f in found[:3]] == [
         "no such file or folder",
         "no media files in it",
         "no media file matches",

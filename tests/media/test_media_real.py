@@ -31,7 +31,7 @@ def read(path, rate=10):
 def test_samples(sample_clips, name, seconds, size, n_frames):
     clip, frames, wave = read(sample_clips / name)
     assert clip.duration_s == pytest.approx(seconds, abs=0.02)
-    assert clip.read_s == pytest.approx(seconds, abs=0.1)
+    assert clip.decoded_seconds == pytest.approx(seconds, abs=0.1)
     assert (clip.info.width, clip.info.height) == size
     assert frames[0].rgb.shape == (size[1], size[0], 3)
     assert len(frames) == n_frames
@@ -67,9 +67,9 @@ def test_cremad_flv(corpora):
         clip, frames, wave = read(path, rate=15 / 3.6)
         assert clip.info.video_codec == "vp6f" and clip.info.audio_codec.startswith("mp3")
         assert 1.8 < clip.duration_s < 2.4
-        assert clip.read_s == pytest.approx(len(wave) / 16_000, abs=1e-3)
+        assert clip.decoded_seconds == pytest.approx(len(wave) / 16_000, abs=1e-3)
         assert [frame.step for frame in frames] == list(range(len(frames)))
-        assert len(frames) == pytest.approx(clip.read_s * 15 / 3.6, abs=1)
+        assert len(frames) == pytest.approx(clip.decoded_seconds * 15 / 3.6, abs=1)
         true_rate = [frame.time_s for frame in clip.frames(1000)]
         assert np.median(np.diff(true_rate)) == pytest.approx(1 / 30, abs=1e-3)
         assert clip.warnings == []

@@ -20,7 +20,7 @@ def row(start, end, happy, person=0, used=("face",), box=None):
     return TimelineRow(start, end, scores, used, 0.5, 0.25, person, box)
 
 
-def person(number, happy, seen_s=1.0, portrait=None):
+def person(number, happy, seen_s=1.0, thumbnail=None):
     return Person(
         number=number,
         scores={"happy": happy, "sad": 1 - happy},
@@ -32,7 +32,7 @@ def person(number, happy, seen_s=1.0, portrait=None):
         last_s=2.0,
         box=(1.2, 2.0, 30.0, 40.9),
         at_s=0.5,
-        portrait=portrait,
+        thumbnail=thumbnail,
     )
 
 
@@ -104,40 +104,47 @@ def test_top_is_the_highest(happy):
 def test_an_answer_below_the_measured_threshold_says_so():
     both = ("face", "voice")
     plain = report([row(0, 2, 0.8, used=both)])
-    assert plain.sure is None and plain.certainty == "70%"
+    assert plain.confident is None and plain.certainty == "70%"
     unsure = dataclasses.replace(plain, thresholds={"both": 0.71})
-    assert unsure.sure is False and unsure.certainty == "70%, not sure"
+    assert unsure.confident is False and unsure.certainty == "70% (below threshold)"
     assert unsure.to_dict()["sure"] is False
     text = page([Entry(unsure, b"")], title="t", lead="l")
-    assert "70%, not sure" in text and "under 71% with face and voice together" in text
+    assert "70% (below threshold)" in text and "under 71% with face and voice together" in text
     sure = dataclasses.replace(plain, thresholds={"both": 0.7})
-    assert sure.sure is True and sure.certainty == "70%" and sure.to_dict()["sure_from"] == 0.7
+    assert sure.confident is True and sure.certainty == "70%" and sure.to_dict()["sure_from"] == 0.7
     assert len(legend([sure])) == 1
     cut = dataclasses.replace(sure, coverage=Coverage(0.5, 0.5, 0.25))
-    assert cut.sure is False and cut.certainty == "70%, not sure"
+    assert cut.confident is False and cut.certainty == "70% (partly decoded)"
     without = dataclasses.replace(cut, thresholds={})
-    assert legend([without])[1:] == ["not sure: a part of the file was not read"]
+    assert legend([without])[1:] == ["partly decoded: less than 90% of the file could be decoded"]
 
 
-@pytest.mark.parametrize("used", [[("face",)], [("voice",)], [("face", "voice"), ("voice",)]])
-def test_what_was_not_measured_makes_no_claim(used):
+@pytest.mark.parametrize(
+    ("used", "name"),
+    [
+        ([("face",)], "video only"),
+        ([("voice",)], "audio only"),
+        ([("face", "voice"), ("voice",)], "changing input"),
+    ],
+)
+def test_what_was_not_measured_makes_no_claim(used, name):
     """A threshold for both says nothing of a stream alone, be it in one window."""
     rows = [row(2 * i, 2 * i + 2, 0.8, used=each) for i, each in enumerate(used)]
     made = dataclasses.replace(report(rows), thresholds={"both": 0.1})
-    assert made.sure is None and made.sure_from is None
+    assert made.confident is None and made.threshold is None
     assert made.to_dict()["sure"] is None
-    assert made.certainty == "70%, untested"
+    assert made.certainty == f"70% (no threshold for {name})"
     text = page([Entry(made, b"")])
-    assert "70%, untested" in text
+    assert made.certainty in text
     assert "measured with face and voice together only" in text
     if len(used) == 1:
         of_its_own = dataclasses.replace(made, thresholds={"both": 0.1, used[0][0]: 0.71})
-        assert of_its_own.certainty == "70%, not sure"
+        assert of_its_own.certainty == "70% (below threshold)"
 
 
 def test_people_have_rows_faces_and_timelines_of_their_own():
     face = Thumbnail(1.0, 3, np.full((96, 96, 3), 200, np.uint8))
-    people = [person(3, 0.9, portrait=face), person(7, 0.2, seen_s=2.5)]
+    people = [person(3, 0.9, thumbnail=face), person(7, 0.2, seen_s=2.5)]
     made = report([row(0, 2, 0.9, 3), row(0, 2, 0.2, 7)], people=people)
     assert table_cells("clip.mp4", made)[1:] == [
         ["person 3", "happy", "90%", "1.0 s", ""],

@@ -89,7 +89,7 @@ def test_two_men_are_two_persons(recognizer, sample_clips):
         assert person.seen_s == pytest.approx(person.coverage.face * everyone.duration_s)
         assert 0 <= person.first_s <= person.at_s < person.last_s <= everyone.duration_s
         assert {row.person for row in person.timeline} == {person.number}
-        assert person.portrait.rgb.shape == (96, 96, 3)
+        assert person.thumbnail.rgb.shape == (96, 96, 3)
         x0, y0, x1, y1 = person.box
         assert 20 < x1 - x0 < 300 and 20 < y1 - y0 < 300
         for row in person.timeline:  # nobody walks about
@@ -214,7 +214,7 @@ def test_half_a_film_is_read_by_half_and_not_sure(sample_clips, corpora, tmp_pat
     report = recognizer.predict(half)
     assert report.coverage.read == pytest.approx(report.duration_s / 8.8, abs=0.02)
     assert 0.2 < report.coverage.read < 0.8
-    assert report.sure is False and report.certainty.endswith(", not sure")
+    assert report.confident is False and report.certainty.endswith("% (partly decoded)")
     assert any("cut short" in warning for warning in report.warnings)
 
 

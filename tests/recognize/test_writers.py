@@ -66,8 +66,8 @@ def test_what_is_there_is_not_read_again(clip, out):
     entry = first.add(made(clip, people=2), clip, clip.parents[1], digest)
     again = OutputFolder(out, OPTIONS).done(clip, digest)
     assert again.report.to_dict() == entry.report.to_dict()
-    assert (again.png, again.portraits) == (entry.png, entry.portraits)
-    assert [number for number, _ in again.portraits] == [0, 1]
+    assert (again.png, again.thumbnails) == (entry.png, entry.thumbnails)
+    assert [number for number, _ in again.thumbnails] == [0, 1]
     endings = ("csv", "json", "png", "person0.png", "person1.png")
     assert names(out) == sorted([OUTPUTS, *(f"b__x.mp4.{ending}" for ending in endings)])
 

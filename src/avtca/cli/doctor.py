@@ -78,7 +78,7 @@ def _weights() -> Finding:
         size = sum((bundle.folder / name).stat().st_size for name in bundle.card["files"].values())
         return Finding("weights", True, f"{bundle.name}, {size / 1e6:.1f} MB, loads and runs")
     except AvtcaError as error:
-        return Finding("weights", False, error.found, "pip install --force-reinstall avtca")
+        return Finding("weights", False, error.problem, "pip install --force-reinstall avtca")
 
 
 def _training() -> list[Finding]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from avtca import cli
+from avtca.cli.progress import ProgressBar
 from avtca.errors import AvtcaError, ConfigError
 from avtca.files import write_atomic
 
@@ -248,22 +248,10 @@ def read_one(
 ) -> "Report":
     """Recognise one file, with a line of progress on standard error, or a bar for a long one."""
     started = time.monotonic()
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=cli.err, transient=True)
-    task = bar.add_task(Path(name).name, total=None)
-
-    def step(done_s: float, total_s: float) -> None:
-        if max(done_s, total_s) > LONG_S:
-            bar.start()
-            bar.update(task, completed=done_s, total=total_s or None)
-
-    try:
+    with ProgressBar(transient=True, min_total=LONG_S) as bar:
         report = recognizer.predict(
-            name, window_s=window, hop_s=hop, person=person.value, progress=step
+            name, window_s=window, hop_s=hop, person=person.value, progress=bar
         )
-    finally:
-        if bar.live.is_started:
-            bar.stop()
     took = time.monotonic() - started
     cli.err.print(
         f"{name}: {report.top} {report.certainty} ({report.duration_s:.1f} s of media in "

@@ -15,7 +15,7 @@ from avtca.corpora.index import CorpusIndex, SampleSource, is_silent, sha256_fil
 from avtca.corpora.media_hash import audio_hash, picture_hash
 from avtca.corpora.sample_file import RawSample, SampleFile, empty_video
 from avtca.errors import CorpusError, MediaError
-from avtca.media import MediaFile, held, open_media
+from avtca.media import MediaFile, hold_frames, open_media
 
 SHORT_S = 0.5
 """A file that ends this much before its header says is broken, not short."""
@@ -60,7 +60,7 @@ def read_job(
     waves = _read_audio(clips[audio], spans, spec) if audio else [_SILENT] * len(job)
     for path, clip in clips.items():
         _require_whole(clip, picture=path == picture, audio=path == audio)
-    length = max((clip.read_s for clip in clips.values()), default=0.0)
+    length = max((clip.decoded_seconds for clip in clips.values()), default=0.0)
     warnings = [*said, *(text for clip in clips.values() for text in clip.warnings)]
     digests = {path: _digest(path, path.stat().st_mtime_ns) for path in clips}
     out = []
@@ -97,7 +97,7 @@ def _unheard(path: Path) -> str:
         clip = open_media(path)
         silent = all(map(is_silent, clip.audio(clip.info.sample_rate or 16_000)))
     except MediaError as error:
-        return error.found
+        return error.problem
     return "it holds no audio" if silent else ""
 
 
@@ -105,10 +105,10 @@ def _require_whole(clip: MediaFile, *, picture: bool, audio: bool) -> None:
     """Half a file is not a sample. Streams that were not read may be the longer ones."""
     read_all = (picture or not clip.has_video) and (audio or not clip.has_audio)
     slack = SHORT_S if read_all else SHORT_S + 0.3 * clip.duration_s
-    if clip.header_holds and clip.duration_s - clip.read_s > slack:
+    if clip.reliable_header and clip.duration_s - clip.decoded_seconds > slack:
         raise MediaError(
             f"read {clip.path.name}",
-            f"its header says {clip.duration_s:.1f} s, it ends after {clip.read_s:.1f} s",
+            f"its header says {clip.duration_s:.1f} s, it ends after {clip.decoded_seconds:.1f} s",
             "unpack or download it again",
         )
 
@@ -140,7 +140,7 @@ def _read_faces(
 
     tracker, detector = Tracker(), _detector()
     seen: list[dict[int, list[tuple[int, float, NDArray[np.uint8]]]]] = [{} for _ in spans]
-    for frame in held(clip.frames(spec.video_rate), spec.video_rate):
+    for frame in hold_frames(clip.frames(spec.video_rate), spec.video_rate):
         wanted = [
             k for k, span in enumerate(spans) if span.first_step <= frame.step < span.end_step
         ]

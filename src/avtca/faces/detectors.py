@@ -82,4 +82,4 @@ def _probe(name: str, probe: Callable[[], str]) -> Availability:
     try:
         return Availability(name, True, probe(), "")
     except AvtcaError as error:
-        return Availability(name, False, "", f"{error.found}; {error.fix}")
+        return Availability(name, False, "", f"{error.problem}; {error.fix}")

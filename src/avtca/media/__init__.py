@@ -1,7 +1,7 @@
 """Media files to frames and audio, read as a stream through FFmpeg (PyAV)."""
 
 from avtca.media.find import MEDIA_SUFFIXES, Found, find_media
-from avtca.media.hold import held
+from avtca.media.hold import hold_frames
 from avtca.media.media_file import Frame, MediaFile, MediaInfo
 from avtca.media.probe import open_media
 
@@ -12,6 +12,6 @@ __all__ = [
     "MediaFile",
     "MediaInfo",
     "find_media",
-    "held",
+    "hold_frames",
     "open_media",
 ]

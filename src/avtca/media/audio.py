@@ -35,7 +35,7 @@ def read_audio(clip: MediaFile, rate: int) -> Iterator[Mono]:
         yield from resampler(block)
     if resampler is not None:
         yield from resampler(np.zeros(0, np.float32), last=True)
-    clip.ran_out("audio")
+    clip.exhausted("audio")
 
 
 class _Resampler:
@@ -89,7 +89,7 @@ def _contiguous(clip: MediaFile) -> Iterator[tuple[int, Mono]]:
                 due = Fraction(0)
             elif abs(gap) <= JITTER_S:
                 gap = Fraction(0)
-            if gap > 0 and not clip.leaps(float(gap), float(due + gap)):
+            if gap > 0 and not clip.timestamp_jump(float(gap), float(due + gap)):
                 silence = round(gap * rate)
                 for start in range(0, silence, rate):
                     yield rate, np.zeros(min(rate, silence - start), np.float32)

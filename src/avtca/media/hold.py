@@ -9,7 +9,7 @@ HOLD_S = 0.25
 """Seconds that a frame is shown at most; longer gaps are missing pictures."""
 
 
-def held(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
+def hold_frames(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
     """Frames with ascending steps, and each again in the steps that follow without one.
 
     As a player shows them: where a video has fewer frames a second than the clock has steps, a

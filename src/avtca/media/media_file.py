@@ -72,12 +72,12 @@ class MediaFile:
     """A still picture: one frame at time zero, no audio, no length."""
     info: MediaInfo
     warnings: list[str] = field(default_factory=list)
-    read_s: float = 0.0
+    decoded_seconds: float = 0.0
     """End of what was read so far, of frames or audio, in seconds: the clip's true length once
     both have run out."""
     zero: Fraction = Fraction(0)
     """Time zero on the file's own clock, in seconds."""
-    header_holds: bool = True
+    reliable_header: bool = True
     """Whether ``duration_s`` was written by the file's maker, not estimated."""
     _ran_out: set[str] = field(default_factory=set, repr=False)
 
@@ -114,25 +114,25 @@ class MediaFile:
 
     def reached(self, end_s: float) -> None:
         """Note that something was read that ends at ``end_s``."""
-        self.read_s = max(self.read_s, end_s)
+        self.decoded_seconds = max(self.decoded_seconds, end_s)
 
-    def leaps(self, gap_s: float, to_s: float) -> bool:
+    def timestamp_jump(self, gap_s: float, to_s: float) -> bool:
         """Whether a timestamp ``gap_s`` later than expected, at ``to_s``, is damage; if, warn."""
         past_end = gap_s > PAST_END_S and to_s > self.duration_s + PAST_END_S
         if damage := gap_s > MAX_GAP_S or past_end:
             self.warn("damaged timestamps, which leap far ahead, were passed over")
         return damage
 
-    def ran_out(self, kind: str) -> None:
+    def exhausted(self, kind: str) -> None:
         """Note that "video" or "audio" was read to its end; warn if the file is cut short."""
         self._ran_out.add(kind)
         whole = {"video"} if self.has_video else set()
         whole |= {"audio"} if self.has_audio else set()
-        short = self.duration_s - self.read_s
-        if self.header_holds and self._ran_out == whole and short > END_SLACK_S:
+        short = self.duration_s - self.decoded_seconds
+        if self.reliable_header and self._ran_out == whole and short > END_SLACK_S:
             self.warn(
                 f"cut short: the header says {self.duration_s:.1f} s, "
-                f"the file ends after {self.read_s:.1f} s"
+                f"the file ends after {self.decoded_seconds:.1f} s"
             )
 
 

@@ -73,7 +73,7 @@ def open_media(path: str | Path) -> MediaFile:
         ),
         warnings=warnings,
         zero=zero,
-        header_holds=length is not None and name in _TRUE_LENGTH,
+        reliable_header=length is not None and name in _TRUE_LENGTH,
     )
 
 

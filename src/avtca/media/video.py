@@ -41,7 +41,7 @@ def read_frames(clip: MediaFile, rate: float) -> Iterator[Frame]:
                 kept = step, off, time, frame
         if kept is not None:
             yield Frame(kept[0], float(kept[2]), upright_rgb(kept[3], aspect))
-    clip.ran_out("video")
+    clip.exhausted("video")
 
 
 def timed_frames(clip: MediaFile, stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
@@ -60,7 +60,7 @@ def timed_frames(clip: MediaFile, stream: VideoStream) -> Iterator[tuple[Fractio
         if time < 0:
             continue
         if last is not None:
-            if clip.leaps(float(time - last), float(time)):
+            if clip.timestamp_jump(float(time - last), float(time)):
                 time = last + interval
             interval = time - last if time > last else interval
         last = time if last is None else max(last, time)

@@ -91,7 +91,7 @@ def load_checkpoint(
     try:
         model = build_model(card.variant, card.config)
     except (AvtcaError, TypeError, ValueError) as error:
-        found = error.found if isinstance(error, AvtcaError) else str(error)
+        found = error.problem if isinstance(error, AvtcaError) else str(error)
         raise CheckpointError(
             action,
             f"its card names no network of this avtca ({found})",
@@ -140,7 +140,9 @@ def read_card(path: str | Path) -> Card:
             weights_sha256=str(values.get("weights_sha256", "")),
         )
     except (KeyError, TypeError, ValueError, AvtcaError) as error:
-        found = error.found if isinstance(error, AvtcaError) else f"{type(error).__name__}: {error}"
+        found = (
+            error.problem if isinstance(error, AvtcaError) else f"{type(error).__name__}: {error}"
+        )
         raise CheckpointError(action, f"broken card ({found})", "copy or train it again") from None
     if misfits := card.config.misfits(card.clip_spec):
         raise CheckpointError(

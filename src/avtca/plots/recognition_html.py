@@ -49,13 +49,13 @@ SHOWN = 30
 class Entry(NamedTuple):
     """A report, its picture as PNG, and the emotion that the file is labelled with, if known.
 
-    ``portraits``: a PNG of each person, by number, as far as there is one.
+    ``thumbnails``: a PNG of each person, by number, as far as there is one.
     """
 
     report: "Report"
     png: bytes
     label: str | None = None
-    portraits: tuple[tuple[int, bytes], ...] = ()
+    thumbnails: tuple[tuple[int, bytes], ...] = ()
 
 
 def page(
@@ -118,14 +118,16 @@ def legend(reports: Sequence["Report"]) -> list[str]:
     said = ["face seen, voice heard: share of the file with one"]
     answers = [answer for report in reports for answer in (report, *report.people)]
     thresholds = {name: x for report in reports for name, x in report.thresholds.items()}
-    if any(answer.sure is False for answer in answers):
+    if any(answer.certainty.endswith("(partly decoded)") for answer in answers):
+        said.append("partly decoded: less than 90% of the file could be decoded")
+    if any(answer.certainty.endswith("(below threshold)") for answer in answers):
         listed = [f"confidence under {x:.0%} with {KINDS[name]}" for name, x in thresholds.items()]
-        said.append("not sure: " + ", or ".join([*listed, "a part of the file was not read"]))
-    if any(answer.certainty.endswith("untested") for answer in answers):
+        said.append("below threshold: " + ", or ".join(listed))
+    if any("(no threshold" in answer.certainty for answer in answers):
         measured = " and ".join(KINDS[name] for name in thresholds)
         said.append(
-            "untested: read from a face or a voice alone, in part or whole; the threshold for sure "
-            f"answers was measured with {measured} only"
+            "no threshold: some windows had a face or a voice alone; the confidence threshold was "
+            f"measured with {measured} only"
         )
     return said
 
@@ -147,10 +149,10 @@ def short_names(files: Sequence[str]) -> list[str]:
 
 
 def _rows(name: str, entry: "Entry", *, labelled: bool) -> list[str]:
-    portraits = {f"person {number}": _picture(png) for number, png in entry.portraits}
+    thumbnails = {f"person {number}": _picture(png) for number, png in entry.thumbnails}
     rows = []
     for i, (first, *cells) in enumerate(table_cells(name, entry.report)):
-        face = f"<img alt='' src='{portraits[first]}'>" if i and first in portraits else ""
+        face = f"<img alt='' src='{thumbnails[first]}'>" if i and first in thumbnails else ""
         label = [entry.label or "" if i == 0 else ""] if labelled else []
         tail = "".join(f"<td>{html.escape(cell)}</td>" for cell in [*label, *cells])
         kind = " class=person" if i else ""

@@ -124,8 +124,8 @@ def _draw_person(axes: Axes, person: "Person") -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.axis("off")
-    if person.portrait is not None:
-        picture = OffsetImage(person.portrait.rgb, zoom=0.56)
+    if person.thumbnail is not None:
+        picture = OffsetImage(person.thumbnail.rgb, zoom=0.56)
         axes.add_artist(AnnotationBbox(picture, (0.17, 0.5), frameon=False, pad=0))
     said = f"{person.top}\n{person.certainty}\nseen {person.seen_s:.1f} s"
     axes.text(0.42, 0.5, said, va="center", fontsize=9)

@@ -11,6 +11,14 @@ DIGITS = 4
 READ_ENOUGH = 0.9
 """Share of a file below which what was read of it is no sure answer about the whole."""
 
+STREAMS = {
+    "both": "face and voice",
+    "face": "video only",
+    "voice": "audio only",
+    "mixed": "changing input",
+}
+"""Names of :attr:`Prediction.streams` in text."""
+
 Box = tuple[float, float, float, float]
 """``x0 y0 x1 y1`` in pixels of the upright picture, from its upper left corner."""
 
@@ -137,38 +145,44 @@ class Prediction:
         return names.pop() if len(names) == 1 else "mixed"
 
     @property
-    def sure_from(self) -> float | None:
+    def threshold(self) -> float | None:
         """The threshold for answers that were read as this one; ``None`` if it was not measured."""
         return self.thresholds.get(self.streams)
 
     @property
-    def sure(self) -> bool | None:
+    def confident(self) -> bool | None:
         """Whether the confidence reaches :attr:`sure_from`; ``None`` where there is none.
 
         ``False``, too, where less than :data:`READ_ENOUGH` of the file could be read.
         """
         if self.coverage.read < READ_ENOUGH:
             return False
-        if self.sure_from is None:
+        if self.threshold is None:
             return None
-        return round(self.confidence, DIGITS) >= round(self.sure_from, DIGITS)
+        return round(self.confidence, DIGITS) >= round(self.threshold, DIGITS)
 
     @property
     def certainty(self) -> str:
-        """The confidence in words: "79%", "36%, not sure", "47%, untested".
+        """The confidence as text, with the reason where it is not :attr:`confident`.
 
-        Untested: the model has a threshold, but none for answers that were read as this one.
+        For example "79%", "36% (below threshold)", "47% (no threshold for audio only)".
         """
-        untested = ", untested" if self.thresholds else ""
-        return f"{self.confidence:.0%}" + {True: "", False: ", not sure", None: untested}[self.sure]
+        percent = f"{self.confidence:.0%}"
+        if self.coverage.read < READ_ENOUGH:
+            return f"{percent} (partly decoded)"
+        if self.confident is False:
+            return f"{percent} (below threshold)"
+        if self.confident is None and self.thresholds:
+            return f"{percent} (no threshold for {STREAMS[self.streams]})"
+        return percent
 
     def trust(self) -> dict[str, Any]:
         """Plain values for JSON: what is recognised and how far to trust it."""
-        threshold = self.sure_from
+        threshold = self.threshold
         return {
             "top": self.top,
             "confidence": round(self.confidence, DIGITS),
-            "sure": self.sure,
+            "sure": self.confident,
             "sure_from": None if threshold is None else round(threshold, DIGITS),
             "streams": self.streams,
         }

@@ -1,7 +1,7 @@
 """A file in, a :class:`Report` out."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +16,7 @@ from avtca.faces import Detector, best_detector
 from avtca.faces.types import TrackedCrop
 from avtca.media import MediaFile, open_media
 from avtca.media.media_file import END_SLACK_S
+from avtca.progress import ProgressHook, no_progress
 from avtca.recognize.prediction import MAIN, Coverage, TimelineRow, main_rows
 from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.stream import Appearance, WindowMedia, WindowStream, as_box, steadiness
@@ -27,6 +28,7 @@ from avtca.runtime.backends import (
     model_path,
     read_bundle,
 )
+from avtca.runtime.scores import softmax
 
 MIN_VOICE_S = 0.15
 """Seconds of voice-like audio below which a window counts as without voice."""
@@ -37,8 +39,6 @@ BATCH = 16
 
 PersonMode = Literal["main", "all"]
 """The largest steady face of each window, or each person."""
-Progress = Callable[[float, float], None]
-"""Called with the seconds read and the length that the file's header gives (0: unknown)."""
 
 
 class Recognizer:
@@ -54,7 +54,7 @@ class Recognizer:
         window_s: float | None = None,
         hop_s: float | None = None,
         person: PersonMode = "main",
-        progress: Progress | None = None,
+        progress: ProgressHook = no_progress,
     ) -> Report:
         """Emotions in a video, an audio file or a picture.
 
@@ -78,14 +78,13 @@ class Recognizer:
             colour=self.engine.colour,  # type: ignore[arg-type]
             window_steps=window_steps,
             hop=hop,
-            portraits=person == "all",
+            person_thumbnails=person == "all",
         )
         reader = _Reader(self.engine, everyone=person == "all")
         for window in stream:
             reader.add(window, total_steps=stream.total_steps)
-            if progress is not None:
-                seconds = (window.start_step + window.n_steps) / spec.video_rate
-                progress(seconds, clip.duration_s)
+            seconds = (window.start_step + window.n_steps) / spec.video_rate
+            progress("recognise", round(seconds), round(clip.duration_s) or None)
         rows = reader.finish()
         duration = stream.total_steps / spec.video_rate
         if not any(row.scores for row in rows):
@@ -112,7 +111,7 @@ class Recognizer:
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.engine.thresholds,
         )
-        people = _people(report, stream.sightings, spec.video_rate)
+        people = _people(report, stream.appearances, spec.video_rate)
         return replace(report, people=people)
 
     def steps(self, window_s: float | None = None, hop_s: float | None = None) -> tuple[int, int]:
@@ -215,7 +214,7 @@ class _Reader:
         scores: dict[int, dict[str, float]] = {}
         if read:
             batch = preprocess.stack([self._waiting[i][1] for i in read])
-            probs = softmax(self.engine.logits(batch) / self.engine.temperature)
+            probs = softmax(self.engine.logits(batch), self.engine.temperature)
             labels = self.engine.spec.labels
             for i, row in zip(read, probs, strict=True):
                 scores[i] = {name: float(p) for name, p in zip(labels, row, strict=True)}
@@ -224,29 +223,22 @@ class _Reader:
         self._waiting.clear()
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities over the last axis, in float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    out: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
-    return out
-
-
 def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, float]:
     """Mean of the windows that have scores."""
     scored = [row.scores for row in rows if row.scores]
     return {name: float(np.mean([scores[name] for scores in scored])) for name in labels}
 
 
-def _people(report: Report, sightings: dict[int, Appearance], rate: float) -> tuple[Person, ...]:
+def _people(report: Report, appearances: dict[int, Appearance], rate: float) -> tuple[Person, ...]:
     """Whoever was read in some window, of those whom the stream kept record of, by number."""
     by_person: dict[int, list[TimelineRow]] = {}
     for row in report.timeline:
-        if row.scores and row.person in sightings:
+        if row.scores and row.person in appearances:
             by_person.setdefault(row.person, []).append(row)
     people = []
     for number, rows in sorted(by_person.items()):
-        seen = sightings[number]
-        seen_s, portrait = seen.steps / rate, seen.portrait
+        seen = appearances[number]
+        seen_s, thumbnail = seen.steps / rate, seen.thumbnail
         person = Person(
             number=number,
             scores=_mean(rows, report.labels),
@@ -256,9 +248,9 @@ def _people(report: Report, sightings: dict[int, Appearance], rate: float) -> tu
             seen_s=seen_s,
             first_s=seen.first / rate,
             last_s=(seen.last + 1) / rate,
-            box=portrait.box if portrait else rows[0].box,
-            at_s=portrait.time_s if portrait else None,
-            portrait=portrait,
+            box=thumbnail.box if thumbnail else rows[0].box,
+            at_s=thumbnail.time_s if thumbnail else None,
+            thumbnail=thumbnail,
         )
         people.append(person)
     return tuple(people)
@@ -270,8 +262,8 @@ def _share_read(clip: MediaFile, missing: float) -> float:
     Where no packet was broken, a gap in the picture is a slide that stands still.
     """
     share = 1.0
-    if clip.header_holds and clip.duration_s - clip.read_s > END_SLACK_S:
-        share = clip.read_s / clip.duration_s
+    if clip.reliable_header and clip.duration_s - clip.decoded_seconds > END_SLACK_S:
+        share = clip.decoded_seconds / clip.duration_s
     damaged = any("could not be decoded" in warning for warning in clip.warnings)
     return share * (1 - missing) if damaged else share
 

@@ -44,7 +44,7 @@ class Person(Prediction):
 
     ``timeline``: this person's windows; ``coverage.face``: the share of the file with this face.
     ``seen_s``: seconds with it, between ``first_s`` and ``last_s``; ``box``: where it was at
-    ``at_s``, the moment of the ``portrait`` (absent in reports that were read from JSON).
+    ``at_s``, the moment of the ``thumbnail`` (absent in reports that were read from JSON).
     Tracking ends at cuts: who comes back after one has another ``number``. Whose voice it is, is
     not known: everybody is read with whatever is heard.
     """
@@ -59,7 +59,7 @@ class Person(Prediction):
     last_s: float
     box: Box | None = None
     at_s: float | None = None
-    portrait: Thumbnail | None = field(default=None, repr=False, compare=False)
+    thumbnail: Thumbnail | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the timeline, which the report has."""
@@ -115,7 +115,7 @@ class Report(Prediction):
 
     def without_pictures(self) -> "Report":
         """The same without pictures of faces, to keep many."""
-        people = tuple(replace(person, portrait=None) for person in self.people)
+        people = tuple(replace(person, thumbnail=None) for person in self.people)
         return replace(self, people=people, thumbnails=())
 
     def to_dict(self) -> dict[str, Any]:

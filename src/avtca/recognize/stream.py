@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, Tracker, align
 from avtca.faces.types import Colour, TrackedCrop, TrackedFace
-from avtca.media import Frame, MediaFile, held
+from avtca.media import Frame, MediaFile, hold_frames
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
 
@@ -17,10 +17,10 @@ THUMBNAIL_PX = 96
 """Side of the faces that a report shows."""
 MAX_THUMBNAILS = 18
 """Faces kept for a report; every second one is dropped when there are more."""
-MAX_PORTRAITS = 60
+MAX_PERSON_THUMBNAILS = 60
 """People whose picture is kept at least, those seen longest; twice as many at most."""
 LARGER = 1.3
-"""A face that is larger than that of the portrait by this much, in area, is the better one."""
+"""A face that is larger than that of the thumbnail by this much, in area, is the better one."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class WindowMedia:
 
 @dataclass
 class Appearance:
-    """When a person was seen: first and last step, and in how many; with a ``portrait``."""
+    """When a person was seen: first and last step, and in how many; with a ``thumbnail``."""
 
     first: int
     last: int = 0
     steps: int = 0
     area: float = 0.0
-    portrait: Thumbnail | None = None
+    thumbnail: Thumbnail | None = None
 
 
 class WindowStream:
@@ -54,8 +54,8 @@ class WindowStream:
 
     ``window_steps`` video steps long and ``hop`` steps apart, the last one ending with the file.
     After the last, ``total_steps`` holds the length of the file, ``face_steps`` the steps with
-    any face, and ``thumbnails`` a few faces spread over the file. With ``portraits``,
-    ``sightings`` says of each person when it was seen, with a picture of the longest seen.
+    any face, and ``thumbnails`` a few faces spread over the file. With ``person_thumbnails``,
+    ``appearances`` says of each person when it was seen, with a picture of the longest seen.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class WindowStream:
         colour: Colour,
         window_steps: int,
         hop: int,
-        portraits: bool = False,
+        person_thumbnails: bool = False,
     ) -> None:
         self.clip, self.spec, self.detector = clip, spec, detector
         self.crop_px, self.colour = crop_px, colour
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
-        self.portraits = portraits
-        self.sightings: dict[int, Appearance] = {}
+        self.person_thumbnails = person_thumbnails
+        self.appearances: dict[int, Appearance] = {}
         self.thumbnails: list[Thumbnail] = []
         self._thumb_every = 1
         self._tracker = Tracker()
-        self._frames = held(clip.frames(spec.video_rate), spec.video_rate)
+        self._frames = hold_frames(clip.frames(spec.video_rate), spec.video_rate)
         self._blocks = clip.audio(spec.sample_rate) if clip.has_audio else iter(())
         self._next_frame = next(self._frames, None)
         self._faces: list[TrackedCrop] = []
@@ -130,7 +130,7 @@ class WindowStream:
         for face in faces:
             crop = align(frame.rgb, face.landmarks, self.crop_px, self.colour)
             self._faces.append(TrackedCrop(**vars(face), crop=crop))
-            if self.portraits:
+            if self.person_thumbnails:
                 self._sighted(face, frame)
         if faces and frame.step % self._thumb_every == 0:
             largest = max(faces, key=lambda face: _area(face.box))
@@ -140,14 +140,14 @@ class WindowStream:
                 self._thumb_every *= 2
 
     def _sighted(self, face: TrackedFace, frame: Frame) -> None:
-        seen = self.sightings.setdefault(face.person, Appearance(frame.step))
+        seen = self.appearances.setdefault(face.person, Appearance(frame.step))
         seen.last, seen.steps = frame.step, seen.steps + 1
         if (area := _area(face.box)) > LARGER * seen.area:
-            seen.area, seen.portrait = area, _thumbnail(face, frame)
-            pictured = [one for one in self.sightings.values() if one.portrait is not None]
-            if len(pictured) > 2 * MAX_PORTRAITS:
-                for one in sorted(pictured, key=lambda one: one.steps)[:-MAX_PORTRAITS]:
-                    one.portrait = None
+            seen.area, seen.thumbnail = area, _thumbnail(face, frame)
+            pictured = [one for one in self.appearances.values() if one.thumbnail is not None]
+            if len(pictured) > 2 * MAX_PERSON_THUMBNAILS:
+                for one in sorted(pictured, key=lambda one: one.steps)[:-MAX_PERSON_THUMBNAILS]:
+                    one.thumbnail = None
 
     def _window(self, start: int) -> WindowMedia:
         self._faces = [face for face in self._faces if face.step >= start]

@@ -33,7 +33,7 @@ def summary_csv(rows: Iterable[Report | tuple[str, str]], labels: Sequence[str])
 
 def _cells(report: Report) -> dict[str, Any]:
     plain = report.to_dict()
-    sure = "" if report.sure is None else str(report.sure).lower()
+    sure = "" if report.confident is None else str(report.confident).lower()
     cells: dict[str, Any] = {name: plain[name] for name in HEAD}
     cells |= plain["scores"] | plain["coverage"]
     cells |= {"duration_s": plain["duration_s"], "model": report.model, "sure": sure}

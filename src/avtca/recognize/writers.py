@@ -55,14 +55,14 @@ class OutputFolder:
             plain = json.loads(self._at(row["stem"], "json").read_text(encoding="utf-8"))
             report = replace(Report.from_dict(plain), file=str(path))
             png = self._at(row["stem"], "png").read_bytes()
-            portraits = [
+            thumbnails = [
                 (person.number, face.read_bytes())
                 for person in report.people
                 if (face := self._at(row["stem"], f"person{person.number}.png")).is_file()
             ]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Entry(report, png, None, tuple(portraits))
+        return Entry(report, png, None, tuple(thumbnails))
 
     def add(self, report: Report, path: Path, below: Path | None, digest: str) -> "Entry":
         """Write a report and note it; ``below`` is the folder that the user named.
@@ -126,14 +126,14 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
 
     for old in folder.glob(f"{glob.escape(stem)}.person*.png"):
         old.unlink()
-    portraits = []
+    thumbnails = []
     for person in report.people:
-        if person.portrait is not None:
+        if person.thumbnail is not None:
             data = io.BytesIO()
-            Image.fromarray(person.portrait.rgb).save(data, format="png")
-            portraits.append((person.number, data.getvalue()))
+            Image.fromarray(person.thumbnail.rgb).save(data, format="png")
+            thumbnails.append((person.number, data.getvalue()))
             write_atomic(folder / f"{stem}.person{person.number}.png", data.getvalue())
-    entry = Entry(report, png_bytes(report.plot()), label, tuple(portraits))
+    entry = Entry(report, png_bytes(report.plot()), label, tuple(thumbnails))
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     write_atomic(folder / f"{stem}.json", text)
     write_atomic(folder / f"{stem}.csv", report.to_csv())

@@ -102,7 +102,7 @@ class Model(Section):
         try:
             variant_named(self.variant)
         except ConfigError as error:
-            raise ValueError(f"{error.found}; {error.fix}") from None
+            raise ValueError(f"{error.problem}; {error.fix}") from None
         known = {field.name for field in fields(ModelConfig)} - set(OF_THE_DATA)
         wrong = []
         for key, value in self.sizes.items():
