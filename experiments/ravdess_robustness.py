@@ -52,7 +52,7 @@ from avtca.evaluation.report import metrics_line
 from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS
-from avtca.training.run_dir import commit
+from avtca.training.record import commit
 from avtca.training.trainer import torch_threads
 
 MAIN = next(iter(PROTOCOLS))

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "avtca"
-BASE = {"errors", "files", "labels", "clipspec", "compat", "progress"}
+BASE = {"errors", "files", "labels", "clipspec", "compat", "progress", "run_dir"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "labels": set(),
     "compat": set(),
     "progress": set(),
+    "run_dir": {"compat", "errors", "files"},
     "clipspec": {"errors", "compat"},
     "media": BASE,
     "faces": BASE | {"media"},

@@ -310,7 +310,7 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
         (tiny, tmp_path / "one.csv", new, LeakError, "all clips are of one speaker"),
         (tiny, tmp_path / "nowhere", new, CorpusError, "no such folder or CSV"),
         (tiny, clips, tmp_path / "full", ConfigError, "the folder holds something else"),
-        (tiny, clips, done[0], ConfigError, "another epochs"),
+        (tiny, clips, done[0], ConfigError, "different settings: epochs"),
         (str(plain), clips, new, CheckpointError, "no weights that can be trained"),
         (str(multi), clips, new, CheckpointError, "several labels at once"),
         (str(tmp_path / "no"), clips, new, CheckpointError, "no such file or folder"),

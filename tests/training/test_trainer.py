@@ -123,7 +123,7 @@ def test_what_is_written_before_the_first_step(tmp_path):
 
 
 def test_another_run_in_the_folder_is_refused(unbroken):
-    with pytest.raises(ConfigError, match=r"recipe\.epochs was 5, is 6"):
+    with pytest.raises(ConfigError, match=r"recipe\.epochs 5 != 6"):
         run(unbroken.out, EVERYTHING.model_copy(update={"epochs": 6}))
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from avtca.compat import upgrade
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import window_logits
@@ -30,6 +29,7 @@ from avtca.model.avtca import AVTCA
 from avtca.model.bundle import export_bundle
 from avtca.model.variants import variant_named
 from avtca.progress import ProgressHook, no_progress
+from avtca.run_dir import RunDir
 from avtca.training.config import OF_THE_DATA, Experiment, check_experiment
 from avtca.training.cross_validate import cross_validate, fold_folder
 from avtca.training.pretrained import start_from, started
@@ -261,25 +261,8 @@ def _export(
 
 
 def _open_folder(out: Path, start: InitialModel, settings: Mapping[str, Any]) -> None:
-    """Make the folder, or see that it is of a fine-tuning of this start with these settings."""
-    action = f"fine-tune into {out}"
+    """Make the folder, or check that it holds a fine-tuning of this model with these settings."""
     face = hashlib.sha256(start.face_file.read_bytes()).hexdigest() if start.face_file else ""
     values = {"start": start.card.weights_sha256, "face": face, **settings}
-    path = out / "work" / "settings.json"
-    try:
-        if not path.exists():
-            if out.exists() and any(out.iterdir()):
-                raise ConfigError(
-                    action, "the folder holds something else", "choose an empty --out"
-                )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(values, indent=1))
-        before = upgrade(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ConfigError(action, str(error), "choose another --out") from error
-    if differ := [key for key in values if before.get(key) != values[key]]:
-        raise ConfigError(
-            action,
-            f"it holds a fine-tuning with another {', '.join(differ)}",
-            "choose another --out, or delete that folder",
-        )
+    folder = RunDir(out, action=f"fine-tune into {out}", settings_file="work/settings.json")
+    folder.open(values)

@@ -1,6 +1,5 @@
 """An experiment's data, and one fold of it from fresh weights to answers on test people."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,22 +7,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from avtca.compat import upgrade
 from avtca.corpora.cache import PreparedCorpus
 from avtca.data.data_module import DataModule, open_data_module
 from avtca.data.dataset import EmotionDataset
-from avtca.errors import ConfigError
 from avtca.evaluation.inference import chosen_device, predict_samples
 from avtca.evaluation.predictions import Predictions
-from avtca.files import write_atomic
 from avtca.model.checkpoint import pair_at, read_card
+from avtca.run_dir import RunDir
 from avtca.training.config import Experiment
 from avtca.training.distributed import process_rank, wait_for_all
 from avtca.training.pretrained import start_from, started
-from avtca.training.run_dir import require_same
 from avtca.training.trainer import FitResult, fit, new_network
 
-FREE = (
+IGNORED_WHEN_RESUMING = (
     "config.name",
     "config.seeds",
     "config.data.fold",
@@ -32,7 +28,7 @@ FREE = (
     "config.train.seed",
     "config.train.workers",
 )
-"""What may differ in a folder that goes on: each training's own record says the rest."""
+"""Keys of ``config.json`` that may differ; ``run.json`` of each training has the rest."""
 
 
 def load_data_module(
@@ -140,25 +136,28 @@ def require_config(out: Path, experiment: Experiment, data_module: DataModule) -
 
     The seeds, the name and where the corpus and the start's weights are kept may differ.
     """
-    path = out / "config.json"
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"train in {out}", "it is a file", "choose a folder with --out")
-    if path.exists():
-        now = json.loads(_config(experiment, data_module))
-        require_same(out, upgrade(json.loads(path.read_text())), now, free=FREE)
+    _folder(out).require(_settings(experiment, data_module))
 
 
 def write_config(out: Path, experiment: Experiment, data_module: DataModule) -> None:
     """``config.json``: the resolved configuration and where the data come from."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out / "config.json", _config(experiment, data_module))
+    _folder(out).record(_settings(experiment, data_module))
 
 
-def _config(experiment: Experiment, data_module: DataModule) -> str:
+def _folder(out: Path) -> RunDir:
+    return RunDir(
+        out,
+        action=f"train in {out}",
+        settings_file="config.json",
+        ignored=IGNORED_WHEN_RESUMING,
+    )
+
+
+def _settings(experiment: Experiment, data_module: DataModule) -> dict[str, Any]:
     values: dict[str, Any] = {"config": experiment.resolved(), "data": data_module.provenance}
     if (start := start_of(experiment)) is not None:
         values["start"] = start
-    return json.dumps(values, indent=1, sort_keys=True)
+    return values
 
 
 def start_of(experiment: Experiment) -> dict[str, str] | None:

@@ -1,6 +1,5 @@
 """Train a network on samples: resumable, the best epoch kept by a validation figure."""
 
-import json
 import logging
 import time
 import warnings
@@ -14,19 +13,18 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
-from avtca.compat import upgrade
 from avtca.data.dataset import EmotionDataset
 from avtca.data.training import TrainingData, training_loader
 from avtca.data.windows import EvaluationData, evaluation_loader
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import chosen_device
-from avtca.files import write_atomic
 from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.variants import variant_named
+from avtca.run_dir import RunDir
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
-from avtca.training.run_dir import RunRecord, SaveLast, fingerprint, require_same, versions
+from avtca.training.record import RunRecord, SaveLast, fingerprint, versions
 from avtca.training.train_config import TrainConfig
 
 VIDEO_ONLY = ("video_noise", "posterior_bias", "pixels")
@@ -100,9 +98,12 @@ def fit(
         raise ConfigError("train", "no training samples", "check the folds and the corpus")
     out = Path(out)
     run = _run_card(network, recipe, train, validation, provenance or {})
-    _require_same(out, run)
-    if (out / "done.json").exists():
-        return _finished(out, train.spec)
+    folder = RunDir(
+        out, action=f"train in {out}", settings_file="run.json", ignored=IGNORED_WHEN_RESUMING
+    )
+    resumed = folder.require(run)
+    if folder.done():
+        return _finished(folder, train.spec)
     chosen_device(recipe.device)
     check_streams(network, recipe)
 
@@ -119,9 +120,8 @@ def fit(
     if rank == 0:
         if begin is not None:
             begin()
-        out.mkdir(parents=True, exist_ok=True)
-        if not (out / "run.json").exists():
-            write_atomic(out / "run.json", json.dumps(run, indent=1, sort_keys=True))
+        if not resumed:
+            folder.record(run)
     if world > 1:
         synchronise_norms(network)
     warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
@@ -159,7 +159,7 @@ def fit(
         seconds = round(time.perf_counter() - started, 1)
         record.finish(module, seconds=seconds)
     trainer.strategy.barrier()
-    return _finished(out, train.spec)
+    return _finished(folder, train.spec)
 
 
 def check_streams(network: AVTCA, recipe: TrainConfig) -> None:
@@ -217,29 +217,20 @@ def _run_card(
     }
 
 
-FREE = (
+IGNORED_WHEN_RESUMING = (
     "versions",
     "recipe.workers",
     "provenance.experiment.name",
     "provenance.experiment.model.start",
     "provenance.experiment.train.workers",
 )
-"""What may differ in a run that goes on; weights to start from are known by their hash."""
+"""Keys of ``run.json`` that may differ; an initial checkpoint is compared by its hash."""
 
 
-def _require_same(out: Path, run: dict[str, Any]) -> None:
-    """Where the folder holds a run, it is this one; see :func:`require_same`."""
-    path = out / "run.json"
-    if path.exists():
-        require_same(
-            out, upgrade(json.loads(path.read_text())), json.loads(json.dumps(run)), free=FREE
-        )
-
-
-def _finished(out: Path, spec: ClipSpec) -> FitResult:
-    done = json.loads((out / "done.json").read_text())
-    network, _ = load_checkpoint(out / done["kept"], clip_spec=spec)
-    return FitResult(network, done["epoch"], done["figures"], done["history"], out)
+def _finished(folder: RunDir, spec: ClipSpec) -> FitResult:
+    done = folder.done()
+    network, _ = load_checkpoint(folder.path / done["kept"], clip_spec=spec)
+    return FitResult(network, done["epoch"], done["figures"], done["history"], folder.path)
 
 
 def _loggers(out: Path) -> list[Any]:

@@ -1,12 +1,10 @@
-"""What a run leaves on disk beside its checkpoints."""
+"""What a training run records beside its checkpoints: data, versions, history, weights."""
 
 import csv
 import hashlib
 import io
-import json
 import platform
 import subprocess
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,9 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from avtca.clipspec import ClipSpec
 from avtca.data.dataset import EmotionDataset
-from avtca.errors import ConfigError
 from avtca.files import write_atomic
 from avtca.model import save_checkpoint
+from avtca.run_dir import RunDir
 from avtca.training.module import Training
 from avtca.training.train_config import TrainConfig
 
@@ -71,37 +69,6 @@ def commit(here: Path = PACKAGE) -> str:
         return head + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
-
-
-def differences(before: Any, now: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> the two values, for all that differ between plain values."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        out: dict[str, tuple[Any, Any]] = {}
-        for key in sorted({*before, *now}):
-            inner = f"{path}.{key}" if path else str(key)
-            out |= differences(before.get(key), now.get(key), inner)
-        return out
-    return {} if before == now else {path: (before, now)}
-
-
-def require_same(out: Path, before: Any, now: Any, *, free: Sequence[str] = ()) -> None:
-    """Raise :class:`ConfigError` where the folder was begun otherwise, naming what differs.
-
-    ``free``: dotted keys that may differ, with all that is inside them.
-    """
-    found = {
-        key: values
-        for key, values in differences(before, now).items()
-        if not any(key == one or key.startswith(f"{one}.") for one in free)
-    }
-    if found:
-        shown = [f"{key} was {old!r}, is {new!r}" for key, (old, new) in list(found.items())[:3]]
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise ConfigError(
-            f"continue in {out}",
-            f"it was begun otherwise: {'; '.join(shown)}{more}",
-            "choose another --out, or delete the folder",
-        )
 
 
 class SaveLast(Checkpoint):
@@ -186,7 +153,7 @@ class RunRecord(Callback):
             "history": self.history,
             "seconds_of_last_process": seconds,
         }
-        write_atomic(self.out / "done.json", json.dumps(done, indent=1))
+        RunDir(self.out).mark_done(done)
 
     def _value(self, row: int) -> tuple[float, float]:
         """Larger is better; among equals the lower loss."""

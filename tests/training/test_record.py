@@ -1,9 +1,6 @@
 import subprocess
 
-import pytest
-
-from avtca.errors import ConfigError
-from avtca.training.run_dir import commit, differences, require_same
+from avtca.training.record import commit
 
 
 def git(where, *args):
@@ -39,14 +36,3 @@ def test_another_projects_commit_is_not_ours(tmp_path):
     installed.mkdir(parents=True)
     (installed / "__init__.py").write_text("")
     assert commit(installed) == ""
-
-
-def test_what_differs_is_named(tmp_path):
-    before = {"a": {"b": 1, "c": [1, 2]}, "d": 1, "e": 1}
-    now = {"a": {"b": 2, "c": [1, 2]}, "d": 2, "f": 1}
-    assert differences(before, now) == {
-        "a.b": (1, 2), "d": (1, 2), "e": (1, None), "f": (None, 1),
-    }  # fmt: skip
-    with pytest.raises(ConfigError, match=r"a\.b was 1, is 2; e was 1, is None; f was None, is 1"):
-        require_same(tmp_path, before, now, free=("d",))
-    require_same(tmp_path, before, now, free=("a", "d", "e", "f"))
