@@ -1,16 +1,18 @@
-"""Purpose: the tables of README.md, MODEL_CARD.md and docs/evaluation.md, from experiments/results.
+"""Purpose: write the tables of the pages (README, model card, docs) from experiments/results.
 
 Cost: a second.
 
     python experiments/fill_pages.py
 
-Replaces the rows below each table's head. A test holds that the pages say what the results say.
+Replaces the rows below the head of each table. A test compares the pages with the results.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from names import shown
 from robustness_pages import (
     DAMAGE_HEAD,
     HEARD_HEAD,
@@ -25,135 +27,141 @@ from avtca.finetune.model_card import percent
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
-ROWS = {
+NETWORKS = {
     "audio_only": "audio alone",
     "video_only": "face alone",
     "mean_posterior": "mean of the two posteriors",
-    "mean_posterior_long": "the same, 48 epochs",
-    "concatenation": "pooled features side by side",
-    "concatenation_long": "the same, 48 epochs",
-    "it4": "Table V's IT-4",
-    "ct4": "Table V's CT-4",
-    "figure": "the paper's figure (IT-4 + CT-4)",
-    "figure_long": "the same, 48 epochs",
+    "mean_posterior_long": "48 epochs",
+    "concatenation": "concatenation of pooled features",
+    "concatenation_long": "48 epochs",
+    "it4": "IT-4 of the paper's Table V",
+    "ct4": "CT-4 of the paper's Table V",
+    "figure": "the paper's network (IT-4 + CT-4)",
+    "figure_long": "48 epochs",
     "released": "the authors' released code",
-    "intermediate_transformer": "the parent work's best fusion",
-    "late_transformer": "the parent's late transformer",
-    "intermediate_attention": "the parent's intermediate attention",
-    "best_attention": "`best` with the figure's self and cross attention and a joint head",
-    "best": "ours, 48 epochs, pretrained voice, an expert each for statistics of voice and face",
-    "best_averaged": "three seeds of it as one system",
-    "best_noise": "`best` trained with other microphones and backgrounds",
-    "best+action_units": "the same as `best` with action units",
-    "best+action_units_averaged": "three seeds of it as one system",
+    "intermediate_transformer": "the best fusion of the parent work",
+    "late_transformer": "the parent work's late transformer",
+    "intermediate_attention": "the parent work's intermediate attention",
+    "best_attention": "`experts` with the paper's self and cross attention and a joint head",
+    "best": "ours: statistics heads for audio and face, pretrained audio branch, 48 epochs",
+    "best_averaged": "ensemble of three seeds",
+    "best_noise": "`experts` trained with channel variation and background noise",
+    "best+action_units": "`experts` with action units",
+    "best+action_units_averaged": "ensemble of three seeds",
 }
+"""Published name of a system -> its description."""
 REFERENCES = {
-    "regression_face": "logistic regression on the face sequence's statistics",
-    "regression_audio": "the same on the audio's",
-    "regression_face_audio": "the same on both",
-    "regression_all": "the same with action units",
+    "regression_face": "logistic regression on statistics of the face sequence",
+    "regression_audio": "logistic regression on statistics of the audio",
+    "regression_face_audio": "logistic regression on both",
+    "regression_all": "logistic regression on both and action units",
     "wav2vec2": "published: fine-tuned XLSR, 300 M parameters, audio",
-    "fusion": "published: the same + action units",
+    "fusion": "published: XLSR and action units",
 }
-BESIDE = ("6fold", "paper_random_80_20")
-"""Protocols whose figure stands beside that of Luna-Jimenez's folds."""
+OTHER_PROTOCOLS = ("6fold", "paper_random_80_20")
+"""Protocols in the last two columns, after Luna-Jimenez's folds."""
 
 
-def beside(found: dict[str, Any] | None) -> str:
-    """Percent right under another protocol, where it was run."""
+def accuracy_only(found: dict[str, Any] | None) -> str:
+    """Accuracy in % under another protocol; empty if that was not run."""
     return f"{100 * found['accuracy'][0]:.1f}{earlier(found)}" if found else ""
 
 
 def earlier(found: dict[str, Any]) -> str:
-    """The mark of figures of an earlier recipe."""
+    """A dagger for figures of an earlier training configuration."""
     return " †" if "recipe" in found else ""
 
 
-def networks(results: dict[str, Any]) -> str:
-    """Rows of the RAVDESS table."""
+def network_rows(results: dict[str, Any]) -> str:
+    """The comparison of networks on RAVDESS."""
     lines = []
-    for name, words in ROWS.items():
+    for name, words in NETWORKS.items():
         found = results[name]["luna_5fold"]
-        seeds = "3 as one" if name.endswith("averaged") else len(found["seeds"])
-        elsewhere = " | ".join(beside(results[name].get(protocol)) for protocol in BESIDE)
+        seeds = "3, averaged" if name.endswith("averaged") else len(found["seeds"])
+        others = " | ".join(accuracy_only(results[name].get(key)) for key in OTHER_PROTOCOLS)
         figure = cell(found["accuracy"]) + earlier(found)
-        lines.append(f"| `{name}`, {words} | {figure} | {seeds} | {elsewhere} |")
-    others = results["_beside"]["references"]
+        lines.append(f"| `{shown(name)}`: {words} | {figure} | {seeds} | {others} |")
+    references = results["_beside"]["references"]
     for name, words in REFERENCES.items():
-        lines.append(f"| *{words}* | {cell(others[name]['accuracy'])} | | | |")
+        lines.append(f"| *{words}* | {cell(references[name]['accuracy'])} | | | |")
     return "\n".join(lines) + "\n"
 
 
-def packaged(results: dict[str, Any]) -> str:
-    """Rows of what the packaged model scores."""
+def packaged_rows(results: dict[str, Any]) -> str:
+    """The figures of the packaged model."""
     pair, actor = results["ravdess_pair"], results["actor01"]
-    rough = pair["degraded_audio"]
-    both, alone = "face sequences + audio", "audio alone, networks of its own"
-    ways = " / ".join(f"{100 * actor[way]:.1f}" for way in ("both", "face", "voice"))
-    samples = "RAVDESS, 1,440 samples, 7 labels, Luna-Jimenez's five folds of actors"
-    whole = f"Actor 01, {actor['samples']} samples, real pictures through the whole recognizer, 7 labels"
-    stills = f"FERPlus test, {results['ferplus_test_pictures']:,} pictures, 8 labels, majority"
-    six = results["cremad_six"]
-    rows = (
-        (samples, both, percent(pair["both"]["accuracy"])),
-        ("", "face sequences alone", percent(pair["face"]["accuracy"])),
-        ("", "audio alone", percent(pair["voice"]["accuracy"])),
+    degraded = pair["degraded_audio"]
+    both, separate = "face sequences + audio", "audio (networks trained on audio alone)"
+    folds = "RAVDESS, 1,440 samples, 7 labels, folds of Luna-Jimenez et al."
+    end_to_end = f"Actor 01, {actor['samples']} videos through the whole recognizer, 7 labels"
+    images = f"FERPlus test, {results['ferplus_test_pictures']:,} images, 8 labels, majority vote"
+    modes = " / ".join(f"{100 * actor[mode]:.1f}" for mode in ("both", "face", "voice"))
+    return table(
+        (folds, both, percent(pair["both"]["accuracy"])),
+        ("", "face sequences", percent(pair["face"]["accuracy"])),
+        ("", "audio", percent(pair["voice"]["accuracy"])),
+        ("the same, audio with rooms, noise, band limits, codecs", both, percent(degraded["both"])),
+        ("", "audio", percent(degraded["voice"])),
+        ("RAVDESS, same folds, 8 labels", separate, percent(results["ravdess_audio"]["accuracy"])),
         (
-            "the same samples, audio through rooms, noise, band limits and codecs",
-            both,
-            percent(rough["both"]),
-        ),
-        ("", "audio alone", percent(rough["voice"])),
-        (
-            "RAVDESS, the same folds, 8 emotions",
-            alone,
-            percent(results["ravdess_audio"]["accuracy"]),
-        ),
-        (
-            "EMO-DB, 7 emotions, each of 10 speakers left out in turn",
-            alone,
+            "EMO-DB, 7 labels, leave one speaker out",
+            separate,
             percent(results["emodb_loso"]["accuracy"]),
         ),
-        (whole, "both / face / voice", f"{ways} %"),
-        (stills, "face network alone", f"{100 * results['ferplus_test']:.1f} %"),
-        ("Six CREMA-D clips (those of the demo)", "both", f"{six} of 6"),
-        ("Calibration error (15 bins) on RAVDESS's folds", "both", f"{100 * results['ece']:.1f} %"),
+        (end_to_end, "both / face / audio", f"{modes} %"),
+        (images, "face network", f"{100 * results['ferplus_test']:.1f} %"),
+        ("CREMA-D, the six clips of the demo", "both", f"{results['cremad_six']} of 6"),
+        (
+            "Calibration error (ECE, 15 bins), RAVDESS folds",
+            "both",
+            f"{100 * results['ece']:.1f} %",
+        ),
     )
-    return "".join(f"| {first} | {second} | {third} |\n" for first, second, third in rows)
 
 
+def short_rows(results: dict[str, Any]) -> str:
+    """The few figures of the packaged model in the README."""
+    pair, actor = results["ravdess_pair"], results["actor01"]
+    degraded = percent(pair["degraded_audio"]["both"])
+    return table(
+        ("RAVDESS, 24 actors, 7 labels", "face + audio", percent(pair["both"]["accuracy"])),
+        ("", "face", percent(pair["face"]["accuracy"])),
+        ("", "audio", percent(pair["voice"]["accuracy"])),
+        ("the same with degraded audio", "face + audio", degraded),
+        (f"{actor['samples']} videos of actor 01", "face + audio", f"{100 * actor['both']:.1f} %"),
+        ("six CREMA-D clips (another corpus)", "face + audio", f"{results['cremad_six']} of 6"),
+    )
+
+
+def table(*rows: tuple[str, str, str]) -> str:
+    """Rows as Markdown."""
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+PACKAGED_HEAD = "| test data | input | accuracy |\n|---|---|---|\n"
+NETWORKS_HEAD = "| network | accuracy | seeds | six folds | random split |\n|---|---|---|---|---|\n"
 TABLES = (
-    ("README.md", "| held out | with | figure |\n|---|---|---|\n", packaged, "default_model.json"),
-    (
-        "MODEL_CARD.md",
-        "| held out | with | figure |\n|---|---|---|\n",
-        packaged,
-        "default_model.json",
-    ),
-    (
-        "README.md",
-        "| network | accuracy | seeds | six folds | random split |\n|---|---|---|---|---|\n",
-        networks,
-        "ravdess.json",
-    ),
+    ("README.md", PACKAGED_HEAD, short_rows, "default_model.json"),
+    ("MODEL_CARD.md", PACKAGED_HEAD, packaged_rows, "default_model.json"),
+    ("docs/results.md", PACKAGED_HEAD, packaged_rows, "default_model.json"),
+    ("docs/results.md", NETWORKS_HEAD, network_rows, "ravdess.json"),
     ("docs/evaluation.md", SHIFT_HEAD, shift_rows, "robustness/robustness.json"),
     ("docs/evaluation.md", DAMAGE_HEAD, damage_rows, "robustness/robustness.json"),
     ("docs/evaluation.md", HEARD_HEAD, heard_rows, "robustness/robustness.json"),
 )
-"""Page, head of the table, what makes its rows, of which results."""
+"""Page, head of the table, function that makes its rows, results file."""
 
 
 def filled(page: str) -> str:
-    """A page with its tables made anew."""
+    """The text of a page with its tables filled."""
     text = (ROOT / page).read_text()
     for name, head, rows, results in TABLES:
         if name == page:
             before, found, rest = text.partition(head)
             if not found:
                 raise SystemExit(f"{page} has no table with this head; put it in:\n\n{head}")
-            after = rest.partition("\n\n")[2]
-            made = rows(json.loads((RESULTS / results).read_text()))
-            text = f"{before}{head}{made}\n{after}"
+            after = re.sub(r"\A(\|.*\n)+", "", rest)
+            text = before + head + rows(json.loads((RESULTS / results).read_text())) + after
     return text
 
 

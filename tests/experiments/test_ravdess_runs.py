@@ -335,9 +335,9 @@ def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch)
     assert text.count("| `figure`") == 3 and text.count("Before.") == 3
 
 
-def test_the_readme_has_every_regression_of_the_issue():
+def test_the_table_of_networks_has_every_regression():
     results = json.loads((fill_pages.RESULTS / "ravdess.json").read_text())
-    rows = fill_pages.networks(results)
+    rows = fill_pages.network_rows(results)
     for name in ("face", "audio", "face_audio", "all"):
         value = results["_beside"]["references"][f"regression_{name}"]["accuracy"][0]
         assert f"* | {100 * value:.1f} [" in rows
