@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avtca.faces import TEMPLATE, Detection, Tracker
-from avtca.faces.shots import ShotWatch
+from avtca.faces.shots import ShotDetector
 from avtca.media import Frame
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (18, 32, 3), dtype=np.uint8)
@@ -108,8 +108,8 @@ def test_who_stands_in_the_same_place_after_a_cut_is_another(frames, slime):
 @pytest.mark.parametrize("rate", [15 / 3.6, 10, 30])
 def test_cuts_are_found_and_only_cuts(frames, rate):
     def cuts(name):
-        watch = ShotWatch()
-        return [f.time_s for f in frames(name, rate) if watch.is_new_shot(f.rgb)][1:]
+        shots = ShotDetector()
+        return [f.time_s for f in frames(name, rate) if shots.is_new_shot(f.rgb)][1:]
 
     found = cuts("short_hamilton_clip.mp4")
     assert len(found) == len(CUTS_S)

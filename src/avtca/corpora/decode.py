@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from avtca.corpora.media_hash import audio_hash, picture_hash
 from avtca.corpora.sample_file import RawSample, SampleFile, empty_video
 from avtca.errors import CorpusError, MediaError
 from avtca.media import MediaFile, hold_frames, open_media
+
+if TYPE_CHECKING:
+    from avtca.faces import TrackedCrop
 
 SHORT_S = 0.5
 """A file that ends this much before its header says is broken, not short."""
@@ -136,34 +139,29 @@ def _read_faces(
     clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
 ) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
     """Steps from each span's start, and crops of its main person."""
-    from avtca.faces import Tracker, align
+    from avtca.faces import rank_people, track_faces
 
-    tracker, detector = Tracker(), _detector()
-    seen: list[dict[int, list[tuple[int, float, NDArray[np.uint8]]]]] = [{} for _ in spans]
-    for frame in hold_frames(clip.frames(spec.video_rate), spec.video_rate):
-        wanted = [
-            k for k, span in enumerate(spans) if span.first_step <= frame.step < span.end_step
-        ]
-        if not wanted:
-            continue
-        for face in tracker.update(frame, detector.detect(frame.rgb)):
-            crop = align(frame.rgb, face.landmarks, spec.crop_px, spec.colour)
-            area = float((face.box[2] - face.box[0]) * (face.box[3] - face.box[1]))
-            for k in wanted:
-                local = frame.step - spans[k].first_step
-                seen[k].setdefault(face.person, []).append((local, area, crop))
-    return [_main_person(people, spec) for people in seen]
-
-
-def _main_person(
-    people: dict[int, list[tuple[int, float, NDArray[np.uint8]]]], spec: ClipSpec
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The largest steady face: median area times the number of steps seen, as in recognize."""
-    if not people:
-        return _no_faces(spec)
-    best = max(people, key=lambda p: (np.median([a for _, a, _ in people[p]]) * len(people[p]), -p))
-    rows = people[best]
-    return np.array([s for s, _, _ in rows], np.int64), np.stack([crop for _, _, crop in rows])
+    seen: list[dict[int, list[TrackedCrop]]] = [{} for _ in spans]
+    frames = (
+        frame
+        for frame in hold_frames(clip.frames(spec.video_rate), spec.video_rate)
+        if any(span.first_step <= frame.step < span.end_step for span in spans)
+    )
+    for frame, faces in track_faces(frames, _detector(), spec.crop_px, spec.colour):
+        for people, span in zip(seen, spans, strict=True):
+            if span.first_step <= frame.step < span.end_step:
+                for face in faces:
+                    people.setdefault(face.person, []).append(face)
+    out = []
+    for people, span in zip(seen, spans, strict=True):
+        ranked = rank_people({n: [face.area for face in each] for n, each in people.items()})
+        if ranked:
+            main = people[ranked[0]]
+            steps = np.array([face.step - span.first_step for face in main], np.int64)
+            out.append((steps, np.stack([face.crop for face in main])))
+        else:
+            out.append(_no_faces(spec))
+    return out
 
 
 def _read_audio(

@@ -1,12 +1,12 @@
-"""Faces of a clip: where they are, whose they are, and their aligned crops."""
+"""Face detection, tracking and alignment."""
 
 from avtca.faces.align import TEMPLATE, align
 from avtca.faces.detectors import Availability, Detector, available_detectors, best_detector
 from avtca.faces.mtcnn import MtcnnDetector
-from avtca.faces.reader import FaceReader, choose
 from avtca.faces.slime import SlimeFaceDetector
+from avtca.faces.track_faces import rank_people, track_faces
 from avtca.faces.tracker import Tracker
-from avtca.faces.types import Detection, FaceTrack, TrackedCrop, TrackedFace
+from avtca.faces.types import Detection, TrackedCrop, TrackedFace
 from avtca.faces.yunet import YuNetDetector
 
 __all__ = [
@@ -14,8 +14,6 @@ __all__ = [
     "Availability",
     "Detection",
     "Detector",
-    "FaceReader",
-    "FaceTrack",
     "MtcnnDetector",
     "SlimeFaceDetector",
     "TrackedCrop",
@@ -25,5 +23,6 @@ __all__ = [
     "align",
     "available_detectors",
     "best_detector",
-    "choose",
+    "rank_people",
+    "track_faces",
 ]

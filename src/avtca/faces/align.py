@@ -1,15 +1,16 @@
-"""Cut a face out of a picture so that eyes, nose and mouth come to fixed places.
+"""Alignment: crop a face so that eyes, nose and mouth are at fixed positions.
 
-The places are those of the pictures that the packaged face network learns from (FER2013, labels
-FERPlus), so that a crop of a video looks to it like its training pictures. They were measured,
-not chosen: ``python benchmarks/faces.py template`` runs the face detector over 3,000 of them,
-enlarged four times with their edge repeated by 12 pixels (it finds a face in 97 %), takes the
-median place of each landmark and averages it with its mirror image. The middle half of all
-pictures spreads over 2.8 to 4.2 of 48 pixels about each place, and over 7 degrees of roll.
+The positions are those of the images that the packaged face network was trained on (FER2013,
+labels FERPlus), so that video crops resemble its training images. They were measured:
+``python benchmarks/faces.py template`` runs the face detector on 3,000 of these images, enlarged
+four times with the edge repeated by 12 pixels (it finds a face in 97 %), takes the median position
+of each landmark and averages it with its mirror image. The interquartile range of each position is
+2.8 to 4.2 of 48 pixels, and of the roll 7 degrees.
 
-The fit is over all five points. On the RAVDESS clip and the six of CREMA-D, frame by frame, the
-crop's corners then tremble by 0.51 pixels of 48, against 0.54 for eyes and the mouth's middle and
-0.66 for the eyes alone (``python benchmarks/faces.py fits``).
+The similarity transform is fitted to all five landmarks. On the RAVDESS clip and the six of
+CREMA-D the corners of the crop then jitter by 0.51 of 48 pixels from frame to frame, against 0.54
+for the eyes and the centre of the mouth, and 0.66 for the eyes alone (``python benchmarks/faces.py
+fits``).
 """
 
 import numpy as np
@@ -25,43 +26,54 @@ TEMPLATE: Float = np.array(
 
 
 def align(rgb: UInt8, landmarks: Float, px: int, colour: Colour = "rgb") -> UInt8:
-    """The face at ``landmarks (5, 2)`` of ``rgb (h, w, 3)``, as a square crop.
+    """Crop and align a face.
 
-    Returns uint8 ``(px, px, 3)`` in RGB, or ``(px, px)`` of luma (ITU-R 601) for "grey". Large
-    faces are averaged down, not sampled; where the crop reaches over the picture's edge, the edge
-    is repeated. Raises ``ValueError`` where the landmarks are one point or not finite.
+    Large faces are averaged down, not subsampled. Where the crop extends over the edge of the
+    frame, the edge is repeated.
+
+    Args:
+        rgb: uint8 ``(h, w, 3)``.
+        landmarks: ``(5, 2)``, see :class:`Detection`.
+        px: Side of the crop in pixels.
+        colour: "rgb" or "grey".
+
+    Returns:
+        uint8 ``(px, px, 3)`` RGB, or ``(px, px)`` luma (ITU-R 601) for "grey".
+
+    Raises:
+        ValueError: The landmarks are a single point or not finite.
     """
     turn, shift = fit_similarity(TEMPLATE * px, landmarks)
     corners = np.array([0, px, 1j * px, px + 1j * px]) * turn + shift
-    reach = 2 + abs(turn)  # what interpolation looks at beyond the corners
+    reach = 2 + abs(turn)  # margin for interpolation
     x0, y0 = int(corners.real.min() - reach), int(corners.imag.min() - reach)
     x1, y1 = int(corners.real.max() + reach) + 1, int(corners.imag.max() + reach) + 1
     rows = np.clip(np.arange(y0, y1), 0, rgb.shape[0] - 1)
     columns = np.clip(np.arange(x0, x1), 0, rgb.shape[1] - 1)
-    picture = Image.fromarray(rgb[rows[:, None], columns])
+    image = Image.fromarray(rgb[rows[:, None], columns])
     if colour == "grey":
-        picture = picture.convert("L")
-    width, height = picture.size
+        image = image.convert("L")
+    width, height = image.size
     shrink = max(1.0, abs(turn))
     if shrink > 1:
         size = max(1, round(width / shrink)), max(1, round(height / shrink))
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
-    fx, fy = picture.size[0] / width, picture.size[1] / height
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    fx, fy = image.size[0] / width, image.size[1] / height
     c, s = turn.real, turn.imag
     x, y = shift.real - x0, shift.imag - y0
     affine = (c * fx, -s * fx, x * fx, s * fy, c * fy, y * fy)
-    crop = picture.transform((px, px), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
+    crop = image.transform((px, px), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
     return np.asarray(crop)
 
 
 def fit_similarity(
     source: NDArray[np.floating], target: NDArray[np.floating]
 ) -> tuple[complex, complex]:
-    """Turn, scale and shift that bring ``source (n, 2)`` closest to ``target (n, 2)``.
+    """Least-squares similarity transform of ``source (n, 2)`` to ``target (n, 2)``.
 
-    With points as complex numbers ``x + iy``: ``target = turn * source + shift`` in the least
-    squares sense, without reflection (Umeyama 1991, in the plane). ``abs(turn)`` is the scale.
-    Raises ``ValueError`` where either set is one point or not finite.
+    With points as complex numbers ``x + iy``, ``target = turn * source + shift`` without
+    reflection (Umeyama 1991, in the plane); ``abs(turn)`` is the scale. Raises ``ValueError``
+    where either set is a single point or not finite.
     """
     a = np.asarray(source, np.float64) @ np.array([1, 1j])
     b = np.asarray(target, np.float64) @ np.array([1, 1j])

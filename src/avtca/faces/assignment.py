@@ -1,27 +1,32 @@
-"""Pairs of least total cost (Kuhn 1955, in Jonker and Volgenant's form of shortest paths)."""
+"""Minimum-cost matching (Kuhn 1955, as shortest augmenting paths: Jonker and Volgenant 1987)."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def assign(cost: NDArray[np.float64], alone: float) -> list[tuple[int, int]]:
-    """Rows and columns of ``cost (n, m)`` to pair so that the total is least, rows in order.
+def assign(cost: NDArray[np.float64], unmatched_cost: float) -> list[tuple[int, int]]:
+    """Match rows and columns so that the total cost is least.
 
-    A row or column may stay alone at the price of ``alone / 2``; where the cost is infinite, the
-    two are never paired.
+    Args:
+        cost: ``(n, m)``; an infinite cost forbids the match.
+        unmatched_cost: Cost of one unmatched row and one unmatched column together.
+
+    Returns:
+        Matched pairs ``(row, column)``, rows ascending.
     """
     n, m = cost.shape
     if n == 0 or m == 0:
         return []
-    # Each row has a place of its own to stay alone; a gain is what pairing saves over that.
+    # A dummy column for each row stands for "unmatched"; gains are relative to it.
     gain = np.zeros((n, m + n))
-    gain[:, :m] = np.minimum(np.where(np.isfinite(cost), cost, alone) - alone, 0)
-    column_of = _least(gain)
+    finite = np.where(np.isfinite(cost), cost, unmatched_cost)
+    gain[:, :m] = np.minimum(finite - unmatched_cost, 0)
+    column_of = _solve(gain)
     return [(i, int(j)) for i, j in enumerate(column_of) if gain[i, j] < 0]
 
 
-def _least(cost: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Column of each row in the cheapest full pairing of ``cost (n, m)``, ``n <= m``, finite."""
+def _solve(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Column of each row in the cheapest full matching of a finite ``cost (n, m)``, ``n <= m``."""
     n, m = cost.shape
     row_price, column_price = np.zeros(n), np.zeros(m)
     row_of = np.full(m, -1)

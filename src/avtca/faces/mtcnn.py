@@ -1,11 +1,11 @@
-"""MTCNN in numpy: three small networks that propose, refine and mark faces.
+"""MTCNN in numpy: three small networks that propose and refine faces and their landmarks.
 
 Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
 Networks", IEEE Signal Processing Letters 23(10), 2016. The weights are those in the wheel
 ``mtcnn`` 1.0 (MIT): lists of float32 arrays, convolutions ``(kh, kw, c_in, c_out)`` and bias, then
-the slopes of the PReLU. Nothing of that package is imported; it would want TensorFlow.
+the slopes of the PReLU. The package itself is not imported, as it needs TensorFlow.
 
-Shape legend: ``n`` pictures or boxes, ``h``, ``w``, ``c`` channels. Boxes are x0 y0 x1 y1.
+Shape legend: ``n`` images or boxes, ``h``, ``w``, ``c`` channels. Boxes are x0 y0 x1 y1.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avtca.errors import MissingExtra
-from avtca.faces.scale import look
+from avtca.faces.scale import detect_reduced
 from avtca.faces.types import Detection, Float, UInt8
 
-LEAST_FACE = 16
-"""Side in pixels of the smallest face that is looked for (in the shrunken picture)."""
+MIN_FACE = 16
+"""Side in pixels of the smallest face searched for, in the reduced frame."""
 PYRAMID = 0.709
-"""Ratio of one size of the picture to the next (square root of a half)."""
+"""Ratio of one pyramid level to the next (square root of a half)."""
 CELL, STRIDE = 12, 2
-"""What one output of P-Net sees, and the distance of two, in pixels."""
+"""Receptive field and stride of P-Net in pixels."""
 PROPOSE, REFINE, ACCEPT = 0.6, 0.7, 0.9
-"""Least probability of a face after P-Net, R-Net and O-Net."""
+"""Minimum probability of a face after P-Net, R-Net and O-Net."""
 FIX = "pip install mtcnn==1.0.0 joblib lz4"
 
 
@@ -42,25 +42,25 @@ class MtcnnDetector:
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
-        return look(rgb, self._find)
+        return detect_reduced(rgb, self._detect)
 
-    def _find(self, rgb: UInt8) -> list[Detection]:
-        picture = Image.fromarray(rgb)
-        boxes = self._propose(picture)
-        boxes, _, _ = self._narrow(picture, boxes, self._rnet, 24, REFINE)
-        boxes, scores, marks = self._narrow(picture, boxes, self._onet, 48, ACCEPT)
+    def _detect(self, rgb: UInt8) -> list[Detection]:
+        image = Image.fromarray(rgb)
+        boxes = self._propose(image)
+        boxes, _, _ = self._narrow(image, boxes, self._rnet, 24, REFINE)
+        boxes, scores, landmarks = self._narrow(image, boxes, self._onet, 48, ACCEPT)
         return [
             Detection(box=box, landmarks=points, confidence=float(score))
-            for box, points, score in zip(boxes, marks, scores, strict=True)
+            for box, points, score in zip(boxes, landmarks, scores, strict=True)
         ]
 
-    def _propose(self, picture: Image.Image) -> Float:
-        """Square boxes ``(n, 4)`` that P-Net takes for faces, at every size of the picture."""
+    def _propose(self, image: Image.Image) -> Float:
+        """Candidate boxes ``(n, 4)`` of P-Net over the image pyramid."""
         found, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
-        scale = CELL / LEAST_FACE
-        while min(picture.size) * scale >= CELL:
-            size = int(np.ceil(picture.width * scale)), int(np.ceil(picture.height * scale))
-            small = picture.resize(size, Image.Resampling.BILINEAR)
+        scale = CELL / MIN_FACE
+        while min(image.size) * scale >= CELL:
+            size = int(np.ceil(image.width * scale)), int(np.ceil(image.height * scale))
+            small = image.resize(size, Image.Resampling.BILINEAR)
             offset, face = _pnet(_normal(np.asarray(small)[None]), self._pnet)
             y, x = np.nonzero(face[0] > PROPOSE)
             corner = np.stack([x, y, x, y], axis=1) * STRIDE + [0, 0, CELL, CELL]
@@ -73,24 +73,26 @@ class MtcnnDetector:
         return boxes[_suppress(boxes, np.concatenate(scores), 0.7)]
 
     def _narrow(
-        self, picture: Image.Image, boxes: Float, net: list[Float], side: int, least: float
+        self, image: Image.Image, boxes: Float, net: list[Float], side: int, min_face: float
     ) -> tuple[Float, Float, Float]:
-        """Boxes ``(n, 4)``, probabilities ``(n,)`` and points ``(n, 5, 2)`` after R- or O-Net."""
+        """Boxes ``(n, 4)``, probabilities ``(n,)``, landmarks ``(n, 5, 2)`` after R-Net or O-Net."""
         boxes = np.round(_square(boxes))
         boxes = boxes[boxes[:, 2] - boxes[:, 0] >= 2]
         if not len(boxes):
             return boxes, np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
         patches = [
-            picture.crop(tuple(box)).resize((side, side), Image.Resampling.BILINEAR)
+            image.crop(tuple(box)).resize((side, side), Image.Resampling.BILINEAR)
             for box in boxes.astype(int).tolist()
         ]
-        offset, marks, face = _dense_net(_normal(np.stack([np.asarray(p) for p in patches])), net)
+        offset, landmarks, face = _dense_net(
+            _normal(np.stack([np.asarray(p) for p in patches])), net
+        )
         size = boxes[:, 2:3] - boxes[:, :1]
-        points = boxes[:, None, :2] + size[:, None] * marks
+        points = boxes[:, None, :2] + size[:, None] * landmarks
         boxes = boxes + offset * size
-        sure = np.flatnonzero(face > least)
-        sure = sure[_suppress(boxes[sure], face[sure], 0.7, of_smaller=len(net) > 16)]
-        return boxes[sure], face[sure], points[sure]
+        kept = np.flatnonzero(face > min_face)
+        kept = kept[_suppress(boxes[kept], face[kept], 0.7, of_smaller=len(net) > 16)]
+        return boxes[kept], face[kept], points[kept]
 
 
 def mtcnn_version() -> str:
@@ -126,8 +128,8 @@ def _pnet(x: Float, net: list[Float]) -> tuple[Float, Float]:
 def _dense_net(x: Float, net: list[Float]) -> tuple[Float, Float, Float]:
     """R-Net (16 arrays, 24 px) or O-Net (21 arrays, 48 px) on ``x (n, px, px, 3)``.
 
-    Returns box offsets ``(n, 4)`` and points ``(n, 5, 2)``, both as fractions of the box, and the
-    face probability ``(n,)``. R-Net has no points: zeros.
+    Returns box offsets ``(n, 4)`` and landmarks ``(n, 5, 2)``, both as fractions of the box, and
+    the face probability ``(n,)``. R-Net has no landmarks and returns zeros.
     """
     has_points = len(net) > 16
     x = _max_pool(_convolve(x, *net[0:3]), 3, ceil=True)
@@ -142,12 +144,12 @@ def _dense_net(x: Float, net: list[Float]) -> tuple[Float, Float, Float]:
     face = _face(x @ heads[-2] + heads[-1])
     if not has_points:
         return offset, np.zeros((len(x), 5, 2), np.float32), face
-    marks = (x @ heads[2] + heads[3]).reshape(-1, 2, 5).transpose(0, 2, 1)
-    return offset, marks, face
+    landmarks = (x @ heads[2] + heads[3]).reshape(-1, 2, 5).transpose(0, 2, 1)
+    return offset, landmarks, face
 
 
-def _normal(pictures: UInt8) -> Float:
-    return (pictures.astype(np.float32) - np.float32(127.5)) / np.float32(128)
+def _normal(images: UInt8) -> Float:
+    return (images.astype(np.float32) - np.float32(127.5)) / np.float32(128)
 
 
 def _convolve(x: Float, kernel: Float, bias: Float, slope: Float) -> Float:
@@ -164,7 +166,7 @@ def _prelu(x: Float, slope: Float) -> Float:
 
 
 def _max_pool(x: Float, size: int, *, ceil: bool | None = None) -> Float:
-    """Stride 2. With ``ceil`` (always for size 2) a window may hang over the far edges."""
+    """Stride 2. With ``ceil`` (always for size 2) the last window may extend over the edge."""
     if ceil or size == 2:
         pad = [(-(x.shape[axis] - size)) % 2 for axis in (1, 2)]
         x = np.pad(x, ((0, 0), (0, pad[0]), (0, pad[1]), (0, 0)), constant_values=-np.inf)
@@ -182,18 +184,18 @@ def _face(logits: Float) -> Float:
 
 
 def _square(boxes: Float) -> Float:
-    """Boxes with both sides as long as the longer, about the same middle."""
+    """Boxes with both sides as long as the longer, about the same centre."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def _suppress(
-    boxes: Float, scores: Float, most: float, *, of_smaller: bool = False
+    boxes: Float, scores: Float, max_overlap: float, *, of_smaller: bool = False
 ) -> NDArray[np.int64]:
-    """Indices of the boxes that remain, best first, where none overlaps a better one by ``most``.
+    """Non-maximum suppression: indices of the boxes kept, best first.
 
-    Overlap is intersection over union, or over the smaller box.
+    Overlap is intersection over union, or over the smaller box with ``of_smaller``.
     """
     order = np.argsort(-scores, kind="stable")
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -206,5 +208,5 @@ def _suppress(
         shared = np.prod(np.maximum(high - low, 0), axis=1)
         smaller = np.minimum(area[best], area[order])
         whole = smaller if of_smaller else area[best] + area[order] - shared
-        order = order[shared <= most * whole]
+        order = order[shared <= max_overlap * whole]
     return np.array(kept, np.int64)

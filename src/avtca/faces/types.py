@@ -1,7 +1,7 @@
-"""What passes between the parts of this room, and out of it.
+"""Types of the face package.
 
-Boxes are ``x0 y0 x1 y1``. Positions are in pixels of the picture that was given, measured from its
-upper left corner (the middle of the first pixel is 0.5, 0.5).
+Boxes are ``x0 y0 x1 y1``. Positions are in pixels of the frame, measured from its upper left
+corner (the centre of the first pixel is 0.5, 0.5).
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Float = NDArray[np.float32]
 Colour = Literal["rgb", "grey"]
 
 
-class Picture(Protocol):
-    """What is needed of a frame; ``media.Frame`` is one."""
+class FrameLike(Protocol):
+    """What tracking needs of a frame; :class:`avtca.media.Frame` is one."""
 
     @property
     def step(self) -> int:
@@ -28,26 +28,34 @@ class Picture(Protocol):
 
     @property
     def rgb(self) -> UInt8:
-        """The picture, ``(h, w, 3)``, upright."""
+        """Upright RGB image, ``(h, w, 3)``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A face in a picture.
+    """A face in a frame.
 
-    ``box (4,)``: x0 y0 x1 y1, may reach over the picture's edge. ``landmarks (5, 2)``: x y of
-    right eye, left eye, nose tip, right and left corner of the mouth; right is the person's own
-    right, so the first eye is the left one as seen. ``confidence``: 0..1.
+    Attributes:
+        box: float32 ``(4,)``, x0 y0 x1 y1; may extend over the edge of the frame.
+        landmarks: float32 ``(5, 2)``, x y of right eye, left eye, nose tip, right and left corner
+            of the mouth. Right is the person's own right, so the first eye is the left one in the
+            image.
+        confidence: 0..1.
     """
 
     box: Float
     landmarks: Float
     confidence: float
 
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
 
 @dataclass(frozen=True, eq=False)
 class TrackedFace(Detection):
-    """A :class:`Detection` with whose it is and when it was seen."""
+    """A :class:`Detection` with its person number, step of the global clock and timestamp."""
 
     person: int
     step: int
@@ -59,22 +67,3 @@ class TrackedCrop(TrackedFace):
     """A :class:`TrackedFace` with its aligned crop: uint8 ``(px, px, 3)`` RGB or ``(px, px)``."""
 
     crop: UInt8
-
-
-@dataclass(frozen=True, eq=False)
-class FaceTrack:
-    """One person from first to last sight, steps ascending.
-
-    ``steps (n,)`` int64 on the global clock, ``times_s (n,)`` float64 timestamps, ``boxes (n, 4)``
-    float32, ``confidence (n,)`` float32, ``crops (n, px, px[, 3])`` uint8, RGB or luma.
-    """
-
-    person: int
-    steps: NDArray[np.int64]
-    times_s: NDArray[np.float64]
-    boxes: Float
-    confidence: Float
-    crops: UInt8
-
-    def __len__(self) -> int:
-        return len(self.steps)

@@ -1,8 +1,8 @@
-"""OpenCV's YuNet (Wu, Peng, Yu 2023), with the user's own model file: the extra ``yunet``.
+"""OpenCV's YuNet (Wu, Peng, Yu 2023), with a model file given by the user (extra ``yunet``).
 
-The model comes from OpenCV's model zoo, ``face_detection_yunet_2023mar.onnx``; none is shipped.
-This detector was tried with OpenCV 5.0 on a stand-in network with YuNet's outputs
-(``tests/faces/test_faces_yunet.py``), not on YuNet's own weights.
+The model comes from OpenCV's model zoo, ``face_detection_yunet_2023mar.onnx``; none is included.
+This detector was tested with OpenCV 5.0 on a substitute network with YuNet's outputs
+(``tests/faces/test_faces_yunet.py``), not on YuNet's weights.
 """
 
 from pathlib import Path
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from avtca.errors import ConfigError, MissingExtra
-from avtca.faces.scale import SIDE, look
+from avtca.faces.scale import SIDE, detect_reduced
 from avtca.faces.types import Detection, UInt8
 
-LEAST_CONFIDENCE = 0.6
-"""Fainter answers are dropped."""
+MIN_CONFIDENCE = 0.6
+"""Fainter detections are dropped."""
 OVERLAP = 0.3
-"""Of two boxes that overlap by more than this share of their union, the better stays."""
+"""Of two boxes that overlap by more than this share of their union, the better is kept."""
 
 
 class YuNetDetector:
-    """Faces by YuNet. Raises :class:`MissingExtra` without OpenCV, :class:`ConfigError` where
+    """YuNet. Raises :class:`MissingExtra` without OpenCV, :class:`ConfigError` where
     ``model_path`` is not a model that OpenCV can read.
     """
 
@@ -35,7 +35,7 @@ class YuNetDetector:
             raise ConfigError(action, "there is no such file", fix)
         try:
             self._net = cv2.FaceDetectorYN.create(
-                str(model_path), "", (SIDE, SIDE), LEAST_CONFIDENCE, OVERLAP
+                str(model_path), "", (SIDE, SIDE), MIN_CONFIDENCE, OVERLAP
             )
         except cv2.error as error:
             reason = " ".join(str(error).split())
@@ -43,9 +43,9 @@ class YuNetDetector:
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
-        return look(rgb, self._find)
+        return detect_reduced(rgb, self._detect)
 
-    def _find(self, rgb: UInt8) -> list[Detection]:
+    def _detect(self, rgb: UInt8) -> list[Detection]:
         self._net.setInputSize((rgb.shape[1], rgb.shape[0]))
         _, rows = self._net.detect(np.ascontiguousarray(rgb[:, :, ::-1]))
         return [] if rows is None else [_detection(row) for row in rows]

@@ -1,0 +1,50 @@
+"""From frames to tracked face crops, and the choice of the main face."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from avtca.faces.align import align
+from avtca.faces.detectors import Detector
+from avtca.faces.tracker import FrameT, Tracker
+from avtca.faces.types import Colour, TrackedCrop
+
+
+def track_faces(
+    frames: Iterable[FrameT], detector: Detector, crop_px: int, colour: Colour = "rgb"
+) -> Iterator[tuple[FrameT, list[TrackedCrop]]]:
+    """Detect, track and crop the faces of one clip as a stream; no frame is kept.
+
+    Args:
+        frames: Frames of one clip, steps ascending.
+        detector: Face detector.
+        crop_px: Side of the square crops in pixels.
+        colour: "rgb" or "grey" crops.
+
+    Yields:
+        Each frame with its faces, in the order of their person numbers.
+    """
+    tracker = Tracker()
+    for frame in frames:
+        faces = tracker.update(frame, detector.detect(frame.rgb))
+        yield (
+            frame,
+            [
+                TrackedCrop(**vars(face), crop=align(frame.rgb, face.landmarks, crop_px, colour))
+                for face in faces
+            ],
+        )
+
+
+def rank_people(areas: Mapping[int, Sequence[float]]) -> list[int]:
+    """Person numbers, the largest steady face first.
+
+    Args:
+        areas: Area of the face box in each step with the face, by person.
+
+    Returns:
+        Person numbers by descending product of median area and number of steps; the smaller
+        number first where two are equal.
+    """
+    weight = {person: float(np.median(each)) * len(each) for person, each in areas.items()}
+    return sorted(weight, key=lambda person: (-weight[person], person))
