@@ -37,7 +37,7 @@ MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
 MAY_IMPORT["finetune"] = MAY_IMPORT["training"] | {"training"}
 INSIDE_FUNCTIONS = {"recognize": {"plots", "model"}, "runtime": {"model"}}
 """What a room may import besides, but only when it is asked for: ``Report.plot()`` draws, and the
-PyTorch engine builds a network."""
+PyTorch backend builds a network."""
 
 CORE = ("media", "faces", "audio", "preprocess", "runtime", "recognize", "plots", "cli")
 HEAVY = ("torch", "lightning", "pandas", "sklearn", "scipy", "librosa", "h5py", "pyarrow")

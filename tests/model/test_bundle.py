@@ -11,7 +11,8 @@ from avtca.errors import CheckpointError
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.bundle import export_bundle
 from avtca.preprocess import ModelInput
-from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
+from avtca.runtime.backends import OnnxBackend
+from avtca.runtime.bundle import PACKAGED, read_bundle
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,9 @@ def exported(tmp_path_factory):
 
 def test_the_checkpoint_is_the_network_that_runs(exported):
     network, card = load_checkpoint(exported / "fusion")
-    engine = OnnxEngine(read_bundle(exported), threads=1)
-    assert card.clip_spec == engine.spec == SPEC
-    assert card.calibration["temperature"] == engine.temperature == 1.5
+    backend = OnnxBackend(read_bundle(exported), threads=1)
+    assert card.clip_spec == backend.spec == SPEC
+    assert card.calibration["temperature"] == backend.temperature == 1.5
     assert card.provenance == {"terms": "none"}
     rng = np.random.default_rng(0)
     batch = ModelInput(
@@ -47,13 +48,13 @@ def test_the_checkpoint_is_the_network_that_runs(exported):
     arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     with torch.no_grad():
         mine = network(*(torch.from_numpy(part) for part in arrays)).logits.numpy()
-    np.testing.assert_allclose(engine.logits(batch), mine, atol=1e-4)
+    np.testing.assert_allclose(backend.logits(batch), mine, atol=1e-4)
 
 
 def test_a_face_network_that_is_exported_already_is_copied(exported):
     assert (exported / "face.onnx").read_bytes() == (PACKAGED / "face.onnx").read_bytes()
     crops = np.random.default_rng(0).integers(0, 255, (2, 48, 48), dtype=np.uint8)
-    assert OnnxEngine(read_bundle(exported), threads=1).expression(crops).shape == (2, 7)
+    assert OnnxBackend(read_bundle(exported), threads=1).encode_faces(crops).shape == (2, 7)
     left = {path.name for path in exported.iterdir()}
     assert left == {"avtca.json", "face.onnx", "fusion.onnx", "fusion.safetensors", "fusion.json"}
 

@@ -12,7 +12,8 @@ from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.bundle import export_bundle
 from avtca.model.ensemble import Ensemble
 from avtca.preprocess import ModelInput
-from avtca.runtime.backends import PACKAGED, OnnxEngine, read_bundle
+from avtca.runtime.backends import OnnxBackend
+from avtca.runtime.bundle import PACKAGED, read_bundle
 
 FINE = ("calm", "happy", "neutral", "sad")
 SUMS = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
@@ -78,10 +79,10 @@ def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
         export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, face=face)
     start = several[0], replace(SPEC, labels=FINE)
     export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, start=start, face=face)
-    engine = OnnxEngine(read_bundle(tmp_path / "x"), threads=1)
-    assert engine.spec.labels == SPEC.labels
+    backend = OnnxBackend(read_bundle(tmp_path / "x"), threads=1)
+    assert backend.spec.labels == SPEC.labels
     np.testing.assert_allclose(
-        engine.logits(batch), ensemble(*tensors(batch)).logits.numpy(), atol=1e-4
+        backend.logits(batch), ensemble(*tensors(batch)).logits.numpy(), atol=1e-4
     )
     assert b'.py", line' not in (tmp_path / "x" / "fusion.onnx").read_bytes(), (
         "the exporter's paths"

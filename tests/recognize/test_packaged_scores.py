@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import avtca
-from avtca.runtime.backends import PACKAGED
+from avtca.runtime.bundle import PACKAGED
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "default_model.json"
 

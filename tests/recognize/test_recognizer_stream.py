@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from engine_recording import RecordingEngine
+from recording_backend import RecordingBackend
 
 from avtca import preprocess
 from avtca.clipspec import ClipSpec
@@ -36,7 +36,7 @@ def detector():
 
 @pytest.fixture
 def recognizer(detector):
-    return Recognizer(RecordingEngine(SPEC), detector)
+    return Recognizer(RecordingBackend(SPEC), detector)
 
 
 @pytest.mark.parametrize("name", ["park.mp4", "01-01-01-01-01-01-01.mp4", "obama_speech.mp4"])
@@ -53,7 +53,7 @@ def test_audio_of_a_window_is_that_of_the_whole_file(recognizer, sample_clips):
     path = sample_clips / "01-01-01-01-01-01-01.mp4"
     report = recognizer.predict(path)
     wave = np.concatenate(list(open_media(path).audio(SPEC.sample_rate)))
-    batch = recognizer.engine.batches[0]
+    batch = recognizer.backend.batches[0]
     for i, row in enumerate(report.timeline):
         if "voice" not in row.modalities:
             assert not batch.audio_mask[i].any()
@@ -106,7 +106,7 @@ def test_two_men_are_two_persons(recognizer, sample_clips):
 def test_each_crop_goes_through_the_network_once(recognizer, sample_clips):
     report = recognizer.predict(sample_clips / "01-01-01-01-01-01-01.mp4", hop_s=0.2)
     steps = round(report.coverage.face * report.duration_s * SPEC.video_rate)
-    assert recognizer.engine.crops_seen == steps
+    assert recognizer.backend.crops_seen == steps
 
 
 def test_window_and_hop_that_cannot_be(recognizer, sample_clips):
@@ -120,7 +120,7 @@ def test_window_and_hop_that_cannot_be(recognizer, sample_clips):
 
 def test_a_shorter_window_masks_the_rest(recognizer, sample_clips):
     report = recognizer.predict(sample_clips / "01-01-01-01-01-01-01.mp4", window_s=0.8)
-    batch = recognizer.engine.batches[0]
+    batch = recognizer.backend.batches[0]
     assert not batch.video_mask[:, 8:].any()
     assert not batch.audio_mask[:, 80:].any()
     assert report.timeline[0].end_s == pytest.approx(0.8)
@@ -182,9 +182,9 @@ def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detect
     corpus = PreparedCorpus.open(tmp_path / "cache")
     trained = corpus.windows(corpus.samples[0])
 
-    engine = RecordingEngine(spec)
-    report = Recognizer(engine, detector).predict(source / "one.mp4")
-    served = engine.batches[0]
+    backend = RecordingBackend(spec)
+    report = Recognizer(backend, detector).predict(source / "one.mp4")
+    served = backend.batches[0]
     assert len(trained) == len(served) == len(report.timeline)
     np.testing.assert_array_equal(served.video_mask, trained.video_mask)
     np.testing.assert_array_equal(served.video, trained.video)
@@ -209,7 +209,7 @@ def test_half_a_film_is_read_by_half_and_not_sure(sample_clips, corpora, tmp_pat
                 out.mux(packet)
     data = half.read_bytes()
     half.write_bytes(data[: len(data) // 2])
-    recognizer = Recognizer(RecordingEngine(SPEC, both=0.0, voice=0.0), detector)
+    recognizer = Recognizer(RecordingBackend(SPEC, both=0.0, voice=0.0), detector)
     assert recognizer.predict(whole).coverage.read == 1
     report = recognizer.predict(half)
     assert report.coverage.read == pytest.approx(report.duration_s / 8.8, abs=0.02)

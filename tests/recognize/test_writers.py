@@ -12,7 +12,7 @@ from avtca.media.find import OUTPUTS
 from avtca.recognize.report import Coverage, Person, Report, Thumbnail, TimelineRow
 from avtca.recognize.summary import HEAD, TAIL, summary_csv
 from avtca.recognize.writers import OutputFolder, file_digest
-from avtca.runtime.backends import thresholds_of
+from avtca.runtime.bundle import thresholds_of
 
 LABELS = ("happy", "sad")
 SCORES = {"happy": 0.75, "sad": 0.25}

@@ -12,7 +12,8 @@ from avtca.errors import CheckpointError
 from avtca.labels import SEVEN
 from avtca.model import ModelConfig, build_model
 from avtca.model.checkpoint import save_checkpoint
-from avtca.runtime.backends import PACKAGED, OnnxEngine, TorchEngine, read_bundle
+from avtca.runtime.backends import OnnxBackend, TorchBackend
+from avtca.runtime.bundle import PACKAGED, read_bundle
 
 PIXELS = ClipSpec(
     window_s=1.6,
@@ -102,13 +103,13 @@ def test_the_packaged_card_says_what_it_must():
 
 
 def test_the_face_network_gives_probabilities():
-    engine = OnnxEngine(read_bundle(), threads=1)
+    backend = OnnxBackend(read_bundle(), threads=1)
     crops = np.random.default_rng(0).integers(0, 255, (5, 48, 48), dtype=np.uint8)
-    features = engine.expression(crops)
+    features = backend.encode_faces(crops)
     assert features.shape == (5, 7)
     np.testing.assert_allclose(features.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(engine.expression(crops[:1]), features[:1], atol=1e-5)
+    np.testing.assert_allclose(backend.encode_faces(crops[:1]), features[:1], atol=1e-5)
 
 
 def test_the_temperature_is_the_checkpoints(checkpoint):
-    assert TorchEngine(checkpoint).temperature == 2.0
+    assert TorchBackend(checkpoint).temperature == 2.0

@@ -181,9 +181,9 @@ def crashed(error: Exception, name: str = "") -> str:
 
 def model_path(text: str) -> Path:
     """Where a named model is; for ``parser=`` of an option, so that help needs no numpy."""
-    from avtca.runtime import backends as engines
+    from avtca.runtime import bundle
 
-    return engines.model_path(text)
+    return bundle.model_path(text)
 
 
 def output_folder(out: Path) -> None:

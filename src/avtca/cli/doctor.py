@@ -27,7 +27,7 @@ class Finding:
 
 
 def findings() -> list[Finding]:
-    """Look at decoders, detectors, engines and weights by using them."""
+    """Look at decoders, detectors, backends and weights by using them."""
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     out = [Finding("python", sys.version_info >= (3, 11), python, "install Python 3.11 or later")]
     return [*out, *_media(), *_faces(), _engine(), _weights(), *_training()]
@@ -63,18 +63,19 @@ def _engine() -> Finding:
         import onnxruntime
 
         providers = ", ".join(onnxruntime.get_available_providers())
-        return Finding("engine", True, f"onnxruntime {onnxruntime.__version__} ({providers})")
+        return Finding("backend", True, f"onnxruntime {onnxruntime.__version__} ({providers})")
     except ImportError as error:
-        return Finding("engine", False, str(error), "pip install onnxruntime")
+        return Finding("backend", False, str(error), "pip install onnxruntime")
 
 
 def _weights() -> Finding:
     from avtca.errors import AvtcaError
-    from avtca.runtime.backends import OnnxEngine, read_bundle
+    from avtca.runtime.backends import OnnxBackend
+    from avtca.runtime.bundle import read_bundle
 
     try:
         bundle = read_bundle()
-        OnnxEngine(bundle)
+        OnnxBackend(bundle)
         size = sum((bundle.folder / name).stat().st_size for name in bundle.card["files"].values())
         return Finding("weights", True, f"{bundle.name}, {size / 1e6:.1f} MB, loads and runs")
     except AvtcaError as error:

@@ -141,14 +141,14 @@ class Call:
         from avtca import __version__
         from avtca.recognize.writers import OutputFolder
 
-        engine = self.recognizer.engine
+        backend = self.recognizer.backend
         window, hop = self.recognizer.steps(self.window, self.hop)
         options = {
             "avtca": __version__,
-            "model": engine.name,
-            "weights": engine.weights,
-            "temperature": engine.temperature,
-            "thresholds": engine.thresholds,
+            "model": backend.name,
+            "weights": backend.weights,
+            "temperature": backend.temperature,
+            "thresholds": backend.thresholds,
             "window_steps": window,
             "hop_steps": hop,
             "person": self.person.value,
@@ -235,7 +235,7 @@ class Call:
         """A row for each file, in their order."""
         from avtca.recognize.summary import summary_csv
 
-        return summary_csv(self.results, self.recognizer.engine.spec.labels)
+        return summary_csv(self.results, self.recognizer.backend.spec.labels)
 
 
 def read_one(

@@ -28,7 +28,8 @@ from avtca.model.config import Card
 from avtca.model.lineage import trained_on, unchecked
 from avtca.preprocess import ModelInput
 from avtca.progress import ProgressHook, no_progress
-from avtca.runtime.backends import Bundle, Engine, OnnxEngine, read_bundle
+from avtca.runtime.backends import Backend, OnnxBackend
+from avtca.runtime.bundle import Bundle, read_bundle
 
 CROPS = 64
 """Face crops in one run of the face network, so that a batch of windows needs little memory."""
@@ -36,14 +37,14 @@ LACKING = "an exported model has its temperature, and no other people's answers 
 
 
 class ExportedModel(nn.Module):
-    """An engine as a network: crops of the face network's size, or the features it makes of them.
+    """A backend as a network: crops of the face network's size, or the features it makes of them.
 
-    Its logits are divided by the engine's temperature, so that their softmax is what a user sees.
+    Its logits are divided by the backend's temperature, so that their softmax is what a user sees.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, backend: Backend) -> None:
         super().__init__()
-        self.engine = engine
+        self.backend = backend
         self.place = nn.Parameter(torch.zeros(0))  # for callers who ask a network for its device
 
     def forward(
@@ -51,19 +52,19 @@ class ExportedModel(nn.Module):
     ) -> ModelOutput:
         """``video (b, t, c, h, w)`` in 0..1, or ``(b, t, f)``; all else as every network."""
         faces, seen = video.numpy(), video_mask.numpy()
-        if faces.ndim == 5 and self.engine.spec.video == "features":
+        if faces.ndim == 5 and self.backend.spec.video == "features":
             crops = (faces[seen] * 255).round().astype(np.uint8)
             crops = crops[:, 0] if crops.shape[1] == 1 else np.moveaxis(crops, 1, -1)
-            faces = np.zeros((*seen.shape, self.engine.spec.video_dim), np.float32)
+            faces = np.zeros((*seen.shape, self.backend.spec.video_dim), np.float32)
             parts = [
-                self.engine.expression(crops[start : start + CROPS])
+                self.backend.encode_faces(crops[start : start + CROPS])
                 for start in range(0, len(crops), CROPS)
             ]
             if parts:
                 faces[seen] = np.concatenate(parts)
-        made = self.engine.logits(ModelInput(faces, seen, audio.numpy(), audio_mask.numpy()))
+        made = self.backend.logits(ModelInput(faces, seen, audio.numpy(), audio_mask.numpy()))
         none = video.new_zeros(0)
-        logits = torch.from_numpy(made / np.float32(self.engine.temperature))
+        logits = torch.from_numpy(made / np.float32(self.backend.temperature))
         return ModelOutput(logits, none, none, video_mask, audio_mask, {}, {})
 
 
@@ -100,8 +101,8 @@ def open_model(
     if device not in ("auto", "cpu"):
         raise ConfigError(action, f"it cannot run on the device {device}", "leave --device out")
     bundle = read_bundle(path)
-    engine = OnnxEngine(bundle)
-    media = engine.spec.of_media(engine.crop_px, engine.colour)
+    backend = OnnxBackend(bundle)
+    media = backend.spec.of_media(backend.crop_px, backend.colour)
     summary = None
     if (data / "corpus.json").is_file():
         corpus = PreparedCorpus.open(data)
@@ -111,14 +112,14 @@ def open_model(
         clips = clips / media.hash / whose
         summary = prepare(layout, clips, media, lossless=True, workers=workers, progress=progress)
         corpus = PreparedCorpus.open(clips)
-    corpus = corpus.view(engine.spec if corpus.spec.video == "features" else media)
+    corpus = corpus.view(backend.spec if corpus.spec.video == "features" else media)
     samples, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
     card = _card(bundle)
     trained = trained_on(card, corpus.name, samples.speakers)
     leak = _leak(trained, samples, corpus.name, allow_leak)
     unknown = unchecked(card, corpus.name)
     caveat = joined(("whole corpus", leak, unknown, *people_warnings(corpus.manifest), *notes))
-    part = FoldModel((cast(AVTCA, ExportedModel(engine)),), samples, None, LACKING, trained)
+    part = FoldModel((cast(AVTCA, ExportedModel(backend)),), samples, None, LACKING, trained)
     provenance: dict[str, Any] = {
         "corpus": corpus.name,
         "data_hash": corpus.data_hash,

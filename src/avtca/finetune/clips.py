@@ -18,7 +18,7 @@ from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import CorpusError, LeakError
 from avtca.finetune.initial import InitialModel
 from avtca.progress import ProgressHook, no_progress
-from avtca.runtime.backends import Engine
+from avtca.runtime.backends import Backend
 
 NOBODY = "unknown"
 """Speaker of all clips where people cannot be told apart, or there is only one."""
@@ -41,24 +41,24 @@ class Clips:
     notes: tuple[str, ...]
 
 
-class EngineFace(nn.Module):
-    """An engine's face network as a trunk: crops ``(b, c, px, px)`` in 0..1 -> ``(b, f)``.
+class BackendFace(nn.Module):
+    """A backend's face network as a trunk: crops ``(b, c, px, px)`` in 0..1 -> ``(b, f)``.
 
     Its only state is the hash of its file, so that vectors of another network are never taken
     for its own.
     """
 
-    def __init__(self, engine: Engine, file: Path) -> None:
+    def __init__(self, backend: Backend, file: Path) -> None:
         super().__init__()
-        self.engine = engine
+        self.backend = backend
         digest = hashlib.sha256(file.read_bytes()).digest()
         self.register_buffer("sha256", torch.tensor(list(digest), dtype=torch.uint8))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Through the engine, as when a file is recognised."""
+        """Through the backend, as when a file is recognised."""
         pixels = (crops * 255).round().to(torch.uint8).numpy()
         pixels = pixels[:, 0] if pixels.shape[1] == 1 else np.moveaxis(pixels, 1, -1)
-        return torch.from_numpy(np.asarray(self.engine.expression(pixels), np.float32))
+        return torch.from_numpy(np.asarray(self.backend.encode_faces(pixels), np.float32))
 
 
 def find_clips(start: InitialModel, source: Path, *, allow_leak: bool = False) -> CorpusIndex:
@@ -114,7 +114,7 @@ def _with_features(
 ) -> EmotionDataset:
     """The samples with the face network's vectors in place of crops, in memory."""
     spec = start.card.clip_spec
-    trunk = EngineFace(start.engine, face_file)
+    trunk = BackendFace(start.backend, face_file)
     features = cache_trunk_features(corpus, trunk, progress=progress)
     raws = [
         replace(corpus.raw(name), video=features[name].reshape(-1, spec.video_dim))

@@ -252,7 +252,7 @@ def _export(
             fusion=network,
             card=card,
             face=start.face_file,
-            face_px=start.engine.crop_px,
+            face_px=start.backend.crop_px,
         )
         write_atomic(out / "result.json", json.dumps(result, indent=1))
         write_atomic(out / "MODEL_CARD.md", model_card(name, result, terms))

@@ -9,14 +9,8 @@ from avtca.errors import CheckpointError
 from avtca.evaluation.open_model import kept_weights
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.runtime.backends import (
-    PACKAGED,
-    Engine,
-    OnnxEngine,
-    TorchEngine,
-    model_path,
-    read_bundle,
-)
+from avtca.runtime.backends import Backend, OnnxBackend, TorchBackend
+from avtca.runtime.bundle import PACKAGED, model_path, read_bundle
 from avtca.training.pretrained import copy_weights
 from avtca.training.trainer import new_network
 
@@ -25,15 +19,15 @@ from avtca.training.trainer import new_network
 
 @dataclass(frozen=True)
 class InitialModel:
-    """The network that is adapted, its card, and the engine that reads faces for it.
+    """The network that is adapted, its card, and the backend that reads faces for it.
 
-    ``face_file``: the face network of the engine; ``None`` where the network reads pixels.
+    ``face_file``: the face network of the backend; ``None`` where the network reads pixels.
     """
 
     name: str
     network: AVTCA
     card: Card
-    engine: Engine
+    backend: Backend
     face_file: Path | None
 
     @property
@@ -44,12 +38,12 @@ class InitialModel:
     @property
     def says(self) -> tuple[str, ...]:
         """What the model says at use; may be fewer labels, summed."""
-        return self.engine.spec.labels
+        return self.backend.spec.labels
 
     @property
     def clips_spec(self) -> ClipSpec:
-        """How clips are read for it: the face crops its engine wants, and its audio."""
-        return self.card.clip_spec.of_media(self.engine.crop_px, self.engine.colour)
+        """How clips are read for it: the face crops its backend wants, and its audio."""
+        return self.card.clip_spec.of_media(self.backend.crop_px, self.backend.colour)
 
 
 def load_start(text: str) -> InitialModel:
@@ -98,18 +92,18 @@ def _of_bundle(folder: Path, text: str) -> InitialModel:
         raise CheckpointError(
             action, "it reads features and holds no face network", "export it with its face network"
         )
-    engine = OnnxEngine(bundle, threads=1)
-    return InitialModel(bundle.name, network, card, engine, folder / face if face else None)
+    backend = OnnxBackend(bundle, threads=1)
+    return InitialModel(bundle.name, network, card, backend, folder / face if face else None)
 
 
 def _of_checkpoint(path: Path) -> InitialModel:
     weights = kept_weights(path)
-    engine = TorchEngine(weights)  # refuses features that no face network here makes
+    backend = TorchBackend(weights)  # refuses features that no face network here makes
     network, card = load_checkpoint(weights)
     face_file = None
     if card.clip_spec.video == "features":
         face_file = PACKAGED / read_bundle().card["files"]["face"]
-    return InitialModel(f"{card.variant} ({path.name})", network, card, engine, face_file)
+    return InitialModel(f"{card.variant} ({path.name})", network, card, backend, face_file)
 
 
 def with_labels(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:

@@ -127,7 +127,7 @@ def answers_before(
     if not rows:
         return None
     known = samples.at(rows)
-    probs = window_logits_at_use(start, known).probabilities(start.engine.temperature)
+    probs = window_logits_at_use(start, known).probabilities(start.backend.temperature)
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
         if label in names:
@@ -143,7 +143,9 @@ def window_logits_at_use(start: InitialModel, samples: EmotionDataset) -> Window
 
     def answer(batch: Batch) -> NDArray[np.float64]:
         parts = (batch.video, batch.video_mask, batch.audio, batch.audio_mask)
-        return start.engine.logits(ModelInput(*(part.numpy() for part in parts))).astype(np.float64)
+        return start.backend.logits(ModelInput(*(part.numpy() for part in parts))).astype(
+            np.float64
+        )
 
     return answered_windows(answer, EvaluationData(samples), len(samples))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avtca import preprocess
 from avtca.audio import VOICE_RATE, voice_activity
-from avtca.errors import CheckpointError, ConfigError, MediaError
+from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
 from avtca.faces.types import TrackedCrop
 from avtca.media import MediaFile, open_media
@@ -20,14 +20,7 @@ from avtca.progress import ProgressHook, no_progress
 from avtca.recognize.prediction import MAIN, Coverage, TimelineRow, main_rows
 from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.stream import Appearance, WindowMedia, WindowStream, as_box, steadiness
-from avtca.runtime.backends import (
-    PACKAGED,
-    Engine,
-    OnnxEngine,
-    TorchEngine,
-    model_path,
-    read_bundle,
-)
+from avtca.runtime.backends import Backend, load_backend
 from avtca.runtime.scores import softmax
 
 MIN_VOICE_S = 0.15
@@ -42,10 +35,10 @@ PersonMode = Literal["main", "all"]
 
 
 class Recognizer:
-    """Reads files with one engine and one face detector; make it with :func:`load`."""
+    """Reads files with one backend and one face detector; make it with :func:`load`."""
 
-    def __init__(self, engine: Engine, detector: Detector) -> None:
-        self.engine, self.detector = engine, detector
+    def __init__(self, backend: Backend, detector: Detector) -> None:
+        self.backend, self.detector = backend, detector
 
     def predict(
         self,
@@ -63,7 +56,7 @@ class Recognizer:
         "all" each person. Raises :class:`MediaError` where the file cannot be read or has neither
         a face nor a voice, :class:`ConfigError` for a window, hop or person that cannot be.
         """
-        spec = self.engine.spec
+        spec = self.backend.spec
         window_steps, hop = self.steps(window_s, hop_s)
         if person not in get_args(PersonMode):
             raise ConfigError(
@@ -74,13 +67,13 @@ class Recognizer:
             clip,
             spec,
             self.detector,
-            crop_px=self.engine.crop_px,
-            colour=self.engine.colour,  # type: ignore[arg-type]
+            crop_px=self.backend.crop_px,
+            colour=self.backend.colour,  # type: ignore[arg-type]
             window_steps=window_steps,
             hop=hop,
             person_thumbnails=person == "all",
         )
-        reader = _Reader(self.engine, everyone=person == "all")
+        reader = _Reader(self.backend, everyone=person == "all")
         for window in stream:
             reader.add(window, total_steps=stream.total_steps)
             seconds = (window.start_step + window.n_steps) / spec.video_rate
@@ -107,9 +100,9 @@ class Recognizer:
             timeline=tuple(rows),
             coverage=coverage,
             warnings=(*clip.warnings, *_warnings(clip.has_video, clip.has_audio, coverage)),
-            model=self.engine.name,
+            model=self.backend.name,
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
-            thresholds=self.engine.thresholds,
+            thresholds=self.backend.thresholds,
         )
         people = _people(report, stream.appearances, spec.video_rate)
         return replace(report, people=people)
@@ -119,7 +112,7 @@ class Recognizer:
 
         Raises :class:`ConfigError` for a window or hop that cannot be.
         """
-        spec = self.engine.spec
+        spec = self.backend.spec
         window_s = spec.window_s if window_s is None else window_s
         steps = round(window_s * spec.video_rate) if math.isfinite(window_s) else 0
         if not 1 <= steps <= spec.video_steps:
@@ -141,8 +134,8 @@ class Recognizer:
 class _Reader:
     """Turns windows into timeline rows, a batch at a time."""
 
-    def __init__(self, engine: Engine, *, everyone: bool) -> None:
-        self.engine, self.everyone = engine, everyone
+    def __init__(self, backend: Backend, *, everyone: bool) -> None:
+        self.backend, self.everyone = backend, everyone
         self.rows: list[TimelineRow] = []
         self.face_steps = 0
         self.voice_ticks = 0
@@ -152,7 +145,7 @@ class _Reader:
         self._vectors: dict[tuple[int, int], NDArray[np.generic]] = {}
 
     def add(self, window: WindowMedia, *, total_steps: int) -> None:
-        spec, rate = self.engine.spec, self.engine.spec.video_rate
+        spec, rate = self.backend.spec, self.backend.spec.video_rate
         voiced = voice_activity(window.wave, spec.sample_rate) if len(window.wave) else np.zeros(0)
         first_tick = round(window.start_step / rate * VOICE_RATE)
         self.voice_ticks += int(voiced[max(0, self._ticks_counted - first_tick) :].sum())
@@ -202,9 +195,9 @@ class _Reader:
     def _features(self, person: int, faces: list[TrackedCrop]) -> NDArray[np.generic]:
         new = [face for face in faces if (person, face.step) not in self._vectors]
         if new:
-            made = self.engine.expression(np.stack([face.crop for face in new]))
+            made = self.backend.encode_faces(np.stack([face.crop for face in new]))
             self._vectors.update({(person, f.step): v for f, v in zip(new, made, strict=True)})
-        shape = self.engine.spec.step_shape
+        shape = self.backend.spec.step_shape
         if not faces:
             return np.zeros((0, *shape), np.float32)
         return np.stack([self._vectors[person, face.step] for face in faces])
@@ -214,8 +207,8 @@ class _Reader:
         scores: dict[int, dict[str, float]] = {}
         if read:
             batch = preprocess.stack([self._waiting[i][1] for i in read])
-            probs = softmax(self.engine.logits(batch), self.engine.temperature)
-            labels = self.engine.spec.labels
+            probs = softmax(self.backend.logits(batch), self.backend.temperature)
+            labels = self.backend.spec.labels
             for i, row in zip(read, probs, strict=True):
                 scores[i] = {name: float(p) for name, p in zip(labels, row, strict=True)}
         for i, (row, _) in enumerate(self._waiting):
@@ -297,19 +290,7 @@ def load(
     best at hand by default. ``device``: "cpu", or for a checkpoint any device of PyTorch. Raises
     :class:`CheckpointError` where the model cannot be used.
     """
-    path = PACKAGED if model is None else model_path(model)
-    engine: Engine
-    if (path / "avtca.json").is_file():
-        if device != "cpu":
-            raise CheckpointError(
-                f"run on device {device}",
-                f"{path.name} is an ONNX model, which runs on the CPU here",
-                "leave --device out, or give a checkpoint of avtca's training",
-            )
-        engine = OnnxEngine(read_bundle(path), threads=threads)
-    elif path == PACKAGED:
-        engine = OnnxEngine(read_bundle(path))
-    else:
-        engine = TorchEngine(path, device=device)
+    name = "default" if model is None else model
+    backend = load_backend(name, device=device, threads=threads)
     found = best_detector(detector) if detector is None or isinstance(detector, str) else detector
-    return Recognizer(engine, found)
+    return Recognizer(backend, found)

@@ -1,9 +1,6 @@
-"""Networks behind one small interface: the packaged ONNX files, or a checkpoint in PyTorch."""
+"""Backends that run a model: ONNX files in onnxruntime, or a checkpoint in PyTorch."""
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,111 +8,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.compat import upgrade
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
-
-PACKAGED = Path(__file__).resolve().parents[1] / "weights"
-DEFAULT = "default"
-"""The packaged model's name."""
-FORMAT = 1
+from avtca.runtime.bundle import CARD_FILE, PACKAGED, Bundle, model_path, read_bundle, thresholds_of
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A self-describing ONNX model: ``card`` is its JSON.
-
-    ``face_file`` turns crops into the video features of ``spec`` (absent where the fusion
-    network reads pixels itself); ``crop_px`` and ``colour`` are what it wants.
-    """
-
-    folder: Path
-    card: dict[str, Any]
-
-    @property
-    def spec(self) -> ClipSpec:
-        """What the fusion network was trained on."""
-        return ClipSpec.from_dict(self.card["clip_spec"])
-
-    @property
-    def name(self) -> str:
-        """Name and version, with the head of the weights' hash."""
-        return f"{self.card['name']} ({self.card['weights_sha256'][:12]})"
-
-
-def model_path(model: str | Path) -> Path:
-    """Where a model is that was named: :data:`DEFAULT`, or a path."""
-    return PACKAGED if str(model) == DEFAULT else Path(model)
-
-
-def read_bundle(folder: Path = PACKAGED) -> Bundle:
-    """Read ``avtca.json`` of a bundle and check its files against the hash that it names.
-
-    Raises :class:`CheckpointError` where the card or a file is missing, broken, or of another
-    format version.
-    """
-    action = f"load the model in {folder}"
-    path = folder / "avtca.json"
-    if not path.is_file():
-        raise CheckpointError(action, "no avtca.json there", "name a folder that avtca exported")
-    try:
-        card = upgrade(json.loads(path.read_text(encoding="utf-8")))
-        version = card["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            action, f"avtca.json is broken ({error})", "export it again"
-        ) from None
-    if version != FORMAT:
-        raise CheckpointError(
-            action, f"format {version}, this avtca reads {FORMAT}", "install the avtca that made it"
-        )
-    digest = hashlib.sha256()
-    for name in sorted(card["files"].values()):
-        if not (folder / name).is_file():
-            raise CheckpointError(action, f"{name} is missing", "export it again")
-        digest.update((folder / name).read_bytes())
-    if digest.hexdigest() != card["weights_sha256"]:
-        raise CheckpointError(action, "the files are not those the card names", "export it again")
-    return Bundle(folder, card)
-
-
-def thresholds_of(calibration: Mapping[str, Any]) -> dict[str, float]:
-    """Confidence from which answers are said to be sure, by what they were read from.
-
-    Of a card's ``sure``: ``{"both": .., "face": .., "voice": ..}``, of which any may be missing or
-    ``None``; in older cards a number, which was measured with both.
-    """
-    sure = calibration.get("sure")
-    by_stream = sure if isinstance(sure, Mapping) else {"both": sure}
-    named = {name: by_stream.get(name) for name in ("both", "face", "voice")}
-    return {name: float(x) for name, x in named.items() if x is not None}
-
-
-class Engine(Protocol):
+class Backend(Protocol):
     """Runs the networks of a model."""
 
     spec: ClipSpec
+    """The model input."""
     name: str
+    """For reports."""
     weights: str
-    """SHA-256 of what answers."""
+    """SHA-256 of the weights."""
     crop_px: int
+    """Side of the face crops that ``encode_faces`` takes, in pixels."""
     colour: str
+    """Colour of those crops, "rgb" or "grey"."""
     temperature: float
+    """Divisor of the logits before softmax."""
     thresholds: dict[str, float]
-    """See :func:`thresholds_of`."""
+    """See :func:`~avtca.runtime.bundle.thresholds_of`."""
 
-    def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """One value a crop for ``preprocess.video_window``: features, or the crops themselves."""
+    def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """Face crops to video steps for ``preprocess.video_window``.
+
+        Args:
+            crops: ``(n, px, px)`` luma or ``(n, px, px, 3)`` RGB.
+
+        Returns:
+            Features ``(n, f)``, or the crops themselves if the model reads pixels.
+        """
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
-        """``(b, n_labels)`` before calibration."""
+        """Logits ``(b, n_labels)`` before calibration."""
 
 
-class OnnxEngine:
-    """The packaged model, or any bundle, through onnxruntime.
+class OnnxBackend:
+    """An exported model in onnxruntime.
 
-    ``threads`` 0 lets onnxruntime choose. Raises :class:`CheckpointError` as
-    :func:`read_bundle` does.
+    Args:
+        bundle: The model.
+        threads: Threads of onnxruntime; 0 lets it choose.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
@@ -126,11 +61,8 @@ class OnnxEngine:
         options.log_severity_level = 3
 
         def session(part: str) -> Any:
-            return onnxruntime.InferenceSession(
-                bundle.folder / bundle.card["files"][part],
-                options,
-                providers=["CPUExecutionProvider"],
-            )
+            file = bundle.folder / bundle.card["files"][part]
+            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
         self.spec, self.name, self.card = bundle.spec, bundle.name, bundle.card
         self.temperature = float(bundle.card["calibration"]["temperature"])
@@ -142,8 +74,8 @@ class OnnxEngine:
         self.crop_px = int(face.get("crop_px", self.spec.crop_px))
         self.colour = str(face.get("colour", self.spec.colour))
 
-    def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """Crops ``(n, px, px)`` luma or ``(n, px, px, 3)`` RGB to features ``(n, f)``."""
+    def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """See :meth:`Backend.encode_faces`."""
         if self._face is None:
             return crops
         pixels = crops.astype(np.float32) / np.float32(255)
@@ -152,21 +84,28 @@ class OnnxEngine:
         return out
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
-        """``(b, n_labels)``."""
-        # By position: models exported by avtca 0.1 name their inputs otherwise.
-        names = [one.name for one in self._fusion.get_inputs()]
+        """See :meth:`Backend.logits`."""
+        # By position: models exported by avtca 0.1 have other input names.
+        names = [item.name for item in self._fusion.get_inputs()]
         arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
-        out: NDArray[np.float32] = self._fusion.run(
-            ["logits"], dict(zip(names, arrays, strict=True))
-        )[0]
+        inputs = dict(zip(names, arrays, strict=True))
+        out: NDArray[np.float32] = self._fusion.run(["logits"], inputs)[0]
         return out
 
 
-class TorchEngine:
-    """A checkpoint of avtca's own training, in PyTorch (the ``train`` extra).
+class TorchBackend:
+    """A checkpoint of avtca's training in PyTorch (the ``train`` extra).
 
-    Only checkpoints that read pixels stand alone; one trained on features takes them from the
-    packaged face network where they are of its kind, else :class:`CheckpointError`.
+    A checkpoint trained on video features gets them from the packaged face network.
+
+    Args:
+        path: The checkpoint.
+        device: A device of PyTorch.
+
+    Raises:
+        CheckpointError: If the checkpoint cannot be loaded, the device is not there, or the
+            packaged face network makes other features than the checkpoint reads.
+        MissingExtra: If PyTorch is not installed.
     """
 
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
@@ -194,9 +133,9 @@ class TorchEngine:
         blob, _ = pair_at(path, existing=True)
         self.weights = hashlib.sha256(blob.read_bytes()).hexdigest()
         self.crop_px, self.colour = self.spec.crop_px, str(self.spec.colour)
-        self._face: OnnxEngine | None = None
+        self._face: OnnxBackend | None = None
         if self.spec.video == "features":
-            self._face = OnnxEngine(read_bundle())
+            self._face = OnnxBackend(read_bundle())
             made, wanted = self._face.spec.video_features, self.spec.video_features
             if made != wanted:
                 raise CheckpointError(
@@ -207,15 +146,43 @@ class TorchEngine:
             self.crop_px, self.colour = self._face.crop_px, self._face.colour
             self.weights += self._face.weights
 
-    def expression(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """As :meth:`OnnxEngine.expression`."""
-        return crops if self._face is None else self._face.expression(crops)
+    def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """See :meth:`Backend.encode_faces`."""
+        return crops if self._face is None else self._face.encode_faces(crops)
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
-        """``(b, n_labels)``."""
+        """See :meth:`Backend.logits`."""
         torch = self._torch
         arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         with torch.inference_mode():
             out = self._network(*(torch.from_numpy(a).to(self.device) for a in arrays))
         values: NDArray[np.float32] = out.logits.float().cpu().numpy()
         return values
+
+
+def load_backend(
+    model: str | Path = PACKAGED, *, device: str = "cpu", threads: int = 0
+) -> OnnxBackend | TorchBackend:
+    """The backend for a model.
+
+    Args:
+        model: "default", a folder that avtca exported (ONNX), or a checkpoint of avtca's
+            training (needs the ``train`` extra).
+        device: "cpu", or for a checkpoint any device of PyTorch.
+        threads: Threads of onnxruntime; 0 lets it choose.
+
+    Raises:
+        CheckpointError: If the model cannot be used.
+        MissingExtra: If it is a checkpoint and PyTorch is not installed.
+    """
+    path = model_path(model)
+    if path != PACKAGED and not (path / CARD_FILE).is_file():
+        return TorchBackend(path, device=device)
+    bundle = read_bundle(path)
+    if device != "cpu":
+        raise CheckpointError(
+            f"run on device {device}",
+            f"{path.name} is an ONNX model, which runs on the CPU here",
+            "leave --device out, or give a checkpoint of avtca's training",
+        )
+    return OnnxBackend(bundle, threads=threads)

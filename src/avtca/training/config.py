@@ -91,7 +91,7 @@ class Model(Section):
     @field_validator("start", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        from avtca.runtime.backends import model_path
+        from avtca.runtime.bundle import model_path
 
         return model_path(value) if isinstance(value, str) else value
 

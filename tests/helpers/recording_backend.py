@@ -1,11 +1,11 @@
-"""An engine that keeps what it is given; its answer is a plain function of the input."""
+"""A backend that keeps what it is given; its answer is a plain function of the input."""
 
 import numpy as np
 
 from avtca.clipspec import ClipSpec
 
 
-class RecordingEngine:
+class RecordingBackend:
     name = "recording"
     temperature = 1.0
     weights = "none"
@@ -16,7 +16,7 @@ class RecordingEngine:
         self.batches = []
         self.crops_seen = 0
 
-    def expression(self, crops):
+    def encode_faces(self, crops):
         self.crops_seen += len(crops)
         if self.spec.video == "pixels":
             return crops
