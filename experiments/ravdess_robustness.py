@@ -44,11 +44,11 @@ from robustness_pages import curves, heard, markdown, rival, shifts, whole, with
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.aggregate import listed, over_seeds
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
+from avtca.evaluation.evaluate import metrics_line
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import METRICS
 from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.report import metrics_line
 from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS

@@ -21,8 +21,8 @@ import torch
 from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
 
 from avtca.data.dataset import EmotionDataset
+from avtca.evaluation.evaluate import without
 from avtca.evaluation.inference import predict_samples
-from avtca.evaluation.report import without
 from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.training.fold import load_data_module
 from avtca.training.pretrained import start_from

@@ -34,8 +34,8 @@ from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset, from_corpus, mapped_targets
 from avtca.evaluation import bootstrap as intervals
 from avtca.evaluation import calibration, metrics
+from avtca.evaluation.evaluate import without
 from avtca.evaluation.inference import window_logits
-from avtca.evaluation.report import without
 from avtca.evaluation.selective import abstention_curve, fit_conformal, set_coverage
 from avtca.labels import RAVDESS, SEVEN
 from avtca.model import build_model

@@ -33,8 +33,8 @@ from packaged_face import packaged_face
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
+from avtca.evaluation.evaluate import without
 from avtca.evaluation.inference import predict_samples
-from avtca.evaluation.report import without
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.ensemble import Ensemble
 from avtca.model.frontends import MIN_PROB

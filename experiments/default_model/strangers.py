@@ -22,8 +22,8 @@ from voice import german
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
+from avtca.evaluation.evaluate import without
 from avtca.evaluation.inference import predict_samples
-from avtca.evaluation.report import without
 from avtca.labels import RAVDESS, SEVEN
 from avtca.training.trainer import torch_threads
 

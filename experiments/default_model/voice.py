@@ -26,7 +26,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, prepare, read_corpus
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import standardised
-from avtca.evaluation.report import without
+from avtca.evaluation.evaluate import without
 from avtca.labels import SEVEN
 from avtca.training.pretrained import start_from
 from avtca.training.train_config import Augmentation, Optimiser, TrainConfig

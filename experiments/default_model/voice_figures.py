@@ -29,8 +29,8 @@ from voice import ONE_STUDIO, RECIPE, SPEECH, german
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.evaluation import bootstrap as intervals
+from avtca.evaluation.evaluate import without
 from avtca.evaluation.inference import predict_samples
-from avtca.evaluation.report import without
 from avtca.labels import EMODB, RAVDESS, SEVEN
 from avtca.model import load_checkpoint
 from avtca.training.trainer import torch_threads

@@ -34,6 +34,13 @@ KEYS = {
     "visual_widths": "video_widths",
 }
 """Key of 0.1 -> key of today."""
+REPORT_NAMES = {
+    "audio alone": "audio only",
+    "picture alone": "video only",
+    "sound alone": "audio only",
+    "validation people": "validation speakers",
+}
+"""Modalities and fitting data in reports of 0.1 -> those of today."""
 MODULES = {
     "face_expert": "video_statistics",
     "sound_front": "audio_frontend",
@@ -51,6 +58,26 @@ def upgrade(values: Any) -> Any:
     if isinstance(values, list):
         return [upgrade(value) for value in values]
     return values
+
+
+def upgrade_report(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an evaluation, robustness or comparison report under today's names."""
+    out: dict[str, Any] = upgrade(values)
+    for old in ("own_takes", "own_samples"):
+        if own := out.pop(old, None):
+            out["speaker_normalisation"] = {
+                "min_samples": own["least"],
+                "normalised": own["standardised"],
+            }
+    if "modalities" in out:
+        found = out["modalities"]
+        out["modalities"] = {REPORT_NAMES.get(name, name): one for name, one in found.items()}
+    if "fitted_on" in out:
+        out["fitted_on"] = REPORT_NAMES.get(out["fitted_on"], out["fitted_on"])
+    for curves in out.get("systems", {}).values():
+        for point in curves.get("modality", []):
+            point["level"] = REPORT_NAMES.get(point["level"], point["level"])
+    return out
 
 
 def upgrade_parameter(name: str) -> str:

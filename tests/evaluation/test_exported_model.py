@@ -13,8 +13,8 @@ from avtca.corpora import prepare
 from avtca.corpora.folder import read_folder
 from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakError
 from avtca.evaluation import exported_model as at_use
+from avtca.evaluation.evaluate import study
 from avtca.evaluation.exported_model import open_model
-from avtca.evaluation.report import study
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_start
 from avtca.finetune.protocol import answers_before

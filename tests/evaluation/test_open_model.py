@@ -14,9 +14,9 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation import open_model as systems
 from avtca.evaluation.calibration import fit_temperature, softmax
+from avtca.evaluation.evaluate import conformal, study
 from avtca.evaluation.inference import WindowLogits, ensemble, window_logits
 from avtca.evaluation.open_model import open_evaluated_model
-from avtca.evaluation.report import conformal, study
 from avtca.model import load_checkpoint
 from avtca.plots.evaluation import page
 

@@ -13,9 +13,9 @@ from avtca.cli import build_app
 from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
 from avtca.evaluation.aggregate import summarise
+from avtca.evaluation.evaluate import abstention, metrics_line, raters, study, without
 from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.report import abstention, metrics_line, raters, study, without
 from avtca.evaluation.selective import AbstentionCurve
 from avtca.labels import CREMAD
 from avtca.plots.evaluation import page

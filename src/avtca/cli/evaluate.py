@@ -55,8 +55,8 @@ def evaluate(
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
+    from avtca.evaluation.evaluate import study
     from avtca.evaluation.exported_model import open_model
-    from avtca.evaluation.report import study
     from avtca.plots.evaluation import page
 
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent

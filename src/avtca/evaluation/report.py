@@ -1,289 +1,356 @@
-"""Everything that is said of a system on held-out people, in plain values for JSON."""
+"""The reports of ``avtca evaluate``, ``robustness`` and ``compare`` as typed values.
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import Any
+Each report has ``to_dict`` for JSON and ``from_dict`` for saved files, those of avtca 0.1 included.
+A field that defaults to ``None`` is left out of the JSON where there is no value.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, Literal, NamedTuple, Self
 
-from avtca.corpora.sample_file import RawSample
-from avtca.data.dataset import EmotionDataset, Raws
-from avtca.evaluation.adaptation import standardised
-from avtca.evaluation.aggregate import listed, matrices_of, metrics_of, summarise
-from avtca.evaluation.bootstrap import bootstrap
-from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
-from avtca.evaluation.evaluated_model import EvaluatedModel
-from avtca.evaluation.metrics import multilabel_summary
-from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.selective import abstention_curve, fit_conformal, set_coverage
+from pydantic import TypeAdapter
 
-ALPHAS = (0.05, 0.1, 0.2)
-"""Promised error of the conformal sets."""
-GROUPS = ("sex", "age", "intensity", "race", "ethnicity", "channel")
-AWAY = {"both": "", "audio alone": "video", "picture alone": "audio"}
-"""What is looked at -> the modality that is taken away for it."""
-FITTED = (
-    "temperature",
-    "prediction sets",
-    "abstention",
-    "answers standardised over a person's own samples",
-)
-"""What needs answers about other people to be fitted on."""
-AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
-"""Years; the first counts, the last does not."""
+from avtca.compat import upgrade_report
+from avtca.data.caveats import Caveat, caveat_text, provenance_caveats, unique
+
+MetricName = Literal["accuracy", "uar", "weighted_f1", "macro_f1"]
+METRIC_NAMES: tuple[MetricName, ...] = ("accuracy", "uar", "weighted_f1", "macro_f1")
+Modality = Literal["both", "audio only", "video only"]
+CalibrationSource = Literal["validation speakers", "other folds"]
+"""Whose predictions temperatures, sets and thresholds are fitted on."""
+Level = str | float | None
+"""The level of a degradation; ``None`` for an untouched sample."""
 
 
-def study(system: EvaluatedModel) -> dict[str, Any]:
-    """Figures, intervals, calibration, sets, abstention, modalities and groups of a system.
+class Estimate(NamedTuple):
+    """A value with its confidence interval, in JSON ``[value, low, high]``; ``None`` for no value."""
 
-    ``fitted_on``: whose answers temperature, sets and abstention are fitted on, see
-    :attr:`EvaluatedModel.fitted_on`. Where there is nobody's, ``left_out`` says in their place ``what`` is
-    missing and ``why``. ``intended``: figures against the corpus's own label, where the network was
-    trained and tested on another target (votes).
-    """
-    plain = system.answers()
-    out: dict[str, Any] = {
-        "name": system.name,
-        "variant": system.card.variant,
-        "clip_spec_hash": system.card.clip_spec.hash,
-        "split": {"caveat": system.caveat, **system.provenance},
-        "networks": sum(len(part.networks) for part in system.parts),
-        "labels": list(plain.labels),
-        "samples": len(plain),
-        "speakers": len(set(plain.speakers)),
-        "metrics": summarise({0: [plain]}),
-        "modalities": modalities(system),
-        "groups": groups(system, plain),
-    }
-    for name in ("seeds", "folds", "spread"):
-        out["metrics"].pop(name)
-    named = np.zeros(0) if system.intended is None else system.intended
-    if system.votes and system.intended is not None:
-        out["raters"] = raters(system.votes, plain, system.intended)
-    if plain.binary:
-        out["multilabel"] = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
-    elif system.provenance.get("target", "label") != "label" and named.any():
-        rows = named.sum(1) > 0
-        table = replace(plain, targets=named).at(rows)
-        out["intended"] = {"samples": len(table), **metrics_line(table)}
-    if not system.fitted_on:
-        out["left_out"] = {"what": list(FITTED), "why": system.unfitted}
-        return out
-    out["fitted_on"] = system.fitted_on
-    fitted = system.calibrated()
-    out["calibration"] = calibration(fitted, plain)
-    out["sets"] = conformal(fitted)
-    out["abstention"] = abstention(fitted)
-    out["own_samples"] = own_samples(fitted)
-    return out
+    value: float | None
+    low: float | None
+    high: float | None
 
 
-def metrics_line(table: Predictions) -> dict[str, list[float | None]]:
-    """Each metric as ``[value, low, high]`` over speakers."""
-    matrices = matrices_of(table)
-    return {name: listed(bootstrap(matrices, metric)) for name, metric in metrics_of(table).items()}
+class Serialisable:
+    """JSON values of a report and back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable values."""
+        values = to_json(self)
+        assert isinstance(values, dict)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """A report from its JSON values; pydantic's ``ValidationError`` where they do not fit."""
+        upgraded = upgrade_report(values)
+        for split in (upgraded.get("split"), *upgraded.get("splits", {}).values()):
+            if split is not None and "caveats" not in split:
+                split["caveats"] = to_json(provenance_caveats(split) or ())
+        return TypeAdapter(cls).validate_python(upgraded)
 
 
-class Changed:
-    """Takes with a function applied when they are read; the last one is kept."""
-
-    def __init__(self, raws: Raws, change: Any) -> None:
-        self.raws, self.change = raws, change
-        self._last: tuple[int, RawSample] | None = None
-
-    def __getitem__(self, index: int, /) -> RawSample:
-        if self._last is None or self._last[0] != index:
-            self._last = index, self.change(self.raws[index], index)
-        return self._last[1]
-
-
-def deprived(raw: RawSample, modality: str) -> RawSample:
-    """A sample without its "audio" or its "video" stream: no steps at all, never zeros."""
-    if modality == "video":
-        return replace(raw, steps=raw.steps[:0], video=raw.video[:0])
-    silent = None if raw.audio is None else raw.audio[:, :0]
-    times = None if raw.audio_times is None else raw.audio_times[:0]
-    return replace(raw, wave=raw.wave[:0], audio=silent, audio_times=times)
-
-
-def without(samples: EmotionDataset, modality: str) -> EmotionDataset:
-    """The samples without their "audio" or their "video" stream; as they are for ""."""
-    if not modality:
-        return samples
-    raws = Changed(samples.raws, lambda raw, index: deprived(raw, modality))
-    return replace(samples, raws=raws, kept={})
-
-
-def modalities(system: EvaluatedModel) -> dict[str, dict[str, list[float | None]]]:
-    """Figures with both modalities, with audio alone and with picture alone."""
-    cases = {
-        name: system.answers(partial(without, modality=away) if away else None)
-        for name, away in AWAY.items()
-    }
-    return {name: metrics_line(table) for name, table in cases.items()}
-
-
-def calibration(system: EvaluatedModel, plain: Predictions) -> dict[str, Any]:
-    """Calibration before and after the temperatures of :meth:`EvaluatedModel.calibrated`."""
-    after = system.answers(calibrated=True)
-    out: dict[str, Any] = {"temperature": [round(part.temperature, 4) for part in system.parts]}
-    for name, table in (("before", plain), ("after", after)):
-        curve = reliability(table.probs, table.truth)
-        out[name] = {
-            "ece": ece(table.probs, table.truth),
-            "adaptive_ece": adaptive_ece(table.probs, table.truth),
-            "nll": nll(table.probs, table.truth),
-            "brier": brier(table.probs, table.truth),
-            "confidence": _numbers(curve.confidence),
-            "accuracy": _numbers(curve.accuracy),
-            "count": curve.count.tolist(),
-            "edges": _numbers(curve.edges),
+def to_json(value: Any) -> Any:
+    """Dataclasses, tuples and enums as JSON-serialisable values."""
+    if is_dataclass(value):
+        pairs = ((one, getattr(value, one.name)) for one in fields(value))
+        return {
+            one.name: to_json(found)
+            for one, found in pairs
+            if found is not None or one.default is not None
         }
-    return out
+    if isinstance(value, Mapping):
+        return {key: to_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(one) for one in value]
+    return value.value if isinstance(value, Enum) else value
 
 
-def conformal(system: EvaluatedModel) -> list[dict[str, Any]]:
-    """Coverage and size of prediction sets, each part's fitted on other people's answers."""
-    out, parts = [], system.by_part()
-    for method in ("lac", "aps"):
-        for alpha in ALPHAS:
-            inside, truth = [], []
-            for seen, action in parts:
-                sets = fit_conformal(
-                    seen.probs, seen.truth, alpha=alpha, method="lac" if method == "lac" else "aps"
-                )
-                inside.append(sets.sets(action.probs))
-                truth.append(action.truth)
-            every, labels = np.concatenate(inside), np.concatenate(truth)
-            out.append(
-                {
-                    "method": method,
-                    "promised": 1 - alpha,
-                    "covered": set_coverage(every, labels),
-                    "mean_size": float(every.sum(1).mean()),
-                    "single": float((every.sum(1) == 1).mean()),
-                }
-            )
-    return out
+@dataclass(frozen=True, kw_only=True)
+class Metrics(Serialisable):
+    """The four metrics of every table, with intervals from a bootstrap over speakers.
 
-
-def abstention(system: EvaluatedModel) -> dict[str, Any]:
-    """Accuracy over the share of samples that are answered, and thresholds for an accuracy.
-
-    Each part has a threshold of its own, from other people's answers; a part for which no threshold
-    will do (``None``) answers nothing.
+    With several labels a sample they are means over the labels; ``uar`` is then CMU-MOSEI's
+    weighted accuracy.
     """
-    action = system.answers(calibrated=True)
-    curve = abstention_curve(action.probs, action.truth)
-    parts = system.by_part()
-    fitted = [abstention_curve(seen.probs, seen.truth) for seen, _ in parts]
-    thresholds = []
-    for wanted in (0.8, 0.9, 0.95):
-        at = [one.threshold_for(wanted) for one in fitted]
-        kept = np.concatenate(
-            [
-                one.probs.max(1) >= (np.inf if least is None else least)
-                for least, (_, one) in zip(at, parts, strict=True)
-            ]
-        )
-        thresholds.append(
-            {
-                "wanted": wanted,
-                "threshold": at,
-                "answered": float(kept.mean()),
-                "accuracy": float(action.right[kept].mean()) if kept.any() else None,
-            }
-        )
-    picked = np.unique(np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int))
-    return {
-        "aurc": curve.area,
-        "coverage": _numbers(curve.coverage[picked]),
-        "accuracy": _numbers(curve.accuracy[picked]),
-        "thresholds": thresholds,
-    }
+
+    accuracy: Estimate
+    uar: Estimate
+    weighted_f1: Estimate
+    macro_f1: Estimate
+
+    def get(self, name: MetricName) -> Estimate:
+        """The metric of this name."""
+        found: Estimate = getattr(self, name)
+        return found
 
 
-def own_samples(system: EvaluatedModel) -> dict[str, Any]:
-    """What is gained where all of a person's samples are there before the first answer.
+@dataclass(frozen=True, kw_only=True)
+class GroupMetrics(Metrics):
+    """Metrics of a number of samples."""
 
-    Answers brought to the level and spread of other people's (:attr:`EvaluatedModel.fitted_on`), over each
-    person's own samples and without their labels; ``least``: the fewest samples of one person. With few
-    samples, or with other shares of the emotions than the others', this loses instead.
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerClass:
+    """Precision, recall, F1 and number of samples of each label, in the order of the labels."""
+
+    precision: list[float]
+    recall: list[float]
+    f1: list[float]
+    support: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledMetrics(GroupMetrics):
+    """Metrics over all test samples; counts of the confusion matrix are means over seeds."""
+
+    labels: list[str]
+    speakers: int
+    level: float
+    """Confidence level of the intervals."""
+    confusion: list[list[float]] | None = None
+    """True labels in rows, predicted ones in columns; ``None`` for several labels a sample."""
+    per_class: PerClass | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(PooledMetrics):
+    """Metrics of a cross-validation, of each seed and of each fold."""
+
+    seeds: dict[str, dict[MetricName, float]]
+    """Seed -> metric -> value over all folds."""
+    folds: dict[MetricName, list[float | None]]
+    """Metric -> mean over the seeds of each fold."""
+    spread: dict[MetricName, float | None]
+    """Metric -> standard deviation over the folds; ``None`` for a single fold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitInfo:
+    """The data that a model is evaluated on, and the caveats of the split."""
+
+    caveat: str = ""
+    """The caveats in one line; "clean" for none."""
+    caveats: tuple[Caveat, ...] = ()
+    corpus: str = ""
+    data_hash: str = ""
+    folds: str | None = None
+    folds_hash: str | None = None
+    split_audit: str | None = None
+    target: str | None = None
+    where: dict[str, str] | None = None
+    standardise: str | None = None
+    failed: int | None = None
+    """Clips that could not be decoded."""
+
+    @classmethod
+    def of(cls, caveats: Iterable[Caveat], **provenance: Any) -> Self:
+        """The provenance of a data module with these caveats."""
+        told = unique(caveats)
+        return cls(caveat=caveat_text(told), caveats=told, **provenance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationErrors:
+    """Calibration of the top label, and its reliability curve.
+
+    Lists have one entry for each bin (``edges`` one more); ``None`` in an empty bin.
     """
-    table = Predictions.joined([standardised(action, seen) for seen, action in system.by_part()])
-    least = min(Counter(table.speakers).values())
-    return {"least": least, "standardised": metrics_line(table)}
+
+    ece: float
+    adaptive_ece: float
+    nll: float
+    brier: float
+    confidence: list[float | None]
+    accuracy: list[float | None]
+    count: list[int]
+    edges: list[float]
 
 
-def groups(system: EvaluatedModel, plain: Predictions) -> dict[str, dict[str, Any]]:
-    """Figures of the samples of each group that the manifest tells apart.
+@dataclass(frozen=True, kw_only=True)
+class CalibrationReport:
+    """Calibration before and after temperature scaling, with a temperature for each fold."""
 
-    Groups with a single value are left out; ages are brought to three ranges.
+    temperature: list[float]
+    before: CalibrationErrors
+    after: CalibrationErrors
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionSets:
+    """Conformal prediction sets of one method at one promised coverage."""
+
+    method: Literal["lac", "aps"]
+    promised: float
+    covered: float
+    """Share of sets that hold the true label."""
+    mean_size: float
+    single: float
+    """Share of sets of one label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstentionThreshold:
+    """The confidence from which a model answers, chosen for a wanted accuracy."""
+
+    wanted: float
+    threshold: list[float | None]
+    """Of each fold; ``None`` where no threshold reaches the wanted accuracy."""
+    answered: float
+    """Share of samples."""
+    accuracy: float | None
+    """Of the answered samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstentionReport:
+    """Selective prediction: accuracy over coverage, and thresholds for wanted accuracies."""
+
+    aurc: float
+    """Area under the risk-coverage curve."""
+    coverage: list[float]
+    accuracy: list[float]
+    thresholds: list[AbstentionThreshold]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerNormalisation:
+    """Metrics where predictions are normalised over each speaker's own samples."""
+
+    min_samples: int
+    """The smallest number of samples of a speaker."""
+    normalised: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaterAgreement:
+    """How often human raters and the model choose the intended label, on the same samples."""
+
+    samples: int
+    one_rater: float
+    majority: float
+    network: float
+    voted: int
+    """Samples with a single most frequent vote."""
+    network_as_voted: float | None
+    """How often the model predicts that vote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinaryClass:
+    """Presence of one label of several."""
+
+    weighted_accuracy: float | None
+    """``None`` where the label is always or never present."""
+    f1: float
+    weighted_f1: float
+    support: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultilabelSummary:
+    """Metrics of several labels a sample: means over the labels, and each label's."""
+
+    n: int
+    weighted_accuracy: float | None
+    f1: float
+    weighted_f1: float
+    per_class: dict[str, BinaryClass]
+    labels: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Sections that a report lacks, and the reason."""
+
+    what: list[str]
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport(Serialisable):
+    """The evaluation report of a model on held-out speakers.
+
+    ``calibration``, ``sets``, ``abstention`` and ``speaker_normalisation`` are fitted on
+    ``fitted_on``; where there is nothing to fit them on, ``left_out`` stands in their place.
     """
-    out: dict[str, dict[str, Any]] = {}
-    for column in GROUPS:
-        values: list[str] = []
-        for samples in system.test:
-            found = samples.info.get(column)
-            values += [_group(column, v) for v in found] if found else [""] * len(samples)
-        names = np.array(values)
-        known = sorted(set(values) - {""})
-        if len(known) < 2:
-            continue
-        out[column] = {
-            name: {"samples": int((names == name).sum()), **metrics_line(plain.at(names == name))}
-            for name in known
-        }
-    return out
+
+    name: str
+    variant: str
+    clip_spec_hash: str
+    split: SplitInfo
+    networks: int
+    labels: list[str]
+    samples: int
+    speakers: int
+    metrics: PooledMetrics
+    modalities: dict[Modality, Metrics]
+    groups: dict[str, dict[str, GroupMetrics]]
+    """Column of the manifest -> value -> metrics."""
+    raters: dict[str, RaterAgreement] | None = None
+    """What the raters were given ("voice", "face", "both") -> agreement."""
+    multilabel: MultilabelSummary | None = None
+    intended: GroupMetrics | None = None
+    """Against the corpus's own label, where the model was trained on another target."""
+    left_out: LeftOut | None = None
+    fitted_on: CalibrationSource | None = None
+    calibration: CalibrationReport | None = None
+    sets: list[PredictionSets] | None = None
+    abstention: AbstentionReport | None = None
+    speaker_normalisation: SpeakerNormalisation | None = None
 
 
-def _group(column: str, value: Any) -> str:
-    if value is None or value != value:  # NaN
-        return ""
-    if column != "age":
-        return str(value)
-    return next((name for name, low, high in AGES if low <= float(value) < high), "")
+@dataclass(frozen=True, kw_only=True)
+class RobustnessPoint(Metrics):
+    """Metrics at one level of a degradation."""
+
+    level: Level
 
 
-def _numbers(values: NDArray[np.floating[Any]] | Sequence[float]) -> list[float | None]:
-    """For JSON: NaN as ``None``."""
-    return [None if v != v else round(float(v), 5) for v in values]
+@dataclass(frozen=True, kw_only=True)
+class RobustnessReport(Serialisable):
+    """Metrics of each model over the levels of each condition."""
+
+    systems: dict[str, dict[str, list[RobustnessPoint]]]
+    """Model -> condition -> levels, from the untouched samples on."""
+    units: dict[str, str]
+    """Condition -> unit of its levels."""
+    splits: dict[str, SplitInfo]
+    samples: dict[str, int]
 
 
-def raters(
-    votes: Mapping[str, NDArray[np.float64]],
-    plain: Predictions,
-    intended: NDArray[np.float64],
-) -> dict[str, Any]:
-    """How often people name the intended label, beside the network on the same samples.
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """Difference of two systems on the same speakers, with its interval and bootstrap p-value."""
 
-    ``votes``: what the raters were given ("voice", "face", "both") -> numbers of votes
-    ``(n, k)``, NaN where a sample was not rated, with one more column for votes for labels that the
-    network does not name. ``intended (n, k)``: the corpus's own label, as
-    one-hot, whatever the network was trained on; samples without are left out. ``one_rater``: share
-    of all votes; ``majority``: share of samples whose most frequent vote it is, a tie being no
-    answer; ``network``: accuracy of the network given both. ``network_as_voted``: how often the
-    network names the most frequent vote, of the ``voted`` samples that have one.
-    """
-    out = {}
-    for given, counts in votes.items():
-        rated = np.isfinite(counts).all(1) & (intended.sum(1) > 0)
-        if not rated.any():
-            continue
-        n, y, said = counts[rated], intended[rated].argmax(1), plain.probs[rated].argmax(1)
-        own, top = n[np.arange(len(y)), y], n.max(1)
-        alone = np.isclose(n, top[:, None]).sum(1) == 1
-        alone &= n.argmax(1) < intended.shape[1]
-        as_voted = said[alone] == n[alone].argmax(1)
-        out[given] = {
-            "samples": int(rated.sum()),
-            "one_rater": float(own.sum() / n.sum()),
-            "majority": float((np.isclose(own, top) & alone).mean()),
-            "network": float((said == y).mean()),
-            "voted": int(alone.sum()),
-            "network_as_voted": float(as_voted.mean()) if len(as_voted) else None,
-        }
-    return out
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTests:
+    """The differences ``first - second`` of two systems, and McNemar's exact p-value."""
+
+    first: str
+    second: str
+    accuracy: PairedDifference
+    uar: PairedDifference
+    weighted_f1: PairedDifference
+    macro_f1: PairedDifference
+    mcnemar: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonReport(Serialisable):
+    """Systems on the same samples, and paired tests of each two."""
+
+    samples: int
+    speakers: int
+    caveats: dict[str, str]
+    """System -> caveats of its split in one line; empty where nothing is known of it."""
+    systems: dict[str, Summary]
+    pairs: list[PairedTests]

@@ -19,8 +19,8 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
+from avtca.evaluation.evaluate import AWAY, Changed, deprived, metrics_line
 from avtca.evaluation.evaluated_model import EvaluatedModel
-from avtca.evaluation.report import AWAY, Changed, deprived, metrics_line
 
 Change = Callable[[RawSample, ClipSpec, Any, np.random.Generator], RawSample]
 Float = NDArray[np.float32]
