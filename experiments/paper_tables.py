@@ -18,7 +18,7 @@ file. Here they start fresh, unless they are given; what fits the figure's trunk
 rest then starts alike in every seed:
 
     avtca convert EfficientFace_Trained_on_AffectNet7.pth.tar --to figure --out FOLDER
-    python experiments/paper_tables.py ravdess RAVDESS WORK --set model.start=FOLDER/figure
+    python experiments/paper_tables.py ravdess RAVDESS WORK --set model.init_from=FOLDER/figure
 """
 
 import argparse
@@ -41,9 +41,9 @@ from avtca.evaluation.aggregate import BINARY_METRICS
 from avtca.evaluation.comparison import cell, open_entry
 from avtca.evaluation.metrics import binary_confusions
 from avtca.files import write_atomic
-from avtca.training.config import Experiment, load_experiment
+from avtca.training.config import ExperimentConfig, load_experiment
 from avtca.training.cross_validate import cross_validate
-from avtca.training.fold import start_of
+from avtca.training.fold import initial_weights
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FIGURES = {"accuracy": "accuracy", "weighted_f1": "F1"}
@@ -136,19 +136,21 @@ def prepare(corpus: str, folder: Path, out: Path, options: Sequence[str]) -> str
     )
 
 
-def finished(runs: Path, corpus: str, experiment: Experiment, data_hash: str) -> dict[str, Any]:
+def finished(
+    runs: Path, corpus: str, experiment: ExperimentConfig, data_hash: str
+) -> dict[str, Any]:
     """Row -> protocol -> figures, of every cell that is finished, whichever call made it.
 
     Cells of other data or of another recipe do not belong in the table and are left out.
     """
     results: dict[str, dict[str, Any]] = {}
     random, wanted = CORPORA[corpus].folds[0], settings(experiment.resolved())
-    wanted["started"] = start_of(experiment)
+    wanted["started"] = initial_weights(experiment)
     for row in rows_of(corpus):
         done = {path.parts[-3]: path.parent for path in runs.glob(f"*/{row}/result.json")}
         for protocol in sorted(done, key=lambda name: (name != random, name)):
             begun = json.loads((done[protocol] / "config.json").read_text())
-            same = settings(begun["config"]) | {"started": begun.get("start")}
+            same = settings(begun["config"]) | {"started": begun.get("init_from")}
             if (begun["data"]["data_hash"], same) == (data_hash, wanted):
                 results.setdefault(row, {})[protocol] = figures(done[protocol])
     return results
@@ -158,7 +160,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """What all cells of a table share in their resolved configurations."""
     return {
         f"{part}.{key}": value
-        for part in ("data", "clip", "train")
+        for part in ("data", "input", "train")
         for key, value in config[part].items()
         if f"{part}.{key}" not in FREE
     }
@@ -232,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no row {unknown[0]}; there are {', '.join(rows)}")
     first = load_experiment(rows["figure"], args.set)
     print(f"training on {device_of(first.train.device)}", flush=True)
-    start = first.model.start
+    start = first.model.init_from
     print(
         "weights start " + (f"from {start}" if start else "fresh, the paper's from EfficientFace")
     )

@@ -27,7 +27,7 @@ from avtca.corpora import load_ravdess_features
 from avtca.data.data_module import DataModule
 from avtca.errors import AvtcaError
 from avtca.files import write_atomic
-from avtca.training.config import Experiment, load_experiment
+from avtca.training.config import ExperimentConfig, load_experiment
 from avtca.training.cross_validate import cross_validate
 from avtca.training.fold import load_data_module
 from avtca.training.trainer import torch_threads
@@ -40,7 +40,7 @@ KEPT = ROOT / "experiments" / "results" / "ravdess"
 PROTOCOLS = {
     "luna_5fold": [],
     "luna_5fold_standardised": [
-        "data.standardise=speaker",
+        "data.normalise=speaker",
         "model.sizes.probabilities=0",
         "model.sizes.audio_norm=none",
     ],
@@ -113,7 +113,9 @@ class Cell:
     def name(self) -> str:
         return f"{self.protocol}/{self.row}/seed{self.seed}"
 
-    def experiment(self, work: Path, changes: list[str], voice: Path | None = None) -> Experiment:
+    def experiment(
+        self, work: Path, changes: list[str], voice: Path | None = None
+    ) -> ExperimentConfig:
         name, features = ROWS[self.row]
         corpus = work / "prepared" / features
         long = []
@@ -124,7 +126,7 @@ class Cell:
         own = SAMPLE_FEATURES if self.row.startswith("best") and "units" in features else []
         if voice is not None and self.protocol.endswith("standardised"):
             voice = voice.parent.with_name(f"{voice.parent.name}_standardised") / voice.name
-        start = [f"model.start={voice}"] if name in PRETRAINED and voice is not None else []
+        start = [f"model.init_from={voice}"] if name in PRETRAINED and voice is not None else []
         return load_experiment(
             CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",
             [
@@ -142,12 +144,12 @@ class Cell:
         )
 
 
-def recipe_of(experiment: Experiment) -> str:
+def recipe_of(experiment: ExperimentConfig) -> str:
     """Twelve digits of all that was asked for, wherever it lies on the disk."""
     told = experiment.model_dump(mode="json", exclude_defaults=True)
     told["data"].pop("corpus", None)
-    if experiment.model.start is not None:
-        told["model"]["start"] = named(Path(experiment.model.start))
+    if experiment.model.init_from is not None:
+        told["model"]["init_from"] = named(Path(experiment.model.init_from))
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -195,9 +197,9 @@ class Materials:
         self.key: tuple[object, ...] = ()
         self.data_module: DataModule | None = None
 
-    def of(self, experiment: Experiment) -> DataModule:
-        told = experiment.data.model_dump_json(), experiment.clip.model_dump_json()
-        key = (*told, experiment.model.start)  # who is behind a start is looked at, too
+    def of(self, experiment: ExperimentConfig) -> DataModule:
+        told = experiment.data.model_dump_json(), experiment.input.model_dump_json()
+        key = (*told, experiment.model.init_from)  # who is behind a start is looked at, too
         if key != self.key or self.data_module is None:
             self.data_module, self.key = None, key
             self.data_module = load_data_module(experiment)

@@ -25,7 +25,7 @@ from avtca.evaluation.evaluate import without
 from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.training.fold import load_data_module
-from avtca.training.pretrained import start_from
+from avtca.training.pretrained import init_weights
 from avtca.training.trainer import fit, new_network, torch_threads
 
 AWAY = {"both": "", "audio": "video", "face": "audio"}
@@ -72,8 +72,8 @@ def main() -> None:
         train, validation = (data_module.side(fold, side) for side in ("train", "validation"))
         model = experiment.model
         network = new_network(model.variant, train.spec, seed=args.seed, **model.sizes)
-        if model.start is not None:
-            start_from(network, train.spec.labels, model.start)
+        if model.init_from is not None:
+            init_weights(network, train.spec.labels, model.init_from)
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
         action = [without(validation, away) for away in ways.values()]

@@ -86,7 +86,7 @@ def test_a_folder_is_prepared_in_one_way_and_serves_all_who_name_it(corpus):
         folder, spec = prepared_as(path)
         assert folder == experiment.data.corpus, f"{path}: nothing prepares it"
         assert specs.setdefault(folder, spec) == spec, f"{path}: {folder} is prepared otherwise"
-        wanted = experiment.clip.over(spec)
+        wanted = experiment.input.over(spec)
         assert replace(wanted, **AUDIO) == replace(spec, **AUDIO), path
 
 

@@ -41,19 +41,19 @@ from avtca.labels import RAVDESS, SEVEN
 from avtca.model import build_model
 from avtca.model.avtca import AVTCA
 from avtca.model.ensemble import Ensemble
-from avtca.training.pretrained import start_from
+from avtca.training.pretrained import init_weights
 from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
 VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7, "audio_stride": 2}
 RECIPE = TrainConfig(
     epochs=40,
-    batch=32,
+    batch_size=32,
     label_smoothing=0.1,
-    auxiliary=1.0,
+    auxiliary_weight=1.0,
     ema=0.98,
     metric="none",
-    modality_dropout=ModalityDropout(form="whole", audio=0.2, video=0.2),
+    modality_dropout=ModalityDropout(mode="whole", audio=0.2, video=0.2),
     augmentation=Augmentation(
         crop=True,
         crop_slack_s=0.4,
@@ -121,7 +121,7 @@ def train(
     networks = []
     for seed in seeds:
         network = new_network(VARIANT, samples.spec, seed=seed, **SIZES | sizes)
-        start_from(network, samples.spec.labels, voice)
+        init_weights(network, samples.spec.labels, voice)
         seeded = recipe.model_copy(update={"seed": seed})
         folder = out / f"seed{seed}"
         networks.append(fit(network, seeded, samples.of(people), None, out=folder).network)

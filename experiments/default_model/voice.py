@@ -9,7 +9,7 @@ nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten 
 emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
 with the picture missing and without pitch: all that an audio passes through is trained but the
 voice's expert, which begins fresh in each corpus. Writes
-WORK/voice/last.safetensors and .json, which `model.start` samples. `--for emodb`, for a test on
+WORK/voice/last.safetensors and .json, which `model.init_from` samples. `--for emodb`, for a test on
 EMO-DB, has RAVDESS's audio in its place and writes WORK/voice_for_emodb. `--standardise`, for
 networks that read features standardised on each speaker's own samples, does the same with these and
 writes WORK/voice_standardised. Resumable.
@@ -28,7 +28,7 @@ from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import standardised
 from avtca.evaluation.evaluate import without
 from avtca.labels import SEVEN
-from avtca.training.pretrained import start_from
+from avtca.training.pretrained import init_weights
 from avtca.training.train_config import Augmentation, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
@@ -41,9 +41,9 @@ BANDS = {"audio": "logmel", "audio_dim": 64, "hop": 640}
 """Audio as the convolutions see it: no pitch, every second frame."""
 RECIPE = TrainConfig(
     epochs=40,
-    batch=32,
+    batch_size=32,
     label_smoothing=0.1,
-    auxiliary=1.0,
+    auxiliary_weight=1.0,
     ema=0.99,
     metric="none",
     augmentation=Augmentation(
@@ -115,7 +115,7 @@ def main() -> None:
     sizes |= args.sizes
     network = new_network("best", samples.spec, seed=args.seed, **sizes)
     if args.start is not None:
-        start_from(network, SPEECH, args.start)
+        init_weights(network, SPEECH, args.start)
     changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
     if args.standardise:  # bands are no decibels any more
         changes["augmentation"] = ONE_STUDIO

@@ -4,7 +4,7 @@ Cards, configurations, caches and reports keep their values; only keys are renam
 today's names alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 KEYS = {
@@ -23,6 +23,7 @@ KEYS = {
     "sound_times": "audio_times",
     "sound_trust": "audio_weight",
     "sound_widths": "audio_widths",
+    "standardise": "normalise",
     "take": "sample_id",
     "take_features": "utterance_features",
     "takes": "samples",
@@ -41,6 +42,19 @@ REPORT_NAMES = {
     "validation people": "validation speakers",
 }
 """Modalities and fitting data in reports of 0.1 -> those of today."""
+SECTIONS = {"people": "speakers", "recipe": "train_config", "start": "init_from"}
+"""The same for keys that are renamed only where their value is a mapping."""
+TRAIN_KEYS = {"auxiliary": "auxiliary_weight", "batch": "batch_size"}
+CONFIG_KEYS = {
+    "config": {"clip": "input"},
+    "experiment": {"clip": "input"},
+    "finetune": {"start": "initial_model"},
+    "model": {"start": "init_from"},
+    "modality_dropout": {"form": "mode"},
+    "train": TRAIN_KEYS,
+    "train_config": TRAIN_KEYS,
+}
+"""Section of a configuration -> the keys that are renamed inside it."""
 MODULES = {
     "face_expert": "video_statistics",
     "sound_front": "audio_frontend",
@@ -51,10 +65,24 @@ MODULES = {
 """Attributes of a network in 0.1 -> attributes of today, as parts of a parameter's name."""
 
 
-def upgrade(values: Any) -> Any:
-    """A copy of JSON values with the keys of 0.1 renamed, at every depth."""
+def upgrade(values: Any, section: str = "") -> Any:
+    """Rename the keys of 0.1 in JSON values, at every depth.
+
+    Args:
+        values: JSON values; not changed.
+        section: Key that ``values`` stands under, "config" for a whole configuration.
+
+    Returns:
+        A copy with the keys of today.
+    """
     if isinstance(values, Mapping):
-        return {KEYS.get(key, key): upgrade(value) for key, value in values.items()}
+        out = {}
+        for key, value in values.items():
+            new: str = CONFIG_KEYS.get(section, {}).get(key) or KEYS.get(key) or key
+            if isinstance(value, Mapping):
+                new = SECTIONS.get(new, new)
+            out[new] = upgrade(value, new)
+        return out
     if isinstance(values, list):
         return [upgrade(value) for value in values]
     return values
@@ -78,6 +106,14 @@ def upgrade_report(values: Mapping[str, Any]) -> dict[str, Any]:
         for point in curves.get("modality", []):
             point["level"] = REPORT_NAMES.get(point["level"], point["level"])
     return out
+
+
+def upgrade_path(path: Sequence[str]) -> list[str]:
+    """Rename the parts of a configuration's dotted key, e.g. ``["model", "start"]``."""
+    out = ["config"]
+    for part in path:
+        out.append(CONFIG_KEYS.get(out[-1], {}).get(part) or KEYS.get(part, part))
+    return out[1:]
 
 
 def upgrade_parameter(name: str) -> str:

@@ -28,4 +28,4 @@ def whole(made):
 @pytest.fixture(scope="session")
 def standardised(made):
     """A cross-validation on features standardised over each person's own samples."""
-    return cross_validated(made, "own", data={"standardise": "speaker"}, epochs=1)
+    return cross_validated(made, "own", data={"normalise": "speaker"}, epochs=1)

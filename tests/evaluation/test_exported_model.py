@@ -16,7 +16,7 @@ from avtca.evaluation import exported_model as at_use
 from avtca.evaluation.evaluate import study
 from avtca.evaluation.exported_model import open_model
 from avtca.finetune.clips import find_clips, read_clips
-from avtca.finetune.initial import load_start
+from avtca.finetune.initial import load_initial_model
 from avtca.finetune.protocol import answers_before
 from avtca.model.lineage import trained_on
 from avtca.runtime.bundle import PACKAGED
@@ -64,7 +64,7 @@ def test_answers_are_those_of_the_recognizer(system: at_use.EvaluatedModel, clip
 def test_answers_are_those_before_a_fine_tuning(
     system: at_use.EvaluatedModel, clips: Path, tmp_path: Path
 ) -> None:
-    start = load_start("default")
+    start = load_initial_model("default")
     own = read_clips(start, find_clips(start, clips), tmp_path / "work")
     before = answers_before(start, own.samples)
     assert before is not None

@@ -30,7 +30,7 @@ def test_every_row_is_an_experiment_under_both_protocols(corpus):
         for folds, leak in ((random, True), (apart, False)):
             experiment = load_experiment(path, paper_tables.under(folds))
             assert (experiment.data.folds, experiment.data.allow_leak) == (folds, leak)
-            assert experiment.model.variant == row and experiment.model.start is None
+            assert experiment.model.variant == row and experiment.model.init_from is None
             recipe = experiment.train
             assert recipe.optimiser.learning_rate == 0.01 and recipe.epochs == 128
     assert random == RANDOM or load_folds(random).unit == "sample_id"
@@ -97,7 +97,7 @@ def write_voice(path, seed):
         file.writeframes(samples.tobytes())
 
 
-SMALL = ["train.epochs=1", "train.device=cpu", "train.workers=0", "train.batch=4", "seeds=[0]"]
+SMALL = ["train.epochs=1", "train.device=cpu", "train.workers=0", "train.batch_size=4", "seeds=[0]"]
 SMALL += ["model.sizes={video_widths: [4, 4, 8, 8], audio_widths: [4, 4, 8, 8]}"]
 
 

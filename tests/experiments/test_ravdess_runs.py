@@ -33,13 +33,13 @@ def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
     name, features = ravdess.ROWS[row]
     variant = ravdess.CONFIG_OF.get(name, name)
     assert experiment.model.variant == variant
-    assert experiment.model.start == (voice if name in ("best", "best_attention") else None)
+    assert experiment.model.init_from == (voice if name in ("best", "best_attention") else None)
     assert experiment.data.corpus == tmp_path / "prepared" / features
     assert experiment.seeds == (2,) and experiment.train.epochs == 3
     assert experiment.data.allow_leak == ("random" in protocol)
-    assert (experiment.data.standardise == "speaker") == protocol.endswith("standardised")
+    assert (experiment.data.normalise == "speaker") == protocol.endswith("standardised")
     alone = variant.endswith("_only")
-    assert (experiment.train.modality_dropout.form == "none") == alone
+    assert (experiment.train.modality_dropout.mode == "none") == alone
 
 
 PROTOCOL_FILES = {
@@ -59,9 +59,9 @@ def test_a_protocols_configuration_is_what_the_table_trains(name):
     cell = ravdess.Cell(protocol, row, 0).experiment(Path(), [], ravdess.VOICE)
     path = ravdess.CONFIGS / f"{name}.yaml"
     told = load_experiment(path, [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"])
-    assert ROOT / told.model.start == cell.model.start
-    assert cell.model.start.with_suffix(".safetensors").exists()
-    same = {"model": {"start"}}
+    assert ROOT / told.model.init_from == cell.model.init_from
+    assert cell.model.init_from.with_suffix(".safetensors").exists()
+    same = {"model": {"init_from"}}
     assert told.model_dump(exclude=same) == cell.model_dump(exclude=same)
     assert ravdess.recipe_of(told) == ravdess.recipe_of(cell)
     assert load_experiment(path).seeds == (0, 1, 2)
@@ -103,7 +103,7 @@ def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
     shapes = []
     for row in ("best_attention", "best"):
         experiment = ravdess.Cell("luna_5fold", row, 0).experiment(tmp_path, [])
-        config = ModelConfig.for_spec(experiment.clip.over(spec), **experiment.model.sizes)
+        config = ModelConfig.for_spec(experiment.input.over(spec), **experiment.model.sizes)
         weights = build_model(experiment.model.variant, config).state_dict()
         shapes.append({name: weight.shape for name, weight in weights.items()})
     whole, without = shapes
@@ -143,7 +143,7 @@ def write_cell(work, protocol, row, seed, skill, recipe=None):
     recipe = recipe or ravdess.recipe_of(experiment)
     made = {"recipe": recipe, "commit": "", "seconds": 1, "changes": []}
     audit = "LEAK (allowed): 8 people on both sides" if "random" in protocol else "clean"
-    told = {"split_audit": audit, "standardise": experiment.data.standardise}
+    told = {"split_audit": audit, "standardise": experiment.data.normalise}
     cell.write_text(json.dumps(made | told | {"labels": []}))
 
 
@@ -291,7 +291,7 @@ def test_a_recipe_is_told_by_what_was_action_for_not_by_where_it_lies(tmp_path):
 def test_data_module_is_opened_again_for_another_start(monkeypatch):
     action = []
     monkeypatch.setattr(
-        ravdess, "load_data_module", lambda one: action.append(one.model.start) or one
+        ravdess, "load_data_module", lambda one: action.append(one.model.init_from) or one
     )
     materials = ravdess.Materials()
     rows = ("best_scratch", "best", "best")

@@ -18,7 +18,7 @@ from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.predictions import Predictions
 from avtca.finetune.clips import NOBODY, find_clips, read_clips
 from avtca.finetune.finetune import finetune, recipe_for
-from avtca.finetune.initial import load_start, with_labels
+from avtca.finetune.initial import load_initial_model, resize_head
 from avtca.finetune.protocol import answers_before, deal, folds_of, label_parts
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
 from avtca.model.bundle import export_bundle
@@ -112,7 +112,7 @@ def test_the_folder_is_a_model_that_recognises(done, clips):
 
 def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):
     out, *_ = done
-    start = load_start(tiny)
+    start = load_initial_model(tiny)
     read = read_clips(start, find_clips(start, clips), out / "work" / "clips")
     assert read.summary.reused == 9, "no clip is read again"
     network, card = load_checkpoint(out / "fusion")
@@ -148,7 +148,7 @@ def test_nobody_is_on_two_sides(done):
 
 def test_the_result_can_be_adapted_again(done):
     out, *_ = done
-    start = load_start(str(out))
+    start = load_initial_model(str(out))
     assert start.labels == LABELS and start.face_file == out / "face.onnx"
     assert start.card.provenance["terms"] == "CC BY-NC-SA 4.0, research use"
     torn = json.loads((out / "avtca.json").read_text())
@@ -160,7 +160,7 @@ def test_the_result_can_be_adapted_again(done):
             (copy / path.name).symlink_to(path)
     (copy / "avtca.json").write_text(json.dumps(torn))
     with pytest.raises(CheckpointError, match=r"not the checkpoint that avtca\.json names"):
-        load_start(str(copy))
+        load_initial_model(str(copy))
 
 
 def test_people_behind_the_start_are_not_people_never_seen(done, clips, tmp_path):
@@ -168,9 +168,9 @@ def test_people_behind_the_start_are_not_people_never_seen(done, clips, tmp_path
     with pytest.raises(LeakError, match="3 speakers of the test had a part in its weights"):
         finetune(str(out), clips, tmp_path / "again", epochs=1)
     # nor are those behind what that one started from forgotten
-    start = load_start(str(out))
-    told = {**start.card.provenance["provenance"]["start"], "people": {"ravdess": ["01"]}}
-    run = {**start.card.provenance["provenance"], "start": told}
+    start = load_initial_model(str(out))
+    told = {**start.card.provenance["provenance"]["init_from"], "speakers": {"ravdess": ["01"]}}
+    run = {**start.card.provenance["provenance"], "init_from": told}
     card = replace(start.card, provenance={**start.card.provenance, "provenance": run})
     assert trained_on(card, "ravdess", {"01", "02"}) == {"01"}
     assert training_speakers(start.card)["folder"] == sorted(PEOPLE)
@@ -229,8 +229,8 @@ def test_pixels_without_speakers_carry_the_caveat(clips, tmp_path):
 def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
     network = small("mean_posterior")
     save_checkpoint(tmp_path / "mine", network, SPEC)
-    start = load_start(str(tmp_path / "mine"))
-    changed = with_labels(start, ("angry", "sad", "happy", "neutral"))
+    start = load_initial_model(str(tmp_path / "mine"))
+    changed = resize_head(start, ("angry", "sad", "happy", "neutral"))
     video, audio = torch.rand(2, 8, 7), torch.randn(2, 16, SPEC.audio_steps)
     masks = torch.ones(2, 8, dtype=torch.bool), torch.ones(2, SPEC.audio_steps, dtype=torch.bool)
     with torch.no_grad():
@@ -238,7 +238,7 @@ def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
             net(video, audio, *masks).auxiliary["audio"] for net in (start.network, changed)
         )
     torch.testing.assert_close(new[:, 1:], old[:, [2, 0, 1]])
-    again = with_labels(start, start.labels).state_dict()
+    again = resize_head(start, start.labels).state_dict()
     assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
 
 
@@ -266,7 +266,7 @@ def test_the_recipe_asks_nothing_that_a_single_stream_has_not(variant, pixels):
     streams = variant_named(variant).streams
     recipe = recipe_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
     check_streams(network, recipe)
-    assert recipe.augmentation.speed and (recipe.modality_dropout.form == "whole") == (
+    assert recipe.augmentation.speed and (recipe.modality_dropout.mode == "whole") == (
         streams == "both"
     )
 
@@ -279,7 +279,7 @@ def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):
     rows += [(clips / "sad" / "cid" / "clip.mp4", "sad", "", ""), ("broken.mp4", "sad", "ann", "")]
     with (tmp_path / "clips.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    start = load_start(tiny)
+    start = load_initial_model(tiny)
     layout = find_clips(start, tmp_path / "clips.csv")
     read = read_clips(start, layout, tmp_path / "cache")
     assert sorted(set(read.samples.speakers)) == ["ann", "bob"] and len(read.samples) == 4
@@ -303,7 +303,9 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
     del card["checkpoint"]
     (plain / "avtca.json").write_text(json.dumps(card))
     multi = tmp_path / "multi"
-    save_checkpoint(multi, small("concatenation"), SPEC, provenance={"recipe": {"loss": "binary"}})
+    save_checkpoint(
+        multi, small("concatenation"), SPEC, provenance={"train_config": {"loss": "binary"}}
+    )
     new = tmp_path / "new"
     cases = [
         (tiny, tmp_path / "clips.csv", new, CorpusError, "all clips are labelled 'sad'"),
@@ -324,7 +326,7 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
 def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     """Two networks together, whose calm counts for neutral; one of them is adapted."""
     out, *_ = done
-    plain = load_start(tiny)
+    plain = load_initial_model(tiny)
     samples = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").samples
     samples = replace(samples, spec=replace(samples.spec, labels=("happy", "neutral", "surprise")))
     fine = replace(SPEC, labels=("calm", "happy", "neutral", "sad"))
@@ -338,7 +340,7 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
         start=(networks[0], fine),
         face=PACKAGED / "face.onnx",
     )
-    start = load_start(str(tmp_path))
+    start = load_initial_model(str(tmp_path))
     assert start.labels == fine.labels and start.says == SPEC.labels
     parts = label_parts(start, ("calm", "happy", "surprise"))
     assert parts == {"kept": ["calm", "happy"], "new": ["surprise"], "gone": ["neutral", "sad"]}

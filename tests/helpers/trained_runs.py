@@ -21,7 +21,7 @@ def cross_validated(folder, out, *, prepared="prepared", variant="concatenation"
             "variant": variant,
             "sizes": {"video_widths": [8, 8, 8, 8], "audio_widths": [8, 8, 8, 8]},
         },
-        "train": {"epochs": 4, "batch": 8, "optimiser": {"learning_rate": 0.02}, **train},
+        "train": {"epochs": 4, "batch_size": 8, "optimiser": {"learning_rate": 0.02}, **train},
     }
     experiment = check_experiment(values, action="test")
     cross_validate(experiment, load_data_module(experiment), folder / out)

@@ -35,8 +35,8 @@ if __name__ == "__main__":
     out.mkdir(exist_ok=True)
     recipe = TrainConfig(
         epochs=2,
-        batch=8,
-        auxiliary=0.3,
+        batch_size=8,
+        auxiliary_weight=0.3,
         class_weights=True,
         augmentation=Augmentation(crop_slack_s=0.2, time_masks=1),
         optimiser=Optimiser(learning_rate=0.01),

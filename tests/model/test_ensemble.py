@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_spec import SPEC
 
-from avtca.finetune.initial import load_start
+from avtca.finetune.initial import load_initial_model
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.bundle import export_bundle
 from avtca.model.ensemble import Ensemble
@@ -91,4 +91,4 @@ def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
     assert saved.labels == FINE
     for name, value in several[0].state_dict().items():
         torch.testing.assert_close(network.state_dict()[name], value)
-    assert load_start(str(tmp_path / "x")).labels == FINE
+    assert load_initial_model(str(tmp_path / "x")).labels == FINE

@@ -15,7 +15,10 @@ def card(**provenance):
 OWN = {
     "train": {"speakers": ["a", "b"]},
     "validation": {"speakers": ["c"]},
-    "provenance": {"corpus": "ravdess", "start": {"people": {"ravdess": ["d"], "emodb": ["e"]}}},
+    "provenance": {
+        "corpus": "ravdess",
+        "init_from": {"speakers": {"ravdess": ["d"], "emodb": ["e"]}},
+    },
 }
 
 
@@ -28,13 +31,13 @@ def test_those_who_chose_and_those_behind_the_start_count():
 
 
 def test_validation_people_count_for_nothing_where_they_chose_nothing():
-    kept_last = card(**OWN, recipe={"metric": "none"})
+    kept_last = card(**OWN, train_config={"metric": "none"})
     assert trained_on(kept_last, "ravdess", "abcd") == {"a", "b", "d"}
     assert trained_on(card(**OWN), "ravdess", "abcd", choosing=False) == {"a", "b", "d"}
 
 
 def test_words_of_a_start_count_as_the_networks_own():
-    told = {"corpus": "folder", "start": {"data": "FERPlus, CREMA-D and EMO-DB"}}
+    told = {"corpus": "folder", "init_from": {"data": "FERPlus, CREMA-D and EMO-DB"}}
     for found in (card(data="EMO-DB (free)"), card(provenance=told)):
         assert trained_on(found, "emodb", ["03"]) == {"03"}
         assert not trained_on(found, "nemo", ["03"])

@@ -55,11 +55,11 @@ def test_the_papers_recipe(name, own):
     recipe = load_experiment(CONFIGS / f"{name}.yaml").train
     adam = Optimiser(name="adam", learning_rate=0.01, weight_decay=1e-3, schedule="constant")
     assert recipe.optimiser == adam
-    assert (recipe.batch, recipe.epochs) == (8, 128)
+    assert (recipe.batch_size, recipe.epochs) == (8, 128)
     # Nothing of ours on top of it; pixels: the flips and turns of the authors' code.
     assert recipe.augmentation == Augmentation(crop="middle", pixels=own)
-    assert recipe.modality_dropout.form == "none"
-    assert (recipe.label_smoothing, recipe.ema, recipe.auxiliary) == (0, 0, 0)
+    assert recipe.modality_dropout.mode == "none"
+    assert (recipe.label_smoothing, recipe.ema, recipe.auxiliary_weight) == (0, 0, 0)
 
 
 def test_all_errors_at_once_with_the_nearest_name(minimal):
@@ -68,7 +68,7 @@ def test_all_errors_at_once_with_the_nearest_name(minimal):
         "train.optimiser.learning_rat=1",
         "model.variant=figur",
         "model.sizes.headz=2",
-        "train.batch=-1",
+        "train.batch_size=-1",
         "dat.x=1",
     ]
     with pytest.raises(ConfigError) as found:
@@ -79,7 +79,7 @@ def test_all_errors_at_once_with_the_nearest_name(minimal):
         "train: unknown key 'epocs', did you mean 'epochs'?",
         "train.optimiser: unknown key 'learning_rat', did you mean 'learning_rate'?",
         "did you mean 'figure'?",
-        "train.batch: Input should be greater than 0",
+        "train.batch_size: Input should be greater than 0",
         "unknown key 'dat', did you mean 'data'?",
     ):
         assert words in text, words
@@ -94,7 +94,7 @@ def test_unknown_sizes(minimal):
 def test_values_of_the_wrong_kind_are_named_together(minimal):
     changes = [
         "model.sizes={heads: abc, video_widths: 8, n_labels: 7}",
-        "clip.hop=0",
+        "input.hop=0",
         "seeds=[1, -1]",
     ]
     with pytest.raises(ConfigError) as found:
@@ -104,7 +104,7 @@ def test_values_of_the_wrong_kind_are_named_together(minimal):
         "sizes.heads 'abc'",
         "sizes.video_widths 8",
         "sizes.n_labels follows from the data",
-        "clip.hop: Input should be greater than 0",
+        "input.hop: Input should be greater than 0",
         "seeds.1: Input should be greater than or equal to 0",
     ):
         assert words in str(found.value), words
@@ -115,7 +115,7 @@ def test_values_of_the_wrong_kind_are_named_together(minimal):
     [
         (["seeds=[1, 1]"], "a seed is named twice"),
         (["train.augmentation={crop: false, crop_slack_s: 0.5}"], "this crop does not draw"),
-        (["train.augmentation.mixup=0.2", "train.batch=1"], "mixup mixes samples of a batch"),
+        (["train.augmentation.mixup=0.2", "train.batch_size=1"], "mixup mixes samples of a batch"),
     ],
 )
 def test_what_could_never_have_an_effect(minimal, changes, words):
@@ -164,7 +164,7 @@ def test_files_extend_files(tmp_path):
     child = tmp_path / "child.yaml"
     child.write_text("extends: base.yaml\ntrain: {batch: 4}\n")
     experiment = load_experiment(child)
-    assert (experiment.train.epochs, experiment.train.batch) == (7, 4)
+    assert (experiment.train.epochs, experiment.train.batch_size) == (7, 4)
     child.write_text("extends: child.yaml\n")
     with pytest.raises(ConfigError, match="extends itself"):
         load_experiment(child)

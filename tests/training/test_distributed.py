@@ -55,7 +55,7 @@ def test_two_processes_cross_validate(tmp_path):
             {
                 "data": {"corpus": str(tmp_path / "prepared"), "folds": str(folds)},
                 "model": {"variant": "video_only", "sizes": sizes},
-                "train": {"epochs": 1, "batch": 4},
+                "train": {"epochs": 1, "batch_size": 4},
             }
         )
     )

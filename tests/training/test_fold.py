@@ -33,7 +33,7 @@ def values(corpus, **changes):
             "variant": "video_only",
             "sizes": {"video_widths": [8, 8, 8, 8], "audio_widths": [8, 8, 8, 8]},
         },
-        "train": {"epochs": 3, "batch": 8, "optimiser": {"learning_rate": 0.02}},
+        "train": {"epochs": 3, "batch_size": 8, "optimiser": {"learning_rate": 0.02}},
         "seeds": [0, 1],
     }
     for key, value in changes.items():
@@ -135,7 +135,7 @@ def test_a_clip_that_was_not_prepared_so_is_refused(corpus):
 
 def test_audio_features_may_be_chosen_without_preparing_again(corpus):
     made = values(corpus)
-    made["clip"] = {"audio": "mfcc", "audio_dim": 12}
+    made["input"] = {"audio": "mfcc", "audio_dim": 12}
     data_module = load_data_module(check_experiment(made, action="test"))
     assert data_module.samples.spec.audio_dim == 12
 
@@ -159,9 +159,11 @@ def test_starting_from_another_networks_weights(corpus, tmp_path):
     made = experiment(corpus)
     data_module = load_data_module(made)
     first = run_fold(made, data_module, fold=0, seed=0, out=tmp_path / "a")
-    again = experiment(corpus, model={**values(corpus)["model"], "start": str(tmp_path / "a/best")})
+    again = experiment(
+        corpus, model={**values(corpus)["model"], "init_from": str(tmp_path / "a/best")}
+    )
     run_fold(again, data_module, fold=0, seed=1, out=tmp_path / "b")
-    start = json.loads((tmp_path / "b/run.json").read_text())["provenance"]["start"]
+    start = json.loads((tmp_path / "b/run.json").read_text())["provenance"]["init_from"]
     assert start["taken"] == start["of"] == len(first.network.state_dict())
 
 
@@ -174,8 +176,8 @@ def test_another_fold_than_there_is(corpus, tmp_path):
 def test_another_corpus_in_the_same_folder_is_refused(corpus, tmp_path):
     made = experiment(corpus, seeds=[0])
     cross_validate(made, load_data_module(made), tmp_path)
-    other = experiment(corpus, seeds=[0], data={"standardise": "speaker"})
-    with pytest.raises(ConfigError, match=r"data\.standardise 'none' != 'speaker'"):
+    other = experiment(corpus, seeds=[0], data={"normalise": "speaker"})
+    with pytest.raises(ConfigError, match=r"data\.normalise 'none' != 'speaker'"):
         cross_validate(other, load_data_module(other), tmp_path)
 
 
@@ -197,15 +199,17 @@ def test_another_start_in_the_same_folder_is_refused(corpus, tmp_path):
     data_module = load_data_module(made)
     for seed in (0, 1):
         run_fold(made, data_module, fold=0, seed=seed, out=tmp_path / str(seed))
-    model = {**values(corpus)["model"], "start": str(tmp_path / "0/best")}
+    model = {**values(corpus)["model"], "init_from": str(tmp_path / "0/best")}
     first = experiment(corpus, model=model, data={"allow_leak": True}, seeds=[0])
     cross_validate(first, load_data_module(first), tmp_path / "cv")
     for start in (None, tmp_path / "1/best"):
-        other = first.model_copy(update={"model": first.model.model_copy(update={"start": start})})
-        with pytest.raises(ConfigError, match="start"):
+        other = first.model_copy(
+            update={"model": first.model.model_copy(update={"init_from": start})}
+        )
+        with pytest.raises(ConfigError, match="init_from"):
             cross_validate(other, load_data_module(first), tmp_path / "cv")
     shutil.copytree(tmp_path / "0", tmp_path / "elsewhere")
-    model["start"] = str(tmp_path / "elsewhere/best")
+    model["init_from"] = str(tmp_path / "elsewhere/best")
     same = experiment(corpus, model=model, data={"allow_leak": True}, seeds=[0])
     cross_validate(same, load_data_module(same), tmp_path / "cv")
 
@@ -214,7 +218,7 @@ def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
     made = experiment(corpus)
     data_module = load_data_module(made)
     run_fold(made, data_module, fold=1, seed=0, out=tmp_path / "a")
-    model = {**values(corpus)["model"], "start": str(tmp_path / "a/best")}
+    model = {**values(corpus)["model"], "init_from": str(tmp_path / "a/best")}
     starting = experiment(corpus, model=model, seeds=[0])
     with pytest.raises(LeakError, match=r"speakers of the test had a part in its weights"):
         load_data_module(starting)
@@ -225,7 +229,7 @@ def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
     system = open_evaluated_model(tmp_path / "b/seed0/fold0", corpus / "prepared", allow_leak=True)
     assert "speakers of the test were trained on" in system.caveat
     # and through a second start
-    model["start"] = str(tmp_path / "b/seed0/fold1/best")
+    model["init_from"] = str(tmp_path / "b/seed0/fold1/best")
     with pytest.raises(LeakError, match="had a part in its weights"):
         load_data_module(experiment(corpus, model=model, seeds=[0]), folds=[0])
 
@@ -238,7 +242,7 @@ def test_words_that_name_the_corpus_are_behind_everybody(corpus, tmp_path):
     card = json.loads(path.read_text())
     card["provenance"] = {"data": "FERPlus (pictures), MA-DE (all of it)"}
     path.write_text(json.dumps(card))
-    model = {**values(corpus)["model"], "start": str(tmp_path / "a/best")}
+    model = {**values(corpus)["model"], "init_from": str(tmp_path / "a/best")}
     with pytest.raises(LeakError, match="had a part in its weights"):
         load_data_module(experiment(corpus, model=model), folds=[1])
     allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
@@ -248,8 +252,8 @@ def test_words_that_name_the_corpus_are_behind_everybody(corpus, tmp_path):
 
 
 def test_the_packaged_network_is_a_start(corpus):
-    made = experiment(corpus, model={**values(corpus)["model"], "start": "default"})
-    _, card = load_checkpoint(made.model.start)
+    made = experiment(corpus, model={**values(corpus)["model"], "init_from": "default"})
+    _, card = load_checkpoint(made.model.init_from)
     assert lineage_text(card).startswith("FERPlus")
     assert trained_on(card, "ravdess", {"01", "02"}) == {"01", "02"}
     assert not trained_on(card, "cremad", {"1001"})

@@ -68,7 +68,7 @@ def test_shares_that_do_not_sum_to_one_need_the_binary_loss():
 @given(st.integers(0, 10**6))
 def test_whole_dropout_never_empties_a_sample_and_fires(seed):
     batch = make_batch(64, seed=seed % 7)
-    form = ModalityDropout(form="whole", audio=0.3, video=0.3)
+    form = ModalityDropout(mode="whole", audio=0.3, video=0.3)
     out = apply_modality_dropout(batch, form, torch.Generator().manual_seed(seed))
     heard, seen = out.audio_mask.any(1), out.video_mask.any(1)
     had = batch.audio_mask.any(1) | batch.video_mask.any(1)
@@ -80,7 +80,7 @@ def test_whole_dropout_never_empties_a_sample_and_fires(seed):
 
 def test_softhard_is_the_parents_four_fold_batch():
     batch = make_batch(6)
-    out = apply_modality_dropout(batch, ModalityDropout(form="softhard"), torch.Generator())
+    out = apply_modality_dropout(batch, ModalityDropout(mode="softhard"), torch.Generator())
     whole, soft, seen, heard = (Batch(*(x[k : k + 6] for x in out)) for k in range(0, 24, 6))
     assert len(out.target) == 24
     assert torch.equal(out.target, batch.target.repeat(4, 1))
@@ -96,7 +96,7 @@ def test_softhard_is_the_parents_four_fold_batch():
 def test_softhard_leaves_something_of_samples_with_one_modality():
     batch = make_batch(4)
     batch = batch._replace(video_mask=torch.zeros_like(batch.video_mask))
-    out = apply_modality_dropout(batch, ModalityDropout(form="softhard"), torch.Generator())
+    out = apply_modality_dropout(batch, ModalityDropout(mode="softhard"), torch.Generator())
     assert out.audio_mask.any(1).all()
 
 

@@ -39,9 +39,9 @@ def test_a_step_mixes_no_devices(variant, form):
     spec = SPEC
     network = new_network(variant, spec, seed=0)
     recipe = TrainConfig(
-        modality_dropout=ModalityDropout(form=form),
+        modality_dropout=ModalityDropout(mode=form),
         augmentation=Augmentation(mixup=0.2),
-        auxiliary=0.3,
+        auxiliary_weight=0.3,
         class_weights=True,
         label_smoothing=0.1,
     )

@@ -8,7 +8,7 @@ from made_samples import SPEC
 
 from avtca.errors import ConfigError
 from avtca.model import save_checkpoint
-from avtca.training.pretrained import start_from
+from avtca.training.pretrained import init_weights
 from avtca.training.trainer import new_network
 
 SIZES = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8), "auxiliary": True}
@@ -20,8 +20,8 @@ def test_rows_of_labels_that_both_name_are_taken_by_name(tmp_path):
     save_checkpoint(tmp_path / "theirs", theirs, replace(SPEC, labels=THEIRS))
     mine = new_network("figure", replace(SPEC, labels=MINE), seed=2, **SIZES)
     fresh = {name: value.clone() for name, value in mine.state_dict().items()}
-    found = start_from(mine, MINE, tmp_path / "theirs")
-    assert found["start"]["taken"] == found["start"]["of"] == len(fresh)
+    found = init_weights(mine, MINE, tmp_path / "theirs")
+    assert found["init_from"]["taken"] == found["init_from"]["of"] == len(fresh)
     old, new = theirs.state_dict(), mine.state_dict()
     for name in ("head.linear.weight", "auxiliary.audio.bias"):
         for label in ("sad", "happy"):
@@ -37,4 +37,4 @@ def test_a_network_of_which_nothing_fits_is_refused(tmp_path):
     wide = {"video_widths": (16, 16, 16, 16), "audio_widths": (16, 16, 16, 16)}
     mine = new_network("video_only", replace(SPEC, labels=("other",)), **wide)
     with pytest.raises(ConfigError, match="none of its weights fits"):
-        start_from(mine, ("other",), tmp_path / "small")
+        init_weights(mine, ("other",), tmp_path / "small")

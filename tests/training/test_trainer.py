@@ -21,13 +21,13 @@ from avtca.training.trainer import fit, new_network
 SMALL = {"video_widths": (8, 8, 16, 16), "audio_widths": (8, 16, 16, 16), "dropout": 0.2}
 EVERYTHING = TrainConfig(
     epochs=5,
-    batch=8,
+    batch_size=8,
     seed=3,
     ema=0.7,
-    auxiliary=0.5,
+    auxiliary_weight=0.5,
     label_smoothing=0.1,
     class_weights=True,
-    modality_dropout=ModalityDropout(form="whole", audio=0.2, video=0.2),
+    modality_dropout=ModalityDropout(mode="whole", audio=0.2, video=0.2),
     augmentation=Augmentation(
         waveform=0.3, gain_db=6, time_masks=1, band_masks=1, step_dropout=0.1, mixup=0.3
     ),
@@ -49,7 +49,10 @@ def unbroken(tmp_path_factory):
 
 def test_learns_what_can_be_heard_and_seen(tmp_path):
     recipe = TrainConfig(
-        epochs=10, batch=8, augmentation=Augmentation(), optimiser=Optimiser(learning_rate=0.01)
+        epochs=10,
+        batch_size=8,
+        augmentation=Augmentation(),
+        optimiser=Optimiser(learning_rate=0.01),
     )
     result = run(tmp_path, recipe)
     test = make_samples(30, seed=2)
@@ -123,7 +126,7 @@ def test_what_is_written_before_the_first_step(tmp_path):
 
 
 def test_another_run_in_the_folder_is_refused(unbroken):
-    with pytest.raises(ConfigError, match=r"recipe\.epochs 5 != 6"):
+    with pytest.raises(ConfigError, match=r"train_config\.epochs 5 != 6"):
         run(unbroken.out, EVERYTHING.model_copy(update={"epochs": 6}))
 
 
@@ -133,7 +136,7 @@ def test_a_refused_run_writes_nothing_and_may_be_corrected(tmp_path):
     with pytest.raises(ConfigError, match="'pixels' varies face crops"):
         run(tmp_path / "new", wrong, begin=lambda: called.append(1))
     assert not (tmp_path / "new").exists() and not called
-    right = TrainConfig(epochs=1, batch=8)
+    right = TrainConfig(epochs=1, batch_size=8)
     run(tmp_path / "new", right, "video_only", begin=lambda: called.append(2))
     assert called == [2]
 
@@ -143,18 +146,18 @@ def test_a_refused_run_writes_nothing_and_may_be_corrected(tmp_path):
     [
         ("audio_only", {"augmentation": Augmentation(video_noise=1)}, "augmentation.video_noise"),
         ("video_only", {"augmentation": Augmentation(gain_db=3)}, "augmentation.gain_db"),
-        ("audio_only", {"modality_dropout": ModalityDropout(form="whole")}, "modality_dropout"),
+        ("audio_only", {"modality_dropout": ModalityDropout(mode="whole")}, "modality_dropout"),
     ],
 )
 def test_what_one_stream_could_never_use_is_refused(tmp_path, variant, changes, named):
     with pytest.raises(ConfigError, match=rf"{named}: it could never fire"):
-        run(tmp_path, TrainConfig(epochs=1, batch=8, **changes), variant)
+        run(tmp_path, TrainConfig(epochs=1, batch_size=8, **changes), variant)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
 def test_a_graphics_card_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="PyTorch finds none here"):
-        run(tmp_path, TrainConfig(epochs=1, batch=8, device="cuda"), "video_only")
+        run(tmp_path, TrainConfig(epochs=1, batch_size=8, device="cuda"), "video_only")
 
 
 @pytest.mark.slow
@@ -195,14 +198,14 @@ def test_a_metric_needs_validation(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops(tmp_path):
-    wild = TrainConfig(epochs=30, batch=8, optimiser=Optimiser(name="sgd", learning_rate=1e30))
+    wild = TrainConfig(epochs=30, batch_size=8, optimiser=Optimiser(name="sgd", learning_rate=1e30))
     with pytest.raises(ConfigError, match="not finite"):
         run(tmp_path, wild, "figure")
 
 
 def test_patience_stops_early_and_stays_stopped(tmp_path):
     recipe = TrainConfig(
-        epochs=40, batch=8, patience=2, metric="loss", optimiser=Optimiser(learning_rate=0.05)
+        epochs=40, batch_size=8, patience=2, metric="loss", optimiser=Optimiser(learning_rate=0.05)
     )
     result = run(tmp_path, recipe, "figure")
     assert len(result.history) == result.epoch + 3 < 40
@@ -212,7 +215,7 @@ def test_patience_stops_early_and_stays_stopped(tmp_path):
 
 
 def test_variants_train_with_softhard_dropout(tmp_path):
-    recipe = TrainConfig(epochs=1, batch=12, modality_dropout=ModalityDropout(form="softhard"))
+    recipe = TrainConfig(epochs=1, batch_size=12, modality_dropout=ModalityDropout(mode="softhard"))
     for variant in ("figure", "late_transformer"):
         assert len(run(tmp_path / variant, recipe, variant).history) == 1
 
@@ -233,7 +236,7 @@ def pixel_samples(n, seed=0):
 def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):
     recipe = TrainConfig(
         epochs=2,
-        batch=6,
+        batch_size=6,
         workers=1,
         augmentation=Augmentation(pixels=True, speed=0.1),
         optimiser=Optimiser(learning_rate=0.005),
@@ -257,7 +260,11 @@ def test_several_labels_at_once(tmp_path):
     samples = replace(samples, **of)
     validation = replace(validation, targets=several[:12])
     recipe = TrainConfig(
-        epochs=8, batch=8, loss="binary", metric="macro_f1", optimiser=Optimiser(learning_rate=0.02)
+        epochs=8,
+        batch_size=8,
+        loss="binary",
+        metric="macro_f1",
+        optimiser=Optimiser(learning_rate=0.02),
     )
     network = new_network("video_only", SPEC, **SMALL)
     result = fit(network, recipe, samples, validation, out=tmp_path)

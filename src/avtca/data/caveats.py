@@ -200,11 +200,11 @@ def caveat_of(provenance: Mapping[str, Any]) -> str:
     served to standardise features.
 
     Keys: ``caveat`` (of an evaluation, which holds both), or ``split_audit`` (text) and
-    ``standardise`` ("none" or "speaker"); empty where nothing is known.
+    ``normalise`` ("none" or "speaker"); empty where nothing is known.
     """
     if "caveat" in provenance:
         return str(provenance["caveat"])
-    own = STANDARDISED if provenance.get("standardise") == "speaker" else ""
+    own = STANDARDISED if provenance.get("normalise") == "speaker" else ""
     return joined((str(provenance.get("split_audit", "")), own))
 
 

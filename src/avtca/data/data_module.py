@@ -51,12 +51,12 @@ def chosen_samples(
     labels: Sequence[str] = (),
     target: str = "label",
     where: Mapping[str, str] | None = None,
-    standardise: str = "none",
+    normalise: str = "none",
     memory: bool | None = None,
 ) -> EmotionDataset:
     """Takes of a corpus with their targets; see :func:`~avtca.data.dataset.from_corpus`.
 
-    ``where`` keeps samples whose manifest columns have these values; ``standardise="speaker"``
+    ``where`` keeps samples whose manifest columns have these values; ``normalise="speaker"``
     brings each speaker's features to their own zero and unit.
     """
     samples = from_corpus(corpus, labels, target=target, memory=memory)
@@ -69,7 +69,7 @@ def chosen_samples(
         if not kept.any():
             raise CorpusError(action, "no sample has it", "choose a value that occurs")
         samples, manifest = samples.at(np.flatnonzero(kept)), manifest[kept]
-    return standardised(samples) if standardise == "speaker" else samples
+    return standardised(samples) if normalise == "speaker" else samples
 
 
 def open_data_module(
@@ -80,7 +80,7 @@ def open_data_module(
     labels: Sequence[str] = (),
     target: str = "label",
     where: Mapping[str, str] | None = None,
-    standardise: str = "none",
+    normalise: str = "none",
     allow_leak: bool = False,
     memory: bool | None = None,
 ) -> DataModule:
@@ -93,7 +93,7 @@ def open_data_module(
     if spec is not None:
         corpus = corpus.view(spec)
     samples = chosen_samples(
-        corpus, labels=labels, target=target, where=where, standardise=standardise, memory=memory
+        corpus, labels=labels, target=target, where=where, normalise=normalise, memory=memory
     )
     manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.names)]
     manifest = manifest.reset_index(drop=True)
@@ -109,6 +109,6 @@ def open_data_module(
         "split_audit": report.caveat,
         "target": target,
         "where": dict(where or {}),
-        "standardise": standardise,
+        "normalise": normalise,
     }
     return DataModule(samples, split, rows, report.caveat, provenance)

@@ -64,7 +64,7 @@ def open_evaluated_model(
     choice: dict[str, Any] = {
         "target": run.get("target", "label") if same else "label",
         "where": run.get("where") if same else None,
-        "standardise": run.get("standardise", "none"),
+        "normalise": run.get("normalise", "none"),
     }
     if name is None:
         _require_all(action, numbers, folds_of(path))
@@ -95,7 +95,7 @@ def open_evaluated_model(
             _require_all(action, numbers, folds_of(path))
             parts = [_side(loaded, data_module, _only(action, data_module, fold))]
     caveat = joined([caveat, *(_leak(part, allow_leak) for part in parts)])
-    binary = first.provenance.get("recipe", {}).get("loss") == "binary"
+    binary = first.provenance.get("train_config", {}).get("loss") == "binary"
     votes, intended = _told_by_people(prepared, [part.test for part in parts])
     where = run_name(path), tuple(parts), first, caveat, binary
     return EvaluatedModel(*where, provenance, votes, intended)

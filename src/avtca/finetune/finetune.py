@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avtca.compat import upgrade
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import window_logits
@@ -22,7 +24,7 @@ from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.finetune import protocol
 from avtca.finetune.clips import find_clips, read_clips
-from avtca.finetune.initial import InitialModel, load_start, with_labels
+from avtca.finetune.initial import InitialModel, load_initial_model, resize_head
 from avtca.finetune.model_card import model_card
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
@@ -30,9 +32,9 @@ from avtca.model.bundle import export_bundle
 from avtca.model.variants import variant_named
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
-from avtca.training.config import OF_THE_DATA, Experiment, check_experiment
+from avtca.training.config import OF_THE_DATA, ExperimentConfig, check_experiment
 from avtca.training.cross_validate import cross_validate, fold_folder
-from avtca.training.pretrained import start_from, started
+from avtca.training.pretrained import check_init_leakage, init_weights
 from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network
 
@@ -59,7 +61,7 @@ def finetune(
     progress: ProgressHook = no_progress,
     bars: bool = False,
 ) -> dict[str, Any]:
-    """Adapt ``checkpoint`` (see :func:`load_start`) to the clips of ``source``.
+    """Adapt ``checkpoint`` (see :func:`load_initial_model`) to the clips of ``source``.
 
     Writes into ``out`` the exported model, ``MODEL_CARD.md`` and ``result.json`` (returned), and
     under ``work`` the clips as they were read and all runs: stopped at any moment, the same call
@@ -68,7 +70,7 @@ def finetune(
     kept apart (unless ``allow_leak``), :class:`ConfigError` for a folder that holds something
     else.
     """
-    start = load_start(checkpoint)
+    start = load_initial_model(checkpoint)
     layout = find_clips(start, source, allow_leak=allow_leak)
     work = out.resolve() / "work"
     _open_folder(out, start, {"epochs": epochs, "learning_rate": learning_rate})
@@ -81,7 +83,7 @@ def finetune(
         say(note)
     groups = protocol.deal(clips)
     folds = protocol.folds_of(groups, named=clips.named)
-    data_module = started(
+    data_module = check_init_leakage(
         protocol.data_module_of(clips, folds, allow_leak=allow_leak),
         start.card,
         start.name,
@@ -92,7 +94,7 @@ def finetune(
     write_atomic(work / "folds.json", folds.to_json())
     if data_module.caveat != "clean":
         say(f"split: {data_module.caveat}")
-    network, told = with_labels(start, samples.spec.labels), start.card.provenance
+    network, told = resize_head(start, samples.spec.labels), start.card.provenance
     save_checkpoint(work / "start", network, samples.spec, provenance=told)
     experiment = _experiment(start, data_module, work, epochs, learning_rate)
 
@@ -134,15 +136,15 @@ def recipe_for(
     on a small corpus they cost more than they give.
     """
     seen = streams != "audio"
-    whole = ModalityDropout(form="whole", audio=0.15, video=0.15)
+    whole = ModalityDropout(mode="whole", audio=0.15, video=0.15)
     if epochs is None:
         least, most = EPOCHS
         epochs = min(most, max(least, -(-STEPS // max(1, clips // BATCH))))
     return TrainConfig(
         epochs=epochs,
-        batch=BATCH,
+        batch_size=BATCH,
         label_smoothing=0.05,
-        auxiliary=0.3,
+        auxiliary_weight=0.3,
         ema=0.98,
         modality_dropout=whole if streams == "both" else ModalityDropout(),
         augmentation=Augmentation(
@@ -168,7 +170,7 @@ def _experiment(
     work: Path,
     epochs: int | None,
     learning_rate: float,
-) -> Experiment:
+) -> ExperimentConfig:
     """What ``avtca cv`` would read from a file, beginning with the start's weights."""
     train, validation = (data_module.side(0, side) for side in ("train", "validation"))
     recipe = recipe_for(
@@ -184,14 +186,14 @@ def _experiment(
     values = {
         "name": "finetune",
         "data": {"corpus": str(work / "clips"), "folds": str(work / "folds.json")},
-        "model": {"variant": start.card.variant, "sizes": sizes, "start": str(work / "start")},
+        "model": {"variant": start.card.variant, "sizes": sizes, "init_from": str(work / "start")},
         "train": recipe.model_dump(),
     }
     return check_experiment(values, action="fine-tune")
 
 
 def _final(
-    experiment: Experiment, data_module: DataModule, held: set[str], out: Path, bars: bool
+    experiment: ExperimentConfig, data_module: DataModule, held: set[str], out: Path, bars: bool
 ) -> tuple[AVTCA, Card, dict[str, Any]]:
     """Train on everybody but the group ``held``, which chooses epoch and temperature."""
     samples, model, recipe = data_module.samples, experiment.model, experiment.train
@@ -200,8 +202,8 @@ def _final(
     train = samples.at(row for row, name in enumerate(unit) if name not in held)
     network = new_network(model.variant, samples.spec, **model.sizes)
     origin = {k: v for k, v in data_module.provenance.items() if not k.startswith("folds")}
-    if model.start is not None:
-        origin |= start_from(network, samples.spec.labels, model.start)
+    if model.init_from is not None:
+        origin |= init_weights(network, samples.spec.labels, model.init_from)
     done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
     network, card = load_checkpoint(kept_weights(out))
     temperature = fitted(window_logits(network, validation), validation)
@@ -233,7 +235,7 @@ def _export(
     terms = str(before.get("terms", "not recorded; ask for those of its training data"))
     provenance = {
         **card.provenance,
-        "start": {"name": start.name, "weights_sha256": start.card.weights_sha256},
+        "init_from": {"name": start.name, "weights_sha256": start.card.weights_sha256},
         "data": f"{result['clips']} own clips; start: {before.get('data', 'not recorded')}",
         "terms": terms,
         "command": "avtca finetune",
@@ -263,6 +265,11 @@ def _export(
 def _open_folder(out: Path, start: InitialModel, settings: Mapping[str, Any]) -> None:
     """Make the folder, or check that it holds a fine-tuning of this model with these settings."""
     face = hashlib.sha256(start.face_file.read_bytes()).hexdigest() if start.face_file else ""
-    values = {"start": start.card.weights_sha256, "face": face, **settings}
-    folder = RunDir(out, action=f"fine-tune into {out}", settings_file="work/settings.json")
+    values = {"initial_model": start.card.weights_sha256, "face": face, **settings}
+    folder = RunDir(
+        out,
+        action=f"fine-tune into {out}",
+        settings_file="work/settings.json",
+        upgrade=partial(upgrade, section="finetune"),
+    )
     folder.open(values)

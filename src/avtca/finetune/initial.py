@@ -46,7 +46,7 @@ class InitialModel:
         return self.card.clip_spec.of_media(self.backend.crop_px, self.backend.colour)
 
 
-def load_start(text: str) -> InitialModel:
+def load_initial_model(text: str) -> InitialModel:
     """The start named: "default", the folder of an exported model, or a run of ``avtca train``.
 
     Raises :class:`CheckpointError` where there are no weights that can be trained, or none that
@@ -56,15 +56,15 @@ def load_start(text: str) -> InitialModel:
     start = _of_bundle(path, text) if (path / "avtca.json").is_file() else _of_checkpoint(path)
     provenance = start.card.provenance
     action = f"fine-tune {text}"
-    if provenance.get("recipe", {}).get("loss") == "binary":
+    if provenance.get("train_config", {}).get("loss") == "binary":
         raise CheckpointError(
             action, "it names several labels at once", "start from a network that names one a clip"
         )
-    if provenance.get("provenance", {}).get("standardise", "none") != "none":
+    if provenance.get("provenance", {}).get("normalise", "none") != "none":
         raise CheckpointError(
             action,
             "it reads features standardised on each speaker's other samples",
-            "start from a network that was trained with standardise: none",
+            "start from a network that was trained with data.normalise: none",
         )
     return start
 
@@ -106,7 +106,7 @@ def _of_checkpoint(path: Path) -> InitialModel:
     return InitialModel(f"{card.variant} ({path.name})", network, card, backend, face_file)
 
 
-def with_labels(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
+def resize_head(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
     """The start's network with one output for each of ``labels``.
 
     Labels that it names already keep their rows of every output layer (the auxiliary heads'

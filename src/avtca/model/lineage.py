@@ -17,7 +17,7 @@ def training_speakers(card: Card, *, choosing: bool = True) -> dict[str, list[st
     """
     run = card.provenance.get("provenance") or {}
     found: dict[str, set[str]] = {}
-    for corpus, people in (run.get("start") or {}).get("people", {}).items():
+    for corpus, people in (run.get("init_from") or {}).get("speakers", {}).items():
         found.setdefault(corpus, set()).update(people)
     if "corpus" in run and (own := _own(card, choosing)):
         found.setdefault(run["corpus"], set()).update(own)
@@ -26,14 +26,14 @@ def training_speakers(card: Card, *, choosing: bool = True) -> dict[str, list[st
 
 def _own(card: Card, choosing: bool) -> set[str]:
     """Speakers of the network's own training; validation people where they chose its weights."""
-    chose = (card.provenance.get("recipe") or {}).get("metric") != "none"
+    chose = (card.provenance.get("train_config") or {}).get("metric") != "none"
     sides = SIDES if chose and choosing else SIDES[:1]
     return {who for side in sides for who in (card.provenance.get(side) or {}).get("speakers", ())}
 
 
 def lineage_text(card: Card) -> str:
     """What is said in words of the data behind the weights, as a packaged model does."""
-    start = (card.provenance.get("provenance") or {}).get("start") or {}
+    start = (card.provenance.get("provenance") or {}).get("init_from") or {}
     return "; ".join(filter(None, (card.provenance.get("data", ""), start.get("data", ""))))
 
 

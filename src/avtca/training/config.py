@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from avtca.clipspec import ClipSpec
-from avtca.compat import upgrade
+from avtca.compat import upgrade, upgrade_path
 from avtca.errors import ConfigError
 from avtca.model.config import ModelConfig
 from avtca.training.train_config import Section, TrainConfig
@@ -27,7 +27,7 @@ OF_THE_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch
 """Fields of ModelConfig that :meth:`ModelConfig.for_spec` samples from the ClipSpec."""
 
 
-class Data(Section):
+class DataConfig(Section):
     """Which samples, and who is kept apart from whom."""
 
     corpus: Path
@@ -42,7 +42,7 @@ class Data(Section):
     """Truth to train on: "label", or the corpus's own (CREMA-D "both", CMU-MOSEI "multi")."""
     where: dict[str, str] = Field(default_factory=dict)
     """Only samples whose manifest columns have these values, as ``{channel: speech}``."""
-    standardise: Literal["none", "speaker"] = "none"
+    normalise: Literal["none", "speaker"] = "none"
     """``speaker``: features are standardised over each speaker's own unlabelled samples. A
     protocol of its own: results carry the mark."""
     validation: Literal["choose", "train"] = "choose"
@@ -77,18 +77,18 @@ class InputConfig(Section):
         return ClipSpec(**{**spec.to_dict(), **values})
 
 
-class Model(Section):
+class NetworkConfig(Section):
     """The network."""
 
     variant: str
     """A name of :data:`avtca.model.VARIANTS`."""
     sizes: dict[str, Any] = Field(default_factory=dict)
     """Fields of :class:`~avtca.model.config.ModelConfig`; those that the data fix are not asked."""
-    start: Path | None = None
+    init_from: Path | None = None
     """A checkpoint whose weights of the same names and shapes are started from; ``default``: the
     packaged network."""
 
-    @field_validator("start", mode="before")
+    @field_validator("init_from", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
         from avtca.runtime.bundle import model_path
@@ -117,13 +117,13 @@ class Model(Section):
         return self
 
 
-class Experiment(Section):
+class ExperimentConfig(Section):
     """A whole configuration file."""
 
     name: str = ""
-    data: Data
-    clip: InputConfig = InputConfig()
-    model: Model
+    data: DataConfig
+    input: InputConfig = InputConfig()
+    model: NetworkConfig
     train: TrainConfig = TrainConfig()
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
     """Seeds of ``avtca cv``; ``avtca train`` uses ``train.seed``."""
@@ -149,11 +149,11 @@ class Experiment(Section):
         return self.model_dump(mode="json")
 
 
-def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
+def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
     """Read a YAML file; ``extends: other.yaml`` in it is read first, beside it.
 
     ``changes`` are ``a.b=value`` with values in YAML. A relative ``data.corpus`` or
-    ``model.start`` is meant from the working directory. Raises :class:`ConfigError` with all that
+    ``model.init_from`` is meant from the working directory. Raises :class:`ConfigError` with all that
     is wrong, and the nearest name for each unknown key.
     """
     values = _read(path, ())
@@ -164,10 +164,10 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> Experiment:
     return check_experiment(values, action=f"use the configuration {path}")
 
 
-def check_experiment(values: Mapping[str, Any], *, action: str) -> Experiment:
+def check_experiment(values: Mapping[str, Any], *, action: str) -> ExperimentConfig:
     """An experiment from plain values; see :func:`load_experiment`."""
     try:
-        return Experiment.model_validate(values)
+        return ExperimentConfig.model_validate(values)
     except ValidationError as error:
         lines = [_line(item) for item in error.errors()]
         found = lines[0] if len(lines) == 1 else f"{len(lines)} errors: " + "; ".join(lines)
@@ -189,7 +189,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(action, f"not YAML ({line})", "correct the file") from None
     if not isinstance(values, dict):
         raise ConfigError(action, "it holds no keys", "see configs/ for examples")
-    values = dict(upgrade(values))
+    values = dict(upgrade(values, "config"))
     base = values.pop("extends", None)
     if base is None:
         return values
@@ -214,7 +214,8 @@ def _apply(values: dict[str, Any], change: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(action, f"{text!r} is not a value", "quote it as in YAML") from None
-    *path, last = key.split(".")
+    *path, last = upgrade_path(key.split("."))
+    value = upgrade(value, last)
     at = values
     for part in path:
         inner = at.get(part, {})
@@ -252,7 +253,7 @@ def _misfits(key: str, value: Any) -> list[str]:
 
 
 def _section(path: Sequence[str]) -> type[BaseModel]:
-    model: type[BaseModel] = Experiment
+    model: type[BaseModel] = ExperimentConfig
     for part in path:
         inner = model.model_fields[part].annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):

@@ -11,7 +11,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.aggregate import summarise
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
-from avtca.training.config import Experiment
+from avtca.training.config import ExperimentConfig
 from avtca.training.distributed import process_rank
 from avtca.training.fold import require_config, run_fold, write_config
 
@@ -22,7 +22,7 @@ def fold_folder(out: Path, seed: int, fold: int) -> Path:
 
 
 def cross_validate(
-    experiment: Experiment,
+    experiment: ExperimentConfig,
     data_module: DataModule,
     out: Path,
     *,
@@ -69,7 +69,7 @@ def cross_validate(
     return result
 
 
-def collect(out: Path, experiment: Experiment, data_module: DataModule) -> dict[str, Any]:
+def collect(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
     """The summary of a finished cross-validation; see :func:`summarise`."""
     tables = {
         seed: [

@@ -14,9 +14,9 @@ from avtca.evaluation.inference import chosen_device, predict_samples
 from avtca.evaluation.predictions import Predictions
 from avtca.model.checkpoint import pair_at, read_card
 from avtca.run_dir import RunDir
-from avtca.training.config import Experiment
+from avtca.training.config import ExperimentConfig
 from avtca.training.distributed import process_rank, wait_for_all
-from avtca.training.pretrained import start_from, started
+from avtca.training.pretrained import check_init_leakage, init_weights
 from avtca.training.trainer import FitResult, fit, new_network
 
 IGNORED_WHEN_RESUMING = (
@@ -24,7 +24,7 @@ IGNORED_WHEN_RESUMING = (
     "config.seeds",
     "config.data.fold",
     "config.data.corpus",
-    "config.model.start",
+    "config.model.init_from",
     "config.train.seed",
     "config.train.workers",
 )
@@ -32,7 +32,7 @@ IGNORED_WHEN_RESUMING = (
 
 
 def load_data_module(
-    experiment: Experiment, *, folds: Sequence[int] | None = None, memory: bool | None = None
+    experiment: ExperimentConfig, *, folds: Sequence[int] | None = None, memory: bool | None = None
 ) -> DataModule:
     """The experiment's samples and folds; see :func:`open_data_module` for what is refused.
 
@@ -44,25 +44,25 @@ def load_data_module(
     data_module = open_data_module(
         data.corpus,
         folds=data.folds,
-        spec=experiment.clip.over(prepared.spec),
+        spec=experiment.input.over(prepared.spec),
         labels=data.labels,
         target=data.target,
         where=data.where,
-        standardise=data.standardise,
+        normalise=data.normalise,
         allow_leak=data.allow_leak,
         memory=memory,
     )
-    start = experiment.model.start
+    start = experiment.model.init_from
     if start is None:
         return data_module
     card = read_card(pair_at(start, existing=True)[1])
     fix = "set data.allow_leak=true and carry the mark"
     chosen = range(len(data_module.rows)) if folds is None else folds
-    return started(data_module, card, str(start), chosen, data.allow_leak, fix)
+    return check_init_leakage(data_module, card, str(start), chosen, data.allow_leak, fix)
 
 
 def run_fold(
-    experiment: Experiment,
+    experiment: ExperimentConfig,
     data_module: DataModule,
     *,
     fold: int,
@@ -95,8 +95,8 @@ def run_fold(
     network = new_network(
         experiment.model.variant, data_module.samples.spec, seed=seed, **experiment.model.sizes
     )
-    labels, start = data_module.samples.spec.labels, experiment.model.start
-    taken = start_from(network, labels, start) if start else {}
+    labels, start = data_module.samples.spec.labels, experiment.model.init_from
+    taken = init_weights(network, labels, start) if start else {}
     result = fit(
         network,
         recipe,
@@ -131,7 +131,7 @@ def answer(
             Predictions.of(side, probs, binary=binary).save(path)
 
 
-def require_config(out: Path, experiment: Experiment, data_module: DataModule) -> None:
+def require_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
     """Raise :class:`ConfigError` where the folder was begun with another configuration or data.
 
     The seeds, the name and where the corpus and the start's weights are kept may differ.
@@ -139,7 +139,7 @@ def require_config(out: Path, experiment: Experiment, data_module: DataModule) -
     _folder(out).require(_settings(experiment, data_module))
 
 
-def write_config(out: Path, experiment: Experiment, data_module: DataModule) -> None:
+def write_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
     """``config.json``: the resolved configuration and where the data come from."""
     _folder(out).record(_settings(experiment, data_module))
 
@@ -153,22 +153,22 @@ def _folder(out: Path) -> RunDir:
     )
 
 
-def _settings(experiment: Experiment, data_module: DataModule) -> dict[str, Any]:
+def _settings(experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
     values: dict[str, Any] = {"config": experiment.resolved(), "data": data_module.provenance}
-    if (start := start_of(experiment)) is not None:
-        values["start"] = start
+    if (start := initial_weights(experiment)) is not None:
+        values["init_from"] = start
     return values
 
 
-def start_of(experiment: Experiment) -> dict[str, str] | None:
+def initial_weights(experiment: ExperimentConfig) -> dict[str, str] | None:
     """Which weights are started from, wherever they lie."""
-    if experiment.model.start is None:
+    if experiment.model.init_from is None:
         return None
-    card = read_card(pair_at(experiment.model.start, existing=True)[1])
+    card = read_card(pair_at(experiment.model.init_from, existing=True)[1])
     return {"weights_sha256": card.weights_sha256}
 
 
-def with_variant(experiment: Experiment, variant: str, **sizes: Any) -> Experiment:
+def with_variant(experiment: ExperimentConfig, variant: str, **sizes: Any) -> ExperimentConfig:
     """The same experiment with another network."""
     model = experiment.model.model_copy(update={"variant": variant, "sizes": sizes})
     return experiment.model_copy(update={"model": model})

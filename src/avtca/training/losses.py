@@ -73,7 +73,7 @@ def apply_modality_dropout(
     is, so that a seed says the same on every device.
     """
     b, device = len(batch.target), batch.target.device
-    if form.form == "whole":
+    if form.mode == "whole":
         draw = torch.rand(b, generator=generator).to(device)
         no_audio = (draw < form.audio) & batch.video_mask.any(1)
         no_video = (draw >= 1 - form.video) & batch.audio_mask.any(1)
@@ -81,7 +81,7 @@ def apply_modality_dropout(
             video_mask=batch.video_mask & ~no_video[:, None],
             audio_mask=batch.audio_mask & ~no_audio[:, None],
         )
-    if form.form == "softhard":
+    if form.mode == "softhard":
         share = torch.rand(b, generator=generator).to(device)
         soft = batch._replace(
             video=batch.video * (1 - share).view(b, *[1] * (batch.video.ndim - 1)),

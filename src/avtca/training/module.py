@@ -73,11 +73,11 @@ class Training(lightning.LightningModule):
         batch = apply_modality_dropout(batch, self.recipe.modality_dropout, generator)
         output = run_network(self.network, batch)
         loss: Tensor = self.objective(output.logits, batch.target).mean()
-        if self.recipe.auxiliary:
+        if self.recipe.auxiliary_weight:
             present = torch.stack((batch.audio_mask.any(1), batch.video_mask.any(1)), dim=1)
             for name, logits in output.auxiliary.items():
                 own = self.objective(logits, batch.target) * present[:, OF[name]]
-                loss = loss + self.recipe.auxiliary * own.mean()
+                loss = loss + self.recipe.auxiliary_weight * own.mean()
         self._losses.append(loss.detach())
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch.target))
         return loss

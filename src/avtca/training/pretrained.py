@@ -42,7 +42,7 @@ def copy_weights(
     return taken
 
 
-def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
+def init_weights(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
     """Copy weights from a checkpoint, in place; see :func:`copy_weights`.
 
     Returns what was taken, of which weights and whose samples are behind them, for the record.
@@ -57,18 +57,18 @@ def start_from(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, A
             "start from a checkpoint with the same boxes",
         )
     return {
-        "start": {
+        "init_from": {
             "taken": taken,
             "of": len(network.state_dict()),
             "weights_sha256": card.weights_sha256,
             "clip_spec_hash": card.clip_spec.hash,
-            "people": training_speakers(card),
+            "speakers": training_speakers(card),
             "data": lineage_text(card),
         }
     }
 
 
-def started(
+def check_init_leakage(
     data_module: DataModule,
     card: Card,
     start: str,

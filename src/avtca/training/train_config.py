@@ -20,13 +20,13 @@ class ModalityDropout(Section):
     picture alone and its audio alone, ``c`` uniform in 0..1 for each sample.
     """
 
-    form: Literal["none", "whole", "softhard"] = "none"
+    mode: Literal["none", "whole", "softhard"] = "none"
     audio: float = Field(default=0.1, ge=0, le=1)
     video: float = Field(default=0.1, ge=0, le=1)
 
     @model_validator(mode="after")
     def _can_fire(self) -> Self:
-        if self.form == "whole" and self.audio + self.video == 0:
+        if self.mode == "whole" and self.audio + self.video == 0:
             raise ValueError("modality dropout 'whole' with probability 0 could never fire")
         if self.audio + self.video > 1:
             raise ValueError("audio and video are of exclusive events; together at most 1")
@@ -104,7 +104,7 @@ class TrainConfig(Section):
     """A training run, apart from its data and its network."""
 
     epochs: int = Field(default=40, gt=0)
-    batch: int = Field(default=32, gt=0)
+    batch_size: int = Field(default=32, gt=0)
     """Takes a step, over all processes."""
     seed: int = Field(default=0, ge=0)
     loss: Literal["cross_entropy", "binary"] = "cross_entropy"
@@ -112,7 +112,7 @@ class TrainConfig(Section):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
     """Weights inverse to how often a label occurs in training."""
-    auxiliary: float = Field(default=0.0, ge=0)
+    auxiliary_weight: float = Field(default=0.0, ge=0)
     """Weight of the loss of each modality's own head, where the network has such heads."""
     modality_dropout: ModalityDropout = ModalityDropout()
     augmentation: Augmentation = Augmentation()
@@ -147,8 +147,8 @@ class TrainConfig(Section):
             )
         if len(set(optimiser.step_epochs)) < len(optimiser.step_epochs):
             raise ValueError("step_epochs names an epoch twice")
-        if self.augmentation.mixup and self.batch == 1:
-            raise ValueError("mixup mixes samples of a batch, and batch is 1")
+        if self.augmentation.mixup and self.batch_size == 1:
+            raise ValueError("mixup mixes samples of a batch, and batch_size is 1")
         if self.patience and self.metric == "none":
             raise ValueError("patience needs a validation metric")
         if self.loss == "binary" and self.label_smoothing:

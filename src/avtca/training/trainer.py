@@ -109,7 +109,9 @@ def fit(
 
     data = TrainingData(train, recipe.augmentation, recipe.seed)
     rank, world = process_rank(), process_world()
-    loader = training_loader(data, recipe.batch, workers=recipe.workers, rank=rank, world=world)
+    loader = training_loader(
+        data, recipe.batch_size, workers=recipe.workers, rank=rank, world=world
+    )
     module = Training(
         network,
         recipe,
@@ -167,13 +169,13 @@ def check_streams(network: AVTCA, recipe: TrainConfig) -> None:
     varied, streams = recipe.augmentation, variant_named(network.variant).streams
     missing = {"audio": VIDEO_ONLY, "video": AUDIO_ONLY}.get(streams, ())
     idle = [f"augmentation.{name}" for name in missing if getattr(varied, name)]
-    if streams != "both" and recipe.modality_dropout.form != "none":
+    if streams != "both" and recipe.modality_dropout.mode != "none":
         idle.append("modality_dropout")
     if idle:
         raise ConfigError(
             f"train {network.variant} with {idle[0]}",
             f"it could never fire: the network has the {streams} stream alone",
-            "set modality_dropout.form to none" if idle == ["modality_dropout"] else "set it to 0",
+            "set modality_dropout.mode to none" if idle == ["modality_dropout"] else "set it to 0",
         )
 
 
@@ -193,7 +195,7 @@ def network_spec_check(
         raise ConfigError(
             f"read {network.config.probabilities} of the video features as probabilities",
             "the samples are standardised, they are none any more",
-            "set model.sizes.probabilities to 0, or data.standardise to none",
+            "set model.sizes.probabilities to 0, or data.normalise to none",
         )
 
 
@@ -209,7 +211,7 @@ def _run_card(
         "model": network.config.to_dict(),
         "clip_spec": train.spec.to_dict(),
         "clip_spec_hash": train.spec.hash,
-        "recipe": recipe.model_dump(mode="json"),
+        "train_config": recipe.model_dump(mode="json"),
         "train": fingerprint(train),
         "validation": fingerprint(validation) if validation is not None else None,
         "provenance": dict(provenance),
@@ -219,9 +221,9 @@ def _run_card(
 
 IGNORED_WHEN_RESUMING = (
     "versions",
-    "recipe.workers",
+    "train_config.workers",
     "provenance.experiment.name",
-    "provenance.experiment.model.start",
+    "provenance.experiment.model.init_from",
     "provenance.experiment.train.workers",
 )
 """Keys of ``run.json`` that may differ; an initial checkpoint is compared by its hash."""
