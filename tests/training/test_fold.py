@@ -110,7 +110,7 @@ def test_what_a_run_remembers(corpus, tmp_path):
     assert run["provenance"]["fold"] == 1
     assert run["provenance"]["folds_hash"] == data_module.folds.hash
     assert run["provenance"]["data_hash"] == data_module.provenance["data_hash"]
-    assert run["recipe"]["seed"] == 7
+    assert run["train_config"]["seed"] == 7
     assert run["provenance"]["experiment"]["train"]["optimiser"]["learning_rate"] == 0.02
     assert run["train"]["speakers"] == sorted(set(data_module.side(1, "train").speakers))
 
@@ -130,7 +130,7 @@ def test_validation_people_can_be_trained_on_and_then_calibrate_nothing(corpus, 
 
 def test_a_clip_that_was_not_prepared_so_is_refused(corpus):
     with pytest.raises(ClipSpecMismatch, match="sample_rate: 8000 against 16000"):
-        load_data_module(experiment(corpus, clip={"sample_rate": 16000}))
+        load_data_module(experiment(corpus, input={"sample_rate": 16000}))
 
 
 def test_audio_features_may_be_chosen_without_preparing_again(corpus):
