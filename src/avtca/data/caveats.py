@@ -121,7 +121,7 @@ def provenance_caveats(provenance: Mapping[str, Any]) -> tuple[Caveat, ...] | No
 
     Args:
         provenance: With ``caveats`` (a list of kind and text) or ``caveat`` (text), which hold
-            everything, or with ``split_audit`` (text) and ``standardise`` ("none" or "speaker").
+            everything, or with ``split_audit`` (text) and ``normalise`` ("none" or "speaker").
 
     Returns:
         The caveats; ``None`` where the provenance does not tell.
@@ -130,7 +130,7 @@ def provenance_caveats(provenance: Mapping[str, Any]) -> tuple[Caveat, ...] | No
         return read_caveats(provenance["caveats"])
     if "caveat" in provenance:
         return caveats_from_text(str(provenance["caveat"])) if provenance["caveat"] else None
-    normalised = (NORMALISED,) if provenance.get("standardise") == "speaker" else ()
+    normalised = (NORMALISED,) if provenance.get("normalise") == "speaker" else ()
     if "split_audit" not in provenance:
         return normalised or None
     return (*caveats_from_text(str(provenance["split_audit"])), *normalised)

@@ -141,7 +141,7 @@ class SplitInfo:
     split_audit: str | None = None
     target: str | None = None
     where: dict[str, str] | None = None
-    standardise: str | None = None
+    normalise: str | None = None
     failed: int | None = None
     """Clips that could not be decoded."""
 
