@@ -29,10 +29,10 @@ from torch.nn import functional as F
 from avtca.audio import augment, features
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features
-from avtca.corpora.store import write_json
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.training import TrainingData, training_loader
 from avtca.data.windows import Batch
+from avtca.files import write_json
 from avtca.model import ModelConfig, build_model
 from avtca.training.config import load_experiment
 from avtca.training.train_config import Augmentation

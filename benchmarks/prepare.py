@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, load_ravdess_features, prepare, read_corpus
-from avtca.corpora.store import write_json
+from avtca.corpora import PreparedCorpus, build_cache, index_corpus, load_ravdess_features
+from avtca.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
@@ -59,10 +59,10 @@ def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
         if note is not None:
             write_json(note, {"seconds": time.perf_counter() - started, "made": done - first})
 
-    layout = read_corpus("ravdess", source, spec)
+    layout = index_corpus("ravdess", source, spec)
     if not (out / "corpus.json").exists():
         step("read samples", 0, len(layout.sources))
-    prepare(layout, out, spec, workers=workers, progress=step)
+    build_cache(layout, out, spec, workers=workers, progress=step)
     if note is not None:
         said = json.loads(note.read_text())
         write_json(note, {**said, "cpu_s": cpu_s(), "peak_mb": peak_mb()})

@@ -10,7 +10,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from avtca.corpora.splits import RANDOM_WARNING, CrossValidationSplit, Fold, cyclic, random_folds
+from avtca.corpora.splits import (
+    RANDOM_WARNING,
+    CrossValidationSplit,
+    Fold,
+    cyclic_folds,
+    random_folds,
+)
 
 ACTORS = [f"{actor:02d}" for actor in range(1, 25)]
 """RAVDESS's actors; odd numbers are men."""
@@ -42,7 +48,7 @@ def ravdess_6fold() -> CrossValidationSplit:
     groups = [ACTORS[i : i + 4] for i in range(0, 24, 4)]
     rule = "fold k tests actors 4k+1..4k+4; the next fold's actors are the validation people"
     return CrossValidationSplit(
-        "ravdess_6fold", "ravdess", "speaker", tuple(cyclic(groups)), rule, RAVDESS
+        "ravdess_6fold", "ravdess", "speaker", tuple(cyclic_folds(groups)), rule, RAVDESS
     )
 
 
@@ -179,7 +185,7 @@ def paper_random_80_20() -> CrossValidationSplit:
         made.name,
         made.corpus,
         made.unit,
-        made.splits,
+        made.folds,
         made.rule + "; the validation samples come from the paper's 80 %",
         "the kind of split of arXiv 2407.18552, whose own lists are not published",
         RANDOM_WARNING,
@@ -214,4 +220,4 @@ if __name__ == "__main__":
     out = Path(sys.argv[1])
     for folds in make_all(Path(sys.argv[2]) if len(sys.argv) > 2 else None):
         (out / f"{folds.name}.json").write_text(folds.to_json(), encoding="utf-8")
-        print(folds.name, folds.hash, len(folds.splits))
+        print(folds.name, folds.hash, len(folds.folds))

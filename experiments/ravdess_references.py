@@ -62,8 +62,8 @@ def regression(corpus: PreparedCorpus, x: np.ndarray) -> Predictions:
     samples = from_corpus(corpus, memory=False)
     folds = load_folds("ravdess_luna_5fold")
     tables = []
-    for fold in range(len(folds.splits)):
-        side = folds.sides(corpus.manifest, fold)
+    for fold in range(len(folds.folds)):
+        side = folds.subsets(corpus.manifest, fold)
         tables.append(Predictions.of(samples.at(side["test"]), answers(x, samples.labels, side)))
     return Predictions.joined(tables)
 

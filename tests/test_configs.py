@@ -12,7 +12,7 @@ import typer
 
 from avtca.cli import build_app
 from avtca.cli.prepare import read_spec
-from avtca.corpora import prepare, read_corpus
+from avtca.corpora import build_cache, index_corpus
 from avtca.errors import ClipSpecMismatch
 from avtca.training.config import load_experiment
 from avtca.training.fold import load_data_module
@@ -100,7 +100,7 @@ def test_crema_d_prepared_for_other_windows_is_refused(others, tmp_path):
     with wave.open(str(clip), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(np.random.default_rng(0).bytes(32_000))
-    prepare(read_corpus("cremad", clip.parent, spec), tmp_path / "out", spec)
+    build_cache(index_corpus("cremad", clip.parent, spec), tmp_path / "out", spec)
     changes = [f"data.corpus={tmp_path / 'out'}"]
     with pytest.raises(ClipSpecMismatch, match=r"window_s: .* against .*video_steps: "):
         load_data_module(load_experiment(CONFIGS / f"{mine.pop()}.yaml", changes))

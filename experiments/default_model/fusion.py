@@ -198,10 +198,10 @@ def figures_of(answers: Answers) -> dict[str, object]:
     out["per_label"] = {name: float(right[labels == at].mean()) for at, name in enumerate(SEVEN)}
     # Sets and the threshold of "sure": fitted on all folds but one, measured on that one.
     fold_of = np.zeros(len(samples), int)
-    for number, split in enumerate(answers.folds.splits):
+    for number, split in enumerate(answers.folds.folds):
         fold_of[np.isin(speakers, list(split.test))] = number
     covered, size, answered, correct = [], [], [], []
-    for number in range(len(answers.folds.splits)):
+    for number in range(len(answers.folds.folds)):
         test = fold_of == number
         sets = fit_conformal(both[~test], labels[~test], alpha=0.1).sets(both[test])
         covered.append(set_coverage(sets, labels[test]) * test.sum())
@@ -234,7 +234,7 @@ def main() -> None:
     voice = args.voice / "last"
     answers, rough = Answers(samples), Answers(samples)
     alone = [Answers(samples) for _ in SEEDS]
-    for number, split in enumerate(answers.folds.splits):
+    for number, split in enumerate(answers.folds.folds):
         people = (*split.train, *split.validation)
         networks = train(learned, people, voice, args.out / f"fold{number}")
         ensemble = at_use(networks)

@@ -168,7 +168,7 @@ def main() -> None:
     eight, seven = (from_corpus(corpus, labels, memory=True) for labels in (RAVDESS, SEVEN))
     shown, kept_back = seen_faces(args.shared / "corpora" / "ferplus" / "ferplus.npz")
     for fold in args.folds:
-        split = load_folds("ravdess_luna_5fold").splits[fold]
+        split = load_folds("ravdess_luna_5fold").folds[fold]
         learned, validation = eight.of(split.train), seven.of(split.validation)
         like = published_moments(learned)
         action = {

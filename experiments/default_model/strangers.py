@@ -56,7 +56,7 @@ def main() -> None:
     voices = from_corpus(german(args.work), SEVEN, memory=True)
     recipe = RECIPE.model_copy(update={"epochs": 24})
     for fold in args.folds:
-        split = load_folds("ravdess_luna_5fold").splits[fold]
+        split = load_folds("ravdess_luna_5fold").folds[fold]
         out = args.work / "strangers" / f"fold{fold}"
         voice = args.work / "voice_for_emodb" / "last"
         networks = train(learned, split.train, voice, out, recipe)

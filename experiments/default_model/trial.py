@@ -48,7 +48,7 @@ def main() -> None:
 
     rows = []
     for fold in args.folds:
-        split = load_folds("ravdess_luna_5fold").splits[fold]
+        split = load_folds("ravdess_luna_5fold").folds[fold]
         network = trained(list(split.train), f"fold{fold}")
         validation = seven.of(split.validation)
         action = (validation, fusion.degraded(validation))

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import standardised
 from avtca.evaluation.evaluate import without
@@ -68,7 +68,7 @@ def speech_samples(shared: Path, work: Path, names: Sequence[str]) -> EmotionDat
     sets = []
     for name in names:
         out = work / "prepared" / name
-        prepare(read_corpus(name, shared / name, spec), out, spec)
+        build_cache(index_corpus(name, shared / name, spec), out, spec)
         samples = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
         sets.append(without(samples, "video"))
     return joined(sets)

@@ -86,7 +86,7 @@ def of_emodb(work: Path, epochs: int) -> dict[str, object]:
 
 def of_ravdess(work: Path, corpus: PreparedCorpus, epochs: int) -> dict[str, object]:
     samples = without(from_corpus(corpus, RAVDESS, memory=True), "video")
-    splits = [split.test for split in load_folds("ravdess_luna_5fold").splits]
+    splits = [split.test for split in load_folds("ravdess_luna_5fold").folds]
     voice = work / "voice" / "last"
     return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "ravdess", epochs))
 

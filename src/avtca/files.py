@@ -1,7 +1,9 @@
 """Files that are there whole or not at all."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
@@ -17,3 +19,8 @@ def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON with :func:`write_atomic`, one space an indent, not escaped."""
+    write_atomic(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")

@@ -18,11 +18,11 @@ import pytest
 from corpora_made import AUDIO, write_wav
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.corpora import decode as reading_module
-from avtca.corpora.index import clip_path
-from avtca.corpora.pool import run_jobs
+from avtca.corpora.index import sample_path
 from avtca.corpora.sample_file import read_row
+from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import ClipSpecMismatch, CorpusError
 
 HERE = Path(__file__).parents[1] / "helpers"
@@ -39,8 +39,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_source_gives_the_same_bytes(wavs: Path, tmp_path: Path) -> None:
     for name, workers in (("one", 0), ("two", 2)):
-        layout = read_corpus("folder", wavs, AUDIO)
-        prepare(layout, tmp_path / name, AUDIO, workers=workers)
+        index = index_corpus("folder", wavs, AUDIO)
+        build_cache(index, tmp_path / name, AUDIO, workers=workers)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
     corpus = PreparedCorpus.open(tmp_path / "one", AUDIO)
     corpus.verify()
@@ -52,22 +52,22 @@ def test_the_same_source_gives_the_same_bytes(wavs: Path, tmp_path: Path) -> Non
 def test_a_second_run_does_nothing_again(
     wavs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    first = prepare(layout, tmp_path / "out", AUDIO)
+    index = index_corpus("folder", wavs, AUDIO)
+    first = build_cache(index, tmp_path / "out", AUDIO)
     before = files_of(tmp_path / "out")
     read = []
-    real = reading_module.read_job
+    real = reading_module.decode_job
     monkeypatch.setattr(
-        reading_module, "read_job", lambda job, *rest: read.append(job) or real(job, *rest)
+        reading_module, "decode_job", lambda job, *rest: read.append(job) or real(job, *rest)
     )
-    second = prepare(layout, tmp_path / "out", AUDIO)
+    second = build_cache(index, tmp_path / "out", AUDIO)
     assert (first.reused, second.reused, read) == (0, 12, [])
     assert files_of(tmp_path / "out") == before
     write_wav(wavs / "sad" / "a" / "0.wav", 0.7, seed=99)
     write_wav(wavs / "sad" / "d" / "0.wav", seed=98)
-    third = prepare(read_corpus("folder", wavs, AUDIO), tmp_path / "out", AUDIO)
-    assert (third.taken, third.reused) == (13, 11)
-    assert sorted(job[0].sample for job in read) == ["sad/a/0", "sad/d/0"]
+    third = build_cache(index_corpus("folder", wavs, AUDIO), tmp_path / "out", AUDIO)
+    assert (third.prepared, third.reused) == (13, 11)
+    assert sorted(job[0].sample_id for job in read) == ["sad/a/0", "sad/d/0"]
 
 
 def test_a_source_elsewhere_is_told_by_its_bytes_not_by_its_names(tmp_path: Path) -> None:
@@ -77,22 +77,24 @@ def test_a_source_elsewhere_is_told_by_its_bytes_not_by_its_names(tmp_path: Path
             path = tmp_path / root / "happy" / who / "1.wav"
             write_wav(path, 0.4, seed=seed if who == "ann" else 3)
             os.utime(path, (10**9, 10**9))
-    first = prepare(read_corpus("folder", tmp_path / "clean", AUDIO), tmp_path / "out", AUDIO)
+    first = build_cache(index_corpus("folder", tmp_path / "clean", AUDIO), tmp_path / "out", AUDIO)
     known = files_of(tmp_path / "out")
-    moved = prepare(read_corpus("folder", tmp_path / "copy", AUDIO), tmp_path / "out", AUDIO)
+    moved = build_cache(index_corpus("folder", tmp_path / "copy", AUDIO), tmp_path / "out", AUDIO)
     assert (first.reused, moved.reused) == (0, 2)
     head = "corpus.json"
     assert files_of(tmp_path / "out").items() - known.items() == {
         (head, (tmp_path / "out" / head).read_bytes())
     }
-    other = prepare(read_corpus("folder", tmp_path / "noisy", AUDIO), tmp_path / "out", AUDIO)
+    other = build_cache(index_corpus("folder", tmp_path / "noisy", AUDIO), tmp_path / "out", AUDIO)
     assert other.reused == 1  # bob's file is the same
-    fresh = prepare(read_corpus("folder", tmp_path / "noisy", AUDIO), tmp_path / "fresh", AUDIO)
+    fresh = build_cache(
+        index_corpus("folder", tmp_path / "noisy", AUDIO), tmp_path / "fresh", AUDIO
+    )
     assert fresh.reused == 0 and files_of(tmp_path / "fresh") == files_of(tmp_path / "out")
     # Stopped in between, neither source's samples count for the other's.
     values = json.loads((tmp_path / "out" / head).read_text())
     (tmp_path / "out" / head).write_text(json.dumps(values | {"root": ""}))
-    again = prepare(read_corpus("folder", tmp_path / "clean", AUDIO), tmp_path / "out", AUDIO)
+    again = build_cache(index_corpus("folder", tmp_path / "clean", AUDIO), tmp_path / "out", AUDIO)
     assert again.reused == 1
 
 
@@ -102,16 +104,16 @@ def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
     for k in range(48):
         write_wav(source / ("happy", "sad")[k % 2] / f"s{k % 5}" / f"{k}.wav", 0.4, seed=k)
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    prepare(read_corpus("folder", source, AUDIO), unbroken, AUDIO)
+    build_cache(index_corpus("folder", source, AUDIO), unbroken, AUDIO)
     script = (
         f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
         "if __name__ == '__main__':\n"
         "    from pathlib import Path\n"
         "    from corpora_made import AUDIO\n"
-        "    from avtca.corpora import prepare, read_corpus\n"
+        "    from avtca.corpora import build_cache, index_corpus\n"
         f"    src = Path({str(source)!r})\n"
-        "    layout = read_corpus('folder', src, AUDIO)\n"
-        f"    prepare(layout, Path({str(killed)!r}), AUDIO, workers=int(sys.argv[1]))\n"
+        "    index = index_corpus('folder', src, AUDIO)\n"
+        f"    build_cache(index, Path({str(killed)!r}), AUDIO, workers=int(sys.argv[1]))\n"
     )
     (tmp_path / "run.py").write_text(script)
     rng = random.Random(0)
@@ -139,7 +141,7 @@ def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
         if kills == 10:
             break
     assert kills == 10
-    summary = prepare(read_corpus("folder", source, AUDIO), killed, AUDIO)
+    summary = build_cache(index_corpus("folder", source, AUDIO), killed, AUDIO)
     assert summary.reused > 0
     assert files_of(killed) == files_of(unbroken)
 
@@ -147,7 +149,7 @@ def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
 def test_workers_end_with_their_parent(tmp_path: Path, wavs: Path) -> None:
     script = (
         "import os, sys, time\n"
-        "from avtca.corpora.pool import run_jobs\n"
+        "from avtca.corpora.worker_pool import run_jobs\n"
         "def nap():\n"
         "    open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)\n"
         "if __name__ == '__main__':\n"
@@ -196,7 +198,7 @@ def test_a_job_that_kills_its_worker_fails_alone() -> None:
 
 def test_workers_that_never_start_are_said_so(tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(
-        "from avtca.corpora.pool import run_jobs\n"
+        "from avtca.corpora.worker_pool import run_jobs\n"
         "print(list(run_jobs([1], lambda job: print, lambda job: None, 1)))\n"
     )
     done = subprocess.run(
@@ -216,8 +218,8 @@ def test_a_corrupt_video_among_good_ones(corpora: Path, sample_clips: Path, tmp_
     (source / "half.mp4").write_bytes(whole[: len(whole) // 2])
     write_wav(source / "voice.wav", 1.0)
     spec = ClipSpec(crop_px=32, sample_rate=8000)
-    summary = prepare(read_corpus("folder", tmp_path / "src", spec), tmp_path / "out", spec)
-    assert summary.taken == 2 and summary.without_face == 1
+    summary = build_cache(index_corpus("folder", tmp_path / "src", spec), tmp_path / "out", spec)
+    assert summary.prepared == 2 and summary.without_face == 1
     assert [sample.rsplit("/", 1)[-1] for sample, _, _ in summary.failures] == [
         "empty",
         "half",
@@ -228,20 +230,20 @@ def test_a_corrupt_video_among_good_ones(corpora: Path, sample_clips: Path, tmp_
     assert all("\n" not in why for _, _, why in summary.failures)
     assert "failed: 3" in "\n".join(summary.lines())
     (source / "noise.mp4").write_bytes(good)  # unpacked again: it is tried again
-    again = prepare(read_corpus("folder", tmp_path / "src", spec), tmp_path / "out", spec)
-    assert (again.taken, again.reused, len(again.failures)) == (3, 2, 2)
+    again = build_cache(index_corpus("folder", tmp_path / "src", spec), tmp_path / "out", spec)
+    assert (again.prepared, again.reused, len(again.failures)) == (3, 2, 2)
 
 
 def test_no_space_left_loses_nothing(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    prepare(layout, tmp_path / "whole", AUDIO)
-    half = replace(layout, sources=layout.sources[:5])
-    prepare(half, tmp_path / "out", AUDIO)
+    index = index_corpus("folder", wavs, AUDIO)
+    build_cache(index, tmp_path / "whole", AUDIO)
+    half = replace(index, sources=index.sources[:5])
+    build_cache(half, tmp_path / "out", AUDIO)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
     try:
         with pytest.raises(CorpusError) as error:
-            prepare(layout, tmp_path / "out", AUDIO)
+            build_cache(index, tmp_path / "out", AUDIO)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "no space left on the disk" in str(error.value) and "5 samples are kept" in str(
@@ -249,7 +251,7 @@ def test_no_space_left_loses_nothing(wavs: Path, tmp_path: Path) -> None:
     )
     assert len(PreparedCorpus.open(tmp_path / "out")) == 5
     assert not list((tmp_path / "out").rglob("*.part"))
-    assert prepare(layout, tmp_path / "out", AUDIO).reused == 5
+    assert build_cache(index, tmp_path / "out", AUDIO).reused == 5
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
@@ -257,7 +259,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "src" / "sad").mkdir(parents=True)
     (tmp_path / "src" / "sad" / "a.wav").write_bytes(b"no sound")
     with pytest.raises(CorpusError, match="not one sample could be read; the first"):
-        prepare(read_corpus("folder", tmp_path / "src", AUDIO), tmp_path / "out", AUDIO)
+        build_cache(index_corpus("folder", tmp_path / "src", AUDIO), tmp_path / "out", AUDIO)
     header, line = (tmp_path / "out" / "failures.csv").read_text().splitlines()
     assert header == "sample_id,source,why" and line.startswith("sad/a,sad/a.wav,")
 
@@ -274,32 +276,32 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 def test_another_spec_is_refused_by_field(
     wavs: Path, tmp_path: Path, changes: dict, field: str
 ) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    few = replace(layout, sources=layout.sources[:1])
-    prepare(few, tmp_path / "out", AUDIO)
+    index = index_corpus("folder", wavs, AUDIO)
+    few = replace(index, sources=index.sources[:1])
+    build_cache(few, tmp_path / "out", AUDIO)
     other = replace(AUDIO, **changes)
     there = " against ".join(reversed(field.partition(": ")[2].split(" against ")))
     with pytest.raises(ClipSpecMismatch) as error:
         PreparedCorpus.open(tmp_path / "out", other)
     assert f"{field.partition(':')[0]}: {there}" in str(error.value)
     with pytest.raises(ClipSpecMismatch, match=field.partition(":")[0]):
-        prepare(few, tmp_path / "out", other)
+        build_cache(few, tmp_path / "out", other)
 
 
 def test_folders_that_are_not_ours(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    few = replace(layout, sources=layout.sources[:1])
+    index = index_corpus("folder", wavs, AUDIO)
+    few = replace(index, sources=index.sources[:1])
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(CorpusError, match="the folder holds something else"):
-        prepare(few, tmp_path / "full", AUDIO)
+        build_cache(few, tmp_path / "full", AUDIO)
     with pytest.raises(CorpusError, match="no prepared corpus"):
         PreparedCorpus.open(tmp_path / "full")
-    prepare(few, tmp_path / "out", AUDIO)
+    build_cache(few, tmp_path / "out", AUDIO)
     with pytest.raises(CorpusError, match="the folder holds folder"):
-        prepare(replace(few, corpus="cremad"), tmp_path / "out", AUDIO)
+        build_cache(replace(few, corpus="cremad"), tmp_path / "out", AUDIO)
     with pytest.raises(CorpusError, match="begun compressed"):
-        prepare(few, tmp_path / "out", AUDIO, lossless=True)
+        build_cache(few, tmp_path / "out", AUDIO, lossless=True)
     head = tmp_path / "out" / "corpus.json"
     values = json.loads(head.read_text())
     head.write_text(json.dumps({**values, "format": 99}))
@@ -310,22 +312,22 @@ def test_folders_that_are_not_ours(wavs: Path, tmp_path: Path) -> None:
         PreparedCorpus.open(tmp_path / "out")
     (tmp_path / "file").write_text("")
     with pytest.raises(CorpusError, match="choose an --out that can be written"):
-        prepare(few, tmp_path / "file" / "out", AUDIO)
+        build_cache(few, tmp_path / "file" / "out", AUDIO)
 
 
 def test_samples_named_twice_are_refused(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    twice = replace(layout, sources=(*layout.sources, layout.sources[0]))
+    index = index_corpus("folder", wavs, AUDIO)
+    twice = replace(index, sources=(*index.sources, index.sources[0]))
     with pytest.raises(CorpusError, match="is there twice"):
-        prepare(twice, tmp_path / "out", AUDIO)
+        build_cache(twice, tmp_path / "out", AUDIO)
 
 
 def test_a_damaged_cache_is_found_out(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    prepare(layout, tmp_path / "out", AUDIO)
+    index = index_corpus("folder", wavs, AUDIO)
+    build_cache(index, tmp_path / "out", AUDIO)
     corpus = PreparedCorpus.open(tmp_path / "out")
     sample = corpus.samples[3]
-    path = clip_path(tmp_path / "out", sample)
+    path = sample_path(tmp_path / "out", sample)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
     with pytest.raises(CorpusError, match=f"take {sample} is not what was prepared"):
@@ -335,7 +337,7 @@ def test_a_damaged_cache_is_found_out(wavs: Path, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(CorpusError, match="no file for it"):
         corpus.raw(sample)
-    assert prepare(layout, tmp_path / "out", AUDIO).reused == 11
+    assert build_cache(index, tmp_path / "out", AUDIO).reused == 11
     assert path.read_bytes() == whole
 
 
@@ -348,9 +350,9 @@ def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path:
     spec = ClipSpec(crop_px=96)
     path = corpora / "cremad" / "1001_DFA_NEU_XX.flv"
     (tmp_path / "c.csv").write_text(f"path,label\n{path},neutral\n")
-    layout = read_corpus("folder", tmp_path / "c.csv", spec)
-    prepare(layout, tmp_path / "exact", spec, lossless=True)
-    prepare(layout, tmp_path / "small", spec)
+    index = index_corpus("folder", tmp_path / "c.csv", spec)
+    build_cache(index, tmp_path / "exact", spec, lossless=True)
+    build_cache(index, tmp_path / "small", spec)
     clip, tracker, detector = open_media(path), Tracker(), best_detector()
     wave = np.concatenate(list(clip.audio(spec.sample_rate)))
     steps, crops = [], []
@@ -376,9 +378,9 @@ def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path:
 
 def test_progress_counts_every_sample(wavs: Path, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
-    layout = read_corpus("folder", wavs, AUDIO)
-    prepare(layout, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
+    index = index_corpus("folder", wavs, AUDIO)
+    build_cache(index, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
     assert seen == [("read samples", k, 12) for k in range(1, 13)]
     seen.clear()
-    prepare(layout, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
+    build_cache(index, tmp_path / "out", AUDIO, progress=lambda *at: seen.append(at))
     assert seen == [("read samples", 12, 12)]

@@ -1,4 +1,4 @@
-"""avtca prepare, audit, shards and synth, as a user runs them."""
+"""avtca prepare, audit and synth, as a user runs them."""
 
 import json
 import subprocess
@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from avtca.cli.audit import audit
 from avtca.cli.prepare import prepare, read_spec
-from avtca.cli.shards import shards
 from avtca.cli.synth import synth
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus
@@ -39,7 +38,7 @@ def spec_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_prepare_audit_shards(wavs: Path, spec_file: Path, tmp_path: Path) -> None:
+def test_prepare_and_audit(wavs: Path, spec_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     made = run(prepare, "folder", wavs, "--out", out, "--spec", spec_file, "--workers", 0)
     assert made.exit_code == 0
@@ -51,8 +50,6 @@ def test_prepare_audit_shards(wavs: Path, spec_file: Path, tmp_path: Path) -> No
     clean = run(audit, out, tmp_path / "f.json", "--out", tmp_path / "audit.json")
     assert clean.exit_code == 0 and clean.stdout.splitlines()[-1] == "clean"
     assert json.loads((tmp_path / "audit.json").read_text())["leak"] is False
-    tars = run(shards, out, tmp_path / "tars", "--folds", tmp_path / "f.json")
-    assert tars.exit_code == 0 and "test-000000.tar: 4 samples" in tars.stdout
 
 
 def test_one_bad_clip_is_exit_2_and_the_rest_is_there(
@@ -72,7 +69,7 @@ def test_a_leak_is_exit_2_on_the_real_command_line(tmp_path: Path) -> None:
     script = (
         "import sys, typer\n"
         "from avtca import cli\n"
-        "cli.COMMANDS = ('audit', 'shards')\n"
+        "cli.COMMANDS = ('audit', 'prepare')\n"
         "sys.argv = ['avtca', 'audit', *sys.argv[1:]]\n"
         "cli.main()\n"
     )

@@ -11,8 +11,8 @@ import pytest
 from corpora_made import write_wav
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, RawSample, load_folds, prepare, read_corpus
-from avtca.corpora.build_cache import Summary
+from avtca.corpora import PreparedCorpus, RawSample, build_cache, index_corpus, load_folds
+from avtca.corpora.build_cache import BuildSummary
 from avtca.corpora.cremad import not_a_sentence
 from avtca.errors import CorpusError
 
@@ -22,7 +22,7 @@ SPEC = ClipSpec(crop_px=64)
 @pytest.fixture(scope="module")
 def prepared(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:
     out = tmp_path_factory.mktemp("cremad") / "out"
-    prepare(read_corpus("cremad", corpora / "cremad", SPEC), out, SPEC)
+    build_cache(index_corpus("cremad", corpora / "cremad", SPEC), out, SPEC)
     return PreparedCorpus.open(out, SPEC)
 
 
@@ -80,13 +80,13 @@ def test_every_clip_of_the_corpuss_own_list_is_read(corpora: Path, tmp_path: Pat
         (tmp_path / f"{name}.flv").touch()
     for table in ("VideoDemographics.csv", "tabulatedVotes.csv"):
         (tmp_path / table).symlink_to(corpora / "cremad" / table)
-    layout = read_corpus("cremad", tmp_path, SPEC)
-    assert not layout.skipped and not layout.notes
-    assert {source.sample for source in layout.sources} == {f"{n}X"[:15] for n in names}
-    assert all(source.fields["sex"] for source in layout.sources)
-    assert all(source.fields["raters_both"] > 3 for source in layout.sources)
-    speakers = {source.speaker for source in layout.sources}
-    assert speakers == set().union(*load_folds("cremad_5fold").splits[0])
+    index = index_corpus("cremad", tmp_path, SPEC)
+    assert not index.skipped and not index.notes
+    assert {source.sample_id for source in index.sources} == {f"{n}X"[:15] for n in names}
+    assert all(source.fields["sex"] for source in index.sources)
+    assert all(source.fields["raters_both"] > 3 for source in index.sources)
+    speakers = {source.speaker for source in index.sources}
+    assert speakers == set().union(*load_folds("cremad_5fold").folds[0])
 
 
 def test_audio_alone_and_pairs(corpora: Path, tmp_path: Path) -> None:
@@ -94,26 +94,26 @@ def test_audio_alone_and_pairs(corpora: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav")
     (tmp_path / "VideoFlash").mkdir()
     shutil.copy(corpora / "cremad" / "1001_DFA_ANG_XX.flv", tmp_path / "VideoFlash")
-    layout = read_corpus("cremad", tmp_path, SPEC)
-    pair, alone = layout.sources
-    assert (alone.sample, alone.picture, alone.label) == ("1040_ITH_SAD_XX", None, "sad")
-    assert pair.picture is not None and pair.picture.suffix == ".flv"
+    index = index_corpus("cremad", tmp_path, SPEC)
+    pair, alone = index.sources
+    assert (alone.sample_id, alone.video, alone.label) == ("1040_ITH_SAD_XX", None, "sad")
+    assert pair.video is not None and pair.video.suffix == ".flv"
     assert pair.audio is not None and pair.audio.suffix == ".wav"
-    assert any("VideoDemographics" in note for note in layout.notes)
+    assert any("VideoDemographics" in note for note in index.notes)
 
 
 def test_pointers_of_git_lfs_are_named(tmp_path: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     (tmp_path / "1001_DFA_ANG_XX.flv").write_text(pointer)
     with pytest.raises(CorpusError, match=r"1 git-lfs pointers .* run git lfs pull"):
-        read_corpus("cremad", tmp_path, SPEC)
+        index_corpus("cremad", tmp_path, SPEC)
 
 
 def test_a_broken_table_is_named(tmp_path: Path) -> None:
     write_wav(tmp_path / "1001_DFA_ANG_XX.wav")
     (tmp_path / "VideoDemographics.csv").write_text("ActorID,Age\n1001,51\n")
     with pytest.raises(CorpusError, match=r"VideoDemographics.csv has no column Ethnicity"):
-        read_corpus("cremad", tmp_path, SPEC)
+        index_corpus("cremad", tmp_path, SPEC)
 
 
 def write_silence(path: Path, seconds: float) -> Path:
@@ -124,8 +124,8 @@ def write_silence(path: Path, seconds: float) -> Path:
     return path
 
 
-def prepare_all(root: Path, out: Path) -> tuple[Summary, PreparedCorpus]:
-    summary = prepare(read_corpus("cremad", root, SPEC), out, SPEC, lossless=True)
+def prepare_all(root: Path, out: Path) -> tuple[BuildSummary, PreparedCorpus]:
+    summary = build_cache(index_corpus("cremad", root, SPEC), out, SPEC, lossless=True)
     return summary, PreparedCorpus.open(out, SPEC)
 
 
@@ -146,7 +146,7 @@ def test_where_the_wav_holds_nothing_the_pictures_own_audio_is_read(
     write_silence(heard / "1001_DFA_HAP_XX.wav", 0)
     write_wav(heard / "1001_DFA_NEU_XX.wav", 2.0)
     summary, corpus = prepare_all(root, tmp_path / "out")
-    assert (summary.taken, summary.failures) == (6, ())
+    assert (summary.prepared, summary.failures) == (6, ())
     _, alone = prepare_all(root / "VideoFlash", tmp_path / "alone")
     manifest = corpus.manifest.set_index("sample_id")
     for code in ("ANG", "DIS", "FEA", "HAP"):

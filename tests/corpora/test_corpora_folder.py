@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from corpora_made import AUDIO, write_wav
 
-from avtca.corpora import PreparedCorpus, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.errors import CorpusError
 
 
@@ -19,8 +19,8 @@ def table(folder: Path, text: str) -> Path:
 
 
 def test_folders_by_label_and_speaker(wavs: Path, tmp_path: Path) -> None:
-    layout = read_corpus("folder", wavs, AUDIO)
-    prepare(layout, tmp_path / "out", AUDIO)
+    index = index_corpus("folder", wavs, AUDIO)
+    build_cache(index, tmp_path / "out", AUDIO)
     corpus = PreparedCorpus.open(tmp_path / "out")
     assert corpus.labels == ("happy", "sad")
     assert corpus.samples == sorted(
@@ -36,40 +36,40 @@ def test_folders_of_sides_words_of_labels_and_pairs(tmp_path: Path) -> None:
     write_wav(tmp_path / "dev" / "sad" / "z.wav")
     (tmp_path / "dev" / "sad" / "z.mp4").write_bytes(b"")
     (tmp_path / "dev" / "sad" / "notes.txt").write_text("")
-    layout = read_corpus("folder", tmp_path, AUDIO)
-    sides = {source.sample: (source.label, source.fields["split"]) for source in layout.sources}
+    index = index_corpus("folder", tmp_path, AUDIO)
+    sides = {source.sample_id: (source.label, source.fields["split"]) for source in index.sources}
     assert sides == {
         "train/Happiness/x": ("happy", "train"),
         "train/happy/y": ("happy", "train"),
         "dev/sad/z": ("sad", "validation"),
     }
-    pair = next(source for source in layout.sources if source.label == "sad")
-    assert (pair.picture, pair.audio) == tuple(
+    pair = next(source for source in index.sources if source.label == "sad")
+    assert (pair.video, pair.audio) == tuple(
         tmp_path / "dev/sad" / f"z.{s}" for s in ("mp4", "wav")
     )
-    assert layout.skipped == (("dev/sad/notes.txt", "not media"),)
-    assert "Happiness, happy are one label: happy" in layout.notes
-    assert any("3 samples without a speaker" in note for note in layout.notes)
+    assert index.skipped == (("dev/sad/notes.txt", "not media"),)
+    assert "Happiness, happy are one label: happy" in index.notes
+    assert any("3 samples without a speaker" in note for note in index.notes)
 
 
 def test_two_files_of_one_name_are_no_pair(tmp_path: Path) -> None:
     """A film and an audio are a sample; what is left over is said, not lost."""
     for name in ("a.WAV", "a.mp4", "a.avi", "a.flac", "b.flac", "b.wav"):
         write_wav(tmp_path / "sad" / name)
-    layout = read_corpus("folder", tmp_path, AUDIO)
+    index = index_corpus("folder", tmp_path, AUDIO)
     files = {
-        source.sample: (source.picture and source.picture.name, source.audio and source.audio.name)
-        for source in layout.sources
+        source.sample_id: (source.video and source.video.name, source.audio and source.audio.name)
+        for source in index.sources
     }
     assert files == {"sad/a": ("a.avi", "a.WAV"), "sad/b": (None, "b.flac")}
     why = "another file of that name is taken"
-    assert dict(layout.skipped) == dict.fromkeys(("sad/a.flac", "sad/a.mp4", "sad/b.wav"), why)
+    assert dict(index.skipped) == dict.fromkeys(("sad/a.flac", "sad/a.mp4", "sad/b.wav"), why)
 
 
 def test_one_file_by_two_paths(tmp_path: Path) -> None:
     path = table(tmp_path, f"path,label\na.wav,sad\n{tmp_path / 'a.wav'},happy\n")
     with pytest.raises(CorpusError, match=r"lines 2 and 3 both name /.*a\.wav"):
-        read_corpus("folder", path, AUDIO)
+        index_corpus("folder", path, AUDIO)
 
 
 def test_a_csv_with_segments(tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_a_csv_with_segments(tmp_path: Path) -> None:
         "a.wav,sad,p1,1.5,2.5,test\n"
         "b.wav,sad,p2,,,val\n"
     )
-    layout = read_corpus("folder", table(tmp_path, text), AUDIO)
-    prepare(layout, tmp_path / "out", AUDIO)
+    index = index_corpus("folder", table(tmp_path, text), AUDIO)
+    build_cache(index, tmp_path / "out", AUDIO)
     corpus = PreparedCorpus.open(tmp_path / "out")
     assert corpus.samples == ["a@0-1", "a@1.5-2.5", "b"]
     assert corpus.manifest["split"].tolist() == ["train", "test", "validation"]
-    whole = read_corpus("folder", table(tmp_path / "w", "path,label\na.wav,sad\n"), AUDIO)
-    prepare(whole, tmp_path / "w" / "out", AUDIO)
+    whole = index_corpus("folder", table(tmp_path / "w", "path,label\na.wav,sad\n"), AUDIO)
+    build_cache(whole, tmp_path / "w" / "out", AUDIO)
     wave = PreparedCorpus.open(tmp_path / "w" / "out").raw("a").wave
     second = corpus.raw("a@1.5-2.5")
     start_step = int(1.5 * AUDIO.video_rate)  # 1.4 s: the step that holds the start
@@ -102,7 +102,9 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
     (tmp_path / "c.csv").write_text(
         f"path,label,start,end\n{clip},angry,,\n{clip},angry,0.96,1.9\n"
     )
-    prepare(read_corpus("folder", tmp_path / "c.csv", spec), tmp_path / "out", spec, lossless=True)
+    build_cache(
+        index_corpus("folder", tmp_path / "c.csv", spec), tmp_path / "out", spec, lossless=True
+    )
     corpus = PreparedCorpus.open(tmp_path / "out")
     cut, whole = (corpus.raw(sample) for sample in sorted(corpus.samples, key=len, reverse=True))
     first = 4  # 0.96 s at 4.17 steps a second
@@ -134,21 +136,21 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
 )
 def test_a_bad_csv_is_one_clear_line(tmp_path: Path, text: str, found: str) -> None:
     with pytest.raises(CorpusError) as error:
-        read_corpus("folder", table(tmp_path, text), AUDIO)
+        index_corpus("folder", table(tmp_path, text), AUDIO)
     assert found in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_csv_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes("path,label\nü.wav,sad\n".encode("latin-1"))
     with pytest.raises(CorpusError, match="not a CSV in UTF-8"):
-        read_corpus("folder", tmp_path / "c.csv", AUDIO)
+        index_corpus("folder", tmp_path / "c.csv", AUDIO)
 
 
 def test_what_a_csv_names_but_is_not_there_fails_alone(tmp_path: Path) -> None:
     text = "path,label,start,end\na.wav,sad,0,1\nb.wav,happy,5,6\ngone.wav,sad,,\n"
-    layout = read_corpus("folder", table(tmp_path, text), AUDIO)
-    summary = prepare(layout, tmp_path / "out", AUDIO)
-    assert summary.taken == 1
+    index = index_corpus("folder", table(tmp_path, text), AUDIO)
+    summary = build_cache(index, tmp_path / "out", AUDIO)
+    assert summary.prepared == 1
     (late, late_file, late_why), (gone, _, gone_why) = summary.failures
     assert (late, late_file, gone) == ("b@5-6", "b.wav", "gone")
     assert "the file ends after 1.00 s" in late_why
@@ -157,14 +159,14 @@ def test_what_a_csv_names_but_is_not_there_fails_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["emodb", "nemo"])
 def test_speech_corpora(corpora: Path, tmp_path: Path, name: str) -> None:
-    layout = read_corpus(name, corpora / name, AUDIO)
-    assert len(layout.sources) == {"emodb": 535, "nemo": 4481}[name]
-    assert len({source.speaker for source in layout.sources}) == {"emodb": 10, "nemo": 9}[name]
-    assert {source.label for source in layout.sources} == set(layout.labels)
+    index = index_corpus(name, corpora / name, AUDIO)
+    assert len(index.sources) == {"emodb": 535, "nemo": 4481}[name]
+    assert len({source.speaker for source in index.sources}) == {"emodb": 10, "nemo": 9}[name]
+    assert {source.label for source in index.sources} == set(index.labels)
     from dataclasses import replace
 
-    few = replace(layout, sources=layout.sources[:3])
-    assert prepare(few, tmp_path / "out", AUDIO).taken == 3
+    few = replace(index, sources=index.sources[:3])
+    assert build_cache(few, tmp_path / "out", AUDIO).prepared == 3
     corpus = PreparedCorpus.open(tmp_path / "out")
     assert corpus.manifest["duration_s"].between(0.5, 10).all()
 
@@ -176,9 +178,9 @@ def test_features_that_a_corpus_does_not_ship(corpora: Path, tmp_path: Path, nam
     (tmp_path / "c.csv").write_text("path,label\na.mp4,sad\n")
     root = corpora / "cremad" if name == "cremad" else tmp_path / "c.csv"
     with pytest.raises(CorpusError, match="video='features', the corpus ships none"):
-        read_corpus(name, root, FEATURES)
+        index_corpus(name, root, FEATURES)
 
 
 def test_an_unknown_corpus(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="choose one of ravdess, cremad, mosei, folder"):
-        read_corpus("iemocap", tmp_path, AUDIO)
+        index_corpus("iemocap", tmp_path, AUDIO)

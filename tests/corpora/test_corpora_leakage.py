@@ -13,14 +13,15 @@ from avtca.corpora import (
     CrossValidationSplit,
     Fold,
     audit,
+    build_cache,
+    index_corpus,
     load_folds,
-    prepare,
     random_folds,
-    read_corpus,
 )
 from avtca.corpora.index import SYNTHETIC
-from avtca.corpora.leakage import open_manifest, open_split, twin_keys
+from avtca.corpora.leakage import open_manifest, twin_keys
 from avtca.corpora.media_hash import audio_hash, near_pairs, picture_hash
+from avtca.corpora.splits import resolve_folds
 from avtca.errors import CorpusError, LeakError
 from avtca.labels import RAVDESS
 
@@ -130,7 +131,7 @@ def test_ferplus_copies_across_its_own_splits(corpora: Path) -> None:
         where.setdefault(image.tobytes(), set()).add(int(side))
     across = sum(len(sides) > 1 for sides in where.values())
     manifest = open_manifest(path)
-    report = audit(manifest, open_split("column:split", manifest))
+    report = audit(manifest, resolve_folds("column:split", manifest))
     assert report.counts["identical"] == across == 556
     assert report.counts["near"] == 160
     alike = []
@@ -209,7 +210,7 @@ def test_audios_too_short_or_silent_have_no_hash() -> None:
 
 
 def test_a_cache_that_is_unfinished_or_of_another_version(wavs: Path, tmp_path: Path) -> None:
-    prepare(read_corpus("folder", wavs, AUDIO), tmp_path / "out", AUDIO)
+    build_cache(index_corpus("folder", wavs, AUDIO), tmp_path / "out", AUDIO)
     assert len(open_manifest(tmp_path / "out")) == 12
     head = tmp_path / "out" / "corpus.json"
     values = json.loads(head.read_text())
@@ -231,7 +232,7 @@ def test_what_is_synthetic_is_marked() -> None:
 
 def test_a_column_without_sides() -> None:
     with pytest.raises(CorpusError, match="split by column split: it is empty"):
-        open_split("column:split", ravdess().assign(split=None))
+        resolve_folds("column:split", ravdess().assign(split=None))
 
 
 def test_manifests_that_are_none(tmp_path: Path) -> None:

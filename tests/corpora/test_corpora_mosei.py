@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, audit, load_folds, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, audit, build_cache, index_corpus, load_folds
 from avtca.corpora.mosei import CsdSeries
 from avtca.errors import CorpusError
 
@@ -92,13 +92,13 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepared(root: Path, tmp_path: Path) -> PreparedCorpus:
-    layout = read_corpus("mosei", root, SPEC)
-    assert dict(layout.skipped) == {
+    index = index_corpus("mosei", root, SPEC)
+    assert dict(index.skipped) == {
         f"{TRAIN}[1]": "its interval is no stretch of time",
         f"{TEST}[1]": "its labels are not seven numbers",
         "nowhere0000[0]": "neither media nor features of its video",
     }
-    prepare(layout, tmp_path / "out", SPEC)
+    build_cache(index, tmp_path / "out", SPEC)
     return PreparedCorpus.open(tmp_path / "out", SPEC)
 
 
@@ -186,9 +186,9 @@ def test_raw_videos_cut_by_segment_times(root: Path, corpora: Path, tmp_path: Pa
     videos.mkdir(parents=True)
     shutil.copy(corpora / "cremad" / "1001_DFA_ANG_XX.flv", videos / f"{TRAIN}.flv")
     spec = ClipSpec(crop_px=32, sample_rate=8000)
-    layout = read_corpus("mosei", root, spec)
-    assert [source.sample for source in layout.sources] == [f"{TRAIN}[0]", f"{TRAIN}[2]"]
-    prepare(layout, tmp_path / "raw", spec)
+    index = index_corpus("mosei", root, spec)
+    assert [source.sample_id for source in index.sources] == [f"{TRAIN}[0]", f"{TRAIN}[2]"]
+    build_cache(index, tmp_path / "raw", spec)
     corpus = PreparedCorpus.open(tmp_path / "raw")
     assert (corpus.manifest["face_coverage"] > 0.8).all()
     cut = corpus.raw(f"{TRAIN}[2]")
@@ -209,18 +209,18 @@ def test_what_a_download_can_lack(root: Path, change: str, spec: ClipSpec, found
     if change:
         (root / change).unlink()
     with pytest.raises(CorpusError, match=found):
-        read_corpus("mosei", root, spec)
+        index_corpus("mosei", root, spec)
 
 
 def test_files_that_are_no_sequences(root: Path) -> None:
     (root / "CMU_MOSEI_COVAREP.csd").write_bytes(b"<html>404</html>")
     with pytest.raises(CorpusError, match=r"CMU_MOSEI_COVAREP.csd is not HDF5"):
-        read_corpus("mosei", root, SPEC)
+        index_corpus("mosei", root, SPEC)
 
 
 def test_a_width_that_is_not_the_specs(root: Path, tmp_path: Path) -> None:
     spec = replace(SPEC, audio_dim=74)
-    layout = read_corpus("mosei", root, spec)
-    summary = prepare(layout, tmp_path / "out", spec)
-    assert summary.taken == 1  # the one without audio features
+    index = index_corpus("mosei", root, spec)
+    summary = build_cache(index, tmp_path / "out", spec)
+    assert summary.prepared == 1  # the one without audio features
     assert "its audio features have 4 values, the ClipSpec says 74" in summary.failures[0][2]

@@ -9,7 +9,7 @@ import pytest
 from corpora_made import FEATURES
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import PreparedCorpus, load_ravdess_features, prepare, read_corpus
+from avtca.corpora import PreparedCorpus, build_cache, index_corpus, load_ravdess_features
 from avtca.errors import ClipSpecMismatch, CorpusError
 from avtca.faces import best_detector
 from avtca.labels import FER2013
@@ -97,7 +97,7 @@ def test_action_units_are_columns_and_features(ravdess_some: Path, tmp_path: Pat
 )
 def test_features_that_are_not_there(ravdess_some: Path, changes: dict, found: str) -> None:
     with pytest.raises(CorpusError, match=found):
-        read_corpus("ravdess", ravdess_some, replace(FEATURES, **changes))
+        index_corpus("ravdess", ravdess_some, replace(FEATURES, **changes))
 
 
 def test_twins_are_one_sample(tmp_path: Path) -> None:
@@ -114,19 +114,19 @@ def test_twins_are_one_sample(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / f"01-{rest}.mp4").write_bytes(b"x")
     (tmp_path / "notes.mp4").write_bytes(b"x")
-    layout = read_corpus("ravdess", tmp_path, ClipSpec())
-    samples = {source.sample: source for source in layout.sources}
+    index = index_corpus("ravdess", tmp_path, ClipSpec())
+    samples = {source.sample_id: source for source in index.sources}
     assert sorted(samples) == [f"01-{rest}", "01-02" + rest[2:]]
     both = samples[f"01-{rest}"]
-    assert both.picture is not None and both.picture.name == f"01-{rest}.mp4"
+    assert both.video is not None and both.video.name == f"01-{rest}.mp4"
     assert both.audio is not None and both.audio.suffix == ".wav"
     song = samples["01-02" + rest[2:]]
     assert song.audio is None and song.fields["channel"] == "song"
-    assert {why for _, why in layout.skipped} == {
+    assert {why for _, why in index.skipped} == {
         "not a RAVDESS name",
         "the same file is there twice",
     }
-    assert any("1 of 1440 speech samples" in note for note in layout.notes)
+    assert any("1 of 1440 speech samples" in note for note in index.notes)
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_a_folder_without_samples(tmp_path: Path, files: list[str], found: str) 
     for name in files:
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(CorpusError, match=found):
-        read_corpus("ravdess", tmp_path, ClipSpec())
+        index_corpus("ravdess", tmp_path, ClipSpec())
 
 
 def test_audio_alone_says_where_the_faces_are(ravdess_some: Path) -> None:
-    notes = read_corpus("ravdess", ravdess_some, ClipSpec()).notes
+    notes = index_corpus("ravdess", ravdess_some, ClipSpec()).notes
     assert "8 samples are there as audio only (03-), so without face" in notes[-1]
     assert "its face sequences need a ClipSpec of video='features'" in notes[-1]
-    assert len(read_corpus("ravdess", ravdess_some, FEATURES).notes) == len(notes) - 1
+    assert len(index_corpus("ravdess", ravdess_some, FEATURES).notes) == len(notes) - 1
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no such folder"):
-        read_corpus("ravdess", tmp_path / "no", ClipSpec())
+        index_corpus("ravdess", tmp_path / "no", ClipSpec())
 
 
 def test_the_real_mp4_and_wav_and_another_spec(
@@ -165,7 +165,7 @@ def test_the_real_mp4_and_wav_and_another_spec(
     (root / f"01-{rest}.mp4").symlink_to(sample_clips / f"01-{rest}.mp4")
     audio = corpora / "ravdess" / "audio" / f"03-{rest}.flac"
     (root / f"03-{rest}.flac").symlink_to(audio)
-    prepare(read_corpus("ravdess", root, spec), tmp_path / "out", spec)
+    build_cache(index_corpus("ravdess", root, spec), tmp_path / "out", spec)
     corpus = PreparedCorpus.open(tmp_path / "out", spec)
     raw, row = corpus.raw(corpus.samples[0]), corpus.manifest.iloc[0]
     assert raw.video.shape == (14, 224, 224, 3)

@@ -9,7 +9,7 @@ from make_folds import FROM_RULE, cremad_5fold, ravdess_luna_5fold, ravdess_samp
 
 from avtca.corpora.splits import (
     FOLDS_DIR,
-    SIDES,
+    SUBSETS,
     fold_names,
     load_folds,
     random_folds,
@@ -44,7 +44,7 @@ def test_the_hashes_are_frozen() -> None:
 @pytest.mark.parametrize("name", sorted(FROZEN))
 def test_no_name_is_on_two_sides(name: str) -> None:
     folds = load_folds(name)
-    for split in folds.splits:
+    for split in folds.folds:
         assert all(split)
         assert len(frozenset.union(*split)) == sum(len(part) for part in split)
 
@@ -52,26 +52,26 @@ def test_no_name_is_on_two_sides(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(EVERYBODY))
 def test_everybody_is_tested_once_and_never_forgotten(name: str) -> None:
     folds = load_folds(name)
-    tested = [one for split in folds.splits for one in split.test]
+    tested = [one for split in folds.folds for one in split.test]
     assert len(tested) == len(set(tested)) == EVERYBODY[name]
-    for split in folds.splits:
+    for split in folds.folds:
         assert frozenset.union(*split) == set(tested)
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(FROZEN) if n.startswith("ravdess")])
 def test_ravdess_validation_people_are_two_women_and_two_men(name: str) -> None:
-    for split in load_folds(name).splits:
+    for split in load_folds(name).folds:
         assert sorted(int(actor) % 2 for actor in split.validation) == [0, 0, 1, 1]
 
 
 def test_published_splits_are_as_published() -> None:
-    chumachenko = load_folds("ravdess_chumachenko").splits[0]
+    chumachenko = load_folds("ravdess_chumachenko").folds[0]
     assert chumachenko.test == {"05", "10", "16", "19"}
     assert chumachenko.validation == {"11", "13", "18", "22"}
-    released = load_folds("ravdess_released").splits[0]
+    released = load_folds("ravdess_released").folds[0]
     assert released.test == {"01", "02", "03", "04"}
     assert released.train == {f"{actor:02d}" for actor in range(9, 25)}
-    mosei = load_folds("mosei_official").splits[0]
+    mosei = load_folds("mosei_official").folds[0]
     assert [len(part) for part in mosei] == [2250, 300, 678]
     assert (
         "hh04W3xXa5s" in mosei.train
@@ -84,7 +84,7 @@ def test_luna_folds_are_those_of_the_published_table(corpora: Path) -> None:
     table = pd.read_csv(corpora / "ravdess" / "luna_folds.csv", dtype=str)
     actor = table["clip"].str[-2:]
     assert table.groupby(actor)["test_fold"].nunique().max() == 1
-    for k, split in enumerate(load_folds("ravdess_luna_5fold").splits):
+    for k, split in enumerate(load_folds("ravdess_luna_5fold").folds):
         assert split.test == set(actor[table["test_fold"] == str(k)])
     assert (
         ravdess_luna_5fold(corpora / "ravdess" / "luna_folds.csv").hash
@@ -95,7 +95,7 @@ def test_luna_folds_are_those_of_the_published_table(corpora: Path) -> None:
 def test_cremad_folds_are_balanced_by_sex(corpora: Path) -> None:
     path = corpora / "cremad" / "VideoDemographics.csv"
     sex = pd.read_csv(path, dtype=str).set_index("ActorID")["Sex"]
-    for split in load_folds("cremad_5fold").splits:
+    for split in load_folds("cremad_5fold").folds:
         for part in split:
             women = sum(sex[actor] == "Female" for actor in part)
             assert abs(women / len(part) - (sex == "Female").mean()) < 0.1
@@ -112,7 +112,7 @@ def test_the_papers_split_is_over_samples_and_warns() -> None:
     folds = load_folds("paper_random_80_20")
     assert folds.unit == "sample_id"
     assert "same people" in folds.warning
-    split = folds.splits[0]
+    split = folds.folds[0]
     assert frozenset.union(*split) == set(ravdess_samples())
     assert len(split.test) == 288
     actors = [{sample[-2:] for sample in part} for part in split]
@@ -122,12 +122,12 @@ def test_the_papers_split_is_over_samples_and_warns() -> None:
 def test_random_folds_depend_on_names_alone() -> None:
     samples = [f"take{k}" for k in range(50)]
     assert random_folds(samples).hash == random_folds(reversed(samples)).hash
-    assert [len(part) for part in random_folds(samples).splits[0]] == [35, 5, 10]
+    assert [len(part) for part in random_folds(samples).folds[0]] == [35, 5, 10]
 
 
 def test_sides_are_rows_of_the_manifest() -> None:
     manifest = pd.DataFrame({"sample_id": list("abcd"), "speaker": ["04", "05", "24", "99"]})
-    rows = load_folds("ravdess_released").sides(manifest, 0)
+    rows = load_folds("ravdess_released").subsets(manifest, 0)
     assert {side: found.tolist() for side, found in rows.items()} == {
         "train": [2],
         "validation": [1],
@@ -138,14 +138,14 @@ def test_sides_are_rows_of_the_manifest() -> None:
 def test_sides_of_another_corpus_are_refused() -> None:
     manifest = pd.DataFrame({"sample_id": ["a"], "speaker": ["1001"]})
     with pytest.raises(CorpusError, match="none of the manifest's speakers"):
-        load_folds("ravdess_6fold").sides(manifest, 0)
+        load_folds("ravdess_6fold").subsets(manifest, 0)
     with pytest.raises(CorpusError, match="no fold 6; it has 6"):
-        load_folds("ravdess_6fold").sides(manifest, 6)
+        load_folds("ravdess_6fold").subsets(manifest, 6)
 
 
 def test_split_column_reads_what_users_write() -> None:
     manifest = pd.DataFrame({"sample_id": list("abcd"), "s": ["Train", "val", "test", None]})
-    split = split_column(manifest, "s").splits[0]
+    split = split_column(manifest, "s").folds[0]
     assert [sorted(part) for part in split] == [["a"], ["b"], ["c"]]
     with pytest.raises(CorpusError, match="unknown side 'tset'"):
         split_column(manifest.replace("test", "tset"), "s")
@@ -156,7 +156,7 @@ def test_a_folds_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"unit": "speaker", "splits": sides}))
     folds = load_folds(path)
-    assert folds.name == "mine" and folds.splits[0].test == {"c"}
+    assert folds.name == "mine" and folds.folds[0].test == {"c"}
     path.write_text(folds.to_json())
     assert load_folds(path) == folds
 
@@ -191,4 +191,4 @@ def test_an_edited_folds_file_is_found_out(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(CorpusError, match="ravdess_luna_5fold"):
         load_folds("luna")
-    assert SIDES == ("train", "validation", "test")
+    assert SUBSETS == ("train", "validation", "test")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import avtca
-from avtca.corpora import prepare
-from avtca.corpora.folder import read_folder
+from avtca.corpora import build_cache
+from avtca.corpora.folder import index_folder
 from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakError
 from avtca.evaluation import exported_model as at_use
 from avtca.evaluation.evaluate import study
@@ -112,7 +112,7 @@ def test_a_prepared_corpus_must_be_of_the_models_spec(clips: Path, tmp_path: Pat
     one.write_text("path,label\nann_sad.mp4,sad\n")
     for name, changes in (("right", []), ("wrong", ["crop_px=64"])):
         spec = read_spec(PACKAGED, changes)
-        prepare(read_folder(one, spec), tmp_path / name, spec)
+        build_cache(index_folder(one, spec), tmp_path / name, spec)
     made = open_model(PACKAGED, tmp_path / "right", tmp_path / "unused")
     assert made.caveat.endswith("were compressed (avtca prepare --lossless keeps them)")
     assert made.answers().samples == ["ann_sad"] and not (tmp_path / "unused").exists()

@@ -244,11 +244,11 @@ def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
 
 def test_people_are_dealt_evenly_and_two_of_them_suffice():
     folds = folds_of([["a", "b"], ["c"]], named=True)
-    assert [set(split.test) for split in folds.splits] == [{"a", "b"}, {"c"}]
-    assert all(not split.validation for split in folds.splits)
+    assert [set(split.test) for split in folds.folds] == [{"a", "b"}, {"c"}]
+    assert all(not split.validation for split in folds.folds)
     assert "fixed number of epochs" in folds.rule
     three = folds_of([["a"], ["b"], ["c"]], named=True)
-    assert all(len(split.train) == len(split.validation) == 1 for split in three.splits)
+    assert all(len(split.train) == len(split.validation) == 1 for split in three.folds)
     leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
     assert leak.unit == "sample_id" and "people it was trained on" in leak.warning
     few, many = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from made_samples import LABELS, SPEC, make_samples
 
-from avtca.corpora import CorpusIndex, PreparedCorpus, SampleSource, prepare
+from avtca.corpora import CorpusIndex, PreparedCorpus, SampleSource, build_cache
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def make_corpus(out: Path, *, samples: int = 48, speakers: int = 6) -> PreparedC
         person = i // len(LABELS) % speakers
         sources.append(
             SampleSource(
-                sample=f"take{i:03d}",
+                sample_id=f"take{i:03d}",
                 speaker=f"p{person}",
                 label=LABELS[row.argmax()],
                 audio=audio,
@@ -62,10 +62,10 @@ def make_corpus(out: Path, *, samples: int = 48, speakers: int = 6) -> PreparedC
                 },
             )
         )
-    layout = CorpusIndex(
+    index = CorpusIndex(
         "made", media, LABELS, tuple(sources), targets={"both": tuple(f"both_{x}" for x in LABELS)}
     )
-    prepare(layout, out / "prepared", SPEC, workers=0)
+    build_cache(index, out / "prepared", SPEC, workers=0)
     return PreparedCorpus.open(out / "prepared", replace(SPEC))
 
 

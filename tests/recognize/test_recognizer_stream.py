@@ -160,7 +160,7 @@ def test_a_audio_file_is_read_from_the_voice(recognizer, corpora):
 
 def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detector):
     """A clip prepared for training and the same clip recognised: bit for bit."""
-    from avtca.corpora import PreparedCorpus, prepare, read_corpus
+    from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 
     spec = ClipSpec(
         window_s=1.6,
@@ -177,8 +177,8 @@ def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detect
     source = tmp_path / "clips" / "neutral"
     source.mkdir(parents=True)
     (source / "one.mp4").write_bytes((sample_clips / "01-01-01-01-01-01-01.mp4").read_bytes())
-    layout = read_corpus("folder", tmp_path / "clips", spec)
-    prepare(layout, tmp_path / "cache", spec, workers=0, lossless=True)
+    layout = index_corpus("folder", tmp_path / "clips", spec)
+    build_cache(layout, tmp_path / "cache", spec, workers=0, lossless=True)
     corpus = PreparedCorpus.open(tmp_path / "cache")
     trained = corpus.windows(corpus.samples[0])
 

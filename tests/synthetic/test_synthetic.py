@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora import read_corpus
+from avtca.corpora import index_corpus
 from avtca.corpora.index import SYNTHETIC
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS
@@ -248,16 +248,14 @@ def test_more_than_ravdess_has_is_read_and_called_synthetic(tmp_path):
         path = tmp_path / sample.path
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    layout = read_corpus("ravdess", tmp_path, ClipSpec())
-    known = len(layout.sources)
-    assert layout.corpus == "ravdess" and {why for _, why in layout.skipped} == {
-        "not a RAVDESS name"
-    }
+    index = index_corpus("ravdess", tmp_path, ClipSpec())
+    known = len(index.sources)
+    assert index.corpus == "ravdess" and {why for _, why in index.skipped} == {"not a RAVDESS name"}
     (tmp_path / "synth.json").write_text("{}")
-    layout = read_corpus("ravdess", tmp_path, ClipSpec())
-    assert (layout.corpus, layout.notes) == ("synthetic", (SYNTHETIC,))
-    assert not layout.skipped and len(layout.sources) > known
-    one = read_corpus("ravdess", tmp_path / "Actor_31", ClipSpec())
+    index = index_corpus("ravdess", tmp_path, ClipSpec())
+    assert (index.corpus, index.notes) == ("synthetic", (SYNTHETIC,))
+    assert not index.skipped and len(index.sources) > known
+    one = index_corpus("ravdess", tmp_path / "Actor_31", ClipSpec())
     assert (one.corpus, len(one.sources)) == ("synthetic", 1)
 
 

@@ -24,7 +24,6 @@ COMMANDS = (
     "doctor",
     "prepare",
     "audit",
-    "shards",
     "synth",
     "train",
     "cv",

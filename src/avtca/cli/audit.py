@@ -28,11 +28,12 @@ def audit(
     Exit status 2 where something leaks, unless --allow-leak says that it may.
     """
     from avtca.corpora.leakage import audit as run
-    from avtca.corpora.leakage import open_manifest, open_split
-    from avtca.corpora.store import write_json
+    from avtca.corpora.leakage import open_manifest
+    from avtca.corpora.splits import resolve_folds
+    from avtca.files import write_json
 
     table = open_manifest(manifest)
-    report = run(table, open_split(split, table), allow_leak=allow_leak, near=near)
+    report = run(table, resolve_folds(split, table), allow_leak=allow_leak, near=near)
     for line in report.lines():
         typer.echo(line)
     if out is not None:

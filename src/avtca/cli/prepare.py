@@ -13,7 +13,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError
 
 if TYPE_CHECKING:
-    from avtca.corpora import Summary
+    from avtca.corpora import BuildSummary
 
 FAILED = 2
 """Exit status where some samples could not be prepared; the others are."""
@@ -47,20 +47,20 @@ def prepare(
     It can be stopped at any moment; the same command goes on where it was. Takes that cannot be
     read are lines of failures.csv, and the exit status is 2.
     """
-    from avtca.corpora import prepare as run
-    from avtca.corpora import read_corpus
+    from avtca.corpora import build_cache as run
+    from avtca.corpora import index_corpus
 
     wanted = read_spec(spec, set or [])
-    layout = read_corpus(corpus, src, wanted)
+    index = index_corpus(corpus, src, wanted)
     workers = (os.cpu_count() or 1) if workers is None else workers
     with ProgressBar() as bar:
-        summary = run(layout, out, wanted, workers=workers, lossless=lossless, progress=bar)
+        summary = run(index, out, wanted, workers=workers, lossless=lossless, progress=bar)
     show(summary)
     if summary.failures:
         raise typer.Exit(FAILED)
 
 
-def show(summary: "Summary") -> None:
+def show(summary: "BuildSummary") -> None:
     """The summary, and the first failures, on standard error."""
     for line in summary.lines():
         cli.err.print(line, markup=False)

@@ -1,33 +1,30 @@
 """Corpora: official downloads to one audited, cached form, and folds that keep people apart."""
 
-from avtca.corpora.backbone_features import TrunkFeatures, cache_trunk_features
-from avtca.corpora.build_cache import Summary, prepare
+from avtca.corpora.backbone_features import BackboneFeatures, cache_backbone_features
+from avtca.corpora.build_cache import BuildSummary, build_cache
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.leakage import AuditReport, audit
-from avtca.corpora.registry import load_ravdess_features, read_corpus
+from avtca.corpora.registry import index_corpus, load_ravdess_features
 from avtca.corpora.sample_file import RawSample
-from avtca.corpora.shards import read_shards, write_shards
 from avtca.corpora.splits import CrossValidationSplit, Fold, fold_names, load_folds, random_folds
 
 __all__ = [
     "AuditReport",
+    "BackboneFeatures",
+    "BuildSummary",
     "CorpusIndex",
     "CrossValidationSplit",
     "Fold",
     "PreparedCorpus",
     "RawSample",
     "SampleSource",
-    "Summary",
-    "TrunkFeatures",
     "audit",
-    "cache_trunk_features",
+    "build_cache",
+    "cache_backbone_features",
     "fold_names",
+    "index_corpus",
     "load_folds",
     "load_ravdess_features",
-    "prepare",
     "random_folds",
-    "read_corpus",
-    "read_shards",
-    "write_shards",
 ]

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.store import write_json
 from avtca.errors import CorpusError
-from avtca.files import write_atomic
+from avtca.files import write_atomic, write_json
 from avtca.progress import ProgressHook, no_progress
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ PART = 64
 """Takes in one file."""
 
 
-class TrunkFeatures:
+class BackboneFeatures:
     """Vectors of every video step of a corpus: ``features[sample]`` is float32 ``(n, width)``.
 
     In the order of the steps of ``corpus.raw(sample).steps``.
@@ -51,14 +50,14 @@ def weights_hash(trunk: "nn.Module") -> str:
     return digest.hexdigest()[:16]
 
 
-def cache_trunk_features(
+def cache_backbone_features(
     corpus: PreparedCorpus,
     trunk: "nn.Module",
     *,
     batch: int = 32,
     device: str = "cpu",
     progress: ProgressHook = no_progress,
-) -> TrunkFeatures:
+) -> BackboneFeatures:
     """Run ``trunk`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
 
     Files of :data:`PART` samples, each written whole or not at all, so that it resumes. The trunk
@@ -91,7 +90,7 @@ def cache_trunk_features(
         raise CorpusError(action, str(error), "make room and run it again") from error
     finally:
         trunk.train(was_training)
-    return TrunkFeatures(folder, of_sample, width)
+    return BackboneFeatures(folder, of_sample, width)
 
 
 def _part(

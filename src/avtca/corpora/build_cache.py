@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.index import FORMAT, CorpusIndex, SampleSource, clip_path, recipe, sha256_file
-from avtca.corpora.pool import run_jobs
+from avtca.corpora.cache_files import read_metadata, to_csv, to_parquet
+from avtca.corpora.index import FORMAT, CorpusIndex, SampleSource, recipe, sample_path, sha256_file
 from avtca.corpora.sample_file import read_row, write_sample
-from avtca.corpora.store import read_head, to_csv, to_parquet, write_json
+from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import AvtcaError, CorpusError
-from avtca.files import write_atomic
+from avtca.files import write_atomic, write_json
 from avtca.progress import ProgressHook, no_progress
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -29,11 +29,11 @@ STAGE = "read samples"
 
 
 @dataclass(frozen=True)
-class Summary:
+class BuildSummary:
     """What became of a corpus: counts of samples, and why the others are not in it."""
 
     folder: Path
-    taken: int
+    prepared: int
     reused: int
     without_face: int
     without_voice: int
@@ -46,7 +46,7 @@ class Summary:
     def lines(self) -> list[str]:
         """For people."""
         out = [
-            f"{self.taken} samples in {self.folder} ({self.bytes / 1e6:.1f} MB), "
+            f"{self.prepared} samples in {self.folder} ({self.bytes / 1e6:.1f} MB), "
             f"{self.reused} of them were there already",
             f"without face: {self.without_face}; without voice: {self.without_voice}",
         ]
@@ -65,15 +65,15 @@ class _Outcome:
     full: str = ""
 
 
-def prepare(
-    layout: CorpusIndex,
+def build_cache(
+    index: CorpusIndex,
     out: Path,
     spec: ClipSpec,
     *,
     workers: int = 0,
     lossless: bool = False,
     progress: ProgressHook = no_progress,
-) -> Summary:
+) -> BuildSummary:
     """Make or complete the prepared corpus in ``out``; see docs/corpora.md for its files.
 
     The spec's labels are the corpus's where it names none. ``workers`` processes decode
@@ -84,26 +84,26 @@ def prepare(
     What was done until then stays and is used by the next run.
     """
     out = Path(out)
-    spec = spec if spec.labels else replace(spec, labels=layout.labels)
-    action = f"prepare {layout.corpus} into {out}"
-    _require_unique(layout, action)
-    moved = _open_folder(out, layout, spec, lossless, action)
+    spec = spec if spec.labels else replace(spec, labels=index.labels)
+    action = f"prepare {index.corpus} into {out}"
+    _require_unique(index, action)
+    moved = _open_folder(out, index, spec, lossless, action)
     current: dict[str, str] = {}
     todo: list[SampleSource] = []
     result = _Outcome()
-    for source in layout.sources:
+    for source in index.sources:
         try:
-            current[source.sample] = recipe(source, layout, spec, lossless=lossless)
-            if not _is_done(out, source, current[source.sample], moved):
+            current[source.sample_id] = recipe(source, index, spec, lossless=lossless)
+            if not _is_done(out, source, current[source.sample_id], moved):
                 todo.append(source)
         except OSError as error:
-            result.failures[source.sample] = (_file(source, layout), _plain(error))
-    reused = len(layout.sources) - len(todo) - len(result.failures)
+            result.failures[source.sample_id] = (_file(source, index), _plain(error))
+    reused = len(index.sources) - len(todo) - len(result.failures)
     jobs = _jobs(todo)
-    done = len(layout.sources) - len(todo)
+    done = len(index.sources) - len(todo)
     if done:
-        progress(STAGE, done, len(layout.sources))
-    task = _Task(layout, spec, out, lossless, current)
+        progress(STAGE, done, len(index.sources))
+    task = _Task(index, spec, out, lossless, current)
     outcomes = run_jobs(jobs, task.call, task.died, min(workers, len(jobs)))
     with contextlib.closing(outcomes):
         for job, outcome in outcomes:
@@ -112,32 +112,32 @@ def prepare(
                 result.full = outcome.full
                 break
             done += len(job)
-            progress(STAGE, done, len(layout.sources))
+            progress(STAGE, done, len(index.sources))
     if result.full:
-        rest = [source for source in layout.sources if source.sample in current]
-        kept = sum(_is_done(out, source, current[source.sample], moved) for source in rest)
+        rest = [source for source in index.sources if source.sample_id in current]
+        kept = sum(_is_done(out, source, current[source.sample_id], moved) for source in rest)
         raise CorpusError(
             action,
             f"no space left on the disk ({result.full})",
             f"free some and run the same command again: {kept} samples are kept",
         )
-    return _finish(layout, out, spec, lossless, current, result, reused, action)
+    return _finish(index, out, spec, lossless, current, result, reused, action)
 
 
-def _require_unique(layout: CorpusIndex, action: str) -> None:
-    if not layout.sources:
+def _require_unique(index: CorpusIndex, action: str) -> None:
+    if not index.sources:
         raise CorpusError(action, "there is no sample to prepare", "check the folder")
     seen: set[str] = set()
-    for source in layout.sources:
-        if source.sample in seen:
+    for source in index.sources:
+        if source.sample_id in seen:
             raise CorpusError(
-                action, f"take {source.sample} is there twice", "name each sample once"
+                action, f"take {source.sample_id} is there twice", "name each sample once"
             )
-        seen.add(source.sample)
+        seen.add(source.sample_id)
 
 
 def _open_folder(
-    out: Path, layout: CorpusIndex, spec: ClipSpec, lossless: bool, action: str
+    out: Path, index: CorpusIndex, spec: ClipSpec, lossless: bool, action: str
 ) -> bool:
     """Make the folder, or see that it is this corpus begun with this spec.
 
@@ -149,11 +149,11 @@ def _open_folder(
             raise CorpusError(action, "the folder holds something else", "choose an empty --out")
         if not head.is_file():
             out.mkdir(parents=True, exist_ok=True)
-            write_json(head, _head(layout, spec, lossless))
+            write_json(head, _head(index, spec, lossless))
     except OSError as error:
         raise CorpusError(action, _plain(error), "choose an --out that can be written") from error
-    values = read_head(out, action)
-    if values["corpus"] != layout.corpus:
+    values = read_metadata(out, action)
+    if values["corpus"] != index.corpus:
         raise CorpusError(action, f"the folder holds {values['corpus']}", "choose another --out")
     if values["lossless"] != lossless:
         kind = "lossless" if values["lossless"] else "compressed"
@@ -161,7 +161,7 @@ def _open_folder(
     ClipSpec.from_dict(values["spec"]).require(spec, action=action, ignore=("labels",))
     for left in out.glob("clips/*/.*.part"):
         left.unlink(missing_ok=True)
-    moved = bool(values.get("root", _root(layout)) != _root(layout))
+    moved = bool(values.get("root", _root(index)) != _root(index))
     if moved and values["root"]:  # until this is done, samples may be of either
         try:
             write_json(head, {**values, "root": ""})
@@ -170,23 +170,23 @@ def _open_folder(
     return moved
 
 
-def _root(layout: CorpusIndex) -> str:
+def _root(index: CorpusIndex) -> str:
     """Where the source is, as twelve digits: corpora are shared, and paths name people."""
-    return hashlib.sha256(str(layout.root.resolve()).encode()).hexdigest()[:12]
+    return hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:12]
 
 
-def _head(layout: CorpusIndex, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
+def _head(index: CorpusIndex, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "corpus": layout.corpus,
-        "language": layout.language,
+        "corpus": index.corpus,
+        "language": index.language,
         "spec": spec.to_dict(),
         "spec_hash": spec.hash,
-        "labels": list(layout.labels),
-        "targets": {name: list(columns) for name, columns in layout.targets.items()},
-        "classes": {name: list(words) for name, words in layout.classes.items()},
+        "labels": list(index.labels),
+        "targets": {name: list(columns) for name, columns in index.targets.items()},
+        "classes": {name: list(words) for name, words in index.classes.items()},
         "lossless": lossless,
-        "root": _root(layout),
+        "root": _root(index),
         "complete": False,
     }
 
@@ -195,7 +195,7 @@ def _is_done(out: Path, source: SampleSource, wanted: str, moved: bool) -> bool:
     """Whether a sample is there, of this recipe and no older than its files; and of their very bytes,
     where the source has ``moved``.
     """
-    path = clip_path(out, source.sample)
+    path = sample_path(out, source.sample_id)
     row = read_row(path)
     if row is None or row.get("recipe") != wanted:
         return False
@@ -211,7 +211,7 @@ def _same_bytes(row: Mapping[str, Any], source: SampleSource) -> bool:
     """
     if source.video_series or source.audio_series:
         return False
-    main = source.picture or source.audio
+    main = source.video or source.audio
     kept = ("source_sha256", main), ("audio_sha256", source.separate_audio)
     return all(file is None or row.get(key) == sha256_file(file) for key, file in kept)
 
@@ -220,17 +220,17 @@ def _jobs(sources: Sequence[SampleSource]) -> list[list[SampleSource]]:
     """Takes cut from the same file are one job, so that it is decoded once."""
     jobs: dict[tuple[Any, ...], list[SampleSource]] = {}
     for source in sources:
-        shared = source.start_s is not None and (source.picture or source.audio)
-        key = (source.picture, source.audio) if shared else (source.sample,)
+        shared = source.start_s is not None and (source.video or source.audio)
+        key = (source.video, source.audio) if shared else (source.sample_id,)
         jobs.setdefault(key, []).append(source)
     return list(jobs.values())
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What every worker needs to know; the layout without its samples."""
+    """What every worker needs to know; the index without its samples."""
 
-    layout: CorpusIndex
+    index: CorpusIndex
     spec: ClipSpec
     out: Path
     lossless: bool
@@ -238,29 +238,29 @@ class _Task:
 
     def __call__(self, job: list[SampleSource]) -> _Outcome:
         """Read and write the samples of one job; what goes wrong is said, not raised."""
-        from avtca.corpora.decode import read_job
+        from avtca.corpora.decode import decode_job
 
         outcome = _Outcome()
         try:
-            made = read_job(job, self.layout, self.spec)
+            made = decode_job(job, self.index, self.spec)
         except (AvtcaError, OSError, ValueError, KeyError, MemoryError) as error:
             return self._split(job, error)
         for source, sample in made:
-            path = clip_path(self.out, source.sample)
-            row = {**sample.row, "recipe": self.recipes[source.sample]}
+            path = sample_path(self.out, source.sample_id)
+            row = {**sample.row, "recipe": self.recipes[source.sample_id]}
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_sample(path, replace(sample, row=row), self.spec, lossless=self.lossless)
             except OSError as error:
                 if error.errno in DISK_FULL:
                     return _Outcome(full=error.strerror or "disk full")
-                outcome.failures[source.sample] = (_file(source, self.layout), _plain(error))
+                outcome.failures[source.sample_id] = (_file(source, self.index), _plain(error))
         return outcome
 
     def _split(self, job: list[SampleSource], error: BaseException) -> _Outcome:
         """One bad segment does not take its neighbours along: they are tried one by one."""
         if len(job) == 1:
-            return _Outcome({job[0].sample: (_file(job[0], self.layout), _plain(error))})
+            return _Outcome({job[0].sample_id: (_file(job[0], self.index), _plain(error))})
         outcome = _Outcome()
         for source in job:
             one = self([source])
@@ -270,19 +270,19 @@ class _Task:
 
     def call(self, job: list[SampleSource]) -> Callable[[], _Outcome]:
         """The work of one job, with its own recipes only, to send to a worker."""
-        recipes = {source.sample: self.recipes[source.sample] for source in job}
-        layout = replace(self.layout, sources=(), skipped=())
-        return functools.partial(replace(self, layout=layout, recipes=recipes), job)
+        recipes = {source.sample_id: self.recipes[source.sample_id] for source in job}
+        index = replace(self.index, sources=(), skipped=())
+        return functools.partial(replace(self, index=index, recipes=recipes), job)
 
     def died(self, job: list[SampleSource]) -> _Outcome:
         """What is said of a job that ended its worker."""
         why = "decoding it ended the worker process (out of memory, or a broken file)"
-        return _Outcome({source.sample: (_file(source, self.layout), why) for source in job})
+        return _Outcome({source.sample_id: (_file(source, self.index), why) for source in job})
 
 
-def _file(source: SampleSource, layout: CorpusIndex) -> str:
+def _file(source: SampleSource, index: CorpusIndex) -> str:
     files = source.files()
-    return layout.relative(files[0]) if files else ""
+    return index.relative(files[0]) if files else ""
 
 
 def _plain(error: BaseException) -> str:
@@ -293,7 +293,7 @@ def _plain(error: BaseException) -> str:
 
 
 def _finish(
-    layout: CorpusIndex,
+    index: CorpusIndex,
     out: Path,
     spec: ClipSpec,
     lossless: bool,
@@ -301,26 +301,28 @@ def _finish(
     result: _Outcome,
     reused: int,
     action: str,
-) -> Summary:
+) -> BuildSummary:
     """The manifest from the samples' files, ``failures.csv`` and the final ``corpus.json``."""
     rows, digest, size = [], hashlib.sha256(), 0
-    for source in sorted(layout.sources, key=lambda source: source.sample):
-        path = clip_path(out, source.sample)
-        row = read_row(path) if source.sample not in result.failures else None
-        if row is None or row.pop("recipe", None) != recipes[source.sample]:
-            result.failures.setdefault(source.sample, (_file(source, layout), "its file vanished"))
+    for source in sorted(index.sources, key=lambda source: source.sample_id):
+        path = sample_path(out, source.sample_id)
+        row = read_row(path) if source.sample_id not in result.failures else None
+        if row is None or row.pop("recipe", None) != recipes[source.sample_id]:
+            result.failures.setdefault(
+                source.sample_id, (_file(source, index), "its file vanished")
+            )
             continue
         data = path.read_bytes()
         clip_sha256 = hashlib.sha256(data).hexdigest()
-        digest.update(f"{source.sample} {clip_sha256}\n".encode())
+        digest.update(f"{source.sample_id} {clip_sha256}\n".encode())
         size += len(data)
         rows.append(
             {
-                "sample_id": source.sample,
+                "sample_id": source.sample_id,
                 "speaker": source.speaker,
                 "label": source.label,
-                "corpus": layout.corpus,
-                "language": layout.language,
+                "corpus": index.corpus,
+                "language": index.language,
                 **source.fields,
                 "start_s": source.start_s,
                 "end_s": source.end_s,
@@ -343,7 +345,7 @@ def _finish(
         write_atomic(out / "manifest.parquet", to_parquet(rows))
         write_atomic(out / "failures.csv", to_csv(("sample_id", "source", "why"), failures))
         head = {
-            **_head(layout, spec, lossless),
+            **_head(index, spec, lossless),
             "complete": True,
             "counts": {
                 "samples": len(rows),
@@ -357,6 +359,6 @@ def _finish(
         write_json(out / "corpus.json", head)
     except OSError as error:
         raise CorpusError(action, _plain(error), "free some space and run it again") from error
-    return Summary(
-        out, len(rows), reused, faces, voices, failures, layout.skipped, layout.notes, size
+    return BuildSummary(
+        out, len(rows), reused, faces, voices, failures, index.skipped, index.notes, size
     )

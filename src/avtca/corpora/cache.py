@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from avtca import preprocess
 from avtca.clipspec import ClipSpec
 from avtca.compat import KEYS
-from avtca.corpora.index import clip_path
+from avtca.corpora.cache_files import read_metadata
+from avtca.corpora.index import sample_path
 from avtca.corpora.sample_file import RawSample, read_sample
-from avtca.corpora.store import read_head
 from avtca.errors import CorpusError
 
 VIEWABLE = ("labels", "n_fft", "hop", "audio", "audio_dim")
@@ -59,7 +59,7 @@ class PreparedCorpus:
         """
         folder = Path(path)
         action = f"open the prepared corpus {folder}"
-        meta = read_head(folder, action)
+        meta = read_metadata(folder, action)
         if not meta["complete"]:
             raise CorpusError(action, "its preparation was stopped", "run avtca prepare to its end")
         made = ClipSpec.from_dict(meta["spec"])
@@ -102,7 +102,7 @@ class PreparedCorpus:
 
         Raises :class:`CorpusError` where it is not there or its file is broken.
         """
-        path = clip_path(self.path, sample)
+        path = sample_path(self.path, sample)
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -153,7 +153,7 @@ class PreparedCorpus:
     def verify(self) -> None:
         """Hash every sample's file. Raises :class:`CorpusError` naming the first that changed."""
         for sample, wanted in zip(self.samples, self.manifest["clip_sha256"], strict=True):
-            path = clip_path(self.path, sample)
+            path = sample_path(self.path, sample)
             found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
             if found != wanted:
                 raise CorpusError(

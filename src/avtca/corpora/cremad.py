@@ -43,7 +43,7 @@ SENTENCE_S = (0.5, 15.0)
 """Seconds that a clip of one sentence may last; the corpus's last one to five."""
 
 
-def read_cremad(root: Path, spec: ClipSpec) -> CorpusIndex:
+def index_cremad(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Every clip under a folder; pictures and audio of one name are one sample.
 
     A sample's audio is its WAV's; where that cannot be read, or is silent, the picture's own.
@@ -72,10 +72,10 @@ def read_cremad(root: Path, spec: ClipSpec) -> CorpusIndex:
         speaker, sentence, code, level = sample.split("_")
         sources.append(
             SampleSource(
-                sample=sample,
+                sample_id=sample,
                 speaker=speaker,
                 label=CREMAD[code],
-                picture=parts.get("picture"),
+                video=parts.get("picture"),
                 audio=parts.get("audio") or parts.get("picture"),
                 fallback_audio=parts.get("picture"),
                 fields={

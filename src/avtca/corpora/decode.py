@@ -46,23 +46,23 @@ class Span:
         return cls(first, end, *samples, source.end_s - first / rate)
 
 
-def read_job(
-    job: Sequence[SampleSource], layout: CorpusIndex, spec: ClipSpec
+def decode_job(
+    job: Sequence[SampleSource], index: CorpusIndex, spec: ClipSpec
 ) -> list[tuple[SampleSource, SampleFile]]:
     """Every sample of one file (or pair of files), each decoded once from start to end.
 
     A sample whose audio was read from its ``fallback_audio`` comes back as one of that audio, with a
     warning. Raises :class:`MediaError` or :class:`CorpusError` where it cannot be read, or the
-    layout calls a sample unusable.
+    index calls a sample unusable.
     """
     job, said = _with_audio(job)
-    picture, audio = job[0].picture, job[0].audio
+    video, audio = job[0].video, job[0].audio
     spans = [Span.of(source, spec) for source in job]
-    clips = {path: open_media(path) for path in dict.fromkeys((picture, audio)) if path}
-    faces = _read_faces(clips[picture], spans, spec) if picture else [_no_faces(spec)] * len(job)
-    waves = _read_audio(clips[audio], spans, spec) if audio else [_SILENT] * len(job)
+    clips = {path: open_media(path) for path in dict.fromkeys((video, audio)) if path}
+    faces = _decode_faces(clips[video], spans, spec) if video else [_no_faces(spec)] * len(job)
+    waves = _decode_audio(clips[audio], spans, spec) if audio else [_SILENT] * len(job)
     for path, clip in clips.items():
-        _require_whole(clip, picture=path == picture, audio=path == audio)
+        _require_whole(clip, video=path == video, audio=path == audio)
     length = max((clip.decoded_seconds for clip in clips.values()), default=0.0)
     warnings = [*said, *(text for clip in clips.values() for text in clip.warnings)]
     digests = {path: _digest(path, path.stat().st_mtime_ns) for path in clips}
@@ -73,15 +73,15 @@ def read_job(
             start = span.first_step / spec.video_rate
             if start >= length:
                 raise CorpusError(
-                    f"cut {source.sample} at {source.start_s or 0:g} s",
+                    f"cut {source.sample_id} at {source.start_s or 0:g} s",
                     f"the file ends after {length:.2f} s",
                     "check the segment times",
                 )
             duration = min(length - start, span.duration_s or length)
         raw = _with_series(RawSample(steps, crops, wave, duration or 0.0), source, spec)
-        if layout.unusable is not None and (why := layout.unusable(raw)):
-            raise CorpusError(f"use {source.sample}", why, "the others go on without it")
-        out.append((source, SampleFile(raw, _row(raw, source, layout, spec, digests, warnings))))
+        if index.unusable is not None and (why := index.unusable(raw)):
+            raise CorpusError(f"use {source.sample_id}", why, "the others go on without it")
+        out.append((source, SampleFile(raw, _row(raw, source, index, spec, digests, warnings))))
     return out
 
 
@@ -104,9 +104,9 @@ def _unheard(path: Path) -> str:
     return "it holds no audio" if silent else ""
 
 
-def _require_whole(clip: MediaFile, *, picture: bool, audio: bool) -> None:
+def _require_whole(clip: MediaFile, *, video: bool, audio: bool) -> None:
     """Half a file is not a sample. Streams that were not read may be the longer ones."""
-    read_all = (picture or not clip.has_video) and (audio or not clip.has_audio)
+    read_all = (video or not clip.has_video) and (audio or not clip.has_audio)
     slack = SHORT_S if read_all else SHORT_S + 0.3 * clip.duration_s
     if clip.reliable_header and clip.duration_s - clip.decoded_seconds > slack:
         raise MediaError(
@@ -135,7 +135,7 @@ def _digest(path: Path, mtime_ns: int) -> str:
     return sha256_file(path)
 
 
-def _read_faces(
+def _decode_faces(
     clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
 ) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
     """Steps from each span's start, and crops of its main person."""
@@ -164,7 +164,7 @@ def _read_faces(
     return out
 
 
-def _read_audio(
+def _decode_audio(
     clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
 ) -> list[NDArray[np.float32]]:
     """The samples of each span."""
@@ -204,7 +204,7 @@ def _with_series(raw: RawSample, source: SampleSource, spec: ClipSpec) -> RawSam
 def _require_width(source: SampleSource, kind: str, found: int, wanted: int) -> None:
     if found != wanted:
         raise CorpusError(
-            f"prepare {source.sample}",
+            f"prepare {source.sample_id}",
             f"its {kind} features have {found} values, the ClipSpec says {wanted}",
             f"set {kind}_dim to {found}",
         )
@@ -226,7 +226,7 @@ def _content(raw: RawSample) -> str:
 def _row(
     raw: RawSample,
     source: SampleSource,
-    layout: CorpusIndex,
+    index: CorpusIndex,
     spec: ClipSpec,
     digests: dict[Path, str],
     warnings: list[str],
@@ -243,16 +243,16 @@ def _row(
         voice = float(voiced.sum()) / max(1, round(raw.duration_s * 100)) if len(voiced) else 0.0
     pictures = raw.video if spec.video == "pixels" else np.zeros((0, 1, 1), np.uint8)
     files = source.files()
-    main = source.picture or source.audio or (files[0] if files else None)
+    main = source.video or source.audio or (files[0] if files else None)
     separate_audio = source.separate_audio
     return {
         "face_coverage": len(seen) / steps,
         "voice_coverage": min(1.0, voice),
-        "source": layout.relative(main) if main else "",
+        "source": index.relative(main) if main else "",
         "source_sha256": digests[main] if main in digests else _content(raw),
-        "audio_source": layout.relative(separate_audio) if separate_audio else "",
+        "audio_source": index.relative(separate_audio) if separate_audio else "",
         "audio_sha256": digests[separate_audio] if separate_audio else "",
-        "detector": _detector().name if source.picture else "",
+        "detector": _detector().name if source.video else "",
         "picture_hash": picture_hash(pictures),
         "audio_hash": audio_hash(raw.wave, spec.sample_rate),
         "warnings": "; ".join(dict.fromkeys(warnings)),

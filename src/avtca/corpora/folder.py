@@ -21,7 +21,7 @@ from avtca.corpora.index import (
     require_media_spec,
     visible,
 )
-from avtca.corpora.splits import SIDE_WORDS
+from avtca.corpora.splits import SUBSET_ALIASES
 from avtca.errors import CorpusError
 from avtca.labels import canonical
 
@@ -29,7 +29,7 @@ COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "i
 """Columns of the CSV; the first two are needed."""
 
 
-def read_folder(root: Path, spec: ClipSpec) -> CorpusIndex:
+def index_folder(root: Path, spec: ClipSpec) -> CorpusIndex:
     """A CSV file, a folder with one CSV at its top, or folders named by label.
 
     Labels are folded to the project's words ("Happiness" is "happy"). Raises
@@ -78,12 +78,12 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
         label = canonical(row["label"])
         words.setdefault(label, set()).add(row["label"])
         sources[sample] = SampleSource(
-            sample=sample,
+            sample_id=sample,
             speaker=row.get("speaker", ""),
             label=label,
             start_s=start,
             end_s=end,
-            picture=_picture(path),
+            video=_video(path),
             audio=path,
             fields=_fields(row, where, action),
         )
@@ -144,7 +144,7 @@ def _fields(row: dict[str, str], where: str, action: str) -> dict[str, Any]:
     if row.get("age"):
         fields["age"] = _seconds(row["age"], where, "age", action)
     if row.get("split"):
-        side = SIDE_WORDS.get(row["split"].lower())
+        side = SUBSET_ALIASES.get(row["split"].lower())
         if side is None:
             raise CorpusError(
                 action, f"{where}: split {row['split']!r}", "use train, validation or test"
@@ -153,20 +153,20 @@ def _fields(row: dict[str, str], where: str, action: str) -> dict[str, Any]:
     return fields
 
 
-def _picture(path: Path) -> Path | None:
+def _video(path: Path) -> Path | None:
     """The file, where it may hold a picture."""
     return path if path.suffix.lower() not in AUDIO_SUFFIXES else None
 
 
 def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     tops = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    split = bool(tops) and all(top.name.lower() in SIDE_WORDS for top in tops)
+    split = bool(tops) and all(top.name.lower() in SUBSET_ALIASES for top in tops)
     found: dict[str, SampleSource] = {}
     skipped: list[tuple[str, str]] = []
     words: dict[str, set[str]] = {}
     for path in visible(root):
         parts = path.relative_to(root).parts
-        side = SIDE_WORDS[parts[0].lower()] if split and len(parts) > 1 else None
+        side = SUBSET_ALIASES[parts[0].lower()] if split and len(parts) > 1 else None
         inner = parts[1:] if split else parts
         name = path.relative_to(root).as_posix()
         if path.suffix.lower() not in VIDEO_SUFFIXES | AUDIO_SUFFIXES:
@@ -179,10 +179,10 @@ def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
         label = canonical(inner[0])
         words.setdefault(label, set()).add(inner[0])
         source = SampleSource(
-            sample=sample,
+            sample_id=sample,
             speaker=inner[1] if len(inner) == 3 else "",
             label=label,
-            picture=_picture(path),
+            video=_video(path),
             audio=path,
             fields={"split": side} if side else {},
         )
@@ -201,8 +201,8 @@ def _joined(first: SampleSource, second: SampleSource) -> SampleSource | None:
 
     ``None`` for two videos or two sounds of one name.
     """
-    film, audio = (first, second) if first.picture else (second, first)
-    if film.picture is None or film.picture != film.audio or audio.picture is not None:
+    film, audio = (first, second) if first.video else (second, first)
+    if film.video is None or film.video != film.audio or audio.video is not None:
         return None
     return replace(film, audio=audio.audio)
 
@@ -221,7 +221,7 @@ def _layout(
             "no clip in it",
             "make folders named by label, or a CSV with the columns path and label",
         )
-    require_media_spec(spec, action, pictures=any(source.picture for source in sources))
+    require_media_spec(spec, action, pictures=any(source.video for source in sources))
     notes = [
         f"{', '.join(sorted(names))} are one label: {label}"
         for label, names in sorted(words.items())

@@ -51,16 +51,16 @@ class Series(Protocol):
 class SampleSource:
     """Where one sample comes from.
 
-    ``picture`` and ``audio`` are media files (the same one where it holds both), cut to
+    ``video`` and ``audio`` are media files (the same one where it holds both), cut to
     ``start_s .. end_s`` where those are given; ``video_series`` and ``audio_series`` stand in
-    their place where the ClipSpec asks for features. ``fallback_audio``, ``picture`` or nothing, is
+    their place where the ClipSpec asks for features. ``fallback_audio``, ``video`` or nothing, is
     read where ``audio`` cannot be, or is silent. ``fields`` are further manifest columns.
     """
 
-    sample: str
+    sample_id: str
     speaker: str
     label: str
-    picture: Path | None = None
+    video: Path | None = None
     audio: Path | None = None
     start_s: float | None = None
     end_s: float | None = None
@@ -71,13 +71,13 @@ class SampleSource:
 
     @property
     def separate_audio(self) -> Path | None:
-        """The file of the audio where it is not the picture's."""
-        return self.audio if self.picture and self.audio != self.picture else None
+        """The file of the audio where it is not the video's."""
+        return self.audio if self.video and self.audio != self.video else None
 
     def files(self) -> list[Path]:
         """Every file that the sample is made from, once."""
         series = [one.path for one in (self.video_series, self.audio_series) if one]
-        media = [path for path in (self.picture, self.audio) if path]
+        media = [path for path in (self.video, self.audio) if path]
         return list(dict.fromkeys([*media, *series]))
 
 
@@ -111,14 +111,14 @@ class CorpusIndex:
         )
 
 
-def recipe(source: SampleSource, layout: CorpusIndex, spec: ClipSpec, *, lossless: bool) -> str:
+def recipe(source: SampleSource, index: CorpusIndex, spec: ClipSpec, *, lossless: bool) -> str:
     """Hash of all that a sample's file depends on, but for the bytes of its sources.
 
     ``OSError`` where a source file is gone.
     """
     from dataclasses import replace
 
-    files = [(layout.relative(path), path.stat().st_size) for path in source.files()]
+    files = [(index.relative(path), path.stat().st_size) for path in source.files()]
     series = [one.name if one else "" for one in (source.video_series, source.audio_series)]
     parts = [
         FORMAT,
@@ -128,13 +128,13 @@ def recipe(source: SampleSource, layout: CorpusIndex, spec: ClipSpec, *, lossles
         source.end_s,
         files,
         series,
-        source.picture is not None,
+        source.video is not None,
         source.audio is not None,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def clip_path(folder: Path, sample: str) -> Path:
+def sample_path(folder: Path, sample: str) -> Path:
     """Where a sample's file stands in a cache: spread over 256 folders, safe on any file system."""
     digest = hashlib.sha256(sample.encode()).hexdigest()
     return (

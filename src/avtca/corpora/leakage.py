@@ -6,7 +6,7 @@ medium, byte for byte or nearly. The auditor reads a manifest; media need not be
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -19,7 +19,7 @@ from avtca.compat import KEYS
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.index import SYNTHETIC
 from avtca.corpora.media_hash import NEAR, NEAR_AUDIO, near_pairs, picture_hashes
-from avtca.corpora.splits import SIDES, CrossValidationSplit, load_folds, split_column
+from avtca.corpora.splits import SUBSETS, CrossValidationSplit
 from avtca.errors import CorpusError, LeakError
 
 if TYPE_CHECKING:
@@ -149,9 +149,9 @@ def audit(
     leaks: list[Leak] = []
     balance: dict[str, list[dict[str, dict[str, int]]]] = defaultdict(list)
     placed = np.zeros(len(manifest), bool)
-    for fold in range(len(folds.splits)):
+    for fold in range(len(folds.folds)):
         side_of = np.full(len(manifest), "", dtype=object)
-        for side, rows in folds.sides(manifest, fold).items():
+        for side, rows in folds.subsets(manifest, fold).items():
             side_of[rows] = side
             placed[rows] = True
         for kind, ensemble in groups.items():
@@ -169,7 +169,7 @@ def audit(
         warnings=tuple(_warnings(manifest, folds)),
         allowed=allow_leak,
         unplaced=int((~placed).sum()),
-        folds=len(folds.splits),
+        folds=len(folds.folds),
         counts=counts,
     )
 
@@ -238,7 +238,7 @@ def _across(fold: int, kind: str, groups: list[Group], side_of: NDArray[np.objec
     out = []
     for what, rows in groups:
         sides = {side_of[row] for row in rows} - {""}
-        for pair in combinations(SIDES, 2):
+        for pair in combinations(SUBSETS, 2):
             if sides.issuperset(pair):
                 out.append(Leak(fold, kind, pair, what))
     return out
@@ -255,7 +255,7 @@ def _counts(
     named = np.array([words(value) for value in values], dtype=object)
     return {
         side: dict(sorted(Counter(named[side_of == side].tolist()).items()))
-        for side in SIDES
+        for side in SUBSETS
         if (side_of == side).any()
     }
 
@@ -276,7 +276,7 @@ def _skew(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
     return f"{column}: {values} values, most uneven in {worst[1]}"
 
 
-def people_warnings(manifest: "pd.DataFrame") -> list[str]:
+def speaker_warnings(manifest: "pd.DataFrame") -> list[str]:
     """What must be said of a corpus's people wherever its samples are tested."""
     out = []
     if "synthetic" in _column(manifest, "corpus"):
@@ -289,7 +289,7 @@ def people_warnings(manifest: "pd.DataFrame") -> list[str]:
 
 
 def _warnings(manifest: "pd.DataFrame", folds: CrossValidationSplit) -> list[str]:
-    out = people_warnings(manifest)
+    out = speaker_warnings(manifest)
     if set(_column(manifest, "corpus")) == {"mosei"}:
         out.append("CMU-MOSEI names no speakers: videos were checked in their place")
     if not any(_column(manifest, "source_sha256")):
@@ -342,17 +342,8 @@ def _ferplus(path: Path) -> "pd.DataFrame":
             "sample_id": [f"{name}#{row}" for row, name in enumerate(names)],
             "label": [words[best] for best in votes.argmax(axis=1)],
             "corpus": "ferplus",
-            "split": [SIDES[side] for side in usage],
+            "split": [SUBSETS[side] for side in usage],
             "source_sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
             "picture_hash": picture_hashes(images),
         }
     )
-
-
-def open_split(text: str, manifest: "pd.DataFrame") -> CrossValidationSplit:
-    """Folds by name or file, or ``column:NAME`` of the manifest."""
-    readers: dict[str, Callable[[str], CrossValidationSplit]] = {
-        "column": lambda name: split_column(manifest, name)
-    }
-    kind, _, name = text.partition(":")
-    return readers[kind](name) if kind in readers and name else load_folds(text)

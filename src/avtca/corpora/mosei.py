@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import AUDIO_SUFFIXES, VIDEO_SUFFIXES, CorpusIndex, SampleSource, visible
-from avtca.corpora.splits import SIDES, load_folds
+from avtca.corpora.splits import SUBSETS, load_folds
 from avtca.errors import CorpusError
 from avtca.labels import MOSEI
 
@@ -88,7 +88,7 @@ def _sequence(path: Path, video: str) -> tuple[NDArray[np.float64], NDArray[Any]
     return intervals[:n].mean(axis=1), values[:n]
 
 
-def read_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
+def index_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Labelled segments of a folder with ``CMU_MOSEI_Labels.csd`` somewhere in it.
 
     What the ClipSpec calls features is read from ``.csd`` files, the rest from the whole videos
@@ -132,10 +132,10 @@ def read_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
             continue
         sources.append(
             SampleSource(
-                sample=sample,
+                sample_id=sample,
                 speaker=video,
                 label=MOSEI[int(values[1:].argmax())] if values[1:].max() > 0 else "",
-                picture=picture,
+                video=picture,
                 audio=heard,
                 start_s=float(start),
                 end_s=float(end),
@@ -195,8 +195,8 @@ def _whole_videos(files: list[Path]) -> dict[str, Path]:
 
 
 def _sides() -> dict[str, str]:
-    split = load_folds("mosei_official").splits[0]
-    return {name: side for side, part in zip(SIDES, split, strict=True) for name in part}
+    split = load_folds("mosei_official").folds[0]
+    return {name: side for side, part in zip(SUBSETS, split, strict=True) for name in part}
 
 
 def _segments(

@@ -86,7 +86,7 @@ def _units(root: Path) -> dict[str, NDArray[np.float32]]:
         return {row[0]: np.array(row[1:], np.float32) for row in rows}
 
 
-def read_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
+def index_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Every sample under a folder, in whatever subfolders.
 
     The audio of a sample is its ``03-`` file where there is one, else the audio of ``01-``. Clips of
@@ -156,10 +156,10 @@ def _source(
     units = _units(root).get(sample) if (root / "action_units_clip.csv").is_file() else None
     names = _unit_names(root) if units is not None else []
     return SampleSource(
-        sample=sample,
+        sample_id=sample,
         speaker=actor,
         label=RAVDESS[int(emotion) - 1],
-        picture=picture,
+        video=picture,
         audio=audio,
         video_series=series,
         fields={
@@ -217,7 +217,7 @@ def _notes(sources: list[SampleSource], root: Path, spec: ClipSpec) -> list[str]
     silent = sum(source.audio is None for source in sources)
     if silent:
         notes.append(f"{silent} samples are there as picture only (02-), so without audio")
-    blind = sum(not (source.picture or source.video_series) for source in sources)
+    blind = sum(not (source.video or source.video_series) for source in sources)
     if blind and spec.video == "pixels":
         shipped = (root / "face_sequences.npz").is_file()
         hint = "; its face sequences need a ClipSpec of video='features'" if shipped else ""

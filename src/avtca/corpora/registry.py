@@ -5,34 +5,34 @@ from collections.abc import Callable
 from pathlib import Path
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.build_cache import prepare
+from avtca.corpora.build_cache import build_cache
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.cremad import read_cremad
-from avtca.corpora.folder import read_folder
+from avtca.corpora.cremad import index_cremad
+from avtca.corpora.folder import index_folder
 from avtca.corpora.index import CorpusIndex
-from avtca.corpora.mosei import read_mosei
-from avtca.corpora.ravdess import read_ravdess
-from avtca.corpora.speech import read_emodb, read_nemo
+from avtca.corpora.mosei import index_mosei
+from avtca.corpora.ravdess import index_ravdess
+from avtca.corpora.speech import index_emodb, index_nemo
 from avtca.errors import CorpusError
 
-READERS: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
-    "ravdess": read_ravdess,
-    "cremad": read_cremad,
-    "mosei": read_mosei,
-    "folder": read_folder,
-    "emodb": read_emodb,
-    "nemo": read_nemo,
+INDEXERS: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
+    "ravdess": index_ravdess,
+    "cremad": index_cremad,
+    "mosei": index_mosei,
+    "folder": index_folder,
+    "emodb": index_emodb,
+    "nemo": index_nemo,
 }
 """Corpora that ``avtca prepare`` knows."""
 
 
-def read_corpus(name: str, root: str | Path, spec: ClipSpec) -> CorpusIndex:
+def index_corpus(name: str, root: str | Path, spec: ClipSpec) -> CorpusIndex:
     """What a folder holds, read as the named corpus. Raises :class:`CorpusError`."""
-    if name not in READERS:
+    if name not in INDEXERS:
         raise CorpusError(
-            f"prepare {name}", "no such corpus", f"choose one of {', '.join(READERS)}"
+            f"prepare {name}", "no such corpus", f"choose one of {', '.join(INDEXERS)}"
         )
-    return READERS[name](Path(root), spec)
+    return INDEXERS[name](Path(root), spec)
 
 
 def load_ravdess_features(
@@ -46,5 +46,5 @@ def load_ravdess_features(
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     made = Path(cache) if cache else base / "avtca" / f"ravdess-{spec.hash}"
-    prepare(read_corpus("ravdess", root, spec), made, spec, workers=workers)
+    build_cache(index_corpus("ravdess", root, spec), made, spec, workers=workers)
     return PreparedCorpus.open(made, spec)

@@ -31,7 +31,7 @@ EMODB_PEOPLE = {
 """Sex and age of the ten speakers, from the corpus's page."""
 
 
-def read_emodb(root: Path, spec: ClipSpec) -> CorpusIndex:
+def index_emodb(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Every clip under a folder, by its name: speaker, text, emotion letter, version."""
     action = f"prepare EMO-DB from {root}"
     sources, skipped = [], []
@@ -51,7 +51,7 @@ def read_emodb(root: Path, spec: ClipSpec) -> CorpusIndex:
     return CorpusIndex("emodb", root, labels, tuple(sources), "de", skipped=tuple(skipped))
 
 
-def read_nemo(root: Path, spec: ClipSpec) -> CorpusIndex:
+def index_nemo(root: Path, spec: ClipSpec) -> CorpusIndex:
     """Every clip that ``labels.csv`` (file, speaker, emotion) lists; files are found by name."""
     action = f"prepare nEMO from {root}"
     files = {path.name: path for path in _audios(root, spec, action)}

@@ -20,9 +20,9 @@ from avtca.errors import CorpusError
 if TYPE_CHECKING:
     import pandas as pd
 
-SIDES = ("train", "validation", "test")
-SIDE_WORDS = {
-    **{side: side for side in SIDES},
+SUBSETS = ("train", "validation", "test")
+SUBSET_ALIASES = {
+    **{side: side for side in SUBSETS},
     "training": "train",
     "val": "validation",
     "valid": "validation",
@@ -55,7 +55,7 @@ class CrossValidationSplit:
     name: str
     corpus: str
     unit: Literal["speaker", "sample_id"]
-    splits: tuple[Fold, ...]
+    folds: tuple[Fold, ...]
     rule: str = ""
     citation: str = ""
     warning: str = ""
@@ -65,28 +65,28 @@ class CrossValidationSplit:
         """Twelve hex digits that change when any name changes sides."""
         return _hash(self.to_dict())
 
-    def sides(self, manifest: "pd.DataFrame", fold: int) -> dict[str, NDArray[np.int64]]:
+    def subsets(self, manifest: "pd.DataFrame", fold: int) -> dict[str, NDArray[np.int64]]:
         """Row numbers of the manifest on each side of one fold: train, validation, test.
 
         Raises :class:`CorpusError` for a fold that is not there, a manifest without the unit's
         column, or one of another corpus (no row is on any side).
         """
         action = f"split by {self.name}"
-        if not 0 <= fold < len(self.splits):
+        if not 0 <= fold < len(self.folds):
             raise CorpusError(
-                action, f"no fold {fold}", f"it has {len(self.splits)}, counted from 0"
+                action, f"no fold {fold}", f"it has {len(self.folds)}, counted from 0"
             )
         if self.unit not in manifest.columns:
             raise CorpusError(action, f"the manifest has no column {self.unit}", "add it")
         side_of = {
             name: side
-            for side, members in zip(SIDES, self.splits[fold], strict=True)
+            for side, members in zip(SUBSETS, self.folds[fold], strict=True)
             for name in members
         }
         found = [side_of.get(name) for name in manifest[self.unit].astype(str)]
         out = {
             side: np.array([row for row, one in enumerate(found) if one == side], np.int64)
-            for side in SIDES
+            for side in SUBSETS
         }
         if not any(len(rows) for rows in out.values()):
             raise CorpusError(
@@ -106,8 +106,8 @@ class CrossValidationSplit:
             "citation": self.citation,
             "warning": self.warning,
             "splits": [
-                {side: sorted(part) for side, part in zip(SIDES, split, strict=True)}
-                for split in self.splits
+                {side: sorted(part) for side, part in zip(SUBSETS, split, strict=True)}
+                for split in self.folds
             ],
         }
 
@@ -158,7 +158,9 @@ def read_folds(path: Path) -> CrossValidationSplit:
     try:
         values = json.loads(path.read_text("utf-8"))
         values["unit"] = KEYS.get(values["unit"], values["unit"])
-        splits = tuple(Fold(*(frozenset(one[side]) for side in SIDES)) for one in values["splits"])
+        splits = tuple(
+            Fold(*(frozenset(one[side]) for side in SUBSETS)) for one in values["splits"]
+        )
         if values["unit"] not in ("speaker", "sample_id") or not splits:
             raise ValueError("unit must be speaker or take, and splits not empty")
         texts = {key: str(values.get(key, "")) for key in ("rule", "citation", "warning")}
@@ -166,7 +168,7 @@ def read_folds(path: Path) -> CrossValidationSplit:
             name=str(values.get("name", path.stem)),
             corpus=str(values.get("corpus", "")),
             unit=values["unit"],
-            splits=splits,
+            folds=splits,
             **texts,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -181,12 +183,12 @@ def read_folds(path: Path) -> CrossValidationSplit:
             f"its splits hash to {folds.hash}, it says {values['hash']}",
             "it was edited: restore it, or take the hash out and give it another name",
         )
-    for number, split in enumerate(folds.splits):
+    for number, split in enumerate(folds.folds):
         for a, b in ((0, 1), (0, 2), (1, 2)):
             if both := split[a] & split[b]:
                 raise CorpusError(
                     action,
-                    f"fold {number}: {sorted(both)[0]} is in {SIDES[a]} and in {SIDES[b]}",
+                    f"fold {number}: {sorted(both)[0]} is in {SUBSETS[a]} and in {SUBSETS[b]}",
                     "each name belongs to one side",
                 )
     return folds
@@ -219,19 +221,25 @@ def split_column(manifest: "pd.DataFrame", column: str) -> CrossValidationSplit:
     action = f"split by column {column}"
     if column not in manifest.columns:
         raise CorpusError(action, "no such column", f"it has {', '.join(manifest.columns)}")
-    side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SIDE_WORDS)
-    if unknown := sorted(set(side) - {*SIDES, ""}):
-        raise CorpusError(action, f"unknown side {unknown[0]!r}", f"use {', '.join(SIDES)}")
+    side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SUBSET_ALIASES)
+    if unknown := sorted(set(side) - {*SUBSETS, ""}):
+        raise CorpusError(action, f"unknown side {unknown[0]!r}", f"use {', '.join(SUBSETS)}")
     if not side.any():
         raise CorpusError(action, "it is empty", "choose folds by name; see docs/corpora.md")
     samples = manifest["sample_id"].astype(str)
-    split = Fold(*(frozenset(samples[side == name]) for name in SIDES))
+    split = Fold(*(frozenset(samples[side == name]) for name in SUBSETS))
     return CrossValidationSplit(
         f"column:{column}", "", "sample_id", (split,), f"the manifest's column {column}"
     )
 
 
-def cyclic(groups: Sequence[Sequence[str]]) -> list[Fold]:
+def resolve_folds(text: str, manifest: "pd.DataFrame") -> CrossValidationSplit:
+    """Folds by name or file, or ``column:NAME`` of the manifest."""
+    kind, _, name = text.partition(":")
+    return split_column(manifest, name) if kind == "column" and name else load_folds(text)
+
+
+def cyclic_folds(groups: Sequence[Sequence[str]]) -> list[Fold]:
     """Each group is the test side once, the next one its validation side."""
     return [
         Fold(

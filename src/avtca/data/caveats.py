@@ -88,7 +88,7 @@ def audit_caveats(report: "AuditReport") -> tuple[Caveat, ...]:
 
 
 def manifest_caveats(warnings: Iterable[str]) -> tuple[Caveat, ...]:
-    """The caveats of :func:`avtca.corpora.leakage.people_warnings` and of an audit's warnings."""
+    """The caveats of :func:`avtca.corpora.leakage.speaker_warnings` and of an audit's warnings."""
     from avtca.corpora.index import SYNTHETIC
 
     return tuple(

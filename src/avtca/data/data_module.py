@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.leakage import audit, open_split
-from avtca.corpora.splits import CrossValidationSplit, random_folds
+from avtca.corpora.leakage import audit
+from avtca.corpora.splits import CrossValidationSplit, random_folds, resolve_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import standardised
 from avtca.errors import ConfigError, CorpusError
@@ -97,10 +97,10 @@ def open_data_module(
     )
     manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.names)]
     manifest = manifest.reset_index(drop=True)
-    split = random_folds(samples.names) if folds == RANDOM else open_split(folds, manifest)
+    split = random_folds(samples.names) if folds == RANDOM else resolve_folds(folds, manifest)
     report = audit(manifest, split, allow_leak=allow_leak)
     report.require_clean()
-    rows = tuple(split.sides(manifest, fold) for fold in range(len(split.splits)))
+    rows = tuple(split.subsets(manifest, fold) for fold in range(len(split.folds)))
     provenance = {
         "corpus": corpus.name,
         "data_hash": corpus.data_hash,

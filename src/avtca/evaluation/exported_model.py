@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avtca.corpora import PreparedCorpus, Summary, prepare
-from avtca.corpora.folder import read_folder
-from avtca.corpora.leakage import people_warnings
+from avtca.corpora import BuildSummary, PreparedCorpus, build_cache
+from avtca.corpora.folder import index_folder
+from avtca.corpora.leakage import speaker_warnings
 from avtca.data.caveats import joined
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import ConfigError, CorpusError, LeakError
@@ -107,10 +107,12 @@ def open_model(
     if (data / "corpus.json").is_file():
         corpus = PreparedCorpus.open(data)
     else:
-        layout = read_folder(data, media)
+        layout = index_folder(data, media)
         whose = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
         clips = clips / media.hash / whose
-        summary = prepare(layout, clips, media, lossless=True, workers=workers, progress=progress)
+        summary = build_cache(
+            layout, clips, media, lossless=True, workers=workers, progress=progress
+        )
         corpus = PreparedCorpus.open(clips)
     corpus = corpus.view(backend.spec if corpus.spec.video == "features" else media)
     samples, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
@@ -118,7 +120,7 @@ def open_model(
     trained = trained_on(card, corpus.name, samples.speakers)
     leak = _leak(trained, samples, corpus.name, allow_leak)
     unknown = unchecked(card, corpus.name)
-    caveat = joined(("whole corpus", leak, unknown, *people_warnings(corpus.manifest), *notes))
+    caveat = joined(("whole corpus", leak, unknown, *speaker_warnings(corpus.manifest), *notes))
     part = FoldModel((cast(AVTCA, ExportedModel(backend)),), samples, None, LACKING, trained)
     provenance: dict[str, Any] = {
         "corpus": corpus.name,
@@ -141,7 +143,7 @@ def _card(bundle: Bundle) -> Card:
 
 
 def _chosen(
-    corpus: PreparedCorpus, labels: tuple[str, ...], summary: Summary | None, clips: Path
+    corpus: PreparedCorpus, labels: tuple[str, ...], summary: BuildSummary | None, clips: Path
 ) -> tuple[EmotionDataset, list[str]]:
     """Takes with a label that the model says and something to see or hear; what to say of them."""
     samples = from_corpus(corpus, labels)

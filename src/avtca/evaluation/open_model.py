@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.leakage import people_warnings
+from avtca.corpora.leakage import speaker_warnings
 from avtca.data.caveats import caveat_of, joined
 from avtca.data.data_module import DataModule, chosen_samples, open_data_module
 from avtca.data.dataset import SHARES, EmotionDataset, mapped_targets
@@ -72,7 +72,7 @@ def open_evaluated_model(
         parts = [_part(loaded, prepared.name, samples, None, "no folds are named")]
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
         nameless = unchecked(first, prepared.name)
-        told = (caveat_of(choice), nameless, *people_warnings(prepared.manifest))
+        told = (caveat_of(choice), nameless, *speaker_warnings(prepared.manifest))
         caveat = joined(("whole corpus", *told))
     else:
         data_module = open_data_module(

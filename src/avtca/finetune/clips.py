@@ -12,8 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avtca.corpora import CorpusIndex, PreparedCorpus, Summary, cache_trunk_features, prepare
-from avtca.corpora.folder import read_folder
+from avtca.corpora import (
+    BuildSummary,
+    CorpusIndex,
+    PreparedCorpus,
+    build_cache,
+    cache_backbone_features,
+)
+from avtca.corpora.folder import index_folder
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import CorpusError, LeakError
 from avtca.finetune.initial import InitialModel
@@ -36,7 +42,7 @@ class Clips:
 
     samples: EmotionDataset
     corpus: PreparedCorpus
-    summary: Summary
+    summary: BuildSummary
     named: bool
     notes: tuple[str, ...]
 
@@ -67,7 +73,7 @@ def find_clips(start: InitialModel, source: Path, *, allow_leak: bool = False) -
     Raises :class:`LeakError` where fewer than two people are named, unless ``allow_leak``;
     :class:`CorpusError` for a folder that is none, or fewer than two labels.
     """
-    layout = read_folder(source, start.clips_spec)
+    layout = index_folder(source, start.clips_spec)
     _require_people({one.speaker for one in layout.sources}, source, allow_leak)
     _require_labels({one.label for one in layout.sources}, source)
     return layout
@@ -88,7 +94,7 @@ def read_clips(
     """
     source, spec = layout.root, start.clips_spec
     named = len({one.speaker for one in layout.sources} - {""}) > 1
-    summary = prepare(layout, cache, spec, lossless=True, workers=workers, progress=progress)
+    summary = build_cache(layout, cache, spec, lossless=True, workers=workers, progress=progress)
     corpus = PreparedCorpus.open(cache)
     rows, notes = _usable(corpus, layout, named)
     notes += [f"{sample} is left out: {why}" for sample, _, why in summary.failures[:FAILURES]]
@@ -115,7 +121,7 @@ def _with_features(
     """The samples with the face network's vectors in place of crops, in memory."""
     spec = start.card.clip_spec
     trunk = BackendFace(start.backend, face_file)
-    features = cache_trunk_features(corpus, trunk, progress=progress)
+    features = cache_backbone_features(corpus, trunk, progress=progress)
     raws = [
         replace(corpus.raw(name), video=features[name].reshape(-1, spec.video_dim))
         for name in samples.names

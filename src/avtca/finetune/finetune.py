@@ -87,7 +87,7 @@ def finetune(
         protocol.data_module_of(clips, folds, allow_leak=allow_leak),
         start.card,
         start.name,
-        range(len(folds.splits)),
+        range(len(folds.folds)),
         allow_leak,
         "say --allow-leak and carry the mark",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.corpora.leakage import audit
-from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic
+from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic_folds
 from avtca.data.data_module import DataModule
 from avtca.data.dataset import EmotionDataset, mapped_targets
 from avtca.data.windows import Batch, EvaluationData
@@ -49,7 +49,7 @@ def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> CrossValidation
         pairs = zip(groups, groups[::-1], strict=True)
         splits = [Fold(frozenset(train), frozenset(), frozenset(test)) for test, train in pairs]
     else:
-        splits = cyclic(groups)
+        splits = cyclic_folds(groups)
     unit = "speakers" if named else "clips"
     how = "a fixed number of epochs" if two else "the next group chooses the epoch"
     return CrossValidationSplit(
@@ -69,7 +69,7 @@ def data_module_of(clips: Clips, folds: CrossValidationSplit, *, allow_leak: boo
     manifest = manifest.reset_index(drop=True).assign(speaker=list(samples.speakers))
     report = audit(manifest, folds, allow_leak=allow_leak)
     report.require_clean()
-    rows = tuple(folds.sides(manifest, fold) for fold in range(len(folds.splits)))
+    rows = tuple(folds.subsets(manifest, fold) for fold in range(len(folds.folds)))
     provenance = {
         "corpus": corpus.name,
         "data_hash": corpus.data_hash,

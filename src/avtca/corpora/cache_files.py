@@ -10,15 +10,9 @@ from typing import Any
 from avtca.compat import upgrade
 from avtca.corpora.index import FORMAT, READABLE_FORMATS
 from avtca.errors import CorpusError
-from avtca.files import write_atomic
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    write_atomic(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_head(folder: Path, action: str) -> dict[str, Any]:
+def read_metadata(folder: Path, action: str) -> dict[str, Any]:
     """``corpus.json`` of a prepared corpus. Raises :class:`CorpusError` for another version."""
     head = folder / "corpus.json"
     if not head.is_file():
