@@ -30,7 +30,7 @@ from avtca.audio import augment, features
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.data.training import TrainingData, training_loader
+from avtca.data.training import TrainingDataset, training_loader
 from avtca.data.windows import Batch
 from avtca.files import write_json
 from avtca.model import ModelConfig, build_model
@@ -57,7 +57,7 @@ def fed(
     samples: EmotionDataset, augmentation: Augmentation, epochs: int = 2
 ) -> tuple[list[int], Batch]:
     """Items a second of each epoch, and a batch."""
-    data = TrainingData(samples, augmentation, seed=0)
+    data = TrainingDataset(samples, augmentation, seed=0)
     batches = training_loader(data, 32)
     out, batch = [], None
     for epoch in range(epochs):
@@ -102,7 +102,7 @@ def as_trained(corpus: PreparedCorpus, name: str, samples: int) -> dict[str, Any
 def every_nth(samples: EmotionDataset, n: int) -> EmotionDataset:
     """So many of the samples, of all people, with no window made yet."""
     every = max(1, len(samples) // n)
-    return replace(samples.at(np.arange(0, len(samples), every)[:n]), kept={})
+    return replace(samples.subset(np.arange(0, len(samples), every)[:n]))
 
 
 def milliseconds(work: Callable[[], Any], *, times: int = 40) -> float:
@@ -148,7 +148,7 @@ def main() -> None:
         items: dict[str, list[int]] = {}
         for name, change in KINDS.items():
             augmentation = Augmentation(crop_slack_s=0.4, **change)
-            items[name], batch = fed(replace(samples, kept={}), augmentation)
+            items[name], batch = fed(replace(samples), augmentation)
             print(name, items[name], flush=True)
         models = {name: eaten(name, samples.spec, batch) for name in ("figure", "best")}
         trained = {}

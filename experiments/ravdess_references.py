@@ -64,7 +64,9 @@ def regression(corpus: PreparedCorpus, x: np.ndarray) -> Predictions:
     tables = []
     for fold in range(len(folds.folds)):
         side = folds.subsets(corpus.manifest, fold)
-        tables.append(Predictions.of(samples.at(side["test"]), answers(x, samples.labels, side)))
+        tables.append(
+            Predictions.of(samples.subset(side["test"]), answers(x, samples.labels, side))
+        )
     return Predictions.joined(tables)
 
 
@@ -94,7 +96,7 @@ def published(corpus: PreparedCorpus, path: Path, system: str) -> Predictions:
     columns = [name for name in rows[0] if name not in ("system", "clip")]
     order = [columns.index(next(c for c in columns if canonical(c) == x)) for x in RAVDESS]
     values = {row["clip"]: [float(row[name]) for name in columns] for row in rows}
-    scores = np.array([values[name] for name in samples.names])[:, order]
+    scores = np.array([values[name] for name in samples.sample_ids])[:, order]
     if system == "wav2vec2":
         scores = np.exp(scores - scores.max(1, keepdims=True))
     return Predictions.of(samples, scores / scores.sum(1, keepdims=True))

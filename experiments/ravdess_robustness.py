@@ -114,7 +114,7 @@ def _once(
     samples: EmotionDataset,
 ) -> EmotionDataset:
     """The samples at a level; those of one ClipSpec are made once."""
-    key = samples.spec.hash, *samples.names
+    key = samples.spec.hash, *samples.sample_ids
     if key not in damaged:
         damaged[key] = condition.applied(samples, level)
     return damaged[key]

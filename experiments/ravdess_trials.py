@@ -69,7 +69,7 @@ def main() -> None:
     names = [*ways, *(text for text, _, _ in args.damage)]
     rows = []
     for fold in args.folds:
-        train, validation = (data_module.side(fold, side) for side in ("train", "validation"))
+        train, validation = (data_module.subset(fold, side) for side in ("train", "validation"))
         model = experiment.model
         network = new_network(model.variant, train.spec, seed=args.seed, **model.sizes)
         if model.init_from is not None:

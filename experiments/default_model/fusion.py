@@ -86,10 +86,10 @@ def degraded(samples: EmotionDataset) -> EmotionDataset:
     vary = WaveAugment(chance=DEGRADED, gain_db=None)
 
     def heard(row: int) -> RawSample:
-        raw, rng = samples.raws[row], np.random.default_rng([len(samples), row])
+        raw, rng = samples.samples[row], np.random.default_rng([len(samples), row])
         return replace(raw, wave=vary(raw.wave, samples.spec.sample_rate, rng))
 
-    return replace(samples, raws=[heard(row) for row in range(len(samples))], kept={})
+    return replace(samples, samples=[heard(row) for row in range(len(samples))])
 
 
 AWAY = {"both": "", "face": "audio", "voice": "video"}
@@ -124,7 +124,7 @@ def train(
         init_weights(network, samples.spec.labels, voice)
         seeded = recipe.model_copy(update={"seed": seed})
         folder = out / f"seed{seed}"
-        networks.append(fit(network, seeded, samples.of(people), None, out=folder).network)
+        networks.append(fit(network, seeded, samples.of_speakers(people), None, out=folder).network)
     return networks
 
 
@@ -162,10 +162,10 @@ class Answers:
 
     def probabilities(self, way: str) -> np.ndarray:
         """Of all samples; each fold's temperature is the other folds'."""
-        place = {name: at for at, name in enumerate(self.samples.names)}
+        place = {name: at for at, name in enumerate(self.samples.sample_ids)}
         out = np.zeros((len(self.samples), len(SEVEN)))
         for number, (test, windows) in enumerate(self.found[way]):
-            rows = [place[name] for name in test.names]
+            rows = [place[name] for name in test.sample_ids]
             out[rows] = windows.probabilities(self.temperature(way, left_out=number))
         return out
 
@@ -186,7 +186,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
     out["ece"] = {way: calibration.ece(p, labels) for way, p in probs.items()}
     groups = {
         "male": np.array([int(s) % 2 == 1 for s in speakers]),
-        "strong": np.array([name.split("-")[3] == "02" for name in samples.names]),
+        "strong": np.array([name.split("-")[3] == "02" for name in samples.sample_ids]),
     }
     names = {"male": ("male", "female"), "strong": ("strong", "normal")}
     out["groups"] = {
@@ -238,10 +238,10 @@ def main() -> None:
         people = (*split.train, *split.validation)
         networks = train(learned, people, voice, args.out / f"fold{number}")
         ensemble = at_use(networks)
-        answers.add(ensemble, samples.of(split.test))
-        rough.add(ensemble, degraded(samples.of(split.test)))
+        answers.add(ensemble, samples.of_speakers(split.test))
+        rough.add(ensemble, degraded(samples.of_speakers(split.test)))
         for seed, network in enumerate(networks):
-            alone[seed].add(at_use([network]), samples.of(split.test))
+            alone[seed].add(at_use([network]), samples.of_speakers(split.test))
         shown = {
             way: float((w.probabilities().argmax(1) == test.labels).mean())
             for way, found in answers.found.items()
@@ -250,7 +250,7 @@ def main() -> None:
         print(f"fold {number}: {shown}", flush=True)
     everyone = sorted(set(samples.speakers) - {HELD_OUT})
     network = at_use(train(learned, everyone, voice, args.out / "packaged"))
-    held = samples.of({HELD_OUT})
+    held = samples.of_speakers({HELD_OUT})
     temperature = answers.temperature("both", actor=HELD_OUT)
     rest = np.array(samples.speakers) != HELD_OUT
     curve = abstention_curve(answers.probabilities("both")[rest], samples.labels[rest])

@@ -78,7 +78,7 @@ def made_of(
     rng = np.random.default_rng(seed)
     labels = ["neutral" if name == "calm" else name for name in samples.spec.labels]
     sequences = []
-    for raw, label in zip(samples.raws, samples.labels, strict=True):
+    for raw, label in zip(samples.samples, samples.labels, strict=True):
         rows = faces[labels[label]]
         drawn = rows[rng.integers(0, len(rows), PICTURES)]
         place = np.linspace(0, PICTURES - 1, len(raw.steps))
@@ -86,15 +86,15 @@ def made_of(
         sequences.append(np.stack(columns, axis=1))
     mean, deviation = moments(np.concatenate(sequences))
     raws = []
-    for raw, sequence in zip(samples.raws, sequences, strict=True):
+    for raw, sequence in zip(samples.samples, sequences, strict=True):
         logits = torch.from_numpy((sequence - mean) / deviation * like[1] + like[0])
         raws.append(replace(raw, video=torch.softmax(logits, 1).float().numpy()))
-    return replace(samples, raws=raws, kept={})
+    return replace(samples, samples=raws)
 
 
 def published_moments(samples: EmotionDataset) -> tuple[Float, Float]:
     """Of the centred logarithms of all frames."""
-    logs = np.log(np.maximum(np.concatenate([raw.video for raw in samples.raws]), MIN_PROB))
+    logs = np.log(np.maximum(np.concatenate([raw.video for raw in samples.samples]), MIN_PROB))
     return moments(logs - logs.mean(1, keepdims=True))
 
 
@@ -102,13 +102,12 @@ def twice(samples: EmotionDataset, copy: EmotionDataset) -> EmotionDataset:
     """Both; the copies have names of their own, since windows are kept by name."""
     return replace(
         samples,
-        names=[*samples.names, *(f"{name} pictures" for name in samples.names)],
+        sample_ids=[*samples.sample_ids, *(f"{name} pictures" for name in samples.sample_ids)],
         speakers=[*samples.speakers, *copy.speakers],
         durations=[*samples.durations, *copy.durations],
         targets=np.concatenate([samples.targets, copy.targets]),
-        raws=[*samples.raws, *copy.raws],
-        info={},
-        kept={},
+        samples=[*samples.samples, *copy.samples],
+        metadata={},
     )
 
 
@@ -169,7 +168,7 @@ def main() -> None:
     shown, kept_back = seen_faces(args.shared / "corpora" / "ferplus" / "ferplus.npz")
     for fold in args.folds:
         split = load_folds("ravdess_luna_5fold").folds[fold]
-        learned, validation = eight.of(split.train), seven.of(split.validation)
+        learned, validation = eight.of_speakers(split.train), seven.of_speakers(split.validation)
         like = published_moments(learned)
         action = {
             "published sequences": validation,
@@ -178,9 +177,9 @@ def main() -> None:
         copy = made_of(learned, shown, like, 0)
         compare(learned, action, copy, args.voice, args.out / f"fold{fold}")
     if args.packaged:
-        learned = eight.of(sorted(set(eight.speakers) - {HELD_OUT}))
+        learned = eight.of_speakers(sorted(set(eight.speakers) - {HELD_OUT}))
         copy = made_of(learned, shown, published_moments(learned), 0)
-        held = {"actor 01, published sequences": seven.of({HELD_OUT})}
+        held = {"actor 01, published sequences": seven.of_speakers({HELD_OUT})}
         networks = compare(learned, held, copy, args.voice, args.out / "packaged")
         face, _ = packaged_face(WEIGHTS)
         known = read_samples(face, args.shared / "corpora" / "ravdess", seven.spec)

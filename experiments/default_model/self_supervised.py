@@ -23,7 +23,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from voice import CORPORA, RECIPE, speech_samples
 
-from avtca.data.training import TrainingData, training_loader
+from avtca.data.training import TrainingDataset, training_loader
 from avtca.model import save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.streams import Stream, zero_masked
@@ -68,7 +68,7 @@ def main() -> None:
         widths[-1], 2 ** len(widths) * samples.spec.audio_dim
     )  # each halves the time
     augmentation = Augmentation(crop=True, crop_slack_s=0.3, speed=0.15)
-    loader = training_loader(TrainingData(samples, augmentation, 0), RECIPE.batch)
+    loader = training_loader(TrainingDataset(samples, augmentation, 0), RECIPE.batch)
     learned = nn.ModuleList((network, decoder))
     optimiser = make_optimiser(learned, RECIPE.optimiser)
     factor = rate_factor(RECIPE.optimiser, epochs=args.epochs, steps=len(loader))

@@ -39,9 +39,9 @@ def with_voices(faces: EmotionDataset, voices: EmotionDataset, seed: int) -> Emo
             other = int(rng.choice(fitting))
             rows.append(row)
             seconds.append(max(faces.durations[row], voices.durations[other]))
-            wave = voices.raws[other].wave
-            raws.append(replace(faces.raws[row], wave=wave, duration_s=seconds[-1]))
-    return replace(faces.at(rows), raws=raws, durations=seconds, kept={})
+            wave = voices.samples[other].wave
+            raws.append(replace(faces.samples[row], wave=wave, duration_s=seconds[-1]))
+    return replace(faces.subset(rows), samples=raws, durations=seconds)
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
         out = args.work / "strangers" / f"fold{fold}"
         voice = args.work / "voice_for_emodb" / "last"
         networks = train(learned, split.train, voice, out, recipe)
-        own = samples.of(split.validation)
+        own = samples.of_speakers(split.validation)
         action = {"own": own, "strangers": with_voices(own, voices, fold)}
         for trust in TRUSTS:
             used, line = at_use(networks, trust), []

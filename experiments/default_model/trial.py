@@ -42,7 +42,7 @@ def main() -> None:
     eight, seven = (from_corpus(corpus, labels, memory=True) for labels in (RAVDESS, SEVEN))
 
     def trained(people: list[str], name: str) -> fusion.Ensemble:
-        learned, out = eight.of(people), args.out / name
+        learned, out = eight.of_speakers(people), args.out / name
         voice = args.voice / "last"
         return fusion.at_use(fusion.train(learned, people, voice, out, recipe, (0,), sizes))
 
@@ -50,7 +50,7 @@ def main() -> None:
     for fold in args.folds:
         split = load_folds("ravdess_luna_5fold").folds[fold]
         network = trained(list(split.train), f"fold{fold}")
-        validation = seven.of(split.validation)
+        validation = seven.of_speakers(split.validation)
         action = (validation, fusion.degraded(validation))
         rows.append([accuracies(network, samples) for samples in action])
         clean, damaged = rows[-1]
@@ -61,7 +61,7 @@ def main() -> None:
     if args.packaged:
         people = sorted(set(eight.speakers) - {fusion.HELD_OUT})
         network = trained(people, "packaged")
-        published = said(accuracies(network, seven.of({fusion.HELD_OUT})))
+        published = said(accuracies(network, seven.of_speakers({fusion.HELD_OUT})))
         face, _ = packaged_face(WEIGHTS)
         known = read_samples(face, args.shared / "corpora" / "ravdess", seven.spec)
         pictures = of_pictures(network, known, seven.spec)

@@ -25,7 +25,7 @@ import numpy as np
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.data.windows import standardised
+from avtca.data.windows import speaker_normalise
 from avtca.evaluation.evaluate import without
 from avtca.labels import SEVEN
 from avtca.training.pretrained import init_weights
@@ -87,11 +87,11 @@ def joined(sets: list[EmotionDataset]) -> EmotionDataset:
         first.spec.require(other.spec, action="join samples")
     return EmotionDataset(
         first.spec,
-        [name for one in sets for name in one.names],
+        [name for one in sets for name in one.sample_ids],
         [f"{n}/{speaker}" for n, one in enumerate(sets) for speaker in one.speakers],
         [seconds for one in sets for seconds in one.durations],
         np.concatenate([one.targets for one in sets]),
-        [one.raws[row] for one in sets for row in range(len(one))],
+        [one.samples[row] for one in sets for row in range(len(one))],
     )
 
 
@@ -111,7 +111,7 @@ def main() -> None:
     samples = speech_samples(args.shared, args.work, corpora)
     sizes = {"dropout": 0.2, "probabilities": samples.spec.video_dim}
     if args.standardise:
-        samples, sizes = standardised(samples), {"dropout": 0.2, "audio_norm": "none"}
+        samples, sizes = speaker_normalise(samples), {"dropout": 0.2, "audio_norm": "none"}
     sizes |= args.sizes
     network = new_network("best", samples.spec, seed=args.seed, **sizes)
     if args.start is not None:

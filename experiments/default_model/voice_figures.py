@@ -43,11 +43,11 @@ def answers(
     # Both sides are of one studio: other microphones are not what these figures ask for.
     recipe = RECIPE.model_copy(update={"epochs": epochs, "ema": 0.98, "augmentation": ONE_STUDIO})
     everyone = set(samples.speakers)
-    place = {name: at for at, name in enumerate(samples.names)}
+    place = {name: at for at, name in enumerate(samples.sample_ids)}
     probs = [np.zeros((len(samples), len(samples.spec.labels))) for _ in SEEDS]
     for number, test_people in enumerate(splits):
-        test = samples.of(test_people)
-        rows = [place[name] for name in test.names]
+        test = samples.of_speakers(test_people)
+        rows = [place[name] for name in test.sample_ids]
         people = sorted(everyone - set(test_people))
         networks = train(samples, people, voice, out / f"fold{number}", recipe)
         for found, network in zip(probs, networks, strict=True):
@@ -62,7 +62,7 @@ def unheard(corpus: PreparedCorpus, voice: Path) -> dict[str, object]:
     network, card = load_checkpoint(voice)
     samples = from_corpus(corpus.view(card.clip_spec), SPEECH, memory=True)
     samples = without(samples, "video")
-    samples = samples.at(np.flatnonzero(samples.labels < len(SEVEN)))
+    samples = samples.subset(np.flatnonzero(samples.labels < len(SEVEN)))
     return figures(samples, predict_samples(network, samples))
 
 

@@ -75,4 +75,4 @@ def test_kept_windows_of_another_speed_are_their_own() -> None:
         wanted = windows.audio_of(raw, 3, "1")
         for got, want in zip(windows.audio(0, 3, factor), wanted, strict=True):
             np.testing.assert_array_equal(got, want)
-    assert len(samples.kept) == 2
+    assert len(samples.cache) == 2

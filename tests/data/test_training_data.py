@@ -7,8 +7,8 @@ from made_samples import SPEC, make_samples
 
 from avtca.corpora.cache import windows as service_windows
 from avtca.data.dataset import mapped_targets, one_hot
-from avtca.data.training import EpochOrder, TrainingData, check_augmentation, training_loader
-from avtca.data.windows import EvaluationData, evaluation_loader, mean_by_sample, standardised
+from avtca.data.training import EpochSampler, TrainingDataset, check_augmentation, training_loader
+from avtca.data.windows import WindowDataset, evaluation_loader, mean_by_sample, speaker_normalise
 from avtca.errors import ConfigError, CorpusError
 from avtca.preprocess import window_start_steps
 from avtca.training.train_config import Augmentation
@@ -19,11 +19,11 @@ PLAIN = Augmentation(crop=False)
 
 def test_evaluation_items_equal_those_of_the_service_bit_for_bit():
     samples = make_samples(9)
-    batches = list(evaluation_loader(EvaluationData(samples), batch=4))
+    batches = list(evaluation_loader(WindowDataset(samples), batch=4))
     for field in ("video", "video_mask", "audio", "audio_mask"):
         ours = torch.cat([getattr(batch, field) for batch in batches]).numpy()
         theirs = np.concatenate(
-            [getattr(service_windows(raw, samples.spec), field) for raw in samples.raws]
+            [getattr(service_windows(raw, samples.spec), field) for raw in samples.samples]
         )
         np.testing.assert_array_equal(ours, theirs)
     sample = torch.cat([batch.sample for batch in batches]).tolist()
@@ -34,7 +34,7 @@ def test_evaluation_items_equal_those_of_the_service_bit_for_bit():
 
 def test_a_training_item_is_a_window_of_the_sample():
     samples = make_samples(24)
-    data = TrainingData(samples, Augmentation(), 0)
+    data = TrainingDataset(samples, Augmentation(), 0)
     starts = set()
     for index in range(24):
         video, _, audio, _ = data.draw(5, index)
@@ -52,7 +52,7 @@ def test_a_training_item_is_a_window_of_the_sample():
 
 def test_the_middle_window_is_the_same_in_every_epoch():
     samples = make_samples(24)
-    data = TrainingData(samples, Augmentation(crop="middle"), 0)
+    data = TrainingDataset(samples, Augmentation(crop="middle"), 0)
     for index in range(24):
         middle = window_start_steps(samples.durations[index], SPEC)[-1] // 2
         for epoch in (0, 5):
@@ -66,12 +66,12 @@ def test_items_are_a_function_of_seed_epoch_and_sample_alone():
         speed=0.1, waveform=0.5, gain_db=6, time_masks=2, band_masks=2, step_dropout=0.2,
         video_noise=0.3, crop_slack_s=0.3,
     )  # fmt: skip
-    one, other = TrainingData(make_samples(), wild, 4), TrainingData(make_samples(), wild, 4)
+    one, other = TrainingDataset(make_samples(), wild, 4), TrainingDataset(make_samples(), wild, 4)
     for index in (7, 3, 20):
         other.draw(1, index)
     for a, b in zip(one.draw(2, 7), other.draw(2, 7), strict=True):
         np.testing.assert_array_equal(a, b)
-    changed = [one.draw(3, 7), TrainingData(make_samples(), wild, 5).draw(2, 7)]
+    changed = [one.draw(3, 7), TrainingDataset(make_samples(), wild, 5).draw(2, 7)]
     for item in changed:
         assert not np.array_equal(item[2], one.draw(2, 7)[2])
 
@@ -95,8 +95,8 @@ def test_items_are_a_function_of_seed_epoch_and_sample_alone():
 )
 def test_every_augmentation_fires(change, field):
     samples = make_samples(24)
-    plain = TrainingData(samples, PLAIN, 0)
-    varied = TrainingData(samples, Augmentation(**{"crop": False, **change}), 0)
+    plain = TrainingDataset(samples, PLAIN, 0)
+    varied = TrainingDataset(samples, Augmentation(**{"crop": False, **change}), 0)
     differ = [
         not np.array_equal(plain.draw(0, i)[field], varied.draw(0, i)[field]) for i in range(24)
     ]
@@ -108,8 +108,8 @@ def test_every_augmentation_fires(change, field):
 def test_what_varies_bands_leaves_pitch_alone(change):
     spec = replace(SPEC, audio="logmel+pitch", audio_dim=SPEC.audio_dim + 2)
     samples = make_samples(4, spec=spec)
-    varied = TrainingData(samples, Augmentation(**{"crop": False, **change}), 0).draw(0, 0)[2]
-    plain = TrainingData(samples, PLAIN, 0).draw(0, 0)[2]
+    varied = TrainingDataset(samples, Augmentation(**{"crop": False, **change}), 0).draw(0, 0)[2]
+    plain = TrainingDataset(samples, PLAIN, 0).draw(0, 0)[2]
     assert not np.array_equal(varied[:-2], plain[:-2])
     np.testing.assert_array_equal(varied[-2:], plain[-2:])
 
@@ -134,7 +134,7 @@ def test_augmentation_that_could_never_fire_is_refused(change, words):
 
 
 def test_each_epoch_is_a_new_permutation_of_all_samples():
-    order = EpochOrder(20, 4, seed=1)
+    order = EpochSampler(20, 4, seed=1)
     seen = []
     for epoch in (0, 1, 0):
         order.set_epoch(epoch)
@@ -145,25 +145,25 @@ def test_each_epoch_is_a_new_permutation_of_all_samples():
 
 @pytest.mark.parametrize("world", [2, 4])
 def test_processes_share_each_global_batch(world):
-    whole = list(EpochOrder(37, 8, seed=2))
-    parts = [list(EpochOrder(37, 8, seed=2, rank=r, world=world)) for r in range(world)]
+    whole = list(EpochSampler(37, 8, seed=2))
+    parts = [list(EpochSampler(37, 8, seed=2, rank=r, world=world)) for r in range(world)]
     small = 8 // world
     for step in range(4):
         mine = whole[step * 8 : step * 8 + 8]
         theirs = [x for part in parts for x in part[step * small : step * small + small]]
         assert sorted(mine) == sorted(theirs)
     with pytest.raises(ConfigError, match="does not divide"):
-        EpochOrder(37, 8, seed=2, world=3)
+        EpochSampler(37, 8, seed=2, world=3)
     with pytest.raises(ConfigError, match="3 training samples among 4 processes: there is less"):
-        EpochOrder(3, 8, seed=2, world=4)
-    data = TrainingData(make_samples(24), Augmentation(crop=False, mixup=0.2), 0)
+        EpochSampler(3, 8, seed=2, world=4)
+    data = TrainingDataset(make_samples(24), Augmentation(crop=False, mixup=0.2), 0)
     with pytest.raises(ConfigError, match="which has one"):
         training_loader(data, 2, world=2)
     assert len(training_loader(data, 4, world=2)) == 6
 
 
 def test_few_samples_make_one_batch():
-    data = TrainingData(make_samples(6), Augmentation(), 0)
+    data = TrainingDataset(make_samples(6), Augmentation(), 0)
     (batch,) = list(training_loader(data, 32))
     assert sorted(batch.sample.tolist()) == list(range(6))
 
@@ -179,26 +179,26 @@ def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_pa
     spec = replace(SPEC, window_s=0.5, video_steps=5)
     samples = make_samples(24, spec=spec)
     loud = [
-        replace(raw, video=raw.video * (1 + i % 4) + i % 4) for i, raw in enumerate(samples.raws)
+        replace(raw, video=raw.video * (1 + i % 4) + i % 4) for i, raw in enumerate(samples.samples)
     ]
-    samples = replace(samples, raws=loud)
-    out = standardised(samples)
-    relabelled = replace(samples, targets=samples.targets[::-1].copy(), kept={})
+    samples = replace(samples, samples=loud)
+    out = speaker_normalise(samples)
+    relabelled = replace(samples, targets=samples.targets[::-1].copy())
     for speaker in sorted(set(samples.speakers)):
-        mine = out.of([speaker])
-        batches = list(evaluation_loader(EvaluationData(mine, hop_s=spec.window_s)))
+        mine = out.of_speakers([speaker])
+        batches = list(evaluation_loader(WindowDataset(mine, hop_s=spec.window_s)))
         values = np.concatenate([b.video[b.video_mask].numpy() for b in batches])
         assert np.abs(values.mean(0)).max() < 0.2
         assert np.abs(values.std(0) - 1).max() < 0.2
-        other = standardised(relabelled).standard[speaker]
-        np.testing.assert_array_equal(other.audio[0], out.standard[speaker].audio[0])
-    for batch in evaluation_loader(EvaluationData(out)):
+        other = speaker_normalise(relabelled).normalisation[speaker]
+        np.testing.assert_array_equal(other.audio[0], out.normalisation[speaker].audio[0])
+    for batch in evaluation_loader(WindowDataset(out)):
         assert not batch.video[~batch.video_mask].any()
         assert not batch.audio.transpose(1, 2)[~batch.audio_mask].any()
 
 
 def test_standardised_posteriors_are_no_probabilities_any_more():
-    made = standardised(make_samples(24))
+    made = speaker_normalise(make_samples(24))
     made = replace(made, spec=replace(made.spec, video_features="expression7"))
     with pytest.raises(ConfigError, match="the samples are standardised"):
         check_augmentation(Augmentation(crop=False, posterior_bias=0.3), made)
@@ -211,19 +211,19 @@ def test_posteriors_are_standardised_by_their_logarithms():
     spec = replace(SPEC, video_features="expression7", video_dim=8, window_s=2.0, video_steps=20)
     rng = np.random.default_rng(0)
     raws, samples = [], make_samples(8)
-    for raw in samples.raws:
+    for raw in samples.samples:
         posteriors = rng.dirichlet(np.full(7, 0.2), len(raw.steps))
         other = rng.standard_normal((len(raw.steps), 1)) + 5
         raws.append(replace(raw, video=np.hstack([posteriors, other]).astype(np.float32)))
-    samples = replace(samples, spec=spec, raws=raws)
-    out = standardised(samples)
+    samples = replace(samples, spec=spec, samples=raws)
+    out = speaker_normalise(samples)
     mine = [i for i, speaker in enumerate(samples.speakers) if speaker == "s1"]
     rows = np.concatenate([raws[i].video for i in mine]).astype(np.float64)
     rows[:, :7] = np.log(np.maximum(rows[:, :7], 1e-3))
-    mean, deviation = out.standard["s1"].video
+    mean, deviation = out.normalisation["s1"].video
     np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-4)
     np.testing.assert_allclose(deviation, rows.std(0), rtol=1e-3)
-    (batch,) = evaluation_loader(EvaluationData(out.at([mine[0]])))
+    (batch,) = evaluation_loader(WindowDataset(out.subset([mine[0]])))
     seen = batch.video[0][batch.video_mask[0]].numpy()
     expected = (rows[: len(seen)] - rows.mean(0)) / rows.std(0)
     np.testing.assert_allclose(seen, expected[: len(seen)], atol=1e-3)
@@ -231,20 +231,20 @@ def test_posteriors_are_standardised_by_their_logarithms():
 
 def test_subsets_share_what_was_computed():
     samples = make_samples(6)
-    list(evaluation_loader(EvaluationData(samples)))
-    n = len(samples.kept)
-    list(evaluation_loader(EvaluationData(samples.at([1, 2]))))
-    assert len(samples.kept) == n > 0
+    list(evaluation_loader(WindowDataset(samples)))
+    n = len(samples.cache)
+    list(evaluation_loader(WindowDataset(samples.subset([1, 2]))))
+    assert len(samples.cache) == n > 0
 
 
 def test_samples_are_chosen_by_name_and_speaker():
     samples = make_samples(8)
-    assert samples.named(["take03", "take01"]).names == ["take01", "take03"]
-    assert set(samples.of(["s1"]).speakers) == {"s1"}
+    assert samples.of_samples(["take03", "take01"]).sample_ids == ["take01", "take03"]
+    assert set(samples.of_speakers(["s1"]).speakers) == {"s1"}
     with pytest.raises(CorpusError, match="not in the corpus"):
-        samples.named(["take99"])
+        samples.of_samples(["take99"])
     with pytest.raises(CorpusError, match="is there twice"):
-        replace(samples, names=["a"] * 8)
+        replace(samples, sample_ids=["a"] * 8)
     with pytest.raises(CorpusError, match="label 'x' is not among"):
         one_hot(["x"], ["a", "b"])
 
@@ -261,11 +261,11 @@ def test_pitch_is_standardised_by_its_voiced_frames():
     """A speaker's own height is zero, whatever stands where nobody speaks."""
     sizes = {"audio_dim": 18, "n_fft": 1024, "window_s": 1.0, "video_steps": 10}
     samples = made_voices(replace(SPEC, audio="logmel+pitch", **sizes), (100.0, 200.0))
-    out = standardised(samples)
+    out = speaker_normalise(samples)
     for speaker, octaves in (("low", -1.0), ("high", 0.0)):
-        (batch,) = evaluation_loader(EvaluationData(samples.of([speaker])))
+        (batch,) = evaluation_loader(WindowDataset(samples.of_speakers([speaker])))
         assert batch.audio[0, -2].mean() > octaves + 0.05, "noise draws the plain mean up"
-        mean, deviation = out.standard[speaker].audio
+        mean, deviation = out.normalisation[speaker].audio
         assert abs(mean[-2, 0] - octaves) < 0.02 and deviation[-2, 0] < 0.05
         assert abs(mean[-1, 0] - batch.audio[0, -1, :100].mean()) < 0.02
 
@@ -276,10 +276,8 @@ def made_voices(spec, heights_hz):
     noise = 0.01 * np.random.default_rng(0).standard_normal(len(time_s))
     samples = make_samples(2)
     raws = []
-    for raw, height in zip(samples.raws, heights_hz, strict=True):
+    for raw, height in zip(samples.samples, heights_hz, strict=True):
         tone = sum(np.sin(2 * np.pi * k * height * time_s) / k for k in range(1, 9))
         wave = np.where(time_s < 0.5, 0.2 * tone, 0) + noise
         raws.append(replace(raw, wave=wave.astype(np.float32), duration_s=1.0))
-    return replace(
-        samples, spec=spec, raws=raws, speakers=["low", "high"], durations=[1.0, 1.0], kept={}
-    )
+    return replace(samples, spec=spec, samples=raws, speakers=["low", "high"], durations=[1.0, 1.0])

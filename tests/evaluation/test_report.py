@@ -77,11 +77,11 @@ def test_a_modality_taken_away_cannot_speak(both):
     part = both.parts[0]
     blind = without(part.test, "video")
     other = replace(
-        part.test, raws=list(reversed([part.test.raws[i] for i in range(len(part.test))]))
+        part.test, samples=list(reversed([part.test.samples[i] for i in range(len(part.test))]))
     )
-    assert all(not len(blind.raws[i].steps) for i in range(len(blind)))
+    assert all(not len(blind.samples[i].steps) for i in range(len(blind)))
     deaf = without(other, "audio")
-    assert all(not len(deaf.raws[i].wave) for i in range(len(deaf)))
+    assert all(not len(deaf.samples[i].wave) for i in range(len(deaf)))
     alone = replace(both, parts=(part,))
     found = alone.answers(lambda samples: without(without(samples, "video"), "audio")).probs
     np.testing.assert_allclose(found, found[:1].repeat(len(found), 0), atol=1e-6)

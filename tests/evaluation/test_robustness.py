@@ -40,7 +40,7 @@ def test_each_condition_changes_what_it_says_and_is_the_same_each_time(name):
         once, again = condition.applied(samples, level), condition.applied(samples, level)
         changed = 0
         for i in range(6):
-            a, b, plain = once.raws[i], again.raws[i], samples.raws[i]
+            a, b, plain = once.samples[i], again.samples[i], samples.samples[i]
             np.testing.assert_array_equal(a.wave, b.wave)
             np.testing.assert_array_equal(a.video, b.video)
             heard = not np.array_equal(a.wave, plain.wave)
@@ -53,7 +53,7 @@ def test_each_condition_changes_what_it_says_and_is_the_same_each_time(name):
             if name in ("dropped frames", "feature noise"):
                 assert not heard
         assert changed == 6 or name in ("length", "dropped frames")
-        assert once.kept is not samples.kept
+        assert once.cache is not samples.cache
 
 
 @pytest.mark.parametrize("name", ["black frames", "blur", "occlusion"])
@@ -71,7 +71,7 @@ def test_pictures_get_worse(name):
 
 
 def test_a_shift_moves_the_audio_alone():
-    raw = make_samples(1).raws[0]
+    raw = make_samples(1).samples[0]
     late = CONDITIONS["shift"].change(raw, SPEC, 0.2, np.random.default_rng(0))
     np.testing.assert_array_equal(late.wave[1600:], raw.wave[:-1600])
     assert not late.wave[:1600].any()
@@ -80,7 +80,7 @@ def test_a_shift_moves_the_audio_alone():
 
 
 def test_a_shorter_sample_is_the_middle_of_both_streams():
-    raw = make_samples(24).raws[23]
+    raw = make_samples(24).samples[23]
     out = CONDITIONS["length"].change(raw, SPEC, 0.5, np.random.default_rng(0))
     first = int((raw.duration_s - 0.5) / 2 * 10)
     assert out.steps.tolist() == [0, 1, 2, 3, 4]

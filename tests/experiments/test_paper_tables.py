@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avtca.corpora import load_folds
-from avtca.data.data_module import RANDOM
+from avtca.data.data_module import RANDOM_SPLIT
 from avtca.evaluation.predictions import Predictions
 from avtca.training.config import load_experiment
 
@@ -33,7 +33,7 @@ def test_every_row_is_an_experiment_under_both_protocols(corpus):
             assert experiment.model.variant == row and experiment.model.init_from is None
             recipe = experiment.train
             assert recipe.optimiser.learning_rate == 0.01 and recipe.epochs == 128
-    assert random == RANDOM or load_folds(random).unit == "sample_id"
+    assert random == RANDOM_SPLIT or load_folds(random).unit == "sample_id"
     assert load_folds(apart).unit == "speaker"
     assert load_experiment(rows["figure"]).data.folds == random
 

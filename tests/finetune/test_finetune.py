@@ -119,11 +119,11 @@ def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):
     probs = predict_samples(network, read.samples, temperature=card.calibration["temperature"])
     recognizer = avtca.load(out)
     compared = 0
-    for name, mine in zip(read.samples.names, probs, strict=True):
+    for name, mine in zip(read.samples.sample_ids, probs, strict=True):
         report = recognizer.predict(clips / f"{name}.mp4")
         starts = {row.start_s for row in report.timeline}
         if all(row.modalities == ("face", "voice") for row in report.timeline):
-            duration_s = read.samples.durations[read.samples.names.index(name)]
+            duration_s = read.samples.durations[read.samples.sample_ids.index(name)]
             assert len(starts) == len(window_start_steps(duration_s, SPEC))
             np.testing.assert_allclose([report.scores[x] for x in LABELS], mine, atol=1e-4)
             compared += 1
@@ -345,9 +345,9 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     parts = label_parts(start, ("calm", "happy", "surprise"))
     assert parts == {"kept": ["calm", "happy"], "new": ["surprise"], "gone": ["neutral", "sad"]}
     whole, limited = answers_before(start, samples)
-    assert whole.labels == SPEC.labels and set(whole.samples) < set(samples.names)
+    assert whole.labels == SPEC.labels and set(whole.samples) < set(samples.sample_ids)
     ensemble = Ensemble(networks, sums).eval()
-    known = samples.named(whole.samples)
+    known = samples.of_samples(whole.samples)
     expected = predict_samples(ensemble, known, temperature=2.0)
     np.testing.assert_allclose(whole.probs, expected, atol=1e-4)
     share = expected[:, 1] / (expected[:, 0] + expected[:, 1])

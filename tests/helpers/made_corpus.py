@@ -35,7 +35,7 @@ def make_corpus(out: Path, *, samples: int = 48, speakers: int = 6) -> PreparedC
     media = out / "media"
     media.mkdir(parents=True)
     sources = []
-    for i, (raw, row) in enumerate(zip(made.raws, made.targets, strict=True)):
+    for i, (raw, row) in enumerate(zip(made.samples, made.targets, strict=True)):
         audio = media / f"{i:03d}.wav"
         with wave.open(str(audio), "wb") as file:
             file.setnchannels(1)

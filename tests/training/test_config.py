@@ -5,7 +5,7 @@ import yaml
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import fold_names
-from avtca.data.data_module import RANDOM
+from avtca.data.data_module import RANDOM_SPLIT
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig, build_model
 from avtca.training.config import load_experiment
@@ -29,7 +29,7 @@ def test_every_configuration_is_valid_and_says_what_it_is_for(path):
     head = path.read_text().splitlines()[:3]
     assert [line.split(":")[0] for line in head] == ["# Purpose", "# Command", "# Cost"]
     assert head[1].endswith(str(path.relative_to(CONFIGS.parent)))
-    assert experiment.data.folds in [*fold_names(), RANDOM]
+    assert experiment.data.folds in [*fold_names(), RANDOM_SPLIT]
     assert experiment.data.allow_leak == ("random" in experiment.data.folds)
     spec = ClipSpec(labels=("a", "b"))
     if path.with_name("clipspec.json").exists() or "sequences" in str(path):

@@ -84,7 +84,7 @@ def test_no_test_speaker_is_trained_on_or_chosen_by(corpus):
     data_module = load_data_module(experiment(corpus))
     for fold in range(3):
         sides = {
-            s: set(data_module.side(fold, s).speakers) for s in ("train", "validation", "test")
+            s: set(data_module.subset(fold, s).speakers) for s in ("train", "validation", "test")
         }
         assert not sides["test"] & (sides["train"] | sides["validation"])
         assert not sides["train"] & sides["validation"]
@@ -112,7 +112,7 @@ def test_what_a_run_remembers(corpus, tmp_path):
     assert run["provenance"]["data_hash"] == data_module.provenance["data_hash"]
     assert run["train_config"]["seed"] == 7
     assert run["provenance"]["experiment"]["train"]["optimiser"]["learning_rate"] == 0.02
-    assert run["train"]["speakers"] == sorted(set(data_module.side(1, "train").speakers))
+    assert run["train"]["speakers"] == sorted(set(data_module.subset(1, "train").speakers))
 
 
 def test_validation_people_can_be_trained_on_and_then_calibrate_nothing(corpus, tmp_path):
@@ -137,18 +137,18 @@ def test_audio_features_may_be_chosen_without_preparing_again(corpus):
     made = values(corpus)
     made["input"] = {"audio": "mfcc", "audio_dim": 12}
     data_module = load_data_module(check_experiment(made, action="test"))
-    assert data_module.samples.spec.audio_dim == 12
+    assert data_module.dataset.spec.audio_dim == 12
 
 
 def test_soft_labels_of_raters(corpus):
     data_module = load_data_module(experiment(corpus, data={"target": "both"}))
-    np.testing.assert_allclose(data_module.samples.targets.sum(1), 1, atol=1e-5)
-    assert (data_module.samples.targets.max(1) < 1).all()
+    np.testing.assert_allclose(data_module.dataset.targets.sum(1), 1, atol=1e-5)
+    assert (data_module.dataset.targets.max(1) < 1).all()
 
 
 def test_samples_by_a_manifest_column(corpus):
     data_module = load_data_module(experiment(corpus, data={"where": {"intensity": "strong"}}))
-    assert len(data_module.samples) == 24
+    assert len(data_module.dataset) == 24
     with pytest.raises(CorpusError, match="no sample has it"):
         load_data_module(experiment(corpus, data={"where": {"intensity": "loud"}}))
     with pytest.raises(ConfigError, match="no such column"):

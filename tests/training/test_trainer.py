@@ -226,11 +226,11 @@ def pixel_samples(n, seed=0):
     spec = replace(SPEC, video="pixels", crop_px=32, colour="grey", video_features="", video_dim=0)
     rng = np.random.default_rng(seed)
     raws = []
-    for raw, label in zip(samples.raws, samples.labels, strict=True):
+    for raw, label in zip(samples.samples, samples.labels, strict=True):
         shape = (len(raw.steps), 32, 32)
         crops = rng.integers(0, 60, shape) + 80 * int(label)
         raws.append(replace(raw, video=crops.astype(np.uint8)))
-    return replace(samples, spec=spec, raws=raws, kept={})
+    return replace(samples, spec=spec, samples=raws)
 
 
 def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):

@@ -13,10 +13,10 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, random_folds, resolve_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.data.windows import standardised
+from avtca.data.windows import speaker_normalise
 from avtca.errors import ConfigError, CorpusError
 
-RANDOM = "random_80_20"
+RANDOM_SPLIT = "random_80_20"
 """A random split over the samples of any corpus, for comparison with papers that split so."""
 
 
@@ -24,25 +24,25 @@ RANDOM = "random_80_20"
 class DataModule:
     """All samples, their folds, and where they come from.
 
-    ``rows``: for each fold, positions in ``samples`` on each side. ``caveat`` is the auditor's line
+    ``rows``: for each fold, positions in ``dataset`` of each subset. ``caveat`` is the auditor's line
     on the split; it goes into every result.
     """
 
-    samples: EmotionDataset
+    dataset: EmotionDataset
     folds: CrossValidationSplit
     rows: tuple[dict[str, NDArray[np.int64]], ...]
     caveat: str
     provenance: dict[str, Any]
 
-    def side(self, fold: int, name: str) -> EmotionDataset:
-        """Takes on one side ("train", "validation", "test") of a fold."""
+    def subset(self, fold: int, name: str) -> EmotionDataset:
+        """Samples of one subset ("train", "validation", "test") of a fold."""
         if not 0 <= fold < len(self.rows):
             raise ConfigError(
                 f"use fold {fold} of {self.folds.name}",
                 f"it has {len(self.rows)}, counted from 0",
                 "choose one of them",
             )
-        return self.samples.at(self.rows[fold][name])
+        return self.dataset.subset(self.rows[fold][name])
 
 
 def chosen_samples(
@@ -60,7 +60,7 @@ def chosen_samples(
     brings each speaker's features to their own zero and unit.
     """
     samples = from_corpus(corpus, labels, target=target, memory=memory)
-    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.names)]
+    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.sample_ids)]
     for column, value in (where or {}).items():
         action = f"choose samples with {column}={value}"
         if column not in manifest:
@@ -68,8 +68,8 @@ def chosen_samples(
         kept = (manifest[column].astype(str) == value).to_numpy()
         if not kept.any():
             raise CorpusError(action, "no sample has it", "choose a value that occurs")
-        samples, manifest = samples.at(np.flatnonzero(kept)), manifest[kept]
-    return standardised(samples) if normalise == "speaker" else samples
+        samples, manifest = samples.subset(np.flatnonzero(kept)), manifest[kept]
+    return speaker_normalise(samples) if normalise == "speaker" else samples
 
 
 def open_data_module(
@@ -95,9 +95,13 @@ def open_data_module(
     samples = chosen_samples(
         corpus, labels=labels, target=target, where=where, normalise=normalise, memory=memory
     )
-    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.names)]
+    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.sample_ids)]
     manifest = manifest.reset_index(drop=True)
-    split = random_folds(samples.names) if folds == RANDOM else resolve_folds(folds, manifest)
+    split = (
+        random_folds(samples.sample_ids)
+        if folds == RANDOM_SPLIT
+        else resolve_folds(folds, manifest)
+    )
     report = audit(manifest, split, allow_leak=allow_leak)
     report.require_clean()
     rows = tuple(split.subsets(manifest, fold) for fold in range(len(split.folds)))

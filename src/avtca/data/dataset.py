@@ -1,8 +1,8 @@
 """The samples that a training or an evaluation draws its windows from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,45 +17,67 @@ Float = NDArray[np.float32]
 Key = tuple[str, str, int, float]
 """Of a window: modality, sample, first step and speed."""
 
-INFO = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
+METADATA = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
 """Columns of a manifest that a report may group by."""
-SHARES = ("voice", "face", "both")
+VOTE_SHARES = ("voice", "face", "both")
 """Targets that are votes: shares of one label."""
 
 
-class Raws(Protocol):
-    """Takes by position: a list in memory, or something that reads them when asked."""
+class LazySamples(Sequence[RawSample]):
+    """Samples that are read on access: item ``i`` is ``read(keys[i])``."""
 
-    def __getitem__(self, index: int, /) -> RawSample: ...
+    def __init__(self, read: Callable[[Any], RawSample], keys: Iterable[Any]) -> None:
+        self.read, self.keys = read, list(keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return LazySamples(self.read, self.keys[index])
+        return self.read(self.keys[index])
+
+
+@dataclass(frozen=True)
+class SpeakerStatistics:
+    """Mean and standard deviation of one speaker's features: audio ``(f, 1)``, video ``(f,)``."""
+
+    audio: tuple[Float, Float]
+    video: tuple[Float, Float]
 
 
 @dataclass(frozen=True)
 class EmotionDataset:
-    """Takes prepared with one :class:`ClipSpec`, in a fixed order.
+    """Samples prepared with one :class:`ClipSpec`, in a fixed order.
 
-    ``raws[i]`` is sample ``i`` before windows are cut. ``targets`` float32 ``(n, n_labels)`` in the
-    spec's order: shares that sum to one, or independent values 0..1. ``info``: columns of what
-    else is known of each sample (sex, intensity ...), each of length ``n``.
+    Attributes:
+        spec: How the samples were prepared; its labels are the columns of ``targets``.
+        sample_ids: Unique name of each sample.
+        speakers: Speaker of each sample.
+        durations: Length of each sample in seconds.
+        targets: float32 ``(n, n_labels)``: shares that sum to one, or independent values 0..1.
+        samples: Each sample before windows are cut, in memory or read on access.
+        metadata: Further columns of length ``n`` (sex, intensity ...).
+        normalisation: Statistics of each speaker's features, see
+            :func:`~avtca.data.windows.speaker_normalise`.
     """
 
     spec: ClipSpec
-    names: Sequence[str]
+    sample_ids: Sequence[str]
     speakers: Sequence[str]
     durations: Sequence[float]
-    """Seconds."""
     targets: Float
-    raws: Raws
-    info: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    standard: Mapping[str, "Standard"] | None = None
-    """What each speaker's features are standardised with, see :func:`standardised`."""
-    kept: dict[Key, tuple[Any, Any]] = field(default_factory=dict, repr=False)
-    """Windows already made; subsets share it."""
+    samples: Sequence[RawSample]
+    metadata: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    normalisation: Mapping[str, SpeakerStatistics] | None = None
+    cache: dict[Key, tuple[Any, Any]] = field(default_factory=dict, init=False, repr=False)
+    """Windows already made; subsets share it, ``dataclasses.replace`` starts a new one."""
 
     def __post_init__(self) -> None:
-        n, k = len(self.names), len(self.spec.labels)
+        n, k = len(self.sample_ids), len(self.spec.labels)
         action = "collect samples"
-        if len(set(self.names)) != n:
-            twice = next(name for name in self.names if list(self.names).count(name) > 1)
+        if len(set(self.sample_ids)) != n:
+            twice = next(name for name in self.sample_ids if list(self.sample_ids).count(name) > 1)
             raise CorpusError(action, f"{twice} is there twice", "name each sample once")
         if self.targets.shape != (n, k):
             raise CorpusError(
@@ -63,58 +85,53 @@ class EmotionDataset:
                 f"targets of shape {self.targets.shape} for {n} samples and {k} labels",
                 "make the targets in the order of the ClipSpec's labels",
             )
-        columns = {"speakers": self.speakers, "durations": self.durations, **self.info}
+        columns = {"speakers": self.speakers, "durations": self.durations, **self.metadata}
         for name, column in columns.items():
             if len(column) != n:
                 raise CorpusError(action, f"{len(column)} {name} for {n} samples", "give one each")
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.sample_ids)
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """Index of each sample's strongest label, ``(n,)``."""
         return np.asarray(self.targets.argmax(1))
 
-    def at(self, rows: Iterable[int]) -> "EmotionDataset":
+    def subset(self, rows: Iterable[int]) -> "EmotionDataset":
         """The samples at these positions, in the order given."""
         chosen = [int(row) for row in rows]
-        return EmotionDataset(
-            self.spec,
-            [self.names[row] for row in chosen],
-            [self.speakers[row] for row in chosen],
-            [self.durations[row] for row in chosen],
-            self.targets[chosen],
-            _Chosen(self.raws, chosen),
-            {name: [column[row] for row in chosen] for name, column in self.info.items()},
-            self.standard,
-            self.kept,
+        out = replace(
+            self,
+            sample_ids=[self.sample_ids[row] for row in chosen],
+            speakers=[self.speakers[row] for row in chosen],
+            durations=[self.durations[row] for row in chosen],
+            targets=self.targets[chosen],
+            samples=LazySamples(self.samples.__getitem__, chosen),
+            metadata={k: [column[row] for row in chosen] for k, column in self.metadata.items()},
         )
+        object.__setattr__(out, "cache", self.cache)
+        return out
 
-    def named(self, names: Iterable[str]) -> "EmotionDataset":
-        """The named samples, in this set's order. Raises ``CorpusError`` for names not here."""
-        wanted = set(names)
-        if missing := sorted(wanted - set(self.names)):
+    def of_samples(self, sample_ids: Iterable[str]) -> "EmotionDataset":
+        """The named samples, in the order of this data set.
+
+        Raises:
+            CorpusError: If a sample is not in the data set.
+        """
+        wanted = set(sample_ids)
+        if missing := sorted(wanted - set(self.sample_ids)):
             raise CorpusError(
                 "choose samples",
                 f"{len(missing)} are not in the corpus, the first is {missing[0]}",
                 "prepare the whole corpus, or use folds that were made for it",
             )
-        return self.at(row for row, name in enumerate(self.names) if name in wanted)
+        return self.subset(row for row, name in enumerate(self.sample_ids) if name in wanted)
 
-    def of(self, speakers: Iterable[str]) -> "EmotionDataset":
+    def of_speakers(self, speakers: Iterable[str]) -> "EmotionDataset":
         """The samples of these speakers."""
         wanted = set(speakers)
-        return self.at(row for row, speaker in enumerate(self.speakers) if speaker in wanted)
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    raws: Raws
-    rows: list[int]
-
-    def __getitem__(self, index: int, /) -> RawSample:
-        return self.raws[self.rows[index]]
+        return self.subset(row for row, speaker in enumerate(self.speakers) if speaker in wanted)
 
 
 def from_corpus(
@@ -142,7 +159,7 @@ def from_corpus(
     rated = np.isfinite(found).all(1)
     targets, keep = mapped_targets(np.nan_to_num(found), names_of_targets, labels)
     keep &= rated
-    if target in corpus.meta["targets"] and target not in SHARES:
+    if target in corpus.meta["targets"] and target not in VOTE_SHARES:
         targets = targets.clip(0, 1)
     else:
         keep &= targets.sum(1) > 0
@@ -157,39 +174,18 @@ def from_corpus(
     manifest = corpus.manifest.iloc[rows]
     names = [str(name) for name in manifest["sample_id"]]
     memory = corpus.spec.video == "features" if memory is None else memory
-    raws: Raws = [corpus.raw(name) for name in names] if memory else _OnDisk(corpus, names)
-    info = {name: manifest[name].tolist() for name in INFO if name in manifest}
+    samples: Sequence[RawSample] = LazySamples(corpus.raw, names)
+    samples = list(samples) if memory else samples
+    metadata = {name: manifest[name].tolist() for name in METADATA if name in manifest}
     return EmotionDataset(
         replace(corpus.spec, labels=labels),
         names,
         [str(speaker) for speaker in manifest["speaker"]],
         [float(seconds) for seconds in manifest["duration_s"]],
         targets[rows].astype(np.float32),
-        raws,
-        info,
+        samples,
+        metadata,
     )
-
-
-@dataclass(frozen=True)
-class Standard:
-    """Mean and deviation of one speaker's features: audio ``(f, 1)``, video ``(f,)``."""
-
-    audio: tuple[Float, Float]
-    video: tuple[Float, Float]
-
-
-def with_standard(samples: EmotionDataset, standard: Mapping[str, Standard]) -> EmotionDataset:
-    """The same samples whose features are brought to each speaker's own zero and unit."""
-    return replace(samples, standard=dict(standard), kept={})
-
-
-@dataclass(frozen=True)
-class _OnDisk:
-    corpus: PreparedCorpus
-    names: list[str]
-
-    def __getitem__(self, index: int, /) -> RawSample:
-        return self.corpus.raw(self.names[index])
 
 
 def mapped_targets(

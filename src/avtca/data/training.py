@@ -48,8 +48,8 @@ def check_augmentation(augmentation: Augmentation, samples: EmotionDataset) -> N
             "set augmentation.waveform and augmentation.gain_db to 0",
         )
     by_band = augmentation.channel_db or augmentation.background
-    if by_band and (not spec.bands or samples.standard is not None):
-        found = spec.audio if samples.standard is None else "standardised"
+    if by_band and (not spec.bands or samples.normalisation is not None):
+        found = spec.audio if samples.normalisation is None else "standardised"
         raise ConfigError(
             action,
             f"'channel_db' and 'background' vary mel bands in dB, the samples' audio is {found}",
@@ -68,7 +68,7 @@ def check_augmentation(augmentation: Augmentation, samples: EmotionDataset) -> N
             f"{spec.video_features or 'pixels'}",
             "set augmentation.posterior_bias to 0",
         )
-    if augmentation.posterior_bias and samples.standard is not None:
+    if augmentation.posterior_bias and samples.normalisation is not None:
         raise ConfigError(
             action,
             "'posterior_bias' varies probabilities, the samples are standardised",
@@ -82,10 +82,10 @@ def check_augmentation(augmentation: Augmentation, samples: EmotionDataset) -> N
         )
 
 
-class TrainingData(Dataset[Any]):
+class TrainingDataset(Dataset[Any]):
     """One window of each sample, drawn and varied anew in each epoch.
 
-    Keys are ``(epoch, sample index)``; see :class:`EpochOrder`.
+    Keys are ``(epoch, sample index)``; see :class:`EpochSampler`.
     """
 
     def __init__(self, samples: EmotionDataset, augmentation: Augmentation, seed: int) -> None:
@@ -174,7 +174,7 @@ class TrainingData(Dataset[Any]):
         return make_batch(drawn, self.targets[indices], indices)
 
 
-class EpochOrder(Sampler[tuple[int, int]]):
+class EpochSampler(Sampler[tuple[int, int]]):
     """Order of the samples in an epoch: a permutation drawn from ``(seed, epoch)``.
 
     Each process sees its share of every global batch, so that a step of two processes is the
@@ -218,10 +218,10 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
 
 def training_loader(
-    data: TrainingData, batch: int, *, workers: int = 0, rank: int = 0, world: int = 1
+    data: TrainingDataset, batch: int, *, workers: int = 0, rank: int = 0, world: int = 1
 ) -> DataLoader[Any]:
     """Batches of one epoch after another."""
-    order = EpochOrder(len(data), batch, data.seed, rank=rank, world=world)
+    order = EpochSampler(len(data), batch, data.seed, rank=rank, world=world)
     if data.augmentation.mixup and order.batch == world:
         raise ConfigError(
             "train with mixup",

@@ -4,6 +4,7 @@ Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio frames, ``f`` feat
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from avtca.clipspec import PITCH_ROWS, ClipSpec
 from avtca.corpora.sample_file import RawSample
-from avtca.data.dataset import EmotionDataset, Key, Standard, with_standard
+from avtca.data.dataset import EmotionDataset, Key, SpeakerStatistics
 from avtca.data.speed import vary_speed
 from avtca.model.audio_statistics import loud_and_voiced
 from avtca.model.frontends import MIN_PROB
@@ -54,7 +55,7 @@ class Windows:
     """
 
     def __init__(self, samples: EmotionDataset) -> None:
-        self.samples, self.spec, self._kept = samples, samples.spec, samples.kept
+        self.samples, self.spec, self._kept = samples, samples.spec, samples.cache
         self._varied: tuple[tuple[int, float], RawSample] | None = None
 
     def _keep(self, key: Key, made: tuple[Float, Bool]) -> None:
@@ -69,15 +70,15 @@ class Windows:
     def raw(self, index: int, speed: float = 1.0) -> RawSample:
         """The sample, played ``speed`` times as fast; the last one is kept for its other modality."""
         if speed == 1:
-            return self.samples.raws[index]
+            return self.samples.samples[index]
         if self._varied is None or self._varied[0] != (index, speed):
-            varied = vary_speed(self.samples.raws[index], speed, self.spec)
+            varied = vary_speed(self.samples.samples[index], speed, self.spec)
             self._varied = (index, speed), varied
         return self._varied[1]
 
     def video(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
         """Video steps of one window and their mask."""
-        key = "video", self.samples.names[index], start_step, speed
+        key = "video", self.samples.sample_ids[index], start_step, speed
         if key in self._kept:
             return self._kept[key]
         out = self.video_of(self.raw(index, speed), start_step, self.samples.speakers[index])
@@ -87,7 +88,7 @@ class Windows:
 
     def audio(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
         """Audio features of one window and their mask."""
-        key = "audio", self.samples.names[index], start_step, speed
+        key = "audio", self.samples.sample_ids[index], start_step, speed
         if key in self._kept:
             return self._kept[key]
         out = self.audio_of(self.raw(index, speed), start_step, self.samples.speakers[index])
@@ -97,8 +98,8 @@ class Windows:
     def video_of(self, raw: RawSample, start_step: int, speaker: str) -> tuple[Float, Bool]:
         """Video steps of a sample that may differ from the set's."""
         values, mask = video_window(raw.steps, raw.video, start_step, self.spec)
-        if self.samples.standard is not None and self.spec.video == "features":
-            mean, deviation = self.samples.standard[speaker].video
+        if self.samples.normalisation is not None and self.spec.video == "features":
+            mean, deviation = self.samples.normalisation[speaker].video
             centred = (spread_evenly(values, self.spec) - mean) / deviation
             values = np.where(mask[:, None], centred, np.float32(0))
         return values, mask
@@ -110,8 +111,8 @@ class Windows:
             values, mask = audio_series_window(raw.audio_times, raw.audio, start_s, self.spec)
         else:
             values, mask = audio_window(self.wave(raw, start_step), self.spec)
-        if self.samples.standard is not None:
-            mean, deviation = self.samples.standard[speaker].audio
+        if self.samples.normalisation is not None:
+            mean, deviation = self.samples.normalisation[speaker].audio
             values = np.where(mask, (values - mean) / deviation, np.float32(0))
         return values, mask
 
@@ -120,7 +121,7 @@ class Windows:
         return self.video(index, start_step) + self.audio(index, start_step)
 
 
-def standardised(samples: EmotionDataset) -> EmotionDataset:
+def speaker_normalise(samples: EmotionDataset) -> EmotionDataset:
     """Each speaker's features brought to zero mean and unit deviation over their own samples.
 
     All samples of the speaker count, their labels do not: this is a protocol of its own, for
@@ -152,8 +153,10 @@ def standardised(samples: EmotionDataset) -> EmotionDataset:
     for speaker, (audio_sums, video_sums) in sums.items():
         mean, deviation = _mean_deviation(video_sums)
         a_mean, a_deviation = _mean_deviation(audio_sums)
-        standard[speaker] = Standard((a_mean[:, None], a_deviation[:, None]), (mean, deviation))
-    return with_standard(samples, standard)
+        standard[speaker] = SpeakerStatistics(
+            (a_mean[:, None], a_deviation[:, None]), (mean, deviation)
+        )
+    return replace(samples, normalisation=standard)
 
 
 def spread_evenly(video: Float, spec: ClipSpec) -> Float:
@@ -190,7 +193,7 @@ def _mean_deviation(sums: NDArray[np.float64]) -> tuple[Float, Float]:
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
-class EvaluationData(Dataset[Any]):
+class WindowDataset(Dataset[Any]):
     """The windows of ``preprocess.window_start_steps`` of each sample, in order.
 
     A sample's score is the mean of its windows' probabilities: :func:`mean_by_sample`.
@@ -228,7 +231,7 @@ def same(batch: Any) -> Any:
     return batch
 
 
-def evaluation_loader(data: EvaluationData, batch: int = 64, workers: int = 0) -> DataLoader[Any]:
+def evaluation_loader(data: WindowDataset, batch: int = 64, workers: int = 0) -> DataLoader[Any]:
     """All windows in order."""
     return DataLoader(data, batch_size=batch, collate_fn=same, num_workers=workers)
 

@@ -1,7 +1,7 @@
 """Everything that is said of a system on held-out people, in plain values for JSON."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.corpora.sample_file import RawSample
-from avtca.data.dataset import EmotionDataset, Raws
+from avtca.data.dataset import EmotionDataset, LazySamples
 from avtca.evaluation.adaptation import standardised
 from avtca.evaluation.aggregate import listed, matrices_of, metrics_of, summarise
 from avtca.evaluation.bootstrap import bootstrap
@@ -87,16 +87,19 @@ def metrics_line(table: Predictions) -> dict[str, list[float | None]]:
     return {name: listed(bootstrap(matrices, metric)) for name, metric in metrics_of(table).items()}
 
 
-class Changed:
-    """Takes with a function applied when they are read; the last one is kept."""
+class Changed(LazySamples):
+    """Samples with a function applied when they are read; the last one is kept."""
 
-    def __init__(self, raws: Raws, change: Any) -> None:
-        self.raws, self.change = raws, change
+    def __init__(
+        self, samples: Sequence[RawSample], change: Callable[[RawSample, int], RawSample]
+    ) -> None:
+        super().__init__(self._changed, range(len(samples)))
+        self.samples, self.change = samples, change
         self._last: tuple[int, RawSample] | None = None
 
-    def __getitem__(self, index: int, /) -> RawSample:
+    def _changed(self, index: int) -> RawSample:
         if self._last is None or self._last[0] != index:
-            self._last = index, self.change(self.raws[index], index)
+            self._last = index, self.change(self.samples[index], index)
         return self._last[1]
 
 
@@ -113,8 +116,8 @@ def without(samples: EmotionDataset, modality: str) -> EmotionDataset:
     """The samples without their "audio" or their "video" stream; as they are for ""."""
     if not modality:
         return samples
-    raws = Changed(samples.raws, lambda raw, index: deprived(raw, modality))
-    return replace(samples, raws=raws, kept={})
+    raws = Changed(samples.samples, lambda raw, index: deprived(raw, modality))
+    return replace(samples, samples=raws)
 
 
 def modalities(system: EvaluatedModel) -> dict[str, dict[str, list[float | None]]]:
@@ -227,7 +230,7 @@ def groups(system: EvaluatedModel, plain: Predictions) -> dict[str, dict[str, An
     for column in GROUPS:
         values: list[str] = []
         for samples in system.test:
-            found = samples.info.get(column)
+            found = samples.metadata.get(column)
             values += [_group(column, v) for v in found] if found else [""] * len(samples)
         names = np.array(values)
         known = sorted(set(values) - {""})

@@ -154,7 +154,7 @@ class EvaluatedModel:
         out = []
         for other in self.parts:
             if other.test is not part.test and len(rows := _strangers(part, other)):
-                out.append((self._logits(other, "test").at(rows), other.test.at(rows)))
+                out.append((self._logits(other, "test").at(rows), other.test.subset(rows)))
         return out
 
     def _logits(self, part: FoldModel, side: Literal["test", "validation"]) -> WindowLogits:

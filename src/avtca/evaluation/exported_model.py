@@ -150,11 +150,11 @@ def _chosen(
     notes = []
     if gone := len(corpus) - len(samples):
         notes.append(f"{gone} clips are left out: the model does not say their label")
-    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.names)]
+    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.sample_ids)]
     empty = (manifest["face_coverage"] == 0) & (manifest["voice_coverage"] == 0)
     if n := int(empty.sum()):
         notes.append(f"{n} clips with neither a face nor a voice are left out")
-        samples = samples.at(np.flatnonzero(~empty))
+        samples = samples.subset(np.flatnonzero(~empty))
     if summary and summary.failures:
         n = len(summary.failures)
         notes.append(f"{n} clips could not be read, see {clips / 'failures.csv'}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from avtca.data.dataset import EmotionDataset
-from avtca.data.windows import Batch, EvaluationData, evaluation_loader, mean_by_sample
+from avtca.data.windows import Batch, WindowDataset, evaluation_loader, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.model.avtca import ModelOutput
 
@@ -86,13 +86,13 @@ def window_logits(
     *,
     binary: bool = False,
     hop_s: float | None = None,
-    data: EvaluationData | None = None,
+    data: WindowDataset | None = None,
 ) -> WindowLogits:
     """The network's logits on every window of the samples, in evaluation mode.
 
     ``data`` replaces the windows.
     """
-    data = EvaluationData(samples, hop_s) if data is None else data
+    data = WindowDataset(samples, hop_s) if data is None else data
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
@@ -107,7 +107,7 @@ def window_logits(
 
 
 def answered_windows(
-    answer: Callable[[Batch], Float], data: EvaluationData, n: int, *, binary: bool = False
+    answer: Callable[[Batch], Float], data: WindowDataset, n: int, *, binary: bool = False
 ) -> WindowLogits:
     """What ``answer`` gives for the windows, ``(b, k)`` a batch, of ``n`` samples."""
     batches = [(answer(batch), batch.sample.numpy()) for batch in evaluation_loader(data)]

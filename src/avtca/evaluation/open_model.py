@@ -11,7 +11,7 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import speaker_warnings
 from avtca.data.caveats import caveat_of, joined
 from avtca.data.data_module import DataModule, chosen_samples, open_data_module
-from avtca.data.dataset import SHARES, EmotionDataset, mapped_targets
+from avtca.data.dataset import VOTE_SHARES, EmotionDataset, mapped_targets
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel, fitted
 from avtca.evaluation.inference import chosen_device
@@ -151,7 +151,7 @@ def _part(
 
 
 def _side(loaded: Sequence[Loaded], data_module: DataModule, fold: int) -> FoldModel:
-    test, validation = data_module.side(fold, "test"), data_module.side(fold, "validation")
+    test, validation = data_module.subset(fold, "test"), data_module.subset(fold, "validation")
     if not len(test):
         raise ConfigError(
             f"test by fold {fold} of {data_module.folds.name}",
@@ -199,10 +199,10 @@ def _told_by_people(
     there are any. Where the number of raters is not known, votes are shares.
     """
     row_of = {sample: row for row, sample in enumerate(corpus.samples)}
-    rows = [row_of[name] for samples in tests for name in samples.names]
+    rows = [row_of[name] for samples in tests for name in samples.sample_ids]
     labels = tests[0].spec.labels
     out = {}
-    for given in SHARES:
+    for given in VOTE_SHARES:
         if given in corpus.meta["targets"]:
             every = corpus.targets(given)
             shares, whole = mapped_targets(every, corpus.target_names(given), labels)

@@ -39,7 +39,7 @@ class Predictions:
         """A network's answers on a set of samples."""
         return cls(
             samples.spec.labels,
-            list(samples.names),
+            list(samples.sample_ids),
             list(samples.speakers),
             samples.targets.astype(np.float64),
             probs,

@@ -50,11 +50,11 @@ class Condition:
             return samples
 
         def changed(raw: RawSample, index: int) -> RawSample:
-            key = f"{self.name} {samples.names[index]}".encode()
+            key = f"{self.name} {samples.sample_ids[index]}".encode()
             seed = int.from_bytes(hashlib.sha256(key).digest()[:8], "little")
             return self.change(raw, samples.spec, level, np.random.default_rng(seed))
 
-        out = replace(samples, raws=Changed(samples.raws, changed), kept={})
+        out = replace(samples, samples=Changed(samples.samples, changed))
         if self.name != "length":
             return out
         return replace(out, durations=[min(seconds, level) for seconds in samples.durations])
@@ -143,7 +143,7 @@ def _length(raw: RawSample, spec: ClipSpec, level: float, rng: np.random.Generat
 
 
 NOISES = (0, 0.25, 0.5, 1, 2, 4)
-SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
+VOTE_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
 SHIFTS = (0.0, *(round(x, 1) for x in np.arange(-1, 1.01, 0.2) if abs(x) > 0.01))
 CONDITIONS: dict[str, Condition] = {
     condition.name: condition
@@ -158,8 +158,8 @@ CONDITIONS: dict[str, Condition] = {
             _codec,
             "waveform",
         ),
-        Condition("dropped frames", "share", SHARES, _dropped),
-        Condition("black frames", "share", SHARES, _black, "pixels"),
+        Condition("dropped frames", "share", VOTE_SHARES, _dropped),
+        Condition("black frames", "share", VOTE_SHARES, _black, "pixels"),
         Condition("blur", "% of the side", (0, 1, 2, 4, 8), _blur, "pixels"),
         Condition("occlusion", "share", (0, 0.1, 0.2, 0.4, 0.6), _cover, "pixels"),
         Condition(
@@ -228,7 +228,7 @@ def _once(
     """The samples at a level; systems that are tested on the same samples share their windows, each
     with its own truth.
     """
-    key = samples.spec.hash, samples.standard is None, *samples.names
+    key = samples.spec.hash, samples.normalisation is None, *samples.sample_ids
     if key not in damaged:
         damaged[key] = condition.applied(samples, level)
     return replace(damaged[key], targets=samples.targets)

@@ -103,7 +103,7 @@ def read_clips(
     manifest = corpus.manifest.iloc[rows]
     _require_people(set(manifest["speaker"]), source, allow_leak)
     labels = _require_labels(set(manifest["label"]), source)
-    samples = from_corpus(corpus, labels, memory=False).named(manifest["sample_id"])
+    samples = from_corpus(corpus, labels, memory=False).of_samples(manifest["sample_id"])
     if start.face_file is not None:
         samples = _with_features(samples, start, start.face_file, corpus, progress)
     if not named:
@@ -124,9 +124,9 @@ def _with_features(
     features = cache_backbone_features(corpus, trunk, progress=progress)
     raws = [
         replace(corpus.raw(name), video=features[name].reshape(-1, spec.video_dim))
-        for name in samples.names
+        for name in samples.sample_ids
     ]
-    return replace(samples, spec=replace(spec, labels=samples.spec.labels), raws=raws, kept={})
+    return replace(samples, spec=replace(spec, labels=samples.spec.labels), samples=raws)
 
 
 def _usable(

@@ -172,7 +172,7 @@ def _experiment(
     learning_rate: float,
 ) -> ExperimentConfig:
     """What ``avtca cv`` would read from a file, beginning with the start's weights."""
-    train, validation = (data_module.side(0, side) for side in ("train", "validation"))
+    train, validation = (data_module.subset(0, side) for side in ("train", "validation"))
     recipe = recipe_for(
         len(train),
         pixels=train.spec.video == "pixels",
@@ -196,10 +196,10 @@ def _final(
     experiment: ExperimentConfig, data_module: DataModule, held: set[str], out: Path, bars: bool
 ) -> tuple[AVTCA, Card, dict[str, Any]]:
     """Train on everybody but the group ``held``, which chooses epoch and temperature."""
-    samples, model, recipe = data_module.samples, experiment.model, experiment.train
-    unit = samples.speakers if data_module.folds.unit == "speaker" else samples.names
-    validation = samples.at(row for row, name in enumerate(unit) if name in held)
-    train = samples.at(row for row, name in enumerate(unit) if name not in held)
+    samples, model, recipe = data_module.dataset, experiment.model, experiment.train
+    unit = samples.speakers if data_module.folds.unit == "speaker" else samples.sample_ids
+    validation = samples.subset(row for row, name in enumerate(unit) if name in held)
+    train = samples.subset(row for row, name in enumerate(unit) if name not in held)
     network = new_network(model.variant, samples.spec, **model.sizes)
     origin = {k: v for k, v in data_module.provenance.items() if not k.startswith("folds")}
     if model.init_from is not None:

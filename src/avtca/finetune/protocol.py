@@ -12,7 +12,7 @@ from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic_folds
 from avtca.data.data_module import DataModule
 from avtca.data.dataset import EmotionDataset, mapped_targets
-from avtca.data.windows import Batch, EvaluationData
+from avtca.data.windows import Batch, WindowDataset
 from avtca.evaluation.aggregate import difference, summarise
 from avtca.evaluation.inference import WindowLogits, answered_windows
 from avtca.evaluation.predictions import Predictions
@@ -36,9 +36,11 @@ def deal(clips: Clips) -> list[list[str]]:
         return groups
 
     def place(row: int) -> tuple[int, str]:
-        return int(samples.labels[row]), hashlib.sha256(samples.names[row].encode()).hexdigest()
+        return int(samples.labels[row]), hashlib.sha256(
+            samples.sample_ids[row].encode()
+        ).hexdigest()
 
-    order = [samples.names[row] for row in sorted(range(len(samples)), key=place)]
+    order = [samples.sample_ids[row] for row in sorted(range(len(samples)), key=place)]
     return [order[k::FOLDS] for k in range(min(FOLDS, len(order)))]
 
 
@@ -65,7 +67,7 @@ def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> CrossValidation
 def data_module_of(clips: Clips, folds: CrossValidationSplit, *, allow_leak: bool) -> DataModule:
     """The samples under these folds, audited. Raises :class:`LeakError` as the auditor says."""
     samples, corpus = clips.samples, clips.corpus
-    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.names)]
+    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.sample_ids)]
     manifest = manifest.reset_index(drop=True).assign(speaker=list(samples.speakers))
     report = audit(manifest, folds, allow_leak=allow_leak)
     report.require_clean()
@@ -126,7 +128,7 @@ def answers_before(
     rows = [row for row, at in enumerate(samples.labels) if labels[at] in names]
     if not rows:
         return None
-    known = samples.at(rows)
+    known = samples.subset(rows)
     probs = window_logits_at_use(start, known).probabilities(start.backend.temperature)
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
@@ -147,7 +149,7 @@ def window_logits_at_use(start: InitialModel, samples: EmotionDataset) -> Window
             np.float64
         )
 
-    return answered_windows(answer, EvaluationData(samples), len(samples))
+    return answered_windows(answer, WindowDataset(samples), len(samples))
 
 
 def compared(start: InitialModel, samples: EmotionDataset, after: Predictions) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Several processes or machines under ``torchrun``: gloo on CPUs, NCCL on GPUs.
 
 A step of ``n`` processes is the step of one: each samples its share of the same global batch
-(:class:`~avtca.data.training.EpochOrder`), gradients are averaged, and batch norms over masked
+(:class:`~avtca.data.training.EpochSampler`), gradients are averaged, and batch norms over masked
 streams sample their statistics over all processes. The 2-D batch norms of the pixel trunk stay
 each process's own.
 """

@@ -78,11 +78,13 @@ def run_fold(
     :func:`~avtca.training.trainer.fit`.
     """
     recipe = experiment.train.model_copy(update={"seed": seed})
-    train, validation, test = (data_module.side(fold, s) for s in ("train", "validation", "test"))
+    train, validation, test = (data_module.subset(fold, s) for s in ("train", "validation", "test"))
     if experiment.data.validation == "train":
         rows = data_module.rows[fold]
-        train = data_module.samples.at(np.sort(np.concatenate((rows["train"], rows["validation"]))))
-        validation = data_module.samples.at(())
+        train = data_module.dataset.subset(
+            np.sort(np.concatenate((rows["train"], rows["validation"])))
+        )
+        validation = data_module.dataset.subset(())
     held_out = validation if len(validation) else None
     config = experiment.model_copy(update={"train": recipe})
     resolved = config.resolved()
@@ -93,9 +95,9 @@ def run_fold(
     }
     resolved.pop("seeds")
     network = new_network(
-        experiment.model.variant, data_module.samples.spec, seed=seed, **experiment.model.sizes
+        experiment.model.variant, data_module.dataset.spec, seed=seed, **experiment.model.sizes
     )
-    labels, start = data_module.samples.spec.labels, experiment.model.init_from
+    labels, start = data_module.dataset.spec.labels, experiment.model.init_from
     taken = init_weights(network, labels, start) if start else {}
     result = fit(
         network,

@@ -80,7 +80,7 @@ def check_init_leakage(
 
     Raises :class:`LeakError` unless leaks are allowed; ``fix`` says how they are.
     """
-    tested = {s for fold in folds for s in data_module.side(fold, "test").speakers}
+    tested = {s for fold in folds for s in data_module.subset(fold, "test").speakers}
     corpus = str(data_module.provenance["corpus"])
     seen = sorted(trained_on(card, corpus, tested))
     if seen and not allow_leak:

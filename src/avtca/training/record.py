@@ -29,7 +29,7 @@ def fingerprint(samples: EmotionDataset) -> dict[str, Any]:
     """Number of samples, the speakers, and a hash of names, targets, lengths and ClipSpec."""
     digest = hashlib.sha256(samples.spec.hash.encode())
     for name, speaker, duration_s in zip(
-        samples.names, samples.speakers, samples.durations, strict=True
+        samples.sample_ids, samples.speakers, samples.durations, strict=True
     ):
         digest.update(f"{name}\t{speaker}\t{duration_s:.4f}\n".encode())
     digest.update(samples.targets.round(5).tobytes())

@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Callback
 
 from avtca.clipspec import ClipSpec
 from avtca.data.dataset import EmotionDataset
-from avtca.data.training import TrainingData, training_loader
-from avtca.data.windows import EvaluationData, evaluation_loader
+from avtca.data.training import TrainingDataset, training_loader
+from avtca.data.windows import WindowDataset, evaluation_loader
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import chosen_device
 from avtca.model import ModelConfig, build_model, load_checkpoint
@@ -107,7 +107,7 @@ def fit(
     chosen_device(recipe.device)
     check_streams(network, recipe)
 
-    data = TrainingData(train, recipe.augmentation, recipe.seed)
+    data = TrainingDataset(train, recipe.augmentation, recipe.seed)
     rank, world = process_rank(), process_world()
     loader = training_loader(
         data, recipe.batch_size, workers=recipe.workers, rank=rank, world=world
@@ -148,7 +148,7 @@ def fit(
         trainer.fit(
             module,
             loader,
-            None if validation is None else evaluation_loader(EvaluationData(validation)),
+            None if validation is None else evaluation_loader(WindowDataset(validation)),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
@@ -191,7 +191,7 @@ def network_spec_check(
             f"they do not fit ({'; '.join(misfits)})",
             "build it with ModelConfig.for_spec",
         )
-    if network.config.probabilities and train.standard is not None:
+    if network.config.probabilities and train.normalisation is not None:
         raise ConfigError(
             f"read {network.config.probabilities} of the video features as probabilities",
             "the samples are standardised, they are none any more",
