@@ -150,7 +150,7 @@ def main() -> None:
             augmentation = Augmentation(crop_slack_s=0.4, **change)
             items[name], batch = fed(replace(samples), augmentation)
             print(name, items[name], flush=True)
-        models = {name: eaten(name, samples.spec, batch) for name in ("figure", "best")}
+        models = {name: eaten(name, samples.spec, batch) for name in ("figure", "experts")}
         trained = {}
         for name in models:
             trained[name] = as_trained(corpus, name, action.samples)

@@ -32,7 +32,7 @@ MAPS = {
 """Attention maps that go along as outputs."""
 
 
-PIXELS = ("figure", "released", "no_channel", "no_spatial", "no_local", "best")
+PIXELS = ("figure", "released", "no_channel", "no_spatial", "no_local", "experts")
 """Variants whose pixel front ends differ."""
 EXPERTS = "features, experts for voice and face"
 """`best` as the RAVDESS table has it."""
@@ -105,7 +105,7 @@ def main() -> None:
     rows = []
     for variant in given.variants:
         for video in ("features", "pixels", EXPERTS):
-            if video == EXPERTS and variant != "best":
+            if video == EXPERTS and variant != "experts":
                 continue
             if video == "features" and variant.startswith("no_"):
                 continue

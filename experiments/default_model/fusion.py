@@ -45,7 +45,7 @@ from avtca.training.pretrained import init_weights
 from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
-VARIANT, SIZES = "best", {"dropout": 0.2, "probabilities": 7, "audio_stride": 2}
+VARIANT, SIZES = "experts", {"dropout": 0.2, "probabilities": 7, "audio_stride": 2}
 RECIPE = TrainConfig(
     epochs=40,
     batch_size=32,

@@ -62,7 +62,7 @@ def main() -> None:
     torch.manual_seed(0)
     samples = speech_samples(args.shared, args.work, CORPORA["ravdess"])
     sizes = {"dropout": 0.2, "probabilities": samples.spec.video_dim}
-    network = new_network("best", samples.spec, **sizes).train()
+    network = new_network("experts", samples.spec, **sizes).train()
     widths = network.config.audio_widths
     decoder = nn.Linear(
         widths[-1], 2 ** len(widths) * samples.spec.audio_dim

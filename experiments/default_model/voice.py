@@ -113,7 +113,7 @@ def main() -> None:
     if args.standardise:
         samples, sizes = speaker_normalise(samples), {"dropout": 0.2, "audio_norm": "none"}
     sizes |= args.sizes
-    network = new_network("best", samples.spec, seed=args.seed, **sizes)
+    network = new_network("experts", samples.spec, seed=args.seed, **sizes)
     if args.start is not None:
         init_weights(network, SPEECH, args.start)
     changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}

@@ -63,10 +63,12 @@ MODULES = {
     "voice_expert": "audio_statistics",
 }
 """Attributes of a network in 0.1 -> attributes of today, as parts of a parameter's name."""
+VARIANTS = {"best": "experts"}
+"""Name of a network in 0.1 -> name of today."""
 
 
 def upgrade(values: Any, section: str = "") -> Any:
-    """Rename the keys of 0.1 in JSON values, at every depth.
+    """Rename the keys and network names of 0.1 in JSON values, at every depth.
 
     Args:
         values: JSON values; not changed.
@@ -82,6 +84,8 @@ def upgrade(values: Any, section: str = "") -> Any:
             if isinstance(value, Mapping):
                 new = SECTIONS.get(new, new)
             out[new] = upgrade(value, new)
+        if isinstance(variant := out.get("variant"), str):
+            out["variant"] = VARIANTS.get(variant, variant)
         return out
     if isinstance(values, list):
         return [upgrade(value) for value in values]

@@ -41,7 +41,7 @@ if __name__ == "__main__":
         augmentation=Augmentation(crop_slack_s=0.2, time_masks=1),
         optimiser=Optimiser(learning_rate=0.01),
     )
-    network = new_network("best", SPEC, audio_frontend="conv1d", **SIZES)
+    network = new_network("experts", SPEC, audio_frontend="conv1d", **SIZES)
     result = fit(
         network, recipe, make_samples(24), make_samples(12, seed=1), out=out, callbacks=[Keep(out)]
     )

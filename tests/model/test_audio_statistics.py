@@ -97,7 +97,7 @@ def test_logits_are_zero_without_audio_and_left_out_of_some_samples_while_traini
 
 def test_convolutions_do_not_see_pitch_and_pitch_needs_experts():
     sizes = {"video": "features", "video_dim": 4, "audio_dim": BANDS + 2}
-    network = build_model("best", ModelConfig(**sizes, pitch=True, audio_stride=2)).eval()
+    network = build_model("experts", ModelConfig(**sizes, pitch=True, audio_stride=2)).eval()
     window, mask = drawn()
     audio = torch.from_numpy(np.stack([window, window])).float()
     audio[1, -2:] = torch.rand(2, FRAMES)
@@ -112,8 +112,8 @@ def test_convolutions_do_not_see_pitch_and_pitch_needs_experts():
 def test_every_second_frame_is_the_audio_of_twice_the_hop():
     torch.manual_seed(0)
     sizes = {"video": "features", "video_dim": 4, "audio_dim": BANDS}
-    fine = build_model("best", ModelConfig(**sizes, audio_stride=2)).eval()
-    coarse = build_model("best", ModelConfig(**sizes)).eval()
+    fine = build_model("experts", ModelConfig(**sizes, audio_stride=2)).eval()
+    coarse = build_model("experts", ModelConfig(**sizes)).eval()
     coarse.load_state_dict(fine.state_dict())
     window, mask = drawn()
     audio, seen = torch.from_numpy(window[None, :BANDS, :59]).float(), torch.randn(1, 9, 4)

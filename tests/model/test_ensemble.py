@@ -26,7 +26,7 @@ def networks(n, labels=FINE):
     out = []
     for seed in range(n):
         torch.manual_seed(seed)
-        out.append(build_model("best", ModelConfig.for_spec(spec, **SIZES)).eval())
+        out.append(build_model("experts", ModelConfig.for_spec(spec, **SIZES)).eval())
     return out
 
 
@@ -73,7 +73,7 @@ def test_what_none_holds_possible_has_a_finite_logit(batch):
 def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
     several = networks(2)
     ensemble = Ensemble(several, SUMS).eval()
-    card = Card(variant="best", config=several[0].config, clip_spec=SPEC)
+    card = Card(variant="experts", config=several[0].config, clip_spec=SPEC)
     face = PACKAGED / "face.onnx"
     with pytest.raises(ValueError, match="the one that training starts from"):
         export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, face=face)

@@ -25,7 +25,7 @@ def test_a_network_with_its_attention_maps(ravdess: Path) -> None:
 
 
 def test_a_network_with_experts_for_voice_and_face(ravdess: Path) -> None:
-    check(parity("best", ravdess, video=EXPERTS))
+    check(parity("experts", ravdess, video=EXPERTS))
 
 
 @pytest.mark.slow

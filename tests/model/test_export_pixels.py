@@ -10,7 +10,7 @@ from test_export import check
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "variant", ["figure", "released", "no_channel", "no_spatial", "no_local", "best"]
+    "variant", ["figure", "released", "no_channel", "no_spatial", "no_local", "experts"]
 )
 def test_every_network(variant: str, ravdess: Path) -> None:
     check(parity(variant, ravdess, video="pixels"))

@@ -35,21 +35,21 @@ def run(command: object, *args: str) -> str:
 @pytest.mark.parametrize(
     ("args", "found"),
     [
-        (("best", "--pitch"), "--pitch without --logmel"),
+        (("experts", "--pitch"), "--pitch without --logmel"),
         (("--logmel", "64", "--pitch"), "--pitch without a network's name"),
     ],
 )
 def test_pitch_needs_bands_and_a_network_that_hears_it(args: tuple[str, ...], found: str) -> None:
     with pytest.raises(ConfigError, match=found):
         run(model, *args)
-    assert "AudioStatisticsHead" in run(model, "best", "--logmel", "64", "--pitch")
+    assert "AudioStatisticsHead" in run(model, "experts", "--logmel", "64", "--pitch")
 
 
 def test_the_list_of_networks() -> None:
     lines = run(model, "--video-dim", "7", "--logmel", "64", "--labels", "7").splitlines()
     readable = [name for name in VARIANTS if not name.startswith("no_")]
     assert [line.split()[0] for line in lines[1:]] == readable
-    best = next(line for line in lines if line.startswith("best "))
+    best = next(line for line in lines if line.startswith("experts "))
     assert "352,668" in best and best.rstrip().endswith("ours")
 
 
@@ -105,8 +105,8 @@ def test_sources_name_boxes_that_exist() -> None:
 
 
 def test_mistakes() -> None:
-    with pytest.raises(ConfigError, match="did you mean 'best'"):
-        run(model, "bast")
+    with pytest.raises(ConfigError, match="did you mean 'experts'"):
+        run(model, "expert")
     with pytest.raises(ConfigError, match="not a multiple of 32"):
         run(model, "--crop-px", "100")
 
@@ -127,19 +127,22 @@ def test_convert_says_what_became_of_every_tensor(tmp_path: Path) -> None:
 
     path = tmp_path / "e.pth.tar"
     torch.save(authors.efficientface(torch.Generator().manual_seed(0)), path)
-    text = run(convert, str(path), "--to", "best", "--out", str(tmp_path / "e"))
+    text = run(convert, str(path), "--to", "experts", "--out", str(tmp_path / "e"))
     assert "fresh, nothing in the file for them: " in text and "untrained" in text
     assert (
-        len(text.splitlines()) < 10 and "left, best has no video_frontend.trunk.stages.2: " in text
+        len(text.splitlines()) < 10
+        and "left, experts has no video_frontend.trunk.stages.2: " in text
     )
-    shapes = "left, of another shape in best: local.conv1_1.weight (116, 1, 3, 3) for (29, 1, 3, 3)"
+    shapes = (
+        "left, of another shape in experts: local.conv1_1.weight (116, 1, 3, 3) for (29, 1, 3, 3)"
+    )
     assert shapes in text
     with pytest.raises(CheckpointError, match="no such file"):
-        run(convert, str(tmp_path / "absent"), "--to", "best", "--out", str(tmp_path))
+        run(convert, str(tmp_path / "absent"), "--to", "experts", "--out", str(tmp_path))
     with pytest.raises(CheckpointError, match="it is a folder"):
-        run(convert, str(tmp_path), "--to", "best", "--out", str(tmp_path))
+        run(convert, str(tmp_path), "--to", "experts", "--out", str(tmp_path))
     with pytest.raises(ConfigError, match="choose another --out"):
-        run(convert, str(path), "--to", "best", "--out", str(path / "below"))
+        run(convert, str(path), "--to", "experts", "--out", str(path / "below"))
 
 
 def test_without_torch_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +152,7 @@ def test_without_torch_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "list the networks: torch not installed; pip install 'avtca[train]'"
     )
-    for command, args in ((model, ()), (convert, ("x", "--to", "best", "--out", "y"))):
+    for command, args in ((model, ()), (convert, ("x", "--to", "experts", "--out", "y"))):
         with pytest.raises(AvtcaError, match="not installed"):
             run(command, *args)
 

@@ -25,7 +25,7 @@ Pair = tuple[Path, AVTCA]
 def pair(tmp_path: Path) -> Pair:
     """A saved network of an unusual make."""
     config = ModelConfig.for_spec(FEATURES, heads=2, video_widths=(8, 16), audio_widths=(8, 16))
-    model = build_model("best", config, pooling="mean")
+    model = build_model("experts", config, pooling="mean")
     stir(model)
     save_checkpoint(
         tmp_path / "v1.2",
@@ -60,14 +60,14 @@ def test_a_checkpoint_rebuilds_itself(pair: Pair, form: str) -> None:
     x = example_inputs(FEATURES)
     assert not model.training
     assert torch.equal(model(*x).logits, pair[1](*x).logits)
-    assert (card.variant, card.config, card.clip_spec) == ("best", pair[1].config, FEATURES)
+    assert (card.variant, card.config, card.clip_spec) == ("experts", pair[1].config, FEATURES)
     assert card.calibration == {"temperature": 1.5} and card.metrics == {"uar": 0.5}
     assert card.labels == FEATURES.labels and card.provenance == {"data": ["RAVDESS"]}
 
 
 def test_a_card_stands_on_its_own(pair: Pair) -> None:
     values = card_of(pair)
-    assert values["format_version"] == 1 and values["variant"] == "best"
+    assert values["format_version"] == 1 and values["variant"] == "experts"
     assert values["clip_spec_hash"] == FEATURES.hash
     assert values["labels"] == list(FEATURES.labels)
 
@@ -111,11 +111,11 @@ def test_truncated_weights(pair: Pair, keep: int) -> None:
 
 
 def test_weights_of_another_save(pair: Pair, tmp_path: Path) -> None:
-    other = build_model("best", pair[1].config)
+    other = build_model("experts", pair[1].config)
     save_checkpoint(tmp_path / "other" / "x", other, FEATURES)
     shutil.copy(tmp_path / "other" / "x.safetensors", tmp_path / "v1.2.safetensors")
     assert "sha256 differs" in complaint(pair[0])
-    small = build_model("best", pair[1].config, video_widths=(4, 16))
+    small = build_model("experts", pair[1].config, video_widths=(4, 16))
     save_checkpoint(tmp_path / "other" / "x", small, FEATURES)
     shutil.copy(tmp_path / "other" / "x.safetensors", tmp_path / "v1.2.safetensors")
     assert "(4, 4, 3) for (8, 8, 3) and" in complaint(pair[0])
@@ -130,7 +130,7 @@ def test_weights_of_another_save(pair: Pair, tmp_path: Path) -> None:
     [
         ({"format_version": 2}, "format version 2, this avtca reads 1"),
         ({"format_version": None}, "without format_version"),
-        ({"variant": "bets"}, "no variant of that name"),
+        ({"variant": "expects"}, "no variant of that name"),
         ({"variant": None}, "no variant"),
         ({"config": {"widths": 3}}, "unknown sizes widths"),
         ({"config": 3}, "broken card"),

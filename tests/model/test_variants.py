@@ -11,7 +11,7 @@ from avtca.model.variants import VARIANTS, build_model
 from avtca.preprocess import ModelInput
 
 FEATURES = [name for name in VARIANTS if not name.startswith("no_")]
-PIXELS = ["figure", "released", "no_channel", "no_spatial", "no_local", "best"]
+PIXELS = ["figure", "released", "no_channel", "no_spatial", "no_local", "experts"]
 BOTH = [(name, "features") for name in FEATURES] + [(name, "pixels") for name in PIXELS]
 STREAMS = {"audio_only": ("audio",), "video_only": ("video",)}
 T_A, T_V = 41, 8
@@ -202,22 +202,22 @@ def test_two_names_of_one_network() -> None:
 def test_sizes_survive_json() -> None:
     config = ModelConfig(heads=2, trunk={"units": (2, 2)}, pooling="mean", channels=1)
     assert ModelConfig.from_dict(config.to_dict()) == config
-    model = build_model("best", config, n_labels=5)
+    model = build_model("experts", config, n_labels=5)
     assert model.config.n_labels == 5 and model.config.pooling == "mean"
 
 
 @pytest.mark.parametrize(
     ("variant", "options"),
     [
-        ("best", {"late": "self_cross", "residual": True, "heads": 2, "fusion": "late"}),
-        ("best", {"late": "self_cross", "positions": True, "dropout": 0.5, "fusion": "sum"}),
-        ("best", {"pooling": "attentive", "fusion": "gated"}),
-        ("best", {"fusion": "sum", "auxiliary": False}),
-        ("best", {"utterance_features": 2, "audio_weight": 0.5}),
-        ("best", {"utterance_features": 2, "n_segments": 3}),
-        ("best", {"pitch": True, "audio_stride": 2}),
-        ("best", {"pitch": True, "audio_norm": "none"}),
-        ("best", {"late": "transformer", "fusion": "concatenation", "mlp_ratio": 1.0}),
+        ("experts", {"late": "self_cross", "residual": True, "heads": 2, "fusion": "late"}),
+        ("experts", {"late": "self_cross", "positions": True, "dropout": 0.5, "fusion": "sum"}),
+        ("experts", {"pooling": "attentive", "fusion": "gated"}),
+        ("experts", {"fusion": "sum", "auxiliary": False}),
+        ("experts", {"utterance_features": 2, "audio_weight": 0.5}),
+        ("experts", {"utterance_features": 2, "n_segments": 3}),
+        ("experts", {"pitch": True, "audio_stride": 2}),
+        ("experts", {"pitch": True, "audio_norm": "none"}),
+        ("experts", {"late": "transformer", "fusion": "concatenation", "mlp_ratio": 1.0}),
         ("figure", {"residual": True, "positions": True, "pooling": "attentive"}),
         ("figure", {"video_widths": (6, 8, 10, 16), "audio_widths": (12, 16), "heads": 2}),
         ("released", {"auxiliary": True, "fusion": "late", "pooling": "max"}),

@@ -59,7 +59,7 @@ def test_it_is_one_of_the_experts_of_the_product():
     torch.manual_seed(0)
     sizes = {"video": "features", "video_dim": 6, "audio_dim": 40, "probabilities": 3}
     network = build_model(
-        "best", ModelConfig(**sizes, n_segments=PARTS, utterance_features=1)
+        "experts", ModelConfig(**sizes, n_segments=PARTS, utterance_features=1)
     ).eval()
     features, mask = drawn()
     audio = torch.randn(1, 40, 30)

@@ -35,7 +35,7 @@ EVERYTHING = TrainConfig(
 )
 
 
-def run(out, recipe=EVERYTHING, variant="best", **more):
+def run(out, recipe=EVERYTHING, variant="experts", **more):
     torch.set_num_threads(1)
     validation = make_samples(12, seed=1)
     network = new_network(variant, SPEC, seed=recipe.seed, **SMALL)

@@ -45,7 +45,7 @@ def model(
         raise ConfigError(
             "size a network that hears pitch",
             "--pitch without " + ("a network's name" if logmel else "--logmel"),
-            "name a network with experts and its bands, for instance: best --logmel 64 --pitch",
+            "name a network with experts and its bands, for instance: experts --logmel 64 --pitch",
         )
     spec = ClipSpec(
         video_steps=video_steps,

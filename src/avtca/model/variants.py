@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch import nn
 
 from avtca.clipspec import PITCH_ROWS
+from avtca.compat import VARIANTS as OLD_NAMES
 from avtca.errors import ConfigError
 from avtca.model import head, pooling
 from avtca.model.audio_statistics import AudioStatisticsHead, NoAudioStatisticsHead
@@ -80,6 +81,13 @@ _PARENT = Variant(
     fusion="concatenation",
 )
 _BASELINE = Variant(summary="", source="baseline of ours")
+_EXPERTS = Variant(
+    summary="an expert for each stream, product of the experts",
+    source="ours",
+    fusion="product",
+    auxiliary=True,
+    audio_norm="level",
+)
 
 
 def _ablation(summary: str, **changes: Any) -> Variant:
@@ -129,13 +137,15 @@ VARIANTS: dict[str, Variant] = {
     "mean_posterior": replace(
         _BASELINE, summary="mean of two classifiers' posteriors", fusion="mean_posterior"
     ),
-    "best": replace(
-        _BASELINE,
-        summary="an expert for each stream, product of the experts",
-        source="ours",
-        fusion="product",
-        auxiliary=True,
-        audio_norm="level",
+    "experts": _EXPERTS,
+    "experts_attention": replace(
+        _EXPERTS,
+        summary="experts with steps 6 and 7 and a joint head",
+        late="self_cross",
+        residual=True,
+        positions=True,
+        pooling="attentive",
+        fusion="late",
     ),
 }
 """Variants by name."""
@@ -154,7 +164,12 @@ _OPTIONS = (
 
 
 def variant_named(name: str) -> Variant:
-    """The variant of that name. Raises :class:`ConfigError` with the nearest name."""
+    """The variant of that name, which may be its name in avtca 0.1.
+
+    Raises:
+        ConfigError: If there is none; the message suggests the nearest name.
+    """
+    name = OLD_NAMES.get(name, name)
     if name not in VARIANTS:
         near = get_close_matches(name, VARIANTS, n=1, cutoff=0.0)
         raise ConfigError(
@@ -171,6 +186,7 @@ def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -
     ``sizes`` replace fields of ``config`` (default: the paper's released sizes). Raises
     :class:`ConfigError` for a variant or sizes that do not exist or do not fit together.
     """
+    variant = OLD_NAMES.get(variant, variant)
     choice = variant_named(variant)
     given = (config or ModelConfig()).to_dict()
     config = ModelConfig.from_dict({**given, **sizes})
