@@ -38,7 +38,7 @@ from ravdess import Materials
 from avtca.cli.prepare import FAILED
 from avtca.errors import AvtcaError
 from avtca.evaluation.aggregate import BINARY_METRICS
-from avtca.evaluation.comparison import cell, open_entry
+from avtca.evaluation.comparison import cell, load_system
 from avtca.evaluation.metrics import binary_confusions
 from avtca.files import write_atomic
 from avtca.training.config import ExperimentConfig, load_experiment
@@ -169,7 +169,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def figures(folder: Path) -> dict[str, Any]:
     """A finished cell's figures; where several labels may hold, what "no" to all gets, too."""
     found: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    answers = open_entry(folder).joined[0]
+    answers = load_system(folder).joined[0]
     if answers.binary:
         truth = answers.targets > 0.5
         never = binary_confusions(truth, np.zeros_like(truth))

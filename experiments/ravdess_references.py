@@ -121,7 +121,7 @@ def main() -> None:
         tables[name] = regression(corpus, np.concatenate([parts[i] for i in inputs], axis=1))
     for name, table in tables.items():
         table.save(out / f"{name}.csv")
-        print(f"{name}: {100 * table.right.mean():.2f} %", flush=True)
+        print(f"{name}: {100 * table.correct.mean():.2f} %", flush=True)
 
 
 if __name__ == "__main__":

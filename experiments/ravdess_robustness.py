@@ -42,9 +42,9 @@ from ravdess import PROTOCOLS, ROWS, VOICE, Cell, recipe_of
 from robustness_pages import curves, heard, markdown, rival, shifts, whole, with_noise
 
 from avtca.data.dataset import EmotionDataset
-from avtca.evaluation.aggregate import listed, over_seeds
+from avtca.evaluation.aggregate import stack_seeds, to_estimate
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
-from avtca.evaluation.evaluate import metrics_line
+from avtca.evaluation.evaluate import estimate_metrics
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import METRICS
 from avtca.evaluation.open_model import open_evaluated_model
@@ -102,9 +102,9 @@ def measure(
                 path = answers / f"{row}.csv.gz"
                 table = read(path) if path.exists() else None
                 if table is None or column(name, level) not in table:
-                    found = system.answers(partial(_once, damaged, condition, level))
+                    found = system.predict(partial(_once, damaged, condition, level))
                     save(path, added(table, column(name, level), found))
-                    print(f"{row}, {name} {level}: {100 * found.right.mean():.1f} %", flush=True)
+                    print(f"{row}, {name} {level}: {100 * found.correct.mean():.1f} %", flush=True)
 
 
 def _once(
@@ -124,7 +124,7 @@ def added(table: pd.DataFrame | None, name: str, found: Predictions) -> pd.DataF
     """The table with one column more: the label named on each sample."""
     labels = np.array(found.labels)
     if table is None:
-        values = (found.samples, found.speakers, labels[found.truth])
+        values = (found.samples, found.speakers, labels[found.true_labels])
         table = pd.DataFrame(dict(zip(HEAD, values, strict=True)))
     named = dict(zip(found.samples, labels[found.probs.argmax(1)], strict=True))
     return table.assign(**{name: [named[sample] for sample in table["sample_id"]]})
@@ -165,7 +165,7 @@ def loss(matrices: NDArray[Any]) -> NDArray[np.float64]:
 
 def both(table: pd.DataFrame, name: str) -> NDArray[np.int64]:
     """``(speakers, 2, k, k)``: confusion matrices of untouched and of damaged samples."""
-    return over_seeds([predictions(table, UNTOUCHED), predictions(table, name)])
+    return stack_seeds([predictions(table, UNTOUCHED), predictions(table, name)])
 
 
 def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict[str, Any]]:
@@ -174,11 +174,11 @@ def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict
     for level in LEVELS[condition][1:]:
         name = column(condition, level)
         mine = both(tables[row], name)
-        point: dict[str, Any] = {"level": level, "lost": listed(bootstrap(mine, loss))}
+        point: dict[str, Any] = {"level": level, "lost": to_estimate(bootstrap(mine, loss))}
         other = rival(row)
         if row != other and name in tables.get(other, ()):
             found = paired_difference(mine, both(tables[other], name), loss)
-            value, low, high = listed(found)
+            value, low, high = to_estimate(found)
             point["more"] = {"value": value, "low": low, "high": high, "p": found.p}
         out.append(point)
     return out
@@ -187,7 +187,7 @@ def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict
 def points(table: pd.DataFrame, condition: str) -> list[dict[str, Any]]:
     """A row's curve, as `avtca robustness` has it."""
     return [
-        {"level": level, **metrics_line(predictions(table, column(condition, level)))}
+        {"level": level, **estimate_metrics(predictions(table, column(condition, level)))}
         for level in LEVELS[condition]
     ]
 

@@ -40,7 +40,7 @@ from ravdess import (
     recipe_of,
 )
 
-from avtca.evaluation.adaptation import matched, standardised
+from avtca.evaluation.adaptation import match_priors, speaker_normalise
 from avtca.evaluation.aggregate import difference, summarise
 from avtca.evaluation.bootstrap import mcnemar
 from avtca.evaluation.comparison import cell
@@ -177,9 +177,9 @@ def adapted(tables: Tables, how: str) -> Tables:
         for number, fold in enumerate(folds):
             others = Predictions.joined([*folds[:number], *folds[number + 1 :]])
             if how == "answers_standardised":
-                out[seed].append(standardised(fold, others))
+                out[seed].append(speaker_normalise(fold, others))
             else:
-                out[seed].append(matched(fold, others.targets.mean(0)))
+                out[seed].append(match_priors(fold, others.targets.mean(0)))
     return out
 
 
@@ -191,7 +191,7 @@ def paired(first: Tables, second: Tables) -> dict[str, Any]:
     """Difference in accuracy, its interval over people, and McNemar's p of the first seeds."""
     a, b = joined(first), joined(second)
     found = difference(a, b)
-    return {**found, "mcnemar": mcnemar(a[0].ordered().right, b[0].ordered().right)}
+    return {**found, "mcnemar": mcnemar(a[0].ordered().correct, b[0].ordered().correct)}
 
 
 def compared(

@@ -21,7 +21,7 @@ import torch
 from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
 
 from avtca.data.dataset import EmotionDataset
-from avtca.evaluation.evaluate import without
+from avtca.evaluation.evaluate import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.training.fold import load_data_module
@@ -76,7 +76,7 @@ def main() -> None:
             init_weights(network, train.spec.labels, model.init_from)
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
-        action = [without(validation, away) for away in ways.values()]
+        action = [remove_modality(validation, away) for away in ways.values()]
         action += [condition.applied(validation, level) for _, condition, level in args.damage]
         rows.append([accuracy(result.network, samples) for samples in action])
         print(f"fold {fold}", said(names, rows[-1]), flush=True)

@@ -34,7 +34,7 @@ from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset, from_corpus, mapped_targets
 from avtca.evaluation import bootstrap as intervals
 from avtca.evaluation import calibration, metrics
-from avtca.evaluation.evaluate import without
+from avtca.evaluation.evaluate import remove_modality
 from avtca.evaluation.inference import window_logits
 from avtca.evaluation.selective import abstention_curve, fit_conformal, set_coverage
 from avtca.labels import RAVDESS, SEVEN
@@ -137,7 +137,7 @@ class Answers:
 
     def add(self, network: torch.nn.Module, test: EmotionDataset) -> None:
         for way, away in AWAY.items():
-            self.found[way].append((test, window_logits(network, without(test, away))))
+            self.found[way].append((test, window_logits(network, remove_modality(test, away))))
 
     def temperature(self, way: str, *, left_out: int = -1, actor: str = "") -> float:
         """Fitted on the test people of every fold but one, and without one actor."""
@@ -266,7 +266,7 @@ def main() -> None:
             "held_out_actor_face_sequences": {
                 way: float(
                     (
-                        window_logits(network, without(held, away))
+                        window_logits(network, remove_modality(held, away))
                         .probabilities(temperature)
                         .argmax(1)
                         == held.labels

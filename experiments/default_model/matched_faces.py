@@ -33,7 +33,7 @@ from packaged_face import packaged_face
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.evaluation.evaluate import without
+from avtca.evaluation.evaluate import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.ensemble import Ensemble
@@ -113,7 +113,7 @@ def twice(samples: EmotionDataset, copy: EmotionDataset) -> EmotionDataset:
 
 def accuracies(network: torch.nn.Module, samples: EmotionDataset) -> list[float]:
     """Percent of the samples named right: both, face, voice."""
-    found = (predict_samples(network, without(samples, away)) for away in AWAY.values())
+    found = (predict_samples(network, remove_modality(samples, away)) for away in AWAY.values())
     return [100 * float((probs.argmax(1) == samples.labels).mean()) for probs in found]
 
 

@@ -22,7 +22,7 @@ from voice import german
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.evaluation.evaluate import without
+from avtca.evaluation.evaluate import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import RAVDESS, SEVEN
 from avtca.training.trainer import torch_threads
@@ -66,7 +66,7 @@ def main() -> None:
             used, line = at_use(networks, trust), []
             for name, kind in action.items():
                 for way in ("both", "face") if trust == 1 else ("both",):
-                    p = predict_samples(used, without(kind, AWAY[way]))
+                    p = predict_samples(used, remove_modality(kind, AWAY[way]))
                     right, likely = p.argmax(1) == kind.labels, p[np.arange(len(p)), kind.labels]
                     nll = -np.log(likely.clip(1e-9)).mean()
                     line.append(f"{name}, {way} {100 * right.mean():.1f} ({nll:.3f})")

@@ -26,7 +26,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import speaker_normalise
-from avtca.evaluation.evaluate import without
+from avtca.evaluation.evaluate import remove_modality
 from avtca.labels import SEVEN
 from avtca.training.pretrained import init_weights
 from avtca.training.train_config import Augmentation, Optimiser, TrainConfig
@@ -70,7 +70,7 @@ def speech_samples(shared: Path, work: Path, names: Sequence[str]) -> EmotionDat
         out = work / "prepared" / name
         build_cache(index_corpus(name, shared / name, spec), out, spec)
         samples = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
-        sets.append(without(samples, "video"))
+        sets.append(remove_modality(samples, "video"))
     return joined(sets)
 
 

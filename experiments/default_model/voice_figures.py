@@ -29,7 +29,7 @@ from voice import ONE_STUDIO, RECIPE, SPEECH, german
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.evaluation import bootstrap as intervals
-from avtca.evaluation.evaluate import without
+from avtca.evaluation.evaluate import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import EMODB, RAVDESS, SEVEN
 from avtca.model import load_checkpoint
@@ -61,7 +61,7 @@ def unheard(corpus: PreparedCorpus, voice: Path) -> dict[str, object]:
     """A pretrained voice on a corpus of which it heard nothing."""
     network, card = load_checkpoint(voice)
     samples = from_corpus(corpus.view(card.clip_spec), SPEECH, memory=True)
-    samples = without(samples, "video")
+    samples = remove_modality(samples, "video")
     samples = samples.subset(np.flatnonzero(samples.labels < len(SEVEN)))
     return figures(samples, predict_samples(network, samples))
 
@@ -78,14 +78,16 @@ def of_seeds(samples: EmotionDataset, probs: list[np.ndarray]) -> dict[str, obje
 
 
 def of_emodb(work: Path, epochs: int) -> dict[str, object]:
-    samples = without(from_corpus(german(work), tuple(EMODB.values()), memory=True), "video")
+    samples = remove_modality(
+        from_corpus(german(work), tuple(EMODB.values()), memory=True), "video"
+    )
     splits = [(speaker,) for speaker in sorted(set(samples.speakers))]
     voice = work / "voice_for_emodb" / "last"
     return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "emodb", epochs))
 
 
 def of_ravdess(work: Path, corpus: PreparedCorpus, epochs: int) -> dict[str, object]:
-    samples = without(from_corpus(corpus, RAVDESS, memory=True), "video")
+    samples = remove_modality(from_corpus(corpus, RAVDESS, memory=True), "video")
     splits = [split.test for split in load_folds("ravdess_luna_5fold").folds]
     voice = work / "voice" / "last"
     return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "ravdess", epochs))

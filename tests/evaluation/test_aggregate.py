@@ -7,7 +7,7 @@ from avtca.evaluation.aggregate import BINARY_METRICS, difference, summarise
 from avtca.evaluation.predictions import Predictions
 
 
-def answers(n=120, *, seed=0, skill=1.5, people=8, binary=False):
+def predictions(n=120, *, seed=0, skill=1.5, people=8, binary=False):
     rng = np.random.default_rng(seed)
     truth = np.random.default_rng(99).integers(0, 4, n)
     if binary:
@@ -27,13 +27,15 @@ def folds(table, k=4):
 
 
 def test_figures_are_scikit_learns_and_means_over_seeds():
-    tables = [answers(seed=s) for s in range(3)]
+    tables = [predictions(seed=s) for s in range(3)]
     found = summarise({s: folds(t) for s, t in enumerate(tables)})
     wanted = {
-        "accuracy": [t.right.mean() for t in tables],
-        "uar": [balanced_accuracy_score(t.truth, t.probs.argmax(1)) for t in tables],
-        "weighted_f1": [f1_score(t.truth, t.probs.argmax(1), average="weighted") for t in tables],
-        "macro_f1": [f1_score(t.truth, t.probs.argmax(1), average="macro") for t in tables],
+        "accuracy": [t.correct.mean() for t in tables],
+        "uar": [balanced_accuracy_score(t.true_labels, t.probs.argmax(1)) for t in tables],
+        "weighted_f1": [
+            f1_score(t.true_labels, t.probs.argmax(1), average="weighted") for t in tables
+        ],
+        "macro_f1": [f1_score(t.true_labels, t.probs.argmax(1), average="macro") for t in tables],
     }
     for name, values in wanted.items():
         value, low, high = found[name]
@@ -41,7 +43,7 @@ def test_figures_are_scikit_learns_and_means_over_seeds():
         assert low < value < high
         assert [one[name] for one in found["seeds"].values()] == pytest.approx(values, abs=1e-4)
     per_fold = [
-        np.mean([f.right.mean() for f in fold]) for fold in zip(*map(folds, tables), strict=True)
+        np.mean([f.correct.mean() for f in fold]) for fold in zip(*map(folds, tables), strict=True)
     ]
     assert found["folds"]["accuracy"] == pytest.approx(per_fold, abs=1e-4)
     assert found["spread"]["accuracy"] == pytest.approx(np.std(per_fold, ddof=1), abs=1e-4)
@@ -49,7 +51,7 @@ def test_figures_are_scikit_learns_and_means_over_seeds():
 
 def test_the_interval_is_over_people_not_over_samples():
     """Takes of a person that are all right or all wrong: the interval must be wide."""
-    table = answers(400, people=8)
+    table = predictions(400, people=8)
     right = np.array([int(s[1:]) < 5 for s in table.speakers])
     probs = np.where(right[:, None], table.targets, np.roll(table.targets, 1, axis=1))
     alike = Predictions(
@@ -61,7 +63,7 @@ def test_the_interval_is_over_people_not_over_samples():
 
 
 def test_several_labels_at_once():
-    table = answers(binary=True)
+    table = predictions(binary=True)
     found = summarise({0: folds(table)})
     said, truth = table.probs >= 0.5, table.targets > 0.5
     assert found["accuracy"][0] == pytest.approx((said == truth).mean(), abs=1e-4)
@@ -73,9 +75,12 @@ def test_several_labels_at_once():
 
 
 def test_a_difference_of_systems_with_unequal_numbers_of_seeds():
-    good, bad = [answers(seed=s, skill=3) for s in (0, 1, 2)], [answers(seed=s) for s in (3, 4)]
+    good, bad = (
+        [predictions(seed=s, skill=3) for s in (0, 1, 2)],
+        [predictions(seed=s) for s in (3, 4)],
+    )
     found = difference(good, bad)
-    wanted = np.mean([t.right.mean() for t in good]) - np.mean([t.right.mean() for t in bad])
+    wanted = np.mean([t.correct.mean() for t in good]) - np.mean([t.correct.mean() for t in bad])
     assert found["value"] == pytest.approx(wanted)
     assert 0 < found["low"] < found["value"] < found["high"] and found["p"] < 0.01
     same = difference(good, good)
@@ -83,7 +88,7 @@ def test_a_difference_of_systems_with_unequal_numbers_of_seeds():
 
 
 def test_rows_may_come_in_any_order():
-    table = answers()
+    table = predictions()
     shuffled = table.at(np.random.default_rng(0).permutation(len(table)))
     assert difference([table], [shuffled])["value"] == 0
     assert shuffled.ordered().samples == table.samples
@@ -92,7 +97,7 @@ def test_rows_may_come_in_any_order():
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
 @pytest.mark.parametrize("binary", [False, True])
 def test_tables_survive_a_file(tmp_path, binary, name):
-    table = answers(binary=binary)
+    table = predictions(binary=binary)
     table.save(tmp_path / name)
     back = Predictions.load(tmp_path / name)
     assert (back.labels, back.samples, back.speakers, back.binary) == (
@@ -116,7 +121,7 @@ def test_files_that_are_no_predictions(tmp_path, text):
 
 
 def test_labels_must_agree_to_be_joined():
-    a = answers()
+    a = predictions()
     b = Predictions(("w", "x", "y", "z"), a.samples, a.speakers, a.targets, a.probs)
     with pytest.raises(ConfigError, match=r"a, b, c, d meet w, x, y, z"):
         Predictions.joined([a, b])

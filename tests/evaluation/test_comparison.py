@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 from avtca.cli import build_app
 from avtca.errors import ConfigError
 from avtca.evaluation.bootstrap import mcnemar
-from avtca.evaluation.comparison import Entry, compare, latex, markdown, open_entries, open_entry
+from avtca.evaluation.comparison import Entry, compare, latex, load_system, load_systems, markdown
 from avtca.evaluation.predictions import Predictions
 
 
 def test_two_cross_validations(made, tmp_path):
-    entries = [open_entry(made / name) for name in ("both", "seen")]
+    entries = [load_system(made / name) for name in ("both", "seen")]
     result = compare(entries)
     known = [json.loads((made / n / "result.json").read_text()) for n in ("both", "seen")]
     assert result["samples"] == 48
@@ -22,7 +22,7 @@ def test_two_cross_validations(made, tmp_path):
     assert pair["accuracy"]["value"] == pytest.approx(
         known[0]["accuracy"][0] - known[1]["accuracy"][0], abs=1e-4
     )
-    right = [entry.joined[0].ordered().right for entry in entries]
+    right = [entry.joined[0].ordered().correct for entry in entries]
     assert pair["mcnemar"] == mcnemar(*right)
     text = markdown(result)
     assert f"{100 * known[0]['accuracy'][0]:.1f} [" in text and "both - seen" in text
@@ -35,10 +35,10 @@ def test_two_cross_validations(made, tmp_path):
 
 def test_the_caveat_of_a_split_is_in_every_table(made):
     """As a run keeps it, whichever of its folders or files is named."""
-    both, seen = (open_entry(made / name) for name in ("both", "seen"))
+    both, seen = (load_system(made / name) for name in ("both", "seen"))
     assert both.caveat == "clean" and "LEAK" not in markdown(compare([both, seen]))
     for part in ("seed0/fold1", "seed0/fold1/test.csv"):
-        assert open_entry(made / "both" / part).caveat == "clean"
+        assert load_system(made / "both" / part).caveat == "clean"
     caveat = "LEAK (allowed): 3 people on both sides"
     result = compare([replace(both, caveat=caveat), seen])
     assert result["caveats"] == {"both": caveat, "seen": "clean"}
@@ -52,19 +52,19 @@ STANDARDISED = "features standardised on each person's own samples"
 def test_the_caveat_of_standardised_features_is_in_every_table(made, standardised, tmp_path):
     """As a run keeps it, and beside the answers of `avtca evaluate`."""
     for path in (standardised, standardised / "seed0/fold1", standardised / "seed0/fold1/test.csv"):
-        assert open_entry(path).caveat == f"clean; {STANDARDISED}"
-    result = compare([open_entry(made / "both"), open_entry(standardised)])
+        assert load_system(path).caveat == f"clean; {STANDARDISED}"
+    result = compare([load_system(made / "both"), load_system(standardised)])
     assert markdown(result).endswith(f"\n\nown: clean; {STANDARDISED}\n")
     assert latex(result).count(STANDARDISED) == 2
     action = ["evaluate", str(standardised), str(made / "prepared"), "--out", str(tmp_path)]
     done = CliRunner().invoke(build_app(), action)
     assert done.exit_code == 0 and STANDARDISED in done.stderr
-    assert open_entry(tmp_path / "evaluation.csv").caveat == f"clean; {STANDARDISED}"
+    assert load_system(tmp_path / "evaluation.csv").caveat == f"clean; {STANDARDISED}"
 
 
 def test_kept_answers_have_their_caveat_in_the_table_of_cells(made, tmp_path):
     """PROTOCOL/ROW/seedN of cells.json, two folders above the answers."""
-    whole = open_entry(made / "both").joined[0]
+    whole = load_system(made / "both").joined[0]
     leak = "LEAK (allowed): 24 people on both sides"
     cells = {}
     for protocol, row, told in (
@@ -80,12 +80,12 @@ def test_kept_answers_have_their_caveat_in_the_table_of_cells(made, tmp_path):
     (tmp_path / "cells.json").write_text(json.dumps(cells))
     caveats = {"random/net": leak, "folds_own/net": f"clean; {STANDARDISED}", "folds/net": "clean"}
     for name, caveat in caveats.items():
-        assert open_entry(tmp_path / name).caveat == caveat
-        assert open_entry(tmp_path / name / "seed0.csv.gz").caveat == caveat
-    entries = open_entries([tmp_path / "random/net", tmp_path / "folds/net"])
+        assert load_system(tmp_path / name).caveat == caveat
+        assert load_system(tmp_path / name / "seed0.csv.gz").caveat == caveat
+    entries = load_systems([tmp_path / "random/net", tmp_path / "folds/net"])
     text = markdown(compare(entries))
     assert text.endswith(f"\n\nrandom/net: {leak}\n")
-    unknown = compare(open_entries([tmp_path / "folds/net", tmp_path / "folds/old"]))
+    unknown = compare(load_systems([tmp_path / "folds/net", tmp_path / "folds/old"]))
     assert "\n\nold: nothing beside the answers says how they were split\n" in markdown(unknown)
 
 
@@ -112,7 +112,7 @@ def test_latex_has_the_differences_of_each_pair():
 
 def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):
     """As experiments/results/ravdess keeps them; the same name is told apart by its folders."""
-    whole = open_entry(made / "both")
+    whole = load_system(made / "both")
     kept = tmp_path / "table" / "both"
     kept.mkdir(parents=True)
     for seed, table in enumerate(whole.joined):
@@ -120,11 +120,11 @@ def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):
     whole.joined[0].save(kept / "seed10.csv.gz", digits=4)
     (kept / "seed_notes.csv").write_text("not answers\n")
     names = (f"{made.name}/both", "table/both")
-    result = compare(open_entries([made / "both", kept]))
+    result = compare(load_systems([made / "both", kept]))
     assert tuple(result["systems"]) == names
     assert list(result["systems"]["table/both"]["seeds"]) == [*map(str, whole.tables), "10"]
     assert result["systems"][names[0]]["seeds"]["0"] == result["systems"][names[1]]["seeds"]["0"]
-    found = open_entries([kept / "seed0.csv.gz", made / "both", made / "seen"])
+    found = load_systems([kept / "seed0.csv.gz", made / "both", made / "seen"])
     assert [one.name for one in found] == ["seed0", "both", "seen"]
 
 
@@ -138,8 +138,8 @@ def test_the_command_prints_and_writes(made, tmp_path):
 
 
 def test_other_samples_are_refused_unless_only_the_common_ones_count(made):
-    whole = open_entry(made / "both")
-    part = open_entry(made / "seen" / "seed0" / "fold1")
+    whole = load_system(made / "both")
+    part = load_system(made / "seen" / "seed0" / "fold1")
     n = 48 - len(part.joined[0])
     with pytest.raises(ConfigError, match=f"differ in {n} samples"):
         compare([whole, part])
@@ -151,17 +151,17 @@ def test_a_cross_validation_that_has_not_ended_is_refused(made, tmp_path):
     copy = tmp_path / "both"
     shutil.copytree(made / "both", copy)
     (copy / "seed0_first").mkdir()
-    assert open_entry(copy).joined[0].samples
+    assert load_system(copy).joined[0].samples
     shutil.rmtree(copy / "seed0/fold2")  # which then has not begun
     with pytest.raises(ConfigError, match="seed0 is not finished; run avtca cv to its end"):
-        open_entry(copy)
+        load_system(copy)
     (copy / "result.json").unlink()
     with pytest.raises(ConfigError, match="seed0 is not finished"):
-        open_entry(copy)
+        load_system(copy)
     (copy / "seed1").mkdir()
     shutil.rmtree(copy / "seed0")
     with pytest.raises(ConfigError, match="seed1 is not finished"):
-        open_entry(copy)
+        load_system(copy)
 
 
 def test_an_evaluation_inside_a_run_keeps_its_own_caveat(made, tmp_path):
@@ -170,8 +170,8 @@ def test_an_evaluation_inside_a_run_keeps_its_own_caveat(made, tmp_path):
     shutil.copy(copy / "test.csv", copy / "evaluation.csv")
     caveat = "LEAK (allowed): 3 speakers of the test were trained on"
     (copy / "evaluation.json").write_text(json.dumps({"split": {"caveat": caveat}}))
-    assert open_entry(copy / "evaluation.csv").caveat == caveat
-    assert open_entry(copy / "test.csv").caveat == "clean"
+    assert load_system(copy / "evaluation.csv").caveat == caveat
+    assert load_system(copy / "test.csv").caveat == "clean"
 
 
 def test_truths_of_several_labels_must_agree_in_each():
@@ -188,17 +188,17 @@ def test_truths_of_several_labels_must_agree_in_each():
 
 
 def test_what_cannot_be_compared(made, tmp_path):
-    entry = open_entry(made / "both")
+    entry = load_system(made / "both")
     with pytest.raises(ConfigError, match="only one"):
         compare([entry])
     with pytest.raises(ConfigError, match="given twice"):
         compare([entry, entry])
     with pytest.raises(ConfigError, match="no finished run"):
-        open_entry(tmp_path)
+        load_system(tmp_path)
     table = entry.joined[0]
     other = Predictions(
         table.labels, table.samples, table.speakers, np.roll(table.targets, 1, axis=1), table.probs
     )
     other.save(tmp_path / "other.csv")
     with pytest.raises(ConfigError, match="do not agree on the truth"):
-        compare([entry, open_entry(tmp_path / "other.csv")])
+        compare([entry, load_system(tmp_path / "other.csv")])

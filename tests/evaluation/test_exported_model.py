@@ -13,7 +13,7 @@ from avtca.corpora import build_cache
 from avtca.corpora.folder import index_folder
 from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakError
 from avtca.evaluation import exported_model as at_use
-from avtca.evaluation.evaluate import study
+from avtca.evaluation.evaluate import evaluate_model
 from avtca.evaluation.exported_model import open_model
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_initial_model
@@ -51,9 +51,9 @@ def system(clips: Path) -> at_use.EvaluatedModel:
 
 
 def test_answers_are_those_of_the_recognizer(system: at_use.EvaluatedModel, clips: Path) -> None:
-    found = system.answers()
+    found = system.predict()
     assert found.samples == ["ann_happy", "ann_sad", "bob_happy", "bob_sad"]
-    assert [found.labels[row] for row in found.truth] == ["happy", "sad"] * 2
+    assert [found.labels[row] for row in found.true_labels] == ["happy", "sad"] * 2
     recognizer = avtca.load()
     for name, probs in zip(found.samples, found.probs, strict=True):
         report = recognizer.predict(clips.parent / f"{name}.mp4")
@@ -68,7 +68,7 @@ def test_answers_are_those_before_a_fine_tuning(
     own = read_clips(start, find_clips(start, clips), tmp_path / "work")
     before = answers_before(start, own.samples)
     assert before is not None
-    found = system.answers()
+    found = system.predict()
     assert before[0].samples == found.samples and before[0].labels == found.labels
     np.testing.assert_allclose(before[0].probs, found.probs, atol=1e-4)
     np.testing.assert_array_equal(before[0].targets, found.targets)
@@ -78,7 +78,7 @@ def test_what_is_left_out_is_said(system: at_use.EvaluatedModel) -> None:
     assert "1 clips are left out: the model does not say their label" in system.caveat
     assert "1 clips could not be read, see " in system.caveat
     assert system.provenance["failed"] == 1 and "compressed" not in system.caveat
-    result = study(system)
+    result = evaluate_model(system)
     assert result["samples"] == 4 and result["speakers"] == 2
     assert {"both", "audio alone", "picture alone"} == set(result["modalities"])
     json.dumps(result, allow_nan=False)
@@ -88,7 +88,7 @@ def test_clips_are_read_once(clips: Path, system: at_use.EvaluatedModel) -> None
     counts = []
     again = open_model(PACKAGED, clips, clips.parent / "read", progress=lambda *n: counts.append(n))
     assert counts[0] == ("read samples", 5, 6)
-    np.testing.assert_array_equal(again.answers().probs, system.answers().probs)
+    np.testing.assert_array_equal(again.predict().probs, system.predict().probs)
 
 
 def test_another_folder_of_the_same_names_is_read_itself(clips: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_another_folder_of_the_same_names_is_read_itself(clips: Path, tmp_path: 
         (folder / "1.mp4").write_bytes(film.ljust(10**6, b"\0"))
         os.utime(folder / "1.mp4", (10**9, 10**9))
         made = open_model(PACKAGED, tmp_path / name, tmp_path / "read")
-        found.append(made.answers().probs)
+        found.append(made.predict().probs)
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 
@@ -115,7 +115,7 @@ def test_a_prepared_corpus_must_be_of_the_models_spec(clips: Path, tmp_path: Pat
         build_cache(index_folder(one, spec), tmp_path / name, spec)
     made = open_model(PACKAGED, tmp_path / "right", tmp_path / "unused")
     assert made.caveat.endswith("were compressed (avtca prepare --lossless keeps them)")
-    assert made.answers().samples == ["ann_sad"] and not (tmp_path / "unused").exists()
+    assert made.predict().samples == ["ann_sad"] and not (tmp_path / "unused").exists()
     with pytest.raises(ClipSpecMismatch, match=r"crop_px: 64 against 48.*--spec MODEL"):
         open_model(PACKAGED, tmp_path / "wrong", tmp_path / "unused")
 

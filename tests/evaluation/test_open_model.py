@@ -14,7 +14,7 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation import open_model as systems
 from avtca.evaluation.calibration import fit_temperature, softmax
-from avtca.evaluation.evaluate import conformal, study
+from avtca.evaluation.evaluate import conformal, evaluate_model
 from avtca.evaluation.inference import WindowLogits, ensemble, window_logits
 from avtca.evaluation.open_model import open_evaluated_model
 from avtca.model import load_checkpoint
@@ -43,7 +43,9 @@ def test_without_validation_people_a_fold_is_fitted_on_the_other_folds(folded):
     for number, part in enumerate(folded.calibrated().parts):
         logits, labels, weights = of_others(folded, number)
         assert part.temperature == pytest.approx(fit_temperature(logits, labels, weights=weights))
-    for (seen, action), part in zip(folded.calibrated().by_part(), folded.parts, strict=True):
+    for (seen, action), part in zip(
+        folded.calibrated().calibration_pairs(), folded.parts, strict=True
+    ):
         assert set(action.speakers) == set(part.test.speakers)
         assert set(seen.speakers) == {f"p{i}" for i in range(6)} - set(action.speakers)
 
@@ -64,12 +66,12 @@ def test_people_that_another_fold_has_trained_on_are_no_strangers(folded):
         replace(part, trained=part.trained | set(part.test.speakers[:1])) for part in folded.parts
     ]
     known = {part.test.speakers[0] for part in folded.parts}
-    for seen, action in replace(folded, parts=tuple(knowing)).calibrated().by_part():
+    for seen, action in replace(folded, parts=tuple(knowing)).calibrated().calibration_pairs():
         assert not set(seen.speakers) & (known | set(action.speakers))
     everybody = frozenset(f"p{i}" for i in range(6))
     parts = tuple(replace(part, trained=everybody) for part in folded.parts)
     lost = replace(folded, parts=parts)
-    assert lost.fitted_on == "" and "the other folds are known here, too" in lost.unfitted
+    assert lost.fitted_on == "" and "the other folds are known here, too" in lost.unfitted_reason
 
 
 def test_sets_of_other_folds_are_those_of_the_formula(folded):
@@ -100,7 +102,7 @@ def test_sets_of_other_folds_are_those_of_the_formula(folded):
 
 
 def test_the_report_says_whose_answers_were_used(folded):
-    result = study(folded)
+    result = evaluate_model(folded)
     assert result["fitted_on"] == "other folds" and "left_out" not in result
     assert len(result["calibration"]["temperature"]) == 3
     text = page(result).replace("&#x27;", "'")
@@ -161,11 +163,11 @@ def test_which_of_the_folds_is_meant(made, tmp_path):
     with pytest.raises(ConfigError, match="by turned: it has 3 folds; name one with --fold"):
         open_evaluated_model(made / "both/seed0/fold0", prepared, folds=str(turned))
     own = open_evaluated_model(made / "both/seed0/fold0", prepared, folds=str(turned), fold=2)
-    assert set(own.answers().speakers) == {"p0", "p1"}
+    assert set(own.predict().speakers) == {"p0", "p1"}
     single = tmp_path / "single.json"
     single.write_text(json.dumps({"unit": "speaker", "splits": splits[:1]}))
     alone = open_evaluated_model(made / "both/seed0/fold0", prepared, folds=str(single))
-    assert alone.answers().samples == own.answers().samples
+    assert alone.predict().samples == own.predict().samples
 
 
 def test_the_same_folds_elsewhere_are_each_networks_own(made, tmp_path):
@@ -174,7 +176,7 @@ def test_the_same_folds_elsewhere_are_each_networks_own(made, tmp_path):
         made / "both", made / "prepared", folds=str(tmp_path / "elsewhere.json")
     )
     known = open_evaluated_model(made / "both", made / "prepared")
-    np.testing.assert_array_equal(system.answers().probs, known.answers().probs)
+    np.testing.assert_array_equal(system.predict().probs, known.predict().probs)
 
 
 def test_folds_that_have_changed_since_the_training_are_refused(made, tmp_path):
@@ -193,7 +195,7 @@ def test_folds_that_have_changed_since_the_training_are_refused(made, tmp_path):
     with pytest.raises(ConfigError, match="they have changed since its training"):
         open_evaluated_model(tmp_path / "run", made / "prepared")
     named = open_evaluated_model(tmp_path / "run", made / "prepared", folds=str(folds), fold=0)
-    assert set(named.answers().speakers) == {"p0"}
+    assert set(named.predict().speakers) == {"p0"}
 
 
 def test_people_who_chose_the_weights_are_no_test_people(made, tmp_path):
@@ -250,16 +252,16 @@ def test_on_another_corpus_the_networks_of_all_folds_answer_as_one(made, tmp_pat
     for kind in ({}, {"folds": folds, "fold": 1}):
         system = open_evaluated_model(made / "both", other, **kind)
         (part,) = system.parts
-        assert len(part.networks) == 3 and study(system)["networks"] == 3
+        assert len(part.networks) == 3 and evaluate_model(system)["networks"] == 3
         each = [window_logits(one, part.test) for one in part.networks]
         mean = np.mean([softmax(found.logits) for found in each], axis=0)
-        found = system.answers()
+        found = system.predict()
         assert len(found) == len(set(found.samples)) == (18 if kind else 48)
         rows = [mean[each[0].sample == row].mean(0) for row in range(len(found))]
         np.testing.assert_allclose(found.probs, rows, atol=1e-9)
     # The folds' validation people, of another corpus, are strangers whatever they are called.
     assert system.fitted_on == "validation people"
-    assert open_evaluated_model(made / "both", other).unfitted == "no folds are named"
+    assert open_evaluated_model(made / "both", other).unfitted_reason == "no folds are named"
     shutil.copytree(made / "both", tmp_path / "broken")
     (tmp_path / "broken/result.json").unlink()
     with pytest.raises(ConfigError, match="has not ended"):

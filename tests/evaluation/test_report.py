@@ -13,7 +13,13 @@ from avtca.cli import build_app
 from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
 from avtca.evaluation.aggregate import summarise
-from avtca.evaluation.evaluate import abstention, metrics_line, raters, study, without
+from avtca.evaluation.evaluate import (
+    abstention,
+    estimate_metrics,
+    evaluate_model,
+    raters,
+    remove_modality,
+)
 from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.selective import AbstentionCurve
@@ -30,17 +36,17 @@ def both(made):
 
 @pytest.fixture(scope="module")
 def result(both):
-    return study(both)
+    return evaluate_model(both)
 
 
 def test_every_sample_is_answered_by_a_network_that_never_saw_its_speaker(both):
     assert len(both.parts) == 3
-    table = both.answers()
+    table = both.predict()
     assert sorted(table.samples) == [f"take{i:03d}" for i in range(48)]
     assert both.name == "both"
     for part in both.parts:
         assert not set(part.test.speakers) & set(part.validation.speakers)
-    for seen, action in both.by_part():
+    for seen, action in both.calibration_pairs():
         assert not set(action.speakers) & set(seen.speakers)
 
 
@@ -63,8 +69,10 @@ def test_what_a_study_says(both, result):
         assert 0 < one["covered"] <= 1 and 1 <= one["mean_size"] <= 3
     coverage = result["abstention"]["coverage"]
     assert coverage == sorted(coverage) and coverage[-1] == 1
-    calibrated = both.calibrated().answers(calibrated=True)
-    assert result["abstention"]["accuracy"][-1] == pytest.approx(calibrated.right.mean(), abs=1e-5)
+    calibrated = both.calibrated().predict(calibrated=True)
+    assert result["abstention"]["accuracy"][-1] == pytest.approx(
+        calibrated.correct.mean(), abs=1e-5
+    )
     samples = [len(part.test) // len(set(part.test.speakers)) for part in both.parts]
     assert result["own_samples"]["least"] == min(samples)
     value, low, high = result["own_samples"]["standardised"]["accuracy"]
@@ -75,26 +83,28 @@ def test_what_a_study_says(both, result):
 
 def test_a_modality_taken_away_cannot_speak(both):
     part = both.parts[0]
-    blind = without(part.test, "video")
+    blind = remove_modality(part.test, "video")
     other = replace(
         part.test, samples=list(reversed([part.test.samples[i] for i in range(len(part.test))]))
     )
     assert all(not len(blind.samples[i].steps) for i in range(len(blind)))
-    deaf = without(other, "audio")
+    deaf = remove_modality(other, "audio")
     assert all(not len(deaf.samples[i].wave) for i in range(len(deaf)))
     alone = replace(both, parts=(part,))
-    found = alone.answers(lambda samples: without(without(samples, "video"), "audio")).probs
+    found = alone.predict(
+        lambda samples: remove_modality(remove_modality(samples, "video"), "audio")
+    ).probs
     np.testing.assert_allclose(found, found[:1].repeat(len(found), 0), atol=1e-6)
 
 
 def test_raters_beside_the_network(both, result):
-    plain = both.answers()
+    plain = both.predict()
     votes = both.votes["both"]
     assert votes.shape == (48, 3)
-    own = votes[np.arange(48), plain.truth]
+    own = votes[np.arange(48), plain.true_labels]
     assert result["raters"]["both"]["one_rater"] == pytest.approx(own.mean(), abs=1e-6)
     assert result["raters"]["both"]["majority"] == pytest.approx((own == votes.max(1)).mean())
-    assert result["raters"]["both"]["network"] == pytest.approx(plain.right.mean())
+    assert result["raters"]["both"]["network"] == pytest.approx(plain.correct.mean())
     assert "intended" not in result  # the label is what it was trained and tested on
 
 
@@ -139,7 +149,7 @@ def voted(made, tmp_path_factory):
 def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted):
     """The crowd's own favourite as the truth would make its majority right every time."""
     system, shares, most = voted
-    result, answers = study(system), system.answers().ordered()
+    result, answers = evaluate_model(system), system.predict().ordered()
     assert answers.samples == [f"take{i:03d}" for i in range(48)]
     intended, named = np.arange(48) % 3, answers.probs.argmax(1)
     one = result["raters"]["both"]
@@ -190,10 +200,10 @@ def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(sev
     system, held = several
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = study(system)
+        result = evaluate_model(system)
         text = page(result)
     json.dumps(result, allow_nan=False)
-    named = system.answers().ordered().probs >= 0.5
+    named = system.predict().ordered().probs >= 0.5
     metrics = result["metrics"]
     assert metrics["accuracy"][0] == pytest.approx(np.mean(named == held), abs=1e-5)
     recalls = [
@@ -210,11 +220,11 @@ def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(sev
 
 def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
     system, _ = several
-    table = system.answers()
+    table = system.predict()
     never = replace(table, targets=np.zeros_like(table.targets))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        line = metrics_line(never)
+        line = estimate_metrics(never)
         summary = summarise({0: [never]})
     assert line["uar"] == [None, None, None] and line["accuracy"][0] is not None
     assert summary["folds"]["uar"] == [None] and summary["spread"]["uar"] is None
@@ -250,12 +260,12 @@ def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
     result = abstention(system)
     for one in result["thresholds"]:
         answered, right, n = 0, 0, 0
-        for (seen, action), at in zip(system.by_part(), one["threshold"], strict=True):
+        for (seen, action), at in zip(system.calibration_pairs(), one["threshold"], strict=True):
             sure = seen.probs.max(1)
-            good = [t for t in np.unique(sure) if seen.right[sure >= t].mean() >= one["wanted"]]
+            good = [t for t in np.unique(sure) if seen.correct[sure >= t].mean() >= one["wanted"]]
             assert at == (pytest.approx(min(good)) if good else None)
             kept = action.probs.max(1) >= (2 if at is None else at)
-            answered, right = answered + kept.sum(), right + action.right[kept].sum()
+            answered, right = answered + kept.sum(), right + action.correct[kept].sum()
             n += len(action)
         assert one["answered"] == pytest.approx(answered / n)
         assert one["accuracy"] == (pytest.approx(right / answered) if answered else None)
@@ -264,10 +274,10 @@ def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
 
 def test_the_area_over_abstention_is_the_mean_risk_over_coverages(both, result):
     """AURC: for each number of answers, from the surest on, the share of wrong ones; their mean."""
-    table = both.calibrated().answers(calibrated=True)
+    table = both.calibrated().predict(calibrated=True)
     order = np.argsort(-table.probs.max(1))
     assert len(np.unique(table.probs.max(1))) == len(order)
-    wrong = ~table.right[order]
+    wrong = ~table.correct[order]
     risks = [wrong[: n + 1].mean() for n in range(len(wrong))]
     assert result["abstention"]["aurc"] == pytest.approx(np.mean(risks))
 
@@ -312,24 +322,24 @@ def test_people_of_training_are_refused(made, tmp_path):
     with pytest.raises(LeakError, match=f"{len(trained)} speakers were trained on"):
         open_evaluated_model(run, made / "prepared", folds=swap, fold=0)
     allowed = open_evaluated_model(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
-    assert set(allowed.answers().speakers) == set(trained)
+    assert set(allowed.predict().speakers) == set(trained)
     assert "2 speakers of the test were trained on" in allowed.caveat
-    assert "LEAK" in page(study(allowed))
+    assert "LEAK" in page(evaluate_model(allowed))
 
 
 def test_the_caveat_of_standardised_features_is_on_the_page(made, standardised):
     system = open_evaluated_model(standardised, made / "prepared")
     assert system.caveat == "clean; features standardised on each person's own samples"
-    text = page(study(system)).replace("&#x27;", "'")
+    text = page(evaluate_model(system)).replace("&#x27;", "'")
     assert f"<p class='note warn'>{system.caveat}</p>" in text
     assert "standardised on each" not in page(
-        study(open_evaluated_model(made / "both", made / "prepared"))
+        evaluate_model(open_evaluated_model(made / "both", made / "prepared"))
     )
 
 
 def test_a_single_run_is_tested_on_its_own_fold(made):
     system = open_evaluated_model(made / "both" / "seed0" / "fold2", made / "prepared")
-    assert set(system.answers().speakers) == {"p4", "p5"}
+    assert set(system.predict().speakers) == {"p4", "p5"}
 
 
 def test_what_cannot_be_evaluated(made, tmp_path):

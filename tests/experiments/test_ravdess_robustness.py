@@ -83,8 +83,8 @@ def test_answers_are_those_of_avtca_robustness_and_are_not_measured_twice(
     assert study.points(found, "noise") == [same[level] for level in study.LEVELS["noise"]]
     # A level that is there is not measured again, nor one that others share with it.
     action = []
-    plain = EvaluatedModel.answers
-    monkeypatch.setattr(EvaluatedModel, "answers", lambda *a: action.append(a[0].name) or plain(*a))
+    plain = EvaluatedModel.predict
+    monkeypatch.setattr(EvaluatedModel, "predict", lambda *a: action.append(a[0].name) or plain(*a))
     study.measure(systems, ["noise"], tmp_path, recipes)
     assert action == []
     study.measure(systems, ["dropped frames"], tmp_path, recipes)
@@ -236,5 +236,5 @@ def test_every_network_has_a_colour_and_a_marker_of_its_own():
 def test_answers_of_a_column_are_sure_of_what_they_name():
     found = tables(shares={"best": {"untouched": 0.5}})["best"]
     answers = study.predictions(found, "untouched")
-    assert isinstance(answers, Predictions) and answers.right.mean() == 0.5
-    assert [RAVDESS[i] for i in answers.truth] == found["true"].tolist()
+    assert isinstance(answers, Predictions) and answers.correct.mean() == 0.5
+    assert [RAVDESS[i] for i in answers.true_labels] == found["true"].tolist()

@@ -162,8 +162,8 @@ def test_seeds_averaged_are_one_system(tmp_path):
         every = [dict(zip(one.samples, one.probs, strict=True)) for one in seeds]
         for name, probs in zip(fold.samples, fold.probs, strict=True):
             np.testing.assert_allclose(probs, sum(one[name] for one in every) / 3)
-    alone = [np.mean([fold.right.mean() for fold in t]) for t in tables.values()]
-    assert np.mean([fold.right.mean() for fold in folds]) > max(alone)
+    alone = [np.mean([fold.correct.mean() for fold in t]) for t in tables.values()]
+    assert np.mean([fold.correct.mean() for fold in folds]) > max(alone)
 
 
 def test_answers_of_another_recipe_stand_marked_until_the_first_of_todays(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def test_cross_validation_goes_on_where_it_was(corpus, tmp_path):
         parts = [Predictions.load(fold_folder(tmp_path, seed, f) / "test.csv") for f in range(3)]
         whole = Predictions.joined(parts)
         assert sorted(whole.samples) == [f"take{i:03d}" for i in range(48)]
-        per_seed.append(whole.right.mean())
+        per_seed.append(whole.correct.mean())
     assert result["accuracy"][0] == pytest.approx(np.mean(per_seed), abs=1e-5)
     assert result["accuracy"][1] <= result["accuracy"][0] <= result["accuracy"][2]
     shown = {row[0] for row in table(result)}

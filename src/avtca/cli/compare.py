@@ -31,10 +31,10 @@ def compare(
     McNemar's exact test over samples.
     """
     from avtca.evaluation.comparison import compare as run_all
-    from avtca.evaluation.comparison import latex, markdown, open_entries
+    from avtca.evaluation.comparison import latex, load_systems, markdown
     from avtca.files import write_atomic
 
-    result = run_all(open_entries(run), allow_partial=common)
+    result = run_all(load_systems(run), allow_partial=common)
     text = markdown(result)
     typer.echo(text, nl=False)
     if out is None:

@@ -55,7 +55,7 @@ def evaluate(
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
-    from avtca.evaluation.evaluate import study
+    from avtca.evaluation.evaluate import evaluate_model
     from avtca.evaluation.exported_model import open_model
     from avtca.plots.evaluation import page
 
@@ -75,12 +75,12 @@ def evaluate(
             progress=bar,
         )
     warn("", system.caveat)
-    result = study(system)
+    result = evaluate_model(system)
     if "left_out" in result:
         gone = result["left_out"]
         cli.err.print(f"left out: {', '.join(gone['what'])}: {gone['why']}", markup=False)
     write(folder, "evaluation", json.dumps(result, indent=1), page(result))
-    system.answers().save(folder / "evaluation.csv")
+    system.predict().save(folder / "evaluation.csv")
     typer.echo(line(_known(result["metrics"])))
     for name, one in result["modalities"].items():
         typer.echo(f"{name}: {line(_known(one))}")

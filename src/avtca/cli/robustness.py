@@ -56,7 +56,7 @@ def robustness(
     from avtca.cli.evaluate import write
     from avtca.cli.train import warn
     from avtca.evaluation.exported_model import open_model
-    from avtca.evaluation.predictions import told_apart
+    from avtca.evaluation.predictions import distinct_names
     from avtca.evaluation.robustness import robustness as measure
     from avtca.plots.robustness import page
 
@@ -76,7 +76,7 @@ def robustness(
             )
             for path in checkpoint
         ]
-    names = told_apart([system.name for system in systems], checkpoint)
+    names = distinct_names([system.name for system in systems], checkpoint)
     systems = [replace(one, name=name) for one, name in zip(systems, names, strict=True)]
     for caveat in sorted({system.caveat for system in systems}):
         warn("", caveat)

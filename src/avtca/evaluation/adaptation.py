@@ -18,7 +18,7 @@ ROUNDS = 500
 CLOSE = 1e-6
 
 
-def standardised(answers: Predictions, others: Predictions) -> Predictions:
+def speaker_normalise(answers: Predictions, others: Predictions) -> Predictions:
     """Each speaker's log-posteriors brought to the mean and deviation that other people's have.
 
     Of each label apart, the logs being centred over the labels; ``others``' deviation is the mean
@@ -37,7 +37,7 @@ def standardised(answers: Predictions, others: Predictions) -> Predictions:
     return replace(answers, probs=out)
 
 
-def matched(answers: Predictions, shares: Float) -> Predictions:
+def match_priors(answers: Predictions, shares: Float) -> Predictions:
     """Each speaker's posteriors times one factor a label, so that their mean is ``shares (k,)``.
 
     Assumes that every speaker's samples hold the emotions in just these shares, as in a corpus whose

@@ -63,7 +63,7 @@ BINARY_METRICS: dict[str, Metric] = {
 ``weighted_f1`` goes over presence and absence, ``macro_f1`` over presence alone."""
 
 
-def listed(interval: Interval) -> list[float | None]:
+def to_estimate(interval: Interval) -> list[float | None]:
     """``[value, low, high]`` for JSON; ``None`` where there is none (a single person)."""
     return [_rounded(x) for x in interval.to_list()]
 
@@ -72,23 +72,23 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 5)
 
 
-def metrics_of(predictions: Predictions) -> dict[str, Metric]:
+def metric_functions(predictions: Predictions) -> dict[str, Metric]:
     """The metrics that fit a table of answers."""
     return BINARY_METRICS if predictions.binary else METRICS
 
 
-def matrices_of(predictions: Predictions) -> Matrices:
+def speaker_matrices(predictions: Predictions) -> Matrices:
     """Confusion matrices of each speaker, in the order of their names."""
     if predictions.binary:
         return speaker_binary_confusions(
             predictions.probs >= 0.5, predictions.targets > 0.5, predictions.speakers
         )
-    return speaker_confusions(predictions.probs, predictions.truth, predictions.speakers)
+    return speaker_confusions(predictions.probs, predictions.true_labels, predictions.speakers)
 
 
-def over_seeds(tables: Sequence[Predictions]) -> Matrices:
+def stack_seeds(tables: Sequence[Predictions]) -> Matrices:
     """``(s, seeds, ...)``: each speaker's matrices of every seed. All seeds see the same samples."""
-    return np.stack([matrices_of(table.ordered()) for table in tables], axis=1)
+    return np.stack([speaker_matrices(table.ordered()) for table in tables], axis=1)
 
 
 def mean_over_seeds(metric: Metric) -> Metric:
@@ -110,15 +110,15 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
     """
     tables = [Predictions.joined(list(folds)) for folds in folds_by_seed.values()]
     first = tables[0]
-    metrics = metrics_of(first)
-    matrices = over_seeds(tables)
+    metrics = metric_functions(first)
+    matrices = stack_seeds(tables)
     out: dict[str, Any] = {}
     for name, metric in metrics.items():
         found = bootstrap(matrices, mean_over_seeds(metric))
-        out[name] = listed(found)
+        out[name] = to_estimate(found)
     out["seeds"] = {
         str(seed): {
-            name: round(float(metric(matrices_of(table).sum(0))), 5)
+            name: round(float(metric(speaker_matrices(table).sum(0))), 5)
             for name, metric in metrics.items()
         }
         for seed, table in zip(folds_by_seed, tables, strict=True)
@@ -126,7 +126,7 @@ def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, A
     by_fold = {
         name: np.array(
             [
-                [float(metric(matrices_of(fold).sum(0))) for fold in folds]
+                [float(metric(speaker_matrices(fold).sum(0))) for fold in folds]
                 for folds in folds_by_seed.values()
             ]
         )
@@ -161,10 +161,10 @@ def difference(
 
     Both must have answered the same samples (``ValueError``); the numbers of seeds may differ.
     """
-    score = metrics_of(first[0])[metric]
-    a, b = over_seeds(first), over_seeds(second)
+    score = metric_functions(first[0])[metric]
+    a, b = stack_seeds(first), stack_seeds(second)
     wide = int(np.lcm(a.shape[1], b.shape[1]))
     a, b = (np.repeat(part, wide // part.shape[1], axis=1) for part in (a, b))
     found = paired_difference(a, b, mean_over_seeds(score))
-    value, low, high = listed(found)
+    value, low, high = to_estimate(found)
     return {"value": value, "low": low, "high": high, "p": None if np.isnan(found.p) else found.p}

@@ -9,9 +9,9 @@ import numpy as np
 
 from avtca.data.caveats import caveat_beside
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import difference, metrics_of, summarise
+from avtca.evaluation.aggregate import difference, metric_functions, summarise
 from avtca.evaluation.bootstrap import mcnemar
-from avtca.evaluation.predictions import Predictions, folds_of, numbered, run_name, told_apart
+from avtca.evaluation.predictions import Predictions, distinct_names, folds_of, numbered, run_name
 
 UNKNOWN = "nothing beside the answers says how they were split"
 Tables = dict[int, list[Predictions]]
@@ -36,17 +36,17 @@ class Entry:
         return [Predictions.joined(folds) for folds in self.tables.values()]
 
 
-def open_entries(paths: Sequence[Path]) -> list[Entry]:
+def load_systems(paths: Sequence[Path]) -> list[Entry]:
     """One entry a path; what would have one name is called by as much of its path as it takes.
 
-    Raises :class:`ConfigError` as :func:`open_entry` does.
+    Raises :class:`ConfigError` as :func:`load_system` does.
     """
-    entries = [open_entry(path) for path in paths]
-    names = told_apart([entry.name for entry in entries], paths)
+    entries = [load_system(path) for path in paths]
+    names = distinct_names([entry.name for entry in entries], paths)
     return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
 
 
-def open_entry(path: Path) -> Entry:
+def load_system(path: Path) -> Entry:
     """Answers of a run's folder, of a cross-validation's, of a CSV of predictions, or of a folder
     of those for each seed (seed0.csv, seed1.csv.gz).
 
@@ -126,10 +126,10 @@ def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[st
     for i, a in enumerate(shared):
         for b in shared[i + 1 :]:
             one: dict[str, Any] = {"first": a.name, "second": b.name}
-            for metric in metrics_of(first):
+            for metric in metric_functions(first):
                 one[metric] = difference(a.joined, b.joined, metric)
             if not first.binary:
-                right = [entry.joined[0].ordered().right for entry in (a, b)]
+                right = [entry.joined[0].ordered().correct for entry in (a, b)]
                 one["mcnemar"] = mcnemar(*right)
             pairs.append(one)
     return {
@@ -157,7 +157,9 @@ def _require_same_truth(entries: Sequence[Entry]) -> None:
     for entry in entries[1:]:
         other = entry.joined[0].ordered()
         unlike = np.abs(other.targets - first.targets).max(1) > 0.5 if first.binary else None
-        differ = np.flatnonzero(other.truth != first.truth if unlike is None else unlike)
+        differ = np.flatnonzero(
+            other.true_labels != first.true_labels if unlike is None else unlike
+        )
         if len(differ) or other.speakers != first.speakers:
             sample = first.samples[differ[0]] if len(differ) else "a speaker"
             raise ConfigError(

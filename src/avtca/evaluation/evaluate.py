@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset, LazySamples
-from avtca.evaluation.adaptation import standardised
-from avtca.evaluation.aggregate import listed, matrices_of, metrics_of, summarise
+from avtca.evaluation.adaptation import speaker_normalise
+from avtca.evaluation.aggregate import metric_functions, speaker_matrices, summarise, to_estimate
 from avtca.evaluation.bootstrap import bootstrap
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
 from avtca.evaluation.evaluated_model import EvaluatedModel
@@ -36,7 +36,7 @@ AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
 """Years; the first counts, the last does not."""
 
 
-def study(system: EvaluatedModel) -> dict[str, Any]:
+def evaluate_model(system: EvaluatedModel) -> dict[str, Any]:
     """Figures, intervals, calibration, sets, abstention, modalities and groups of a system.
 
     ``fitted_on``: whose answers temperature, sets and abstention are fitted on, see
@@ -44,7 +44,7 @@ def study(system: EvaluatedModel) -> dict[str, Any]:
     missing and ``why``. ``intended``: figures against the corpus's own label, where the network was
     trained and tested on another target (votes).
     """
-    plain = system.answers()
+    plain = system.predict()
     out: dict[str, Any] = {
         "name": system.name,
         "variant": system.card.variant,
@@ -68,9 +68,9 @@ def study(system: EvaluatedModel) -> dict[str, Any]:
     elif system.provenance.get("target", "label") != "label" and named.any():
         rows = named.sum(1) > 0
         table = replace(plain, targets=named).at(rows)
-        out["intended"] = {"samples": len(table), **metrics_line(table)}
+        out["intended"] = {"samples": len(table), **estimate_metrics(table)}
     if not system.fitted_on:
-        out["left_out"] = {"what": list(FITTED), "why": system.unfitted}
+        out["left_out"] = {"what": list(FITTED), "why": system.unfitted_reason}
         return out
     out["fitted_on"] = system.fitted_on
     fitted = system.calibrated()
@@ -81,10 +81,13 @@ def study(system: EvaluatedModel) -> dict[str, Any]:
     return out
 
 
-def metrics_line(table: Predictions) -> dict[str, list[float | None]]:
+def estimate_metrics(table: Predictions) -> dict[str, list[float | None]]:
     """Each metric as ``[value, low, high]`` over speakers."""
-    matrices = matrices_of(table)
-    return {name: listed(bootstrap(matrices, metric)) for name, metric in metrics_of(table).items()}
+    matrices = speaker_matrices(table)
+    return {
+        name: to_estimate(bootstrap(matrices, metric))
+        for name, metric in metric_functions(table).items()
+    }
 
 
 class Changed(LazySamples):
@@ -112,7 +115,7 @@ def deprived(raw: RawSample, modality: str) -> RawSample:
     return replace(raw, wave=raw.wave[:0], audio=silent, audio_times=times)
 
 
-def without(samples: EmotionDataset, modality: str) -> EmotionDataset:
+def remove_modality(samples: EmotionDataset, modality: str) -> EmotionDataset:
     """The samples without their "audio" or their "video" stream; as they are for ""."""
     if not modality:
         return samples
@@ -123,23 +126,23 @@ def without(samples: EmotionDataset, modality: str) -> EmotionDataset:
 def modalities(system: EvaluatedModel) -> dict[str, dict[str, list[float | None]]]:
     """Figures with both modalities, with audio alone and with picture alone."""
     cases = {
-        name: system.answers(partial(without, modality=away) if away else None)
+        name: system.predict(partial(remove_modality, modality=away) if away else None)
         for name, away in AWAY.items()
     }
-    return {name: metrics_line(table) for name, table in cases.items()}
+    return {name: estimate_metrics(table) for name, table in cases.items()}
 
 
 def calibration(system: EvaluatedModel, plain: Predictions) -> dict[str, Any]:
     """Calibration before and after the temperatures of :meth:`EvaluatedModel.calibrated`."""
-    after = system.answers(calibrated=True)
+    after = system.predict(calibrated=True)
     out: dict[str, Any] = {"temperature": [round(part.temperature, 4) for part in system.parts]}
     for name, table in (("before", plain), ("after", after)):
-        curve = reliability(table.probs, table.truth)
+        curve = reliability(table.probs, table.true_labels)
         out[name] = {
-            "ece": ece(table.probs, table.truth),
-            "adaptive_ece": adaptive_ece(table.probs, table.truth),
-            "nll": nll(table.probs, table.truth),
-            "brier": brier(table.probs, table.truth),
+            "ece": ece(table.probs, table.true_labels),
+            "adaptive_ece": adaptive_ece(table.probs, table.true_labels),
+            "nll": nll(table.probs, table.true_labels),
+            "brier": brier(table.probs, table.true_labels),
             "confidence": _numbers(curve.confidence),
             "accuracy": _numbers(curve.accuracy),
             "count": curve.count.tolist(),
@@ -150,16 +153,19 @@ def calibration(system: EvaluatedModel, plain: Predictions) -> dict[str, Any]:
 
 def conformal(system: EvaluatedModel) -> list[dict[str, Any]]:
     """Coverage and size of prediction sets, each part's fitted on other people's answers."""
-    out, parts = [], system.by_part()
+    out, parts = [], system.calibration_pairs()
     for method in ("lac", "aps"):
         for alpha in ALPHAS:
             inside, truth = [], []
             for seen, action in parts:
                 sets = fit_conformal(
-                    seen.probs, seen.truth, alpha=alpha, method="lac" if method == "lac" else "aps"
+                    seen.probs,
+                    seen.true_labels,
+                    alpha=alpha,
+                    method="lac" if method == "lac" else "aps",
                 )
                 inside.append(sets.sets(action.probs))
-                truth.append(action.truth)
+                truth.append(action.true_labels)
             every, labels = np.concatenate(inside), np.concatenate(truth)
             out.append(
                 {
@@ -179,10 +185,10 @@ def abstention(system: EvaluatedModel) -> dict[str, Any]:
     Each part has a threshold of its own, from other people's answers; a part for which no threshold
     will do (``None``) answers nothing.
     """
-    action = system.answers(calibrated=True)
-    curve = abstention_curve(action.probs, action.truth)
-    parts = system.by_part()
-    fitted = [abstention_curve(seen.probs, seen.truth) for seen, _ in parts]
+    action = system.predict(calibrated=True)
+    curve = abstention_curve(action.probs, action.true_labels)
+    parts = system.calibration_pairs()
+    fitted = [abstention_curve(seen.probs, seen.true_labels) for seen, _ in parts]
     thresholds = []
     for wanted in (0.8, 0.9, 0.95):
         at = [one.threshold_for(wanted) for one in fitted]
@@ -197,7 +203,7 @@ def abstention(system: EvaluatedModel) -> dict[str, Any]:
                 "wanted": wanted,
                 "threshold": at,
                 "answered": float(kept.mean()),
-                "accuracy": float(action.right[kept].mean()) if kept.any() else None,
+                "accuracy": float(action.correct[kept].mean()) if kept.any() else None,
             }
         )
     picked = np.unique(np.linspace(0, len(curve.coverage) - 1, 100).round().astype(int))
@@ -216,9 +222,11 @@ def own_samples(system: EvaluatedModel) -> dict[str, Any]:
     person's own samples and without their labels; ``least``: the fewest samples of one person. With few
     samples, or with other shares of the emotions than the others', this loses instead.
     """
-    table = Predictions.joined([standardised(action, seen) for seen, action in system.by_part()])
+    table = Predictions.joined(
+        [speaker_normalise(action, seen) for seen, action in system.calibration_pairs()]
+    )
     least = min(Counter(table.speakers).values())
-    return {"least": least, "standardised": metrics_line(table)}
+    return {"least": least, "standardised": estimate_metrics(table)}
 
 
 def groups(system: EvaluatedModel, plain: Predictions) -> dict[str, dict[str, Any]]:
@@ -237,7 +245,10 @@ def groups(system: EvaluatedModel, plain: Predictions) -> dict[str, dict[str, An
         if len(known) < 2:
             continue
         out[column] = {
-            name: {"samples": int((names == name).sum()), **metrics_line(plain.at(names == name))}
+            name: {
+                "samples": int((names == name).sum()),
+                **estimate_metrics(plain.at(names == name)),
+            }
             for name in known
         }
     return out

@@ -86,7 +86,7 @@ class EvaluatedModel:
         return "other folds" if all(apart) else ""
 
     @property
-    def unfitted(self) -> str:
+    def unfitted_reason(self) -> str:
         """Why nothing can be fitted; empty where it can."""
         if self.fitted_on:
             return ""
@@ -97,7 +97,7 @@ class EvaluatedModel:
             return f"{first.lacking}, and the people of the other folds are known here, too"
         return first.lacking
 
-    def answers(
+    def predict(
         self,
         change: Callable[[EmotionDataset], EmotionDataset] | None = None,
         *,
@@ -105,10 +105,10 @@ class EvaluatedModel:
     ) -> Predictions:
         """Answers of all parts on their test samples, after ``change``."""
         return Predictions.joined(
-            [self._answers(part, change, calibrated=calibrated) for part in self.parts]
+            [self._predict(part, change, calibrated=calibrated) for part in self.parts]
         )
 
-    def by_part(self) -> list[tuple[Predictions, Predictions]]:
+    def calibration_pairs(self) -> list[tuple[Predictions, Predictions]]:
         """For each part the answers that it is fitted on, and those about its test people.
 
         Both with the part's temperature.
@@ -119,7 +119,7 @@ class EvaluatedModel:
                 Predictions.of(samples, found.probabilities(part.temperature))
                 for found, samples in self._seen(part)
             ]
-            out.append((Predictions.joined(seen), self._answers(part, calibrated=True)))
+            out.append((Predictions.joined(seen), self._predict(part, calibrated=True)))
         return out
 
     def calibrated(self) -> "EvaluatedModel":
@@ -130,12 +130,12 @@ class EvaluatedModel:
         known = float(self.card.calibration.get("temperature", 1.0))
         fit = bool(self.fitted_on)
         parts = [
-            replace(part, temperature=_temperature(self._seen(part)) if fit else known)
+            replace(part, temperature=_fit_temperature(self._seen(part)) if fit else known)
             for part in self.parts
         ]
         return replace(self, parts=tuple(parts))
 
-    def _answers(
+    def _predict(
         self,
         part: FoldModel,
         change: Callable[[EmotionDataset], EmotionDataset] | None = None,
@@ -178,12 +178,12 @@ def _strangers(part: FoldModel, other: FoldModel) -> NDArray[np.int64]:
     )
 
 
-def fitted(found: WindowLogits, samples: EmotionDataset) -> float:
+def fit_window_temperature(found: WindowLogits, samples: EmotionDataset) -> float:
     """Temperature of window logits, each sample weighing the same."""
-    return _temperature([(found, samples)])
+    return _fit_temperature([(found, samples)])
 
 
-def _temperature(seen: Seen) -> float:
+def _fit_temperature(seen: Seen) -> float:
     return fit_temperature(
         np.concatenate([found.logits for found, _ in seen]),
         np.concatenate([samples.labels[found.sample] for found, samples in seen]),

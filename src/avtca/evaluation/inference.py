@@ -18,7 +18,7 @@ LEAST = 1e-12
 """Probabilities of several networks' mean lie at least so far within 0..1."""
 
 
-def chosen_device(wanted: str) -> str:
+def resolve_device(wanted: str) -> str:
     """What "cpu", "cuda" or "auto" means here; the last is a graphics card where there is one.
 
     Raises :class:`ConfigError` for others, and for a card that is not there.
@@ -101,12 +101,12 @@ def window_logits(
         moved = Batch(*(part.to(device) for part in batch))
         return np.asarray(run_network(network, moved).logits.double().cpu())
 
-    found = answered_windows(answer, data, len(samples), binary=binary)
+    found = collect_logits(answer, data, len(samples), binary=binary)
     network.train(was_training)
     return found
 
 
-def answered_windows(
+def collect_logits(
     answer: Callable[[Batch], Float], data: WindowDataset, n: int, *, binary: bool = False
 ) -> WindowLogits:
     """What ``answer`` gives for the windows, ``(b, k)`` a batch, of ``n`` samples."""

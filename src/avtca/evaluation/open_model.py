@@ -13,14 +13,25 @@ from avtca.data.caveats import caveat_of, joined
 from avtca.data.data_module import DataModule, chosen_samples, open_data_module
 from avtca.data.dataset import VOTE_SHARES, EmotionDataset, mapped_targets
 from avtca.errors import ConfigError, LeakError
-from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel, fitted
-from avtca.evaluation.inference import chosen_device
+from avtca.evaluation.evaluated_model import (
+    EvaluatedModel,
+    Float,
+    FoldModel,
+    fit_window_temperature,
+)
+from avtca.evaluation.inference import resolve_device
 from avtca.evaluation.predictions import folds_of, numbered, run_name
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.lineage import trained_on, training_speakers, unchecked
 
-__all__ = ["EvaluatedModel", "FoldModel", "fitted", "kept_weights", "open_evaluated_model"]
+__all__ = [
+    "EvaluatedModel",
+    "FoldModel",
+    "best_checkpoint",
+    "fit_window_temperature",
+    "open_evaluated_model",
+]
 Loaded = tuple[AVTCA, Card]
 
 
@@ -54,7 +65,7 @@ def open_evaluated_model(
             "add --folds, or name the folder of that fold's training",
         )
     checkpoints, numbers = _checkpoints(path, seed)
-    at = chosen_device(device)
+    at = resolve_device(device)
     loaded = [load_checkpoint(checkpoint, device=at) for checkpoint in checkpoints]
     first = loaded[0][1]
     run = _run(first)
@@ -226,7 +237,7 @@ def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
             raise ConfigError(action, found, "choose one of them")
         raise ConfigError(f"{action} with seed {seed}", "no folder of avtca cv", "leave --seed out")
     if not seeds:
-        return [kept_weights(path)], []
+        return [best_checkpoint(path)], []
     inside = path / f"seed{seeds[0] if seed is None else seed}"
     folders = numbered(inside, "fold")
     if unfinished := [one.name for one in folders if not (one / "done.json").exists()]:
@@ -234,7 +245,7 @@ def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
         raise ConfigError(action, found, "run avtca cv to its end")
     if not folders:
         raise ConfigError(action, f"no folds in {inside.name}", "run avtca cv to its end")
-    return [kept_weights(one) for one in folders], [int(one.name[4:]) for one in folders]
+    return [best_checkpoint(one) for one in folders], [int(one.name[4:]) for one in folders]
 
 
 def _require_all(action: str, numbers: Sequence[int], folds: int | None) -> None:
@@ -250,7 +261,7 @@ def _require_all(action: str, numbers: Sequence[int], folds: int | None) -> None
         )
 
 
-def kept_weights(path: Path) -> Path:
+def best_checkpoint(path: Path) -> Path:
     """The kept weights of a run's folder, or the path as it is."""
     if (path / "done.json").exists():
         kept: str = json.loads((path / "done.json").read_text())["kept"]

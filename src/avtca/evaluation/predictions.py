@@ -50,14 +50,14 @@ class Predictions:
         return len(self.samples)
 
     @property
-    def truth(self) -> NDArray[np.int64]:
+    def true_labels(self) -> NDArray[np.int64]:
         """The true label of each sample, ``(n,)``: the one with the largest share."""
         return np.asarray(self.targets.argmax(1))
 
     @property
-    def right(self) -> NDArray[np.bool_]:
+    def correct(self) -> NDArray[np.bool_]:
         """Whether the strongest label is the true one, ``(n,)``."""
-        return np.asarray(self.probs.argmax(1) == self.truth)
+        return np.asarray(self.probs.argmax(1) == self.true_labels)
 
     def ordered(self) -> "Predictions":
         """The same rows, sorted by sample."""
@@ -152,7 +152,7 @@ def run_name(path: Path) -> str:
         return path.stem if path.is_file() else path.resolve().name
 
 
-def told_apart(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
     """The names; those that would be the same are as much of their paths as it takes."""
     alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
     for length in range(2, max(map(len, alike.values()), default=0) + 1):

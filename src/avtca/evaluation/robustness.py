@@ -19,7 +19,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
-from avtca.evaluation.evaluate import AWAY, Changed, deprived, metrics_line
+from avtca.evaluation.evaluate import AWAY, Changed, deprived, estimate_metrics
 from avtca.evaluation.evaluated_model import EvaluatedModel
 
 Change = Callable[[RawSample, ClipSpec, Any, np.random.Generator], RawSample]
@@ -200,8 +200,8 @@ def robustness(
             for system in fitting:
                 if progress is not None:
                     progress(system.name, name, level)
-                answers = system.answers(partial(_once, damaged, condition, level))
-                point = {"level": level, **metrics_line(answers)}
+                answers = system.predict(partial(_once, damaged, condition, level))
+                point = {"level": level, **estimate_metrics(answers)}
                 curves[system.name].setdefault(name, []).append(point)
     if not any(curves.values()):
         raise ConfigError(

@@ -19,7 +19,7 @@ from avtca.compat import upgrade
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import window_logits
-from avtca.evaluation.open_model import fitted, kept_weights
+from avtca.evaluation.open_model import best_checkpoint, fit_window_temperature
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.finetune import protocol
@@ -205,8 +205,8 @@ def _final(
     if model.init_from is not None:
         origin |= init_weights(network, samples.spec.labels, model.init_from)
     done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
-    network, card = load_checkpoint(kept_weights(out))
-    temperature = fitted(window_logits(network, validation), validation)
+    network, card = load_checkpoint(best_checkpoint(out))
+    temperature = fit_window_temperature(window_logits(network, validation), validation)
     temperature = float(np.clip(temperature, *TEMPERATURES))
     sides = {
         name: {"clips": len(side), "speakers": len(set(side.speakers))}

@@ -6,7 +6,7 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
-from avtca.evaluation.open_model import kept_weights
+from avtca.evaluation.open_model import best_checkpoint
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.runtime.backends import Backend, OnnxBackend, TorchBackend
@@ -97,7 +97,7 @@ def _of_bundle(folder: Path, text: str) -> InitialModel:
 
 
 def _of_checkpoint(path: Path) -> InitialModel:
-    weights = kept_weights(path)
+    weights = best_checkpoint(path)
     backend = TorchBackend(weights)  # refuses features that no face network here makes
     network, card = load_checkpoint(weights)
     face_file = None

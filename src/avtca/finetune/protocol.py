@@ -14,7 +14,7 @@ from avtca.data.data_module import DataModule
 from avtca.data.dataset import EmotionDataset, mapped_targets
 from avtca.data.windows import Batch, WindowDataset
 from avtca.evaluation.aggregate import difference, summarise
-from avtca.evaluation.inference import WindowLogits, answered_windows
+from avtca.evaluation.inference import WindowLogits, collect_logits
 from avtca.evaluation.predictions import Predictions
 from avtca.finetune.clips import LEAK, Clips
 from avtca.finetune.initial import InitialModel
@@ -149,7 +149,7 @@ def window_logits_at_use(start: InitialModel, samples: EmotionDataset) -> Window
             np.float64
         )
 
-    return answered_windows(answer, WindowDataset(samples), len(samples))
+    return collect_logits(answer, WindowDataset(samples), len(samples))
 
 
 def compared(start: InitialModel, samples: EmotionDataset, after: Predictions) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, distributed, nn
 
-from avtca.evaluation.inference import chosen_device
+from avtca.evaluation.inference import resolve_device
 from avtca.model.streams import MaskedBatchNorm
 
 
@@ -37,7 +37,7 @@ def strategy(device: str) -> dict[str, Any]:
     from lightning.pytorch.strategies import DDPStrategy
 
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    backend = "nccl" if chosen_device(device) == "cuda" else "gloo"
+    backend = "nccl" if resolve_device(device) == "cuda" else "gloo"
     return {
         "devices": local,
         "num_nodes": world // local,

@@ -10,7 +10,7 @@ import torch
 from avtca.corpora.cache import PreparedCorpus
 from avtca.data.data_module import DataModule, open_data_module
 from avtca.data.dataset import EmotionDataset
-from avtca.evaluation.inference import chosen_device, predict_samples
+from avtca.evaluation.inference import predict_samples, resolve_device
 from avtca.evaluation.predictions import Predictions
 from avtca.model.checkpoint import pair_at, read_card
 from avtca.run_dir import RunDir
@@ -111,7 +111,7 @@ def run_fold(
         begin=begin,
     )
     if process_rank() == 0:
-        result.network.to(torch.device(chosen_device(recipe.device)))
+        result.network.to(torch.device(resolve_device(recipe.device)))
         answer(result, out, validation=held_out, test=test, binary=recipe.loss == "binary")
     wait_for_all()
     return result

@@ -17,7 +17,7 @@ from avtca.data.dataset import EmotionDataset
 from avtca.data.training import TrainingDataset, training_loader
 from avtca.data.windows import WindowDataset, evaluation_loader
 from avtca.errors import ConfigError
-from avtca.evaluation.inference import chosen_device
+from avtca.evaluation.inference import resolve_device
 from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.variants import variant_named
@@ -104,7 +104,7 @@ def fit(
     resumed = folder.require(run)
     if folder.done():
         return _finished(folder, train.spec)
-    chosen_device(recipe.device)
+    resolve_device(recipe.device)
     check_streams(network, recipe)
 
     data = TrainingDataset(train, recipe.augmentation, recipe.seed)
