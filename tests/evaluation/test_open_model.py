@@ -18,7 +18,7 @@ from avtca.evaluation.evaluate import conformal, evaluate_model
 from avtca.evaluation.inference import WindowLogits, ensemble, window_logits
 from avtca.evaluation.open_model import open_evaluated_model
 from avtca.model import load_checkpoint
-from avtca.plots.evaluation import page
+from avtca.plots.html import evaluation_html
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,8 @@ def test_the_report_says_whose_answers_were_used(folded):
     result = evaluate_model(folded)
     assert result["fitted_on"] == "other folds" and "left_out" not in result
     assert len(result["calibration"]["temperature"]) == 3
-    text = page(result).replace("&#x27;", "'")
-    assert "fitted on each fold's on the other folds' answers" in text
+    text = evaluation_html(result)
+    assert "fitted on the predictions of the other folds" in text
     for one in result["abstention"]["thresholds"]:
         assert len(one["threshold"]) == 3
 

@@ -1,4 +1,5 @@
 import csv
+import html
 import json
 import warnings
 from dataclasses import replace
@@ -24,7 +25,7 @@ from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.selective import AbstentionCurve
 from avtca.labels import CREMAD
-from avtca.plots.evaluation import page
+from avtca.plots.html import evaluation_html
 
 LABELS = ("low", "middle", "high")
 
@@ -77,7 +78,7 @@ def test_what_a_study_says(both, result):
     assert result["own_samples"]["least"] == min(samples)
     value, low, high = result["own_samples"]["standardised"]["accuracy"]
     assert low <= value <= high
-    assert "If all of a person's samples are known first" in page(result).replace("&#x27;", "'")
+    assert "Speaker normalisation" in evaluation_html(result)
     json.dumps(result, allow_nan=False)
 
 
@@ -162,8 +163,8 @@ def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted
     assert result["intended"]["accuracy"][0] == pytest.approx(np.mean(named == intended), abs=1e-5)
     truth = shares.argmax(1)
     assert result["metrics"]["accuracy"][0] == pytest.approx(np.mean(named == truth), abs=1e-5)
-    text = page(result).replace("&#x27;", "'")
-    assert "truth: both" in text and "Against the corpus's own label, 48 samples" in text
+    text = html.unescape(evaluation_html(result))
+    assert "target both" in text and "against the corpus's own label, 48 samples" in text
 
 
 def test_votes_for_labels_that_the_network_does_not_name_are_votes_all_the_same():
@@ -201,7 +202,7 @@ def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(sev
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = evaluate_model(system)
-        text = page(result)
+        text = evaluation_html(result)
     json.dumps(result, allow_nan=False)
     named = system.predict().ordered().probs >= 0.5
     metrics = result["metrics"]
@@ -301,13 +302,20 @@ class Tags(HTMLParser):
 
 
 def test_the_page_holds_its_pictures_and_nothing_from_elsewhere(result):
-    text = page(result)
+    text = evaluation_html(result)
     found = Tags()
     found.feed(text)
     assert len(found.images) == 7
     assert all(src.startswith("data:image/png;base64,") for src in found.images)
     assert not found.links
-    for head in ("Figures", "Labels", "Calibration", "Abstention", "By sex", "Beside people"):
+    for head in (
+        "Metrics",
+        "Labels",
+        "Calibration",
+        "Selective prediction",
+        "By sex",
+        "Human raters",
+    ):
         assert head in found.heads
     assert "LEAK" not in text
 
@@ -324,15 +332,15 @@ def test_people_of_training_are_refused(made, tmp_path):
     allowed = open_evaluated_model(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
     assert set(allowed.predict().speakers) == set(trained)
     assert "2 speakers of the test were trained on" in allowed.caveat
-    assert "LEAK" in page(evaluate_model(allowed))
+    assert "LEAK" in evaluation_html(evaluate_model(allowed))
 
 
 def test_the_caveat_of_standardised_features_is_on_the_page(made, standardised):
     system = open_evaluated_model(standardised, made / "prepared")
     assert system.caveat == "clean; features standardised on each person's own samples"
-    text = page(evaluate_model(system)).replace("&#x27;", "'")
-    assert f"<p class='note warn'>{system.caveat}</p>" in text
-    assert "standardised on each" not in page(
+    text = html.unescape(evaluation_html(evaluate_model(system)))
+    assert f'<p class="note warning">{system.caveat}</p>' in text
+    assert "standardised on each" not in evaluation_html(
         evaluate_model(open_evaluated_model(made / "both", made / "prepared"))
     )
 

@@ -1,3 +1,4 @@
+import html
 import json
 import shutil
 from dataclasses import replace
@@ -12,7 +13,7 @@ from avtca.corpora.sample_file import RawSample
 from avtca.errors import ConfigError
 from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.robustness import CONDITIONS, _once, blurred, robustness, through_codec
-from avtca.plots.robustness import page
+from avtca.plots.html import robustness_html
 
 FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]
 PIXELS = replace(SPEC, video="pixels", crop_px=32, video_features="", video_dim=0, colour="grey")
@@ -131,7 +132,7 @@ def test_curves_of_two_systems(made):
     deaf = result["systems"]["both"]["modality"]
     assert deaf[0]["accuracy"] != deaf[1]["accuracy"]
     assert len(action) == 2 * (3 + 11)
-    text = page(result)
+    text = robustness_html(result)
     assert text.count("<img") == 2 and "http" not in text.split("</style>")[1]
 
 
@@ -140,10 +141,10 @@ def test_the_caveats_of_all_systems_are_on_the_page(made, standardised):
         open_evaluated_model(run, made / "prepared") for run in (made / "both", standardised)
     ]
     leaking = replace(systems[0], caveat="LEAK (allowed): 3 people on both sides")
-    text = page(robustness([leaking, systems[1]], ["modality"])).replace("&#x27;", "'")
-    assert f"<p class='note bad'>{leaking.caveat}</p>" in text
+    text = html.unescape(robustness_html(robustness([leaking, systems[1]], ["modality"])))
+    assert f'<p class="note error">{leaking.caveat}</p>' in text
     own = "clean; features standardised on each person's own samples"
-    assert f"<p class='note warn'>{own}</p>" in text
+    assert f'<p class="note warning">{own}</p>' in text
 
 
 def test_systems_that_share_windows_keep_their_own_truth():

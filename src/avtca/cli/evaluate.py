@@ -57,7 +57,7 @@ def evaluate(
     require_torch("avtca evaluate")
     from avtca.evaluation.evaluate import evaluate_model
     from avtca.evaluation.exported_model import open_model
-    from avtca.plots.evaluation import page
+    from avtca.plots.html import evaluation_html
 
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent
     folder = out or (Path() if (inside / "avtca.json").is_file() else inside) / "evaluation"
@@ -79,7 +79,7 @@ def evaluate(
     if "left_out" in result:
         gone = result["left_out"]
         cli.err.print(f"left out: {', '.join(gone['what'])}: {gone['why']}", markup=False)
-    write(folder, "evaluation", json.dumps(result, indent=1), page(result))
+    write(folder, "evaluation", json.dumps(result, indent=1), evaluation_html(result))
     system.predict().save(folder / "evaluation.csv")
     typer.echo(line(_known(result["metrics"])))
     for name, one in result["modalities"].items():

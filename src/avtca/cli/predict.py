@@ -19,7 +19,7 @@ from avtca.files import write_atomic
 
 if TYPE_CHECKING:
     from avtca.media import Found
-    from avtca.plots.recognition_html import Entry
+    from avtca.plots.html import PageEntry
     from avtca.recognize import Recognizer, Report
     from avtca.recognize.writers import OutputFolder
 
@@ -120,7 +120,7 @@ class Call:
     person: Person
     results: list["Report | tuple[str, str]"] = field(default_factory=list)
     """In the order of the files: reports, or the name and why it could not be read."""
-    entries: list["Entry"] = field(default_factory=list)
+    entries: list["PageEntry"] = field(default_factory=list)
     """For the page."""
     ours: int = 0
     """Failures that are not the user's."""
@@ -204,11 +204,11 @@ class Call:
         """
         if self.folder is None:
             return
-        from avtca.plots.recognition_html import page
+        from avtca.plots.html import recognition_html
 
         out = self.folder.folder
         with cli.writing(out):
-            write_atomic(out / "report.html", page(self.entries, self.failures))
+            write_atomic(out / "report.html", recognition_html(self.entries, self.failures))
             write_atomic(out / "summary.csv", self.summary())
         cli.err.print(f"page: {out / 'report.html'}")
         if others := self.folder.others():
@@ -262,7 +262,9 @@ def read_one(
     return report
 
 
-def write_report(report: "Report", out: Path, *, taken: int, label: str | None = None) -> "Entry":
+def write_report(
+    report: "Report", out: Path, *, taken: int, label: str | None = None
+) -> "PageEntry":
     """JSON, CSV and picture of one report; ``taken`` numbers it, so that names never clash.
 
     Returns what the page needs of it.
@@ -274,7 +276,7 @@ def write_report(report: "Report", out: Path, *, taken: int, label: str | None =
 
 def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> Table:
     """File, labelled emotion where known, recognised emotion, confidence, coverage; then people."""
-    from avtca.plots.recognition_html import legend, short_names, table_cells, table_heads
+    from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     heads = table_heads(bool(labelled))
@@ -288,9 +290,9 @@ def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -
     )
     names = short_names([report.file for report in reports])
     for name, report in zip(names, reports, strict=True):
-        for i, (first, *cells) in enumerate(table_cells(name, report)):
-            known = labelled.get(Path(report.file).name, "") if labelled and i == 0 else ""
-            middle = [known] if labelled else []
-            row = ["  " * bool(i) + first, *middle, *cells]
-            out.add_row(*map(Text, row))
+        label = (labelled or {}).get(Path(report.file).name, "")
+        for i, row in enumerate(table_rows(name, report)):
+            first = row.name if i == 0 else f"  {row.name}"
+            middle = ["" if i else label] if labelled else []
+            out.add_row(*map(Text, [first, *middle, *row.cells]))
     return out

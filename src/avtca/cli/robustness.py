@@ -58,7 +58,7 @@ def robustness(
     from avtca.evaluation.exported_model import open_model
     from avtca.evaluation.predictions import distinct_names
     from avtca.evaluation.robustness import robustness as measure
-    from avtca.plots.robustness import page
+    from avtca.plots.html import robustness_html
 
     with ProgressBar() as bar:
         systems = [
@@ -85,7 +85,7 @@ def robustness(
         cli.err.print(f"{system}: {name} {level}", markup=False)
 
     result = measure(systems, condition or (), progress=progress)
-    write(out, "robustness", json.dumps(result, indent=1), page(result))
+    write(out, "robustness", json.dumps(result, indent=1), robustness_html(result))
     for name, curves in result["systems"].items():
         for what, points in curves.items():
             values = ", ".join(f"{p['level']}: {100 * p['accuracy'][0]:.1f}" for p in points)

@@ -1,1 +1,1 @@
-"""Takes results, returns figures and pages; computes nothing."""
+"""Figures and HTML pages of reports; nothing is computed here."""

@@ -17,7 +17,7 @@ from avtca.media.find import OUTPUTS
 from avtca.recognize.report import Report
 
 if TYPE_CHECKING:
-    from avtca.plots.recognition_html import Entry
+    from avtca.plots.html import PageEntry
 
 RESERVED = ("report", "summary", Path(OUTPUTS).stem)
 """Stems of the folder's own files."""
@@ -44,9 +44,9 @@ class OutputFolder:
             pass  # none yet, or a broken one: everything is read anew
         self.options[self.made_with] = options
 
-    def done(self, path: Path, digest: str) -> "Entry | None":
+    def done(self, path: Path, digest: str) -> "PageEntry | None":
         """The report of a file of that content, if it was made with the same options."""
-        from avtca.plots.recognition_html import Entry
+        from avtca.plots.html import PageEntry
 
         row = self.files.get(str(path.resolve()))
         if row is None or (row["sha256"], row["options"]) != (digest, self.made_with):
@@ -62,9 +62,9 @@ class OutputFolder:
             ]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Entry(report, png, None, tuple(thumbnails))
+        return PageEntry(report, png, None, tuple(thumbnails))
 
-    def add(self, report: Report, path: Path, below: Path | None, digest: str) -> "Entry":
+    def add(self, report: Report, path: Path, below: Path | None, digest: str) -> "PageEntry":
         """Write a report and note it; ``below`` is the folder that the user named.
 
         Raises ``OSError`` where the system refuses.
@@ -114,7 +114,7 @@ def file_digest(path: Path) -> str | None:
         return None
 
 
-def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "Entry":
+def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
     """JSON, CSV and picture of one report, and a picture of each person in it.
 
     Returns what the page needs, with ``label``, the emotion that the file is known to show. Raises
@@ -122,7 +122,7 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     """
     from PIL import Image
 
-    from avtca.plots.recognition_html import Entry, png_bytes
+    from avtca.plots.html import PageEntry, png_bytes
 
     for old in folder.glob(f"{glob.escape(stem)}.person*.png"):
         old.unlink()
@@ -133,7 +133,7 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
             Image.fromarray(person.thumbnail.rgb).save(data, format="png")
             thumbnails.append((person.number, data.getvalue()))
             write_atomic(folder / f"{stem}.person{person.number}.png", data.getvalue())
-    entry = Entry(report, png_bytes(report.plot()), label, tuple(thumbnails))
+    entry = PageEntry(report, png_bytes(report.plot()), label, tuple(thumbnails))
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     write_atomic(folder / f"{stem}.json", text)
     write_atomic(folder / f"{stem}.csv", report.to_csv())

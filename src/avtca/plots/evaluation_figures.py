@@ -1,0 +1,120 @@
+"""Figures of an evaluation report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from avtca.plots.style import ACCENT, INK, MUTED, PRIMARY, new_figure, style_axes
+
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "uar": "balanced accuracy (UAR)",
+    "weighted_f1": "weighted F1",
+    "macro_f1": "macro F1",
+}
+"""Names of the metrics in figures and tables."""
+
+
+def confusion_figure(report: Any) -> Figure:
+    """Confusion matrix with rows of true labels, each normalised to 100 %."""
+    labels = report.labels
+    counts = np.array(report.metrics.confusion, float)
+    percent = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = new_figure(0.75 * len(labels) + 2, 0.65 * len(labels) + 1.4)
+    axes = figure.subplots()
+    axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for (i, j), value in np.ndenumerate(percent):
+        colour = "white" if value > 55 else INK
+        axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=10)
+    axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true, % of the row")
+    return figure
+
+
+def reliability_figure(report: Any) -> Figure:
+    """Reliability diagrams before and after temperature scaling."""
+    figure = new_figure(9, 3.8)
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("before", "after"), strict=True):
+        curve = getattr(report.calibration, name)
+        heights = [value or 0 for value in curve.accuracy]
+        widths = np.diff(curve.edges)
+        axes.bar(curve.edges[:-1], heights, widths, align="edge", color=PRIMARY, edgecolor="white")
+        axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
+        axes.set_title(f"{name} scaling: ECE {100 * curve.ece:.1f} %", fontsize=11)
+        axes.set_xlabel("confidence")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        style_axes(axes, grid="both")
+    figure.axes[0].set_ylabel("accuracy")
+    return figure
+
+
+def abstention_figure(report: Any) -> Figure:
+    """Accuracy over coverage of selective prediction, with the points of the fitted thresholds."""
+    curve = report.abstention
+    figure = new_figure(6, 3.6)
+    axes = figure.subplots()
+    axes.plot(curve.coverage, curve.accuracy, color=PRIMARY, linewidth=2)
+    for i, point in enumerate(curve.thresholds):
+        if point.threshold is not None and point.accuracy is not None:
+            where = (point.answered, point.accuracy)
+            axes.plot(*where, "o", color=ACCENT)
+            axes.annotate(
+                f"target {point.wanted:.0%}",
+                where,
+                textcoords="offset points",
+                xytext=(6, (6, -14)[i % 2]),
+                fontsize=9,
+                color=MUTED,
+            )
+    axes.set_xlabel("coverage: share of samples with a prediction")
+    axes.set_ylabel("accuracy on those samples")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(min(0.5, *curve.accuracy), 1.02)
+    style_axes(axes, grid="both")
+    return figure
+
+
+def modalities_figure(report: Any) -> Figure:
+    """Accuracy with both modalities and with each of them alone."""
+    rows = [(name, metrics.accuracy) for name, metrics in report.modalities.items()]
+    return intervals_figure(rows, METRIC_NAMES["accuracy"])
+
+
+def group_figure(groups: Mapping[str, Any]) -> Figure:
+    """Balanced accuracy of each group of samples."""
+    rows = [(f"{name} ({group.samples})", group.uar) for name, group in groups.items()]
+    return intervals_figure(rows, METRIC_NAMES["uar"])
+
+
+def intervals_figure(rows: Sequence[tuple[str, Sequence[float | None]]], metric: str) -> Figure:
+    """Horizontal bars with confidence intervals.
+
+    Args:
+        rows: Names, and value, lower and upper bound in 0..1; ``None`` where there is no value.
+        metric: Name for the axis.
+    """
+    figure = new_figure(7.5, 0.42 * len(rows) + 0.9)
+    axes = figure.subplots()
+    for y, (_, interval) in enumerate(rows):
+        value, low, high = in_percent(interval)
+        axes.barh(y, value, color=PRIMARY, height=0.62)
+        axes.plot([low, high], [y, y], color=INK, linewidth=1.4)
+        text = "no value" if np.isnan(value) else f"{value:.1f}"
+        axes.text(np.nanmax([0, value, high]) + 1, y, text, va="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    axes.set_xlabel(f"{metric}, %")
+    style_axes(axes, grid="x")
+    return figure
+
+
+def in_percent(interval: Sequence[float | None]) -> tuple[float, float, float]:
+    """Value, lower and upper bound in percent, NaN for ``None``."""
+    value, low, high = (float("nan") if x is None else 100 * x for x in interval)
+    return value, low, high

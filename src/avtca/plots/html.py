@@ -1,0 +1,177 @@
+"""Self-contained HTML pages of reports, rendered from the templates beside this module.
+
+Figures and the stylesheet are embedded, so that a page opens offline and loads nothing. Jinja2
+escapes every value.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from avtca.plots import evaluation_figures
+from avtca.plots.evaluation_figures import METRIC_NAMES
+from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
+from avtca.plots.robustness_figures import condition_figure, level_name
+
+if TYPE_CHECKING:
+    from avtca.recognize.report import Report
+
+CONDITION_TITLES = {
+    "modality": "Missing modality",
+    "noise": "Pink noise on the audio",
+    "reverberation": "Reverberation",
+    "codec": "Audio codecs",
+    "dropped frames": "Missing video frames",
+    "black frames": "Black video frames",
+    "blur": "Blurred video",
+    "occlusion": "Partly covered faces",
+    "feature noise": "Noise on the video features",
+    "shift": "Audio shifted against the video",
+    "length": "Shorter samples",
+}
+
+
+class PageEntry(NamedTuple):
+    """A recognised file on a page.
+
+    Attributes:
+        report: Its report.
+        png: The figure of its timeline as a PNG file.
+        label: Its true label, if known.
+        thumbnails: Number and PNG of a face of each person, where there is one.
+    """
+
+    report: "Report"
+    png: bytes
+    label: str | None = None
+    thumbnails: tuple[tuple[int, bytes], ...] = ()
+
+
+def recognition_html(
+    entries: Sequence[PageEntry],
+    failures: Sequence[tuple[str, str]] = (),
+    *,
+    title: str = "avtca report",
+    lead: str = "",
+) -> str:
+    """A page with a table of all files and the timeline of each.
+
+    Args:
+        entries: Recognised files.
+        failures: Names of files that could not be read, each with the error message.
+        title: Title of the page.
+        lead: Line below the title.
+    """
+    names = short_names([entry.report.file for entry in entries] + [name for name, _ in failures])
+    labelled = any(entry.label for entry in entries)
+    return render(
+        "recognition.html",
+        title=title,
+        lead=lead,
+        files=list(zip(names, entries, strict=False)),
+        failures=[
+            (name, why) for name, (_, why) in zip(names[len(entries) :], failures, strict=True)
+        ],
+        labelled=labelled,
+        heads=table_heads(labelled),
+        table_rows=table_rows,
+        legend=legend([entry.report for entry in entries]),
+    )
+
+
+def card_html(report: "Report") -> str:
+    """An HTML fragment with the summary and the timeline of one report, for notebooks."""
+    (name,) = short_names([report.file])
+    return render("card.html", name=name, entry=PageEntry(report, png_bytes(report.plot())))
+
+
+def evaluation_html(report: Any) -> str:
+    """A page with the tables and figures of an evaluation report."""
+    return render("evaluation.html", report=_attributes(report), figures=evaluation_figures)
+
+
+def robustness_html(report: Any, *, metric: str = "accuracy") -> str:
+    """A page with a figure and a table for each condition of a robustness report.
+
+    Args:
+        report: Robustness report.
+        metric: Metric to show.
+    """
+    report = _attributes(report)
+    conditions: dict[str, dict[str, Any]] = {}
+    for model, curves in report.systems.items():
+        for condition, points in curves.items():
+            if condition == "shift":
+                points = sorted(points, key=lambda point: float(point.level))
+            conditions.setdefault(condition, {})[model] = points
+    caveats = sorted({split.caveat for split in report.splits.values()})
+    return render(
+        "robustness.html",
+        report=report,
+        metric=metric,
+        caveats=caveats,
+        conditions=conditions,
+        titles=CONDITION_TITLES,
+        condition_figure=condition_figure,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template of this package."""
+    return _environment().get_template(template).render(**values)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    return data.getvalue()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("avtca.plots"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["metric_names"] = METRIC_NAMES
+    environment.filters |= {"data_uri": _data_uri, "percent": _percent, "bounds": _bounds}
+    environment.filters["level_name"] = level_name
+    environment.filters["width_px"] = lambda figure: round(figure.get_size_inches()[0] * 96)
+    return environment
+
+
+def _data_uri(picture: Figure | bytes) -> str:
+    png = picture if isinstance(picture, bytes) else png_bytes(picture)
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "no value" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _bounds(interval: Sequence[float | None]) -> str:
+    """Lower and upper bound in percent; empty where there are none."""
+    low, high = interval[1:]
+    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+class _Attributes(dict[str, Any]):
+    """A dictionary whose values are read as attributes, ``None`` where there is none."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
+
+
+def _attributes(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _Attributes({key: _attributes(one) for key, one in value.items()})
+    return [_attributes(one) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,189 @@
+"""HTML pages."""
+
+import dataclasses
+from html.parser import HTMLParser
+
+import pytest
+from small_reports import make_person, make_report, make_row
+
+from avtca.plots.html import (
+    PageEntry,
+    card_html,
+    evaluation_html,
+    recognition_html,
+    robustness_html,
+)
+
+
+def interval(value):
+    return [value, value - 0.05, value + 0.05]
+
+
+def metrics(value=0.7):
+    return {"accuracy": interval(value), "uar": interval(value - 0.02)}
+
+
+CALIBRATION = {
+    "ece": 0.1,
+    "adaptive_ece": 0.1,
+    "nll": 0.9,
+    "brier": 0.4,
+    "accuracy": [None, 0.8],
+    "edges": [0.0, 0.5, 1.0],
+}
+EVALUATION = {
+    "name": "<run>",
+    "variant": "experts",
+    "split": {"caveat": "LEAK (allowed): <two> speakers", "folds": "luna"},
+    "networks": 2,
+    "labels": ["low<", "high"],
+    "samples": 48,
+    "speakers": 6,
+    "metrics": {
+        **metrics(),
+        "confusion": [[10, 2], [3, 9]],
+        "per_class": {
+            "precision": [0.5, 0.6],
+            "recall": [0.5, 0.6],
+            "f1": [0.5, 0.6],
+            "support": [12, 12],
+        },
+    },
+    "modalities": {"both": metrics(), "audio alone": metrics(0.4)},
+    "groups": {"sex": {"<f>": {"samples": 4, **metrics()}}},
+    "raters": {
+        "both": {
+            "samples": 48,
+            "one_rater": 0.6,
+            "majority": 0.7,
+            "network": 0.5,
+            "voted": 40,
+            "network_as_voted": None,
+        }
+    },
+    "fitted_on": "validation people",
+    "calibration": {"temperature": [1.25, 1.5], "before": CALIBRATION, "after": CALIBRATION},
+    "sets": [{"method": "lac", "promised": 0.9, "covered": 0.91, "mean_size": 1.4, "single": 0.6}],
+    "abstention": {
+        "coverage": [0.5, 1.0],
+        "accuracy": [0.9, 0.7],
+        "thresholds": [{"wanted": 0.8, "threshold": [0.6], "answered": 0.7, "accuracy": 0.82}],
+    },
+    "own_samples": {"least": 4, "standardised": metrics()},
+}
+ROBUSTNESS = {
+    "systems": {
+        "<one>": {
+            "noise": [{"level": level, **metrics(0.6)} for level in (None, 10)],
+            "modality": [{"level": level, **metrics(0.6)} for level in ("both", "audio alone")],
+        }
+    },
+    "units": {"noise": "dB SNR", "modality": ""},
+    "splits": {"<one>": {"caveat": "clean; <note>"}},
+    "samples": {"<one>": 48},
+}
+
+
+def recognition_page():
+    report = make_report([make_row(0, 4, 0.7)], "<b>x&y.mp4")
+    return recognition_html([PageEntry(report, b"png", "sad<")], [("bad<", "why & how")])
+
+
+PAGES = {
+    "recognition": recognition_page,
+    "evaluation": lambda: evaluation_html(EVALUATION),
+    "robustness": lambda: robustness_html(ROBUSTNESS),
+}
+
+
+class Parsed(HTMLParser):
+    """Tags without an end, what pages load, and their text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.loaded, self.text = [], [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.loaded += [value for name, value in attributes if name in ("href", "src")]
+        assert tag != "script"
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_well_formed_and_load_nothing(name):
+    page = PAGES[name]()
+    parsed = Parsed(page)
+    assert parsed.open == []
+    assert parsed.loaded
+    assert all(url.startswith("data:image/png;base64,") for url in parsed.loaded)
+    assert "http" not in page and "@import" not in page and "url(" not in page
+    assert "{{" not in page and "{%" not in page and "nan" not in parsed.text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_name_the_law_against_misuse(name):
+    assert "EU AI Act, Art. 5(1)(f)" in PAGES[name]()
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    {
+        "recognition": ("<b>x&y.mp4", "bad<", "why & how", "a <note>", "labelled sad<"),
+        "evaluation": ("<run>", "<two>", "low<"),
+        "robustness": ("<one>: 48 samples", "<note>"),
+    }.items(),
+)
+def test_pages_escape_names_and_messages(name, texts):
+    page = PAGES[name]()
+    text = Parsed(page).text
+    for given in texts:
+        assert given in text
+        assert given not in page
+
+
+def test_a_page_without_optional_parts_has_the_others():
+    report = {
+        key: EVALUATION[key] for key in list(EVALUATION) if key not in ("raters", "calibration")
+    }
+    page = evaluation_html({**report, "own_samples": None})
+    assert "Human raters" not in page and "Calibration" not in page
+    assert "<h2>Missing modality</h2>" in page
+
+
+def test_the_recognition_page_explains_its_confidences():
+    report = make_report([make_row(0, 2, 0.8, used=("face", "voice"))])
+    report = dataclasses.replace(report, thresholds={"both": 0.71})
+    page = recognition_html([PageEntry(report, b"")], title="t", lead="l")
+    assert "70% (below threshold)" in page
+    assert "under 71% with face and voice together" in page
+
+
+def test_people_have_rows_with_their_faces():
+    people = [make_person(3, 0.9), make_person(7, 0.2, seen_s=2.5)]
+    report = make_report([make_row(0, 2, 0.9, 3), make_row(0, 2, 0.2, 7)], people=people)
+    page = recognition_html([PageEntry(report, b"x", None, ((3, b"face of three"),))])
+    assert page.count('<tr class="person">') == 2
+    assert page.count("ZmFjZSBvZiB0aHJlZQ==") == 1
+
+
+def test_files_of_one_name_are_shown_with_their_folders():
+    rows = [make_row(0, 4, 0.7)]
+    first, second = make_report(rows, "/s/a/x.mp4"), make_report(rows, "/s/b/x.mp4")
+    page = recognition_html([PageEntry(first, b""), PageEntry(second, b"")])
+    assert "<h2>a/x.mp4</h2>" in page and "<td>b/x.mp4</td>" in page
+
+
+def test_a_card_is_a_fragment_with_the_timeline():
+    card = card_html(make_report([make_row(0, 4, 0.7)], "/s/<x>.mp4"))
+    parsed = Parsed(card)
+    assert parsed.open == [] and len(parsed.loaded) == 1
+    assert "<x>.mp4" in parsed.text and "<x>" not in card
+    assert "<html" not in card and "<style" not in card
