@@ -29,27 +29,25 @@ from torch.nn import functional as F
 from avtca.audio import augment, features
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_ravdess_features
+from avtca.data.augment_config import Augmentation
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.training import TrainingDataset, training_loader
 from avtca.data.windows import Batch
 from avtca.files import write_json
 from avtca.model import ModelConfig, build_model
-from avtca.training.config import load_experiment
-from avtca.training.train_config import Augmentation
+from avtca.training.config_file import load_experiment
 from avtca.training.trainer import torch_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
 CONFIGS = ROOT / "configs" / "ravdess_sequences"
 EPOCHS = 8
-MASKS = {"time_masks": 2, "band_masks": 2}
 WAVEFORM = {"waveform": 0.5, "gain_db": 6.0}
 KINDS = {
     "plain": {},
-    "spec_augment": MASKS,
     "speed": {"speed": 0.1},
     "waveform": WAVEFORM,
-    "waveform_speed_spec_augment": {**WAVEFORM, **MASKS, "speed": 0.1},
+    "waveform_speed": {**WAVEFORM, "speed": 0.1},
 }
 
 

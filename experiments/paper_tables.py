@@ -41,7 +41,8 @@ from avtca.evaluation.aggregate import BINARY_METRICS
 from avtca.evaluation.comparison import cell, load_system
 from avtca.evaluation.metrics import binary_confusions
 from avtca.files import write_atomic
-from avtca.training.config import ExperimentConfig, load_experiment
+from avtca.training.config import ExperimentConfig
+from avtca.training.config_file import load_experiment
 from avtca.training.cross_validate import cross_validate
 from avtca.training.fold import initial_weights
 

@@ -27,7 +27,8 @@ from avtca.corpora import load_ravdess_features
 from avtca.data.data_module import DataModule
 from avtca.errors import AvtcaError
 from avtca.files import write_atomic
-from avtca.training.config import ExperimentConfig, load_experiment
+from avtca.training.config import ExperimentConfig
+from avtca.training.config_file import load_experiment
 from avtca.training.cross_validate import cross_validate
 from avtca.training.fold import load_data_module
 from avtca.training.trainer import torch_threads

@@ -14,7 +14,7 @@ from avtca.cli import build_app
 from avtca.cli.prepare import read_spec
 from avtca.corpora import build_cache, index_corpus
 from avtca.errors import ClipSpecMismatch
-from avtca.training.config import load_experiment
+from avtca.training.config_file import load_experiment
 from avtca.training.fold import load_data_module
 
 ROOT = Path(__file__).parents[1]
@@ -104,4 +104,4 @@ def test_crema_d_prepared_for_other_windows_is_refused(others, tmp_path):
     changes = [f"data.corpus={tmp_path / 'out'}"]
     with pytest.raises(ClipSpecMismatch, match=r"window_s: .* against .*video_steps: "):
         load_data_module(load_experiment(CONFIGS / f"{mine.pop()}.yaml", changes))
-    assert len(load_data_module(load_experiment(CONFIGS / f"{others}.yaml", changes)).samples) == 1
+    assert len(load_data_module(load_experiment(CONFIGS / f"{others}.yaml", changes)).dataset) == 1

@@ -31,6 +31,7 @@ import torch
 from avtca.audio.augment import WaveAugment
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.corpora.sample_file import RawSample
+from avtca.data.augment_config import Augmentation
 from avtca.data.dataset import EmotionDataset, from_corpus, mapped_targets
 from avtca.evaluation import bootstrap as intervals
 from avtca.evaluation import calibration, metrics
@@ -41,8 +42,8 @@ from avtca.labels import RAVDESS, SEVEN
 from avtca.model import build_model
 from avtca.model.avtca import AVTCA
 from avtca.model.ensemble import Ensemble
+from avtca.training.config import ModalityDropout, Optimiser, TrainConfig
 from avtca.training.pretrained import init_weights
-from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
 VARIANT, SIZES = "experts", {"dropout": 0.2, "probabilities": 7, "audio_stride": 2}

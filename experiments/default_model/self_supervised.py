@@ -23,12 +23,12 @@ from einops import rearrange
 from torch import Tensor, nn
 from voice import CORPORA, RECIPE, speech_samples
 
+from avtca.data.augment_config import Augmentation
 from avtca.data.training import TrainingDataset, training_loader
 from avtca.model import save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.streams import Stream, zero_masked
 from avtca.training.schedule import make_optimiser, rate_factor
-from avtca.training.train_config import Augmentation
 from avtca.training.trainer import new_network, torch_threads
 
 SPAN, SHARE = 10, 0.3

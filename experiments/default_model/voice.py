@@ -24,12 +24,13 @@ import numpy as np
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
+from avtca.data.augment_config import Augmentation
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import speaker_normalise
 from avtca.evaluation.evaluate import remove_modality
 from avtca.labels import SEVEN
+from avtca.training.config import Optimiser, TrainConfig
 from avtca.training.pretrained import init_weights
-from avtca.training.train_config import Augmentation, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network, torch_threads
 
 SPEECH = (*SEVEN, "boredom")

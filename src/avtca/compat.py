@@ -55,6 +55,8 @@ CONFIG_KEYS = {
     "train_config": TRAIN_KEYS,
 }
 """Section of a configuration -> the keys that are renamed inside it."""
+REMOVED = {"time_masks": 0, "time_mask_s": 0.25, "band_masks": 0, "band_mask_share": 0.15}
+"""Keys of ``augmentation`` in 0.1 (SpecAugment) that are dropped where they have these defaults."""
 MODULES = {
     "face_expert": "video_statistics",
     "sound_front": "audio_frontend",
@@ -80,6 +82,8 @@ def upgrade(values: Any, section: str = "") -> Any:
     if isinstance(values, Mapping):
         out = {}
         for key, value in values.items():
+            if section == "augmentation" and REMOVED.get(key) == value:
+                continue
             new: str = CONFIG_KEYS.get(section, {}).get(key) or KEYS.get(key) or key
             if isinstance(value, Mapping):
                 new = SECTIONS.get(new, new)

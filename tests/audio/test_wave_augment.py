@@ -14,7 +14,6 @@ from avtca.audio.augment import (
     band_limit,
     fast_size,
     gain,
-    mask_features,
     mu_law,
     reverberate,
     room_response,
@@ -228,37 +227,6 @@ def test_telephone_has_no_highs_and_stays_in_time(wave: Wave) -> None:
     assert band_power(out, 4100, 8000) < 1e-3 * band_power(out, 300, 3400)
     inside = band_limit(wave, RATE, low_hz=300, high_hz=3400)
     assert np.corrcoef(out, inside)[0, 1] > 0.98
-
-
-def test_feature_masks_hold_the_bands_mean(rng: np.random.Generator) -> None:
-    values = rng.standard_normal((40, 200)).astype(np.float32)
-    before = values.copy()
-    for _ in range(50):
-        out = mask_features(values, rng, band_masks=0, time_width=20)
-        frames = np.flatnonzero((out != values).any(axis=0))
-        assert 1 <= len(frames) <= 40
-        np.testing.assert_array_equal(
-            out[:, frames], np.repeat(values.mean(1, keepdims=True), len(frames), 1)
-        )
-        out = mask_features(values, rng, time_masks=0, band_width=8)
-        bands = np.flatnonzero((out != values).any(axis=1))
-        assert 1 <= len(bands) <= 16
-        assert np.ptp(out[bands], axis=1).max() == 0
-    np.testing.assert_array_equal(values, before)
-    np.testing.assert_array_equal(mask_features(values, rng, time_masks=0, band_masks=0), values)
-
-
-def test_feature_masks_fall_on_real_frames(rng: np.random.Generator) -> None:
-    real = np.arange(200) < 30
-    values = rng.standard_normal((40, 200)).astype(np.float32)
-    values[:, ~real] = 0
-    for _ in range(50):
-        out = mask_features(values, rng, real=real)
-        changed = (out != values).any(axis=0)
-        assert changed.any() and not changed[~real].any()
-        out = mask_features(values, rng, real=real, band_masks=0, time_masks=1, time_width=500)
-        assert 1 <= (out != values).any(axis=0).sum() <= 15
-    np.testing.assert_array_equal(mask_features(values, rng, real=np.zeros(200, bool)), values)
 
 
 def test_another_channel_is_one_smooth_curve(rng: np.random.Generator) -> None:

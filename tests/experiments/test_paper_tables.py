@@ -10,7 +10,7 @@ import pytest
 from avtca.corpora import load_folds
 from avtca.data.data_module import RANDOM_SPLIT
 from avtca.evaluation.predictions import Predictions
-from avtca.training.config import load_experiment
+from avtca.training.config_file import load_experiment
 
 RUNS = Path(__file__).parents[2] / "experiments"
 

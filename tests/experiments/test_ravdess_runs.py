@@ -13,7 +13,7 @@ from avtca.clipspec import ClipSpec
 from avtca.evaluation.predictions import Predictions
 from avtca.labels import RAVDESS
 from avtca.model import ModelConfig, build_model
-from avtca.training.config import load_experiment
+from avtca.training.config_file import load_experiment
 
 ROOT = Path(__file__).parents[2]
 

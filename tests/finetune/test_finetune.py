@@ -256,7 +256,6 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
         for n in (40, 9000)
     )
     assert few.epochs == 60 and many.epochs == 5
-    assert not few.augmentation.time_masks and not few.augmentation.band_masks
 
 
 @pytest.mark.parametrize("variant", ["audio_only", "video_only", "concatenation"])

@@ -6,7 +6,7 @@ import shutil
 
 def cross_validated(folder, out, *, prepared="prepared", variant="concatenation", data=(), **train):
     """A cross-validation in ``folder / out`` on a corpus of ``folder``, and its folder."""
-    from avtca.training.config import check_experiment
+    from avtca.training.config_file import check_experiment
     from avtca.training.cross_validate import cross_validate
     from avtca.training.fold import load_data_module
 

@@ -10,7 +10,8 @@ from lightning.pytorch.callbacks import Callback
 sys.path.insert(0, str(Path(__file__).parent))
 from made_samples import SPEC, make_samples
 
-from avtca.training.train_config import Augmentation, Optimiser, TrainConfig
+from avtca.data.augment_config import Augmentation
+from avtca.training.config import Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network
 
 SIZES = {"video_widths": (8, 8, 16, 16), "audio_widths": (8, 16, 16, 16)}
@@ -38,7 +39,7 @@ if __name__ == "__main__":
         batch_size=8,
         auxiliary_weight=0.3,
         class_weights=True,
-        augmentation=Augmentation(crop_slack_s=0.2, time_masks=1),
+        augmentation=Augmentation(crop_slack_s=0.2),
         optimiser=Optimiser(learning_rate=0.01),
     )
     network = new_network("experts", SPEC, audio_frontend="conv1d", **SIZES)

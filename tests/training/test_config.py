@@ -5,11 +5,12 @@ import yaml
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import fold_names
+from avtca.data.augment_config import Augmentation
 from avtca.data.data_module import RANDOM_SPLIT
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig, build_model
-from avtca.training.config import load_experiment
-from avtca.training.train_config import Augmentation, Optimiser
+from avtca.training.config import Optimiser, reference
+from avtca.training.config_file import load_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(p for p in CONFIGS.rglob("*.yaml") if p.parent.name != "recipes")
@@ -114,7 +115,10 @@ def test_values_of_the_wrong_kind_are_named_together(minimal):
     ("changes", "words"),
     [
         (["seeds=[1, 1]"], "a seed is named twice"),
-        (["train.augmentation={crop: false, crop_slack_s: 0.5}"], "this crop does not draw"),
+        (
+            ["train.augmentation={crop: false, crop_slack_s: 0.5}"],
+            "no effect without a random crop",
+        ),
         (["train.augmentation.mixup=0.2", "train.batch_size=1"], "mixup mixes samples of a batch"),
     ],
 )
@@ -139,7 +143,7 @@ def test_set_that_is_none(minimal, change):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (["train.optimiser.schedule=step"], "never step"),
+        (["train.optimiser.schedule=step"], "no effect without step_epochs"),
         (
             ["train.optimiser.schedule=step", "train.optimiser.step_epochs=[90]"],
             "would never step at epoch 90: the run has 40 epochs",
@@ -148,7 +152,7 @@ def test_set_that_is_none(minimal, change):
         (["train.optimiser.warmup_epochs=40"], "never ends"),
         (
             ["train.modality_dropout={form: whole, audio: 0, video: 0}"],
-            "'whole' with probability 0 could never fire",
+            "'whole' has no effect with probability 0",
         ),
         (["train.loss=binary", "train.label_smoothing=0.1"], "label smoothing is for"),
         (["train.metric=none", "train.patience=3"], "patience needs a validation metric"),
@@ -178,3 +182,17 @@ def test_files_that_are_no_configuration(tmp_path, text):
         load_experiment(path)
     with pytest.raises(ConfigError, match="No such file"):
         load_experiment(tmp_path / "missing.yaml")
+
+
+def test_the_page_of_all_keys_is_what_the_code_gives():
+    page = CONFIGS.parent / "docs" / "configuration.md"
+    assert page.read_text() == reference() + "\n", (
+        'python -c "from avtca.training.config import reference; print(reference())" '
+        "> docs/configuration.md"
+    )
+
+
+def test_every_key_is_documented():
+    rows = [line for line in reference().splitlines() if line.startswith("| `")]
+    assert all(len(line.split(" | ")[-1]) > 10 for line in rows)
+    assert sum("`train.optimiser.warmup_epochs`" in line for line in rows) == 1

@@ -11,7 +11,7 @@ from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
 from avtca.model import load_checkpoint
 from avtca.model.lineage import lineage_text, trained_on
-from avtca.training.config import check_experiment, load_experiment
+from avtca.training.config_file import check_experiment, load_experiment
 from avtca.training.cross_validate import cross_validate, fold_folder, table
 from avtca.training.fold import load_data_module, run_fold
 
@@ -263,3 +263,20 @@ def test_a_yaml_file_makes_the_same(corpus, tmp_path):
     path = tmp_path / "made.yaml"
     path.write_text(yaml.safe_dump(values(corpus)))
     assert load_experiment(path) == experiment(corpus)
+
+
+def test_what_is_missing_is_refused_with_the_command_that_makes_it(tmp_path):
+    data = {"corpus": str(tmp_path / "corpus"), "folds": "ravdess_6fold"}
+    model = {"variant": "figure", "init_from": str(tmp_path / "audio" / "last")}
+    made = check_experiment({"data": data, "model": model}, action="test")
+    with pytest.raises(
+        ConfigError, match=r"no prepared corpus in .*corpus and there is no initial"
+    ):
+        load_data_module(made)
+    data["prepare"], model["prepare"] = "avtca prepare ravdess FOLDER --out corpus", "make audio"
+    made = check_experiment({"data": data, "model": model}, action="test")
+    with pytest.raises(
+        ConfigError, match="run first: avtca prepare ravdess FOLDER --out corpus; m"
+    ):
+        load_data_module(made)
+    assert "prepare" not in made.resolved()["data"]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from avtca.data.windows import Batch
 from avtca.errors import ConfigError
+from avtca.training.config import ModalityDropout, TrainConfig
 from avtca.training.losses import EmotionLoss, apply_modality_dropout, balanced_weights, mixup_batch
-from avtca.training.train_config import ModalityDropout, TrainConfig
 
 
 def make_batch(b=8, *, seed=0):

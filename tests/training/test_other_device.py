@@ -9,10 +9,11 @@ import torch
 from face_training import augment_faces
 from small_spec import SPEC
 
+from avtca.data.augment_config import Augmentation
 from avtca.data.windows import Batch
 from avtca.model import VARIANTS
+from avtca.training.config import ModalityDropout, TrainConfig
 from avtca.training.module import Training
-from avtca.training.train_config import Augmentation, ModalityDropout, TrainConfig
 from avtca.training.trainer import new_network
 
 SEQUENCES = [name for name in VARIANTS if not name.startswith("no_")]

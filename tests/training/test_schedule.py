@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
+from avtca.training.config import Optimiser
 from avtca.training.schedule import make_optimiser, rate_factor
-from avtca.training.train_config import Optimiser
 
 
 def test_warm_up_then_cosine():

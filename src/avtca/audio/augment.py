@@ -201,41 +201,6 @@ def telephone(wave: Float, rate: float, *, bits: int = 8) -> Float:
     return np.pad(back, (0, len(wave) - len(back)))
 
 
-def mask_features(
-    features: Float,
-    rng: np.random.Generator,
-    *,
-    time_masks: int = 2,
-    time_width: int = 20,
-    band_masks: int = 2,
-    band_width: int = 8,
-    real: NDArray[np.bool_] | None = None,
-    bands: int | None = None,
-) -> Float:
-    """SpecAugment (Park et al. 2019) without time warping, on features ``(f, t_a)``.
-
-    Each mask covers 1 to ``time_width`` frames (``band_width`` bands) with the band's own mean
-    over the real frames, so that a mask says nothing and is not a loud zero. A mask covers at
-    most half of the frames (bands). Masks of time fall on the real frames only: ``real (t_a,)``
-    is True from the start to the end of the audio; padded frames stay as they are. Only the
-    first ``bands`` features are bands, where given; masks of bands leave the others alone.
-    """
-    out = features.astype(np.float32)
-    length = out.shape[1] if real is None else int(np.count_nonzero(real))
-    if not length:
-        return out
-    first = 0 if real is None else int(np.argmax(real))
-    span = slice(first, first + length)
-    mean = out[:, span].mean(axis=1, keepdims=True)
-    for _ in range(time_masks):
-        start, stop = _stretch(length, time_width, rng)
-        out[:, first + start : first + stop] = mean
-    for _ in range(band_masks):
-        start, stop = _stretch(len(out) if bands is None else bands, band_width, rng)
-        out[start:stop, span] = mean[start:stop]
-    return out
-
-
 def vary_channel(
     decibels: Float, rng: np.random.Generator, *, channel_db: float, noise: float
 ) -> Float:
@@ -260,12 +225,6 @@ def _smooth(size: int, deviation: float, rng: np.random.Generator) -> Float:
     shares = rng.standard_normal(4) / waves[:, 0]
     curve = shares @ np.cos(np.pi * waves * np.linspace(0, 1, size))
     return np.asarray(deviation * curve / np.sqrt((0.5 / waves**2).sum()), np.float32)
-
-
-def _stretch(length: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
-    size = int(rng.integers(1, max(1, min(width, length // 2)) + 1))
-    start = int(rng.integers(0, length - size + 1))
-    return start, start + size
 
 
 @dataclass(frozen=True, kw_only=True)

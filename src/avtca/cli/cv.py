@@ -31,7 +31,7 @@ def cv(
 
     from avtca.cli.train import warn
     from avtca.model import require_torch
-    from avtca.training.config import load_experiment
+    from avtca.training.config_file import load_experiment
 
     require_torch("avtca cv")
     experiment = load_experiment(config, set or [])

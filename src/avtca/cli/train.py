@@ -31,7 +31,7 @@ def train(
     from avtca.evaluation.aggregate import summarise
     from avtca.evaluation.predictions import Predictions
     from avtca.model import require_torch
-    from avtca.training.config import load_experiment
+    from avtca.training.config_file import load_experiment
 
     require_torch("avtca train")
     experiment = load_experiment(config, set or [])

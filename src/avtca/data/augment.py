@@ -1,6 +1,6 @@
 """Variation of face crops, and of expression posteriors in their place.
 
-The rest of the augmentation is elsewhere: waveforms and SpecAugment in
+The rest of the augmentation is elsewhere: waveforms in
 :mod:`avtca.audio.augment`, speed in :mod:`avtca.data.speed`, the synchronised temporal crop
 in :mod:`avtca.data.training`, modality dropout in :mod:`avtca.training.losses`. Shape legend:
 ``t_v`` video steps, ``c`` channels, ``h``, ``w`` pixels.

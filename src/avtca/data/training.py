@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from avtca.audio.augment import WaveAugment, mask_features, vary_channel
+from avtca.audio.augment import WaveAugment, vary_channel
 from avtca.corpora.sample_file import RawSample
 from avtca.data.augment import CropAugment, vary_posteriors
+from avtca.data.augment_config import Augmentation
 from avtca.data.dataset import EmotionDataset
 from avtca.data.windows import N_POSTERIORS, POSTERIORS, Batch, Windows, make_batch, same
 from avtca.errors import ConfigError
 from avtca.preprocess import Window, window_start_steps
-from avtca.training.train_config import Augmentation
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -117,7 +117,6 @@ class TrainingDataset(Dataset[Any]):
             n = self.windows.spec.bands
             varied = vary_channel(audio[:n], rng, channel_db=a.channel_db, noise=a.background)
             audio = np.concatenate((np.where(audio_mask, varied, audio[:n]), audio[n:]))
-        audio = self._mask_bars(audio, audio_mask, rng)
         video, video_mask = self._vary_video(video, video_mask, rng)
         return video, video_mask, audio, audio_mask
 
@@ -138,21 +137,6 @@ class TrainingDataset(Dataset[Any]):
         first = round(start / spec.video_rate * spec.sample_rate)
         wave[first : first + len(heard)] = self._vary_wave(heard, spec.sample_rate, rng)
         return replace(raw, wave=wave)
-
-    def _mask_bars(self, audio: Float, mask: Bool, rng: np.random.Generator) -> Float:
-        a, spec = self.augmentation, self.windows.spec
-        if not (a.time_masks or a.band_masks):
-            return audio
-        return mask_features(
-            audio,
-            rng,
-            time_masks=a.time_masks,
-            time_width=max(1, round(a.time_mask_s * spec.sample_rate / spec.hop)),
-            band_masks=a.band_masks,
-            band_width=max(1, round(a.band_mask_share * (spec.bands or spec.audio_dim))),
-            bands=spec.bands or None,
-            real=mask,
-        )
 
     def _vary_video(self, video: Float, mask: Bool, rng: np.random.Generator) -> tuple[Float, Bool]:
         a = self.augmentation

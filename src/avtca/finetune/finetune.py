@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from avtca.compat import upgrade
+from avtca.data.augment_config import Augmentation
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import window_logits
@@ -32,10 +33,16 @@ from avtca.model.bundle import export_bundle
 from avtca.model.variants import variant_named
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
-from avtca.training.config import OF_THE_DATA, ExperimentConfig, check_experiment
+from avtca.training.config import (
+    SET_BY_DATA,
+    ExperimentConfig,
+    ModalityDropout,
+    Optimiser,
+    TrainConfig,
+)
+from avtca.training.config_file import check_experiment
 from avtca.training.cross_validate import cross_validate, fold_folder
 from avtca.training.pretrained import check_init_leakage, init_weights
-from avtca.training.train_config import Augmentation, ModalityDropout, Optimiser, TrainConfig
 from avtca.training.trainer import fit, new_network
 
 BATCH = 16
@@ -182,7 +189,7 @@ def _experiment(
     )
     if not len(validation):
         recipe = recipe.model_copy(update={"metric": "none"})
-    sizes = {k: v for k, v in start.card.config.to_dict().items() if k not in OF_THE_DATA}
+    sizes = {k: v for k, v in start.card.config.to_dict().items() if k not in SET_BY_DATA}
     values = {
         "name": "finetune",
         "data": {"corpus": str(work / "clips"), "folds": str(work / "folds.json")},

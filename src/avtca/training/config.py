@@ -1,14 +1,19 @@
-"""A training as one YAML file: data, network and recipe, checked together before anything runs."""
+"""Settings of a training run: sections of a configuration file, checked before anything runs.
+
+Every key is documented beside its field; :func:`reference` lists all of them
+(docs/configuration.md).
+"""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     NonNegativeInt,
     TypeAdapter,
@@ -16,63 +21,88 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticUndefined
 
 from avtca.clipspec import ClipSpec
-from avtca.compat import upgrade, upgrade_path
+from avtca.data.augment_config import Augmentation
 from avtca.errors import ConfigError
 from avtca.model.config import ModelConfig
-from avtca.training.train_config import Section, TrainConfig
 
-OF_THE_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch")
-"""Fields of ModelConfig that :meth:`ModelConfig.for_spec` samples from the ClipSpec."""
+SET_BY_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch")
+"""Fields of ModelConfig that :meth:`ModelConfig.for_spec` takes from the ClipSpec."""
+
+
+class Section(BaseModel):
+    """A section of a configuration: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class DataConfig(Section):
-    """Which samples, and who is kept apart from whom."""
+    """The samples, and how they are split."""
 
     corpus: Path
-    """Folder made by ``avtca prepare``."""
+    """Folder made by ``avtca prepare``, relative to the working directory."""
+    prepare: str = Field(default="", exclude=True)
+    """Command that makes ``corpus``; shown where it is missing."""
     folds: str
-    """Name of folds in the package, a folds JSON, or ``column:NAME`` of the manifest."""
+    """Name of packaged folds, path of a folds JSON, ``column:NAME`` of the manifest, or
+    ``random_80_20``."""
     fold: int = Field(default=0, ge=0)
-    """The fold that ``avtca train`` runs; ``avtca cv`` runs all."""
+    """Fold that ``avtca train`` uses, counted from 0; ``avtca cv`` uses all."""
     labels: tuple[str, ...] = ()
-    """What the network names; empty for the corpus's own."""
+    """Labels of the network; empty for those of the corpus. ``calm`` counts as ``neutral`` where it
+    is not listed."""
     target: str = "label"
-    """Truth to train on: "label", or the corpus's own (CREMA-D "both", CMU-MOSEI "multi")."""
+    """Targets: ``label``, or others of the corpus (CREMA-D: ``both``, the raters' votes; CMU-MOSEI:
+    ``multi``, ``sentiment7``)."""
     where: dict[str, str] = Field(default_factory=dict)
-    """Only samples whose manifest columns have these values, as ``{channel: speech}``."""
+    """Use only samples whose manifest columns have these values, as ``{channel: speech}``."""
     normalise: Literal["none", "speaker"] = "none"
-    """``speaker``: features are standardised over each speaker's own unlabelled samples. A
-    protocol of its own: results carry the mark."""
+    """``speaker``: features are normalised to zero mean and unit variance over all unlabelled
+    samples of each speaker (expression posteriors as logarithms, pitch over voiced frames). Results
+    carry a caveat, since test samples are used."""
     validation: Literal["choose", "train"] = "choose"
-    """``choose``: a fold's validation people choose the weights that are kept. ``train``: they
-    are trained on like the others, and the last weights are kept."""
+    """``choose``: the validation speakers of a fold select the weights that are kept. ``train``:
+    they are trained on as well, the last weights are kept (``train.metric: none``), and nothing is
+    calibrated."""
     allow_leak: bool = False
-    """Train although the split has people on both sides; results carry the mark."""
+    """Train although speakers are in both training and test data; results carry a caveat."""
 
 
 class InputConfig(Section):
-    """Fields of the ClipSpec that the run asks for; the rest is the prepared corpus's.
+    """Fields of the ClipSpec that differ from those of the prepared corpus.
 
-    A field that the corpus was prepared without is refused by name.
+    Audio features may differ; any other field that the corpus was not prepared with is refused.
     """
 
     window_s: float | None = Field(default=None, gt=0)
+    """Length of a window in seconds."""
     video_steps: int | None = Field(default=None, gt=0)
+    """Video steps of a window."""
     video: Literal["pixels", "features"] | None = None
+    """Face crops, or features of each video step."""
     crop_px: int | None = Field(default=None, gt=0)
+    """Side of a face crop in pixels."""
     colour: Literal["rgb", "grey"] | None = None
+    """Colour of face crops."""
     video_features: str | None = None
+    """Name of the video features."""
     video_dim: int | None = Field(default=None, gt=0)
+    """Number of video features."""
     sample_rate: int | None = Field(default=None, gt=0)
+    """Audio samples per second."""
     audio: Literal["mfcc", "logmel", "logmel+pitch", "features"] | None = None
+    """Audio features."""
     audio_dim: int | None = Field(default=None, gt=0)
+    """Number of audio features per frame."""
     n_fft: int | None = Field(default=None, gt=0)
+    """Length of the Fourier transform in audio samples."""
     hop: int | None = Field(default=None, gt=0)
+    """Distance of audio frames in audio samples."""
 
     def over(self, spec: ClipSpec) -> ClipSpec:
-        """The corpus's spec with this run's wishes."""
+        """The corpus's ClipSpec with the fields set here."""
         values = {k: v for k, v in self.model_dump().items() if v is not None}
         return ClipSpec(**{**spec.to_dict(), **values})
 
@@ -81,39 +111,152 @@ class NetworkConfig(Section):
     """The network."""
 
     variant: str
-    """A name of :data:`avtca.model.VARIANTS`."""
+    """Name of a network, see ``avtca model``."""
     sizes: dict[str, Any] = Field(default_factory=dict)
-    """Fields of :class:`~avtca.model.config.ModelConfig`; those that the data fix are not asked."""
+    """Fields of :class:`~avtca.model.config.ModelConfig`, without those that follow from the
+    data."""
     init_from: Path | None = None
-    """A checkpoint whose weights of the same names and shapes are started from; ``default``: the
-    packaged network."""
+    """Checkpoint with the initial weights, relative to the working directory; ``default`` for the
+    packaged network. Tensors of the same name and shape are copied, and rows of output layers by
+    label."""
+    prepare: str = Field(default="", exclude=True)
+    """Command that makes ``init_from``; shown where it is missing."""
 
     @field_validator("init_from", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> Any:
+    def _resolve_default(cls, value: Any) -> Any:
         from avtca.runtime.bundle import model_path
 
         return model_path(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _exists(self) -> Self:
+    def _check_sizes(self) -> Self:
         from avtca.model.variants import variant_named
 
         try:
             variant_named(self.variant)
         except ConfigError as error:
             raise ValueError(f"{error.problem}; {error.fix}") from None
-        known = {field.name for field in fields(ModelConfig)} - set(OF_THE_DATA)
+        known = {field.name for field in fields(ModelConfig)} - set(SET_BY_DATA)
         wrong = []
         for key, value in self.sizes.items():
-            if key in OF_THE_DATA:
+            if key in SET_BY_DATA:
                 wrong.append(f"sizes.{key} follows from the data; leave it out")
             elif key not in known:
-                wrong.append(f"sizes: {_unknown(key, known)}")
+                wrong.append(f"sizes: {unknown_key(key, known)}")
             else:
-                wrong += _misfits(key, value)
+                wrong += _type_errors(key, value)
         if wrong:
             raise ValueError("; ".join(wrong))
+        return self
+
+
+class ModalityDropout(Section):
+    """Masks whole modalities in training, so that the network also works with one of them."""
+
+    mode: Literal["none", "whole", "softhard"] = "none"
+    """``whole`` masks at most one modality of a sample. ``softhard`` (Chumachenko et al. 2022)
+    uses every batch four times: unchanged, with audio scaled by c and video by 1 - c (c uniform in
+    0..1 per sample), video only, and audio only."""
+    audio: float = Field(default=0.1, ge=0, le=1)
+    """Probability that ``whole`` masks the audio of a sample."""
+    video: float = Field(default=0.1, ge=0, le=1)
+    """Probability that ``whole`` masks the video of a sample."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.mode == "whole" and self.audio + self.video == 0:
+            raise ValueError("modality dropout 'whole' has no effect with probability 0")
+        if self.audio + self.video > 1:
+            raise ValueError("audio and video exclude each other; together at most 1")
+        return self
+
+
+class Optimiser(Section):
+    """Optimiser and learning rate schedule."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    """AdamW does not decay biases, norms and other vectors; the others decay every parameter."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Learning rate after warm-up."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Weight decay."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD."""
+    dampening: float = Field(default=0.0, ge=0, le=1)
+    """Dampening of SGD's momentum."""
+    clip_norm: float = Field(default=0.0, ge=0)
+    """Maximum norm of the gradient; 0 for no clipping."""
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    """``cosine`` decays to 0 at the last epoch; ``step`` multiplies by ``gamma`` after each of
+    ``step_epochs``."""
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    """Epochs of linear warm-up from 0; fractions are allowed."""
+    step_epochs: tuple[int, ...] = ()
+    """Epochs of the ``step`` schedule."""
+    gamma: float = Field(default=0.1, gt=0, lt=1)
+    """Factor of the ``step`` schedule."""
+
+
+class TrainConfig(Section):
+    """Loss, augmentation, optimiser and selection of the weights."""
+
+    epochs: int = Field(default=40, gt=0)
+    """Passes over the training samples."""
+    batch_size: int = Field(default=32, gt=0)
+    """Samples per step, over all processes."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of ``avtca train``; ``avtca cv`` uses ``seeds``."""
+    loss: Literal["cross_entropy", "binary"] = "cross_entropy"
+    """``cross_entropy`` for one label per sample, or soft labels; ``binary`` (a cross-entropy per
+    label) where several labels may apply."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Label smoothing of ``cross_entropy``."""
+    class_weights: bool = False
+    """Weight labels inversely to their frequency in the training data."""
+    auxiliary_weight: float = Field(default=0.0, ge=0)
+    """Weight of the losses of the unimodal heads, in networks that have them."""
+    modality_dropout: ModalityDropout = ModalityDropout()
+    augmentation: Augmentation = Augmentation()
+    optimiser: Optimiser = Optimiser()
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay per step of the exponential moving average of the weights, which is then validated and
+    kept; 0 for none."""
+    metric: Literal["accuracy", "uar", "weighted_f1", "macro_f1", "loss", "none"] = "accuracy"
+    """Validation metric that selects the epoch whose weights are kept; ``none`` keeps the last."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without improvement after which training stops; 0 for no early stopping."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """``auto`` uses a GPU where there is one."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that make batches; worth it for face crops, not for cached features."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        optimiser = self.optimiser
+        if optimiser.schedule == "step":
+            if not optimiser.step_epochs:
+                raise ValueError("schedule 'step' has no effect without step_epochs")
+            late = [at for at in optimiser.step_epochs if not 0 < at < self.epochs]
+            if late:
+                raise ValueError(
+                    f"the schedule would never step at epoch {late[0]}: the run has "
+                    f"{self.epochs} epochs; choose step_epochs between 1 and {self.epochs - 1}"
+                )
+        elif optimiser.step_epochs:
+            raise ValueError(f"step_epochs has no effect on schedule '{optimiser.schedule}'")
+        if optimiser.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warm-up of {optimiser.warmup_epochs:g} epochs never ends in {self.epochs}"
+            )
+        if len(set(optimiser.step_epochs)) < len(optimiser.step_epochs):
+            raise ValueError("step_epochs names an epoch twice")
+        if self.augmentation.mixup and self.batch_size == 1:
+            raise ValueError("mixup mixes samples of a batch, and batch_size is 1")
+        if self.patience and self.metric == "none":
+            raise ValueError("patience needs a validation metric")
+        if self.loss == "binary" and self.label_smoothing:
+            raise ValueError("label smoothing is for cross_entropy, not for loss 'binary'")
         return self
 
 
@@ -121,129 +264,44 @@ class ExperimentConfig(Section):
     """A whole configuration file."""
 
     name: str = ""
+    """Name of the experiment and of its folder under runs/; by default that of the file."""
     data: DataConfig
     input: InputConfig = InputConfig()
     model: NetworkConfig
     train: TrainConfig = TrainConfig()
     seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
-    """Seeds of ``avtca cv``; ``avtca train`` uses ``train.seed``."""
+    """Seeds of ``avtca cv``, each with all folds; ``avtca train`` uses ``train.seed``."""
 
     @field_validator("seeds")
     @classmethod
-    def _once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed is named twice")
         return seeds
 
     @model_validator(mode="after")
-    def _somebody_chooses(self) -> Self:
+    def _check_metric(self) -> Self:
         if self.data.validation == "train" and self.train.metric != "none":
             raise ValueError(
-                f"data.validation 'train' leaves nobody to choose by train.metric "
+                "data.validation 'train' leaves no validation set for train.metric "
                 f"{self.train.metric!r}; set train.metric to none"
             )
         return self
 
     def resolved(self) -> dict[str, Any]:
-        """Plain values for JSON, defaults written out."""
+        """JSON-serialisable values, with all defaults."""
         return self.model_dump(mode="json")
 
 
-def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
-    """Read a YAML file; ``extends: other.yaml`` in it is read first, beside it.
-
-    ``changes`` are ``a.b=value`` with values in YAML. A relative ``data.corpus`` or
-    ``model.init_from`` is meant from the working directory. Raises :class:`ConfigError` with all that
-    is wrong, and the nearest name for each unknown key.
-    """
-    values = _read(path, ())
-    for change in changes:
-        _apply(values, change)
-    if not values.get("name"):
-        values["name"] = path.stem
-    return check_experiment(values, action=f"use the configuration {path}")
-
-
-def check_experiment(values: Mapping[str, Any], *, action: str) -> ExperimentConfig:
-    """An experiment from plain values; see :func:`load_experiment`."""
-    try:
-        return ExperimentConfig.model_validate(values)
-    except ValidationError as error:
-        lines = [_line(item) for item in error.errors()]
-        found = lines[0] if len(lines) == 1 else f"{len(lines)} errors: " + "; ".join(lines)
-        raise ConfigError(
-            action, found, "correct these keys (docs/training.md lists all)"
-        ) from None
-
-
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    action = f"read the configuration {path}"
-    if path.resolve() in seen:
-        raise ConfigError(action, "it extends itself", "take out one 'extends'")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(action, error.strerror or str(error), "name a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = " ".join(str(error).split())
-        raise ConfigError(action, f"not YAML ({line})", "correct the file") from None
-    if not isinstance(values, dict):
-        raise ConfigError(action, "it holds no keys", "see configs/ for examples")
-    values = dict(upgrade(values, "config"))
-    base = values.pop("extends", None)
-    if base is None:
-        return values
-    return _merged(_read(path.parent / str(base), (*seen, path.resolve())), values)
-
-
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in over.items():
-        old = out.get(key)
-        both = isinstance(value, dict) and isinstance(old, dict)
-        out[key] = _merged(old, value) if both and isinstance(old, dict) else value
-    return out
-
-
-def _apply(values: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    action = f"--set {change}"
-    if not equals or not key:
-        raise ConfigError(action, "it is not KEY=VALUE", "write it as train.epochs=10")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(action, f"{text!r} is not a value", "quote it as in YAML") from None
-    *path, last = upgrade_path(key.split("."))
-    value = upgrade(value, last)
-    at = values
-    for part in path:
-        inner = at.get(part, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(action, f"{part!r} is not a group of keys", "name a key inside it")
-        at[part] = dict(inner)
-        at = at[part]
-    at[last] = value
-
-
-def _line(item: Any) -> str:
-    where = [str(part) for part in item["loc"]]
-    if item["type"] == "extra_forbidden":
-        *outer, key = where
-        known = set(_section(outer).model_fields)
-        return "".join(f"{part}: " for part in [".".join(outer)] if part) + _unknown(key, known)
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join(where)}: {message}" if where else message
-
-
-def _unknown(key: str, known: set[str]) -> str:
+def unknown_key(key: str, known: set[str]) -> str:
+    """Message for an unknown key, with the nearest known one."""
     near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
     return f"unknown key {key!r}, {hint}"
 
 
-def _misfits(key: str, value: Any) -> list[str]:
-    """What is wrong with one of the network's sizes."""
+def _type_errors(key: str, value: Any) -> list[str]:
+    """Message for a value of ``model.sizes`` with the wrong type."""
     wanted: Any = get_type_hints(ModelConfig)[key]
     try:
         TypeAdapter(wanted).validate_python(value)
@@ -252,10 +310,73 @@ def _misfits(key: str, value: Any) -> list[str]:
     return []
 
 
-def _section(path: Sequence[str]) -> type[BaseModel]:
+def section_at(path: list[str]) -> type[BaseModel]:
+    """The class of the section at a path of keys, as far as it leads through sections."""
     model: type[BaseModel] = ExperimentConfig
     for part in path:
         inner = model.model_fields[part].annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
     return model
+
+
+def reference() -> str:
+    """All keys of a configuration in Markdown, as docs/configuration.md has them."""
+    lines = [
+        "# Configuration keys",
+        "",
+        "Generated by `avtca.training.config.reference()`; see [training](training.md) for how",
+        "configurations are used. A key without a default is required.",
+        "",
+    ]
+    for name, section in _sections(ExperimentConfig):
+        head = f"`{name}`" if name else "Top level"
+        lines += [f"## {head}", "", " ".join((section.__doc__ or "").split()), ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        for key, field in section.model_fields.items():
+            if _is_section(field.annotation):
+                continue
+            default = "" if field.is_required() else f"`{_default(field)}`"
+            text = " ".join((field.description or "").replace("``", "`").split())
+            text = text.replace(":class:`~avtca.model.config.ModelConfig`", "`ModelConfig`")
+            dotted = f"{name}.{key}" if name else key
+            lines.append(f"| `{dotted}` | {_type(field.annotation)} | {default} | {text} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _sections(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Dotted name and class of a section and of all inside it."""
+    yield name, model
+    for key, field in model.model_fields.items():
+        if _is_section(field.annotation):
+            yield from _sections(field.annotation, f"{name}.{key}" if name else key)  # type: ignore[arg-type]
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _default(field: Any) -> str:
+    value = field.default_factory() if field.default is PydanticUndefined else field.default
+    return json.dumps(value)
+
+
+def _type(annotation: Any) -> str:
+    """A field's type for readers of YAML."""
+    names = {
+        bool: "true or false", int: "integer", float: "number", str: "text", Path: "path",
+        type(None): "null", Any: "any",
+    }  # fmt: skip
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation in names:
+        return names[annotation]
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in args)
+    if origin is tuple:
+        return f"list of {_type(args[0])}"
+    if origin is dict:
+        return "mapping"
+    if args and hasattr(annotation, "__metadata__"):
+        return _type(args[0])
+    return " or ".join(_type(one) for one in args if one is not type(None))

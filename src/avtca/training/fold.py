@@ -10,6 +10,7 @@ import torch
 from avtca.corpora.cache import PreparedCorpus
 from avtca.data.data_module import DataModule, open_data_module
 from avtca.data.dataset import EmotionDataset
+from avtca.errors import ConfigError
 from avtca.evaluation.inference import predict_samples, resolve_device
 from avtca.evaluation.predictions import Predictions
 from avtca.model.checkpoint import pair_at, read_card
@@ -39,6 +40,7 @@ def load_data_module(
     Also refused (:class:`LeakError`) are weights to start from that have seen test people of one
     of ``folds`` (all of them by default); where leaks are allowed, the mark says so.
     """
+    require_inputs(experiment)
     data = experiment.data
     prepared = PreparedCorpus.open(data.corpus)
     data_module = open_data_module(
@@ -59,6 +61,26 @@ def load_data_module(
     fix = "set data.allow_leak=true and carry the mark"
     chosen = range(len(data_module.rows)) if folds is None else folds
     return check_init_leakage(data_module, card, str(start), chosen, data.allow_leak, fix)
+
+
+def require_inputs(experiment: ExperimentConfig) -> None:
+    """Raise :class:`ConfigError` where the corpus or the initial checkpoint is missing.
+
+    The message has the command that makes it, where the configuration names one.
+    """
+    missing, commands = [], []
+    if not (experiment.data.corpus / "corpus.json").is_file():
+        missing.append(f"there is no prepared corpus in {experiment.data.corpus}")
+        commands.append(experiment.data.prepare or "avtca prepare (docs/corpora.md)")
+    start = experiment.model.init_from
+    if start is not None and not (start.is_dir() or start.with_suffix(".json").is_file()):
+        missing.append(f"there is no initial checkpoint {start}")
+        commands.append(
+            experiment.model.prepare or "avtca train with the checkpoint's configuration"
+        )
+    if missing:
+        action = f"train {experiment.name}".strip()
+        raise ConfigError(action, " and ".join(missing), f"run first: {'; '.join(commands)}")
 
 
 def run_fold(

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from avtca.data.windows import Batch
 from avtca.errors import ConfigError
-from avtca.training.train_config import ModalityDropout, TrainConfig
+from avtca.training.config import ModalityDropout, TrainConfig
 
 
 def balanced_weights(targets: NDArray[np.float32]) -> Tensor:

@@ -15,10 +15,10 @@ from avtca.errors import ConfigError
 from avtca.evaluation.inference import run_network
 from avtca.model.avtca import AVTCA
 from avtca.model.head import OF
+from avtca.training.config import TrainConfig
 from avtca.training.losses import EmotionLoss, apply_modality_dropout, mixup_batch
 from avtca.training.schedule import make_optimiser, rate_factor
 from avtca.training.scores import scores
-from avtca.training.train_config import TrainConfig
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 

@@ -17,8 +17,8 @@ from avtca.data.dataset import EmotionDataset
 from avtca.files import write_atomic
 from avtca.model import save_checkpoint
 from avtca.run_dir import RunDir
+from avtca.training.config import TrainConfig
 from avtca.training.module import Training
-from avtca.training.train_config import TrainConfig
 
 LOWER_IS_BETTER = ("loss",)
 PACKAGE = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from avtca.training.train_config import Optimiser
+from avtca.training.config import Optimiser
 
 
 def make_optimiser(network: nn.Module, recipe: Optimiser) -> torch.optim.Optimizer:

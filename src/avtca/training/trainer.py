@@ -22,13 +22,13 @@ from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.variants import variant_named
 from avtca.run_dir import RunDir
+from avtca.training.config import TrainConfig
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
 from avtca.training.module import Training
 from avtca.training.record import RunRecord, SaveLast, fingerprint, versions
-from avtca.training.train_config import TrainConfig
 
 VIDEO_ONLY = ("video_noise", "posterior_bias", "pixels")
-AUDIO_ONLY = ("waveform", "gain_db", "channel_db", "background", "time_masks", "band_masks")
+AUDIO_ONLY = ("waveform", "gain_db", "channel_db", "background")
 """Augmentations of one stream (masked steps are not among them: they cost nothing)."""
 
 
@@ -165,16 +165,18 @@ def fit(
 
 
 def check_streams(network: AVTCA, recipe: TrainConfig) -> None:
-    """Refuse what could never fire since the network has one stream alone."""
+    """Raise :class:`ConfigError` for augmentation of a stream that the network does not have."""
     varied, streams = recipe.augmentation, variant_named(network.variant).streams
-    missing = {"audio": VIDEO_ONLY, "video": AUDIO_ONLY}.get(streams, ())
-    idle = [f"augmentation.{name}" for name in missing if getattr(varied, name)]
+    missing, names = {"audio": ("video", VIDEO_ONLY), "video": ("audio", AUDIO_ONLY)}.get(
+        streams, ("", ())
+    )
+    idle = [f"augmentation.{name}" for name in names if getattr(varied, name)]
     if streams != "both" and recipe.modality_dropout.mode != "none":
         idle.append("modality_dropout")
     if idle:
         raise ConfigError(
             f"train {network.variant} with {idle[0]}",
-            f"it could never fire: the network has the {streams} stream alone",
+            f"it has no effect: the network has no {missing} branch",
             "set modality_dropout.mode to none" if idle == ["modality_dropout"] else "set it to 0",
         )
 
