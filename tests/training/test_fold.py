@@ -116,7 +116,7 @@ def test_what_a_run_remembers(corpus, tmp_path):
 
 
 def test_validation_people_can_be_trained_on_and_then_calibrate_nothing(corpus, tmp_path):
-    with pytest.raises(ConfigError, match="leaves nobody to choose"):
+    with pytest.raises(ConfigError, match="leaves no validation set"):
         experiment(corpus, data={"validation": "train"})
     made = experiment(corpus, data={"validation": "train"}, train={"metric": "none"}, seeds=[0])
     cross_validate(made, load_data_module(made), tmp_path)
