@@ -16,6 +16,7 @@ from avtca.cli.prepare import prepare, read_spec
 from avtca.cli.synth import synth
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus
+from avtca.data.data_module import open_data_module
 from avtca.errors import AvtcaError, ConfigError
 
 OF_FACES = ("video", "crop_px", "colour", "video_features", "video_dim", "labels")
@@ -76,7 +77,7 @@ def test_a_leak_is_exit_2_on_the_real_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path / "m.csv"), "column:split"]
     refused = subprocess.run(command, capture_output=True, text=True)
     assert refused.returncode == 2
-    assert "LEAK: 1 people on both sides" in refused.stdout
+    assert "LEAK: 1 speakers in two subsets" in refused.stdout
     assert refused.stderr.startswith("error: use the split column:split")
     assert refused.stderr.count("\n") == 1
     allowed = subprocess.run([*command, "--allow-leak"], capture_output=True, text=True)
@@ -156,3 +157,17 @@ def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(
     assert len(manifest) == 2 and (manifest["face_coverage"] > 0.5).all()
     with pytest.raises(ConfigError, match="synthetic"):
         run(synth, tmp_path / "t", "--size", "big")
+
+
+def test_speaker_folds_of_a_synthetic_corpus_are_clean(tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    size = ("--samples", 24, "--speakers", 6, "--size", "320x240", "--seconds", 1)
+    run(synth, clips, *size, "--workers", 2)
+    run(prepare, "ravdess", clips, "--out", out, "--set", "crop_px=48", "--workers", 2)
+    checked = run(audit, out, "speakers:3")
+    assert checked.exit_code == 0 and "SYNTHETIC" in checked.stdout
+    manifest = PreparedCorpus.open(out).manifest
+    assert (manifest["picture_hash"] != "").all() and (manifest["audio_hash"] != "").all()
+    assert "leak" in checked.stdout.splitlines()[-1] and "LEAK" not in checked.stdout
+    data_module = open_data_module(out, folds="speakers:3", spec=PreparedCorpus.open(out).spec)
+    assert [len(rows["test"]) for rows in data_module.rows] == [8, 8, 8]

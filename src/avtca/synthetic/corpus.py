@@ -29,7 +29,7 @@ from avtca.synthetic.voice import RATE, Speech, speak
 
 TITLE = "synthetic"
 """Title in every file's metadata."""
-VERSION = 1
+VERSION = 2
 """Goes up when the same seed would give other clips."""
 MAX_SPEAKERS = 99
 DRAWINGS = 15

@@ -5,6 +5,7 @@ eyes, x to the right of the picture, y down.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ SKINS = (
     (140, 92, 66),
     (104, 68, 50),
 )
+LIGHT_WAVES = 5
+LIGHT_PERIOD = 1.0, 2.4
+"""Of the waves in a speaker's light pattern, in units of half a face's width."""
+LIGHT_DEPTH = 0.06
 HAIRS = ((38, 28, 24), (62, 42, 30), (96, 64, 40), (150, 108, 62), (86, 82, 80), (120, 60, 36))
 EYES = ((72, 48, 30), (96, 72, 42), (70, 100, 84), (78, 108, 140))
 
@@ -101,6 +106,8 @@ class Looks:
     lips: float
     """Fullness."""
     stubble: float
+    lighting: int = 0
+    """Seed of the light and shade on face and wall, see :func:`light_pattern`."""
 
 
 class Head:
@@ -318,7 +325,24 @@ def _head(looks: Looks, light: float) -> tuple[Float, Float]:
         )
     over(skin, on_face)
     over(hair, on_hair)
-    return rgb * light, alpha
+    return rgb * light * light_pattern(looks.lighting, x, y)[..., None], alpha
+
+
+def light_pattern(seed: int, x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Float:
+    """Factor on the brightness at each point, the light of one speaker's room.
+
+    All heads have one anatomy, so without it two speakers who show the same expression are near
+    copies to an image fingerprint.
+    """
+    rng = np.random.default_rng(seed)
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, LIGHT_WAVES))
+    number = 2 * np.pi / rng.uniform(*LIGHT_PERIOD, LIGHT_WAVES)
+    out: Float = np.ones(np.broadcast_shapes(x.shape, y.shape))
+    for k in range(LIGHT_WAVES):
+        out += LIGHT_DEPTH * np.cos(
+            number[k] * (np.cos(angle[k]) * x + np.sin(angle[k]) * y) + phase[k]
+        )
+    return out
 
 
 def backdrop(looks: Looks, width: int, height: int, unit: float, light: float) -> Image.Image:
@@ -346,7 +370,8 @@ def backdrop(looks: Looks, width: int, height: int, unit: float, light: float) -
     collar = 2.5 - 0.9 * np.clip(np.abs(x), 0, 1) ** 2
     inside = np.minimum(neck - np.abs(x), np.minimum(collar + 0.15 - y, y - 0.8))
     over(np.array(looks.skin) * tone[..., None], inside)
-    return Image.fromarray(np.clip(rgb * light, 0, 255).astype(np.uint8))
+    lit = rgb * light * light_pattern(looks.lighting, x, y)[..., None]
+    return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
 
 
 def eyes_at(width: int, height: int) -> tuple[float, float]:

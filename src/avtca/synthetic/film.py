@@ -39,6 +39,7 @@ def person(speaker: int, seed: int) -> tuple[Voice, Looks]:
         tract=float((1.0 if male else 1.16) * rng.uniform(0.94, 1.06)),
         pace=float(rng.uniform(0.88, 1.12)),
         breath=float(rng.uniform(0.6, 1.6)),
+        wording=int(np.random.default_rng([seed, speaker, 1]).integers(1 << 32)),
     )
     wall = rng.integers(150, 246) + rng.integers(-12, 10, 3)
     shirt = rng.integers(20, 150, 3)
@@ -57,6 +58,7 @@ def person(speaker: int, seed: int) -> tuple[Voice, Looks]:
         mouth=float(rng.uniform(0.9, 1.1)),
         lips=float(rng.uniform(0.75, 1.1) if male else rng.uniform(1.0, 1.35)),
         stubble=float(rng.choice([0.0, 0.3, 0.8])) if male else 0.0,
+        lighting=int(np.random.default_rng([seed, speaker, 2]).integers(1 << 32)),
     )
     return voice, looks
 

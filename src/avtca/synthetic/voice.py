@@ -1,6 +1,7 @@
 """A synthetic voice: glottal pulses through formants, with the prosody of an emotion.
 
-No recording of anybody is in it. The words are none: a statement is a fixed row of syllables.
+No recording of anybody is in it. A statement is a fixed sequence of
+syllables without meaning, different for each speaker.
 """
 
 from collections.abc import Sequence
@@ -29,11 +30,9 @@ ROUNDING = {"o": 0.8, "u": 1.0}
 """How far it rounds the lips."""
 BANDWIDTHS = (70, 100, 150, 220)
 
-STATEMENTS = (
-    ("ki", "da", "so", "ki", "ba", "tx", "do"),
-    ("do", "ga", "si", "ti", "ba", "tx", "do"),
-)
-"""Syllables of the two statements: a consonant and a vowel."""
+CONSONANTS = "bdgkst"
+SYLLABLES = 7
+"""In a statement; each is a consonant and a vowel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +80,25 @@ PROSODY = {
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker's own: fundamental frequency in Hz, scale of the formants, of rate and breath."""
+    """The voice of one speaker."""
 
     f0: float
+    """Mean fundamental frequency in Hz."""
     tract: float
+    """Factor on the formant frequencies."""
     pace: float
+    """Factor on the syllable rate."""
     breath: float
+    """Factor on the share of noise."""
+    wording: int = 0
+    """Seed of the speaker's statements. Voices that speak the same syllables in the same rhythm
+    are near copies to an audio fingerprint."""
+
+    def statement(self, number: int) -> tuple[str, ...]:
+        """The syllables of a statement."""
+        rng = np.random.default_rng([self.wording, number])
+        letters = rng.choice(list(CONSONANTS), SYLLABLES), rng.choice(list(VOWELS), SYLLABLES)
+        return tuple(consonant + vowel for consonant, vowel in zip(*letters, strict=True))
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,7 @@ def speak(
     n = round(seconds * RATE)
     lead = min(0.45, seconds * 0.15)
     rate = prosody.rate * voice.pace * rng.uniform(0.95, 1.05)
-    pattern = STATEMENTS[statement % len(STATEMENTS)]
+    pattern = voice.statement(statement)
     count = max(1, int((seconds - 2 * lead) * rate))
     pause = max(1, len(pattern) + 2)  # a rest after each statement
     spoken = [(k, pattern[k % pause]) for k in range(count) if k % pause < len(pattern)]
