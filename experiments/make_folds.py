@@ -46,7 +46,7 @@ def apart(everybody: Sequence[str], validation: Sequence[str], test: Sequence[st
 def ravdess_6fold() -> CrossValidationSplit:
     """Four neighbouring actors, two women and two men, to a fold."""
     groups = [ACTORS[i : i + 4] for i in range(0, 24, 4)]
-    rule = "fold k tests actors 4k+1..4k+4; the next fold's actors are the validation people"
+    rule = "fold k tests actors 4k+1..4k+4; the next fold's actors are the validation speakers"
     return CrossValidationSplit(
         "ravdess_6fold", "ravdess", "speaker", tuple(cyclic_folds(groups)), rule, RAVDESS
     )
@@ -57,7 +57,7 @@ def ravdess_leave_one_actor_out() -> CrossValidationSplit:
     splits = tuple(
         apart(ACTORS, [ACTORS[(i + j) % 24] for j in range(1, 5)], [ACTORS[i]]) for i in range(24)
     )
-    rule = "each actor is tested once; the next four actors in cyclic order are validation people"
+    rule = "each actor is tested once; the next four actors in cyclic order are validation speakers"
     return CrossValidationSplit(
         "ravdess_leave_one_actor_out", "ravdess", "speaker", splits, rule, RAVDESS
     )
@@ -90,7 +90,7 @@ def ravdess_chumachenko() -> CrossValidationSplit:
 
 
 def ravdess_luna_5fold(table: Path) -> CrossValidationSplit:
-    """Luna-Jimenez's test folds, by actor; validation people by our rule, as none are published.
+    """Luna-Jimenez's test folds, by actor; validation speakers by our rule, as none are published.
 
     Raises ``ValueError`` where an actor is in two test folds.
     """
@@ -111,7 +111,7 @@ def ravdess_luna_5fold(table: Path) -> CrossValidationSplit:
         "ravdess",
         "speaker",
         tuple(splits),
-        "published test folds; validation people (not published): the first two women and the "
+        "published test folds; validation speakers (not published): the first two women and the "
         "first two men, by number, of the next fold",
         "Luna-Jimenez et al. 2021, doi:10.3390/s21227665; 2022, doi:10.3390/app12010327",
     )
@@ -133,9 +133,9 @@ def cremad_5fold(table: Path) -> CrossValidationSplit:
         "cremad",
         "speaker",
         splits,
-        "actors sorted by sex, race, ethnicity and number, dealt in turn to five test folds; "
-        "validation people: every second actor of the next fold, in that order",
-        "Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244 (people)",
+        "actors sorted by sex, race, ethnicity and number, assigned in turn to five test folds; "
+        "validation speakers: every second actor of the next fold, in that order",
+        "Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244 (demographics)",
     )
 
 
@@ -151,7 +151,7 @@ def emodb_leave_one_speaker_out() -> CrossValidationSplit:
         "speaker",
         splits,
         "each speaker is tested once, in the order 03 08 10 09 11 13 12 14 15 16; the next two, "
-        "a woman and a man, are validation people",
+        "a woman and a man, are validation speakers",
         "Burkhardt et al. 2005, Interspeech",
     )
 

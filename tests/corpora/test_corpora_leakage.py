@@ -47,16 +47,16 @@ def by_sample(**sides: list[str]) -> CrossValidationSplit:
 @pytest.mark.parametrize("name", ["ravdess_luna_5fold", "ravdess_6fold", "ravdess_released"])
 def test_folds_by_actor_are_clean(name: str) -> None:
     report = audit(ravdess(), load_folds(name))
-    assert (report.leaks, report.caveat, report.unplaced) == ((), "clean", 0)
+    assert (report.leaks, report.caveat, report.unassigned) == ((), "clean", 0)
     report.require_clean()
 
 
 def test_the_papers_split_leaks_every_actor() -> None:
     report = audit(ravdess(), load_folds("paper_random_80_20"))
     assert report.counts["speakers"] == 24
-    assert report.caveat == "LEAK: 24 people on both sides"
-    assert any("same people" in warning for warning in report.warnings)
-    with pytest.raises(LeakError, match="24 people on both sides"):
+    assert report.caveat == "LEAK: 24 speakers in two subsets"
+    assert any("every speaker" in warning for warning in report.warnings)
+    with pytest.raises(LeakError, match="24 speakers in two subsets"):
         report.require_clean()
 
 
@@ -65,7 +65,7 @@ def test_an_allowed_leak_keeps_its_caveat() -> None:
     report.require_clean()
     values = report.to_dict()
     assert values["leak"] and values["allowed"]
-    assert values["caveat"].startswith("LEAK (allowed): 24 people")
+    assert values["caveat"].startswith("LEAK (allowed): 24 speakers")
     assert report.lines()[-1] == values["caveat"]
 
 
@@ -75,7 +75,7 @@ def test_twins_of_a_sample() -> None:
     report = audit(manifest, by_sample(train=samples[:1], test=samples[1:]))
     assert [leak.what for leak in report.leaks] == [tuple(samples[:2])]
     assert report.leaks[0].kind == "twins" and report.leaks[0].between == ("train", "test")
-    assert "speakers are unknown: people could not be checked" in report.warnings
+    assert "speakers are unknown and could not be checked" in report.warnings
     assert twin_keys(["a/03-01-03-01-01-01-07.wav", samples[0], "x.mp4", "x.wav", "y"]) == [
         "-01-03-01-01-01-07",
         "-01-03-01-01-01-07",
@@ -118,7 +118,7 @@ def test_balance_by_label_and_people() -> None:
 
 def test_rows_on_no_side_are_counted() -> None:
     manifest = ravdess().replace({"speaker": {"24": "30"}})
-    assert audit(manifest, load_folds("ravdess_released")).unplaced == 60
+    assert audit(manifest, load_folds("ravdess_released")).unassigned == 60
 
 
 def test_ferplus_copies_across_its_own_splits(corpora: Path) -> None:

@@ -169,8 +169,8 @@ def test_segments_without_one_modality_keep_the_other(prepared: PreparedCorpus) 
 
 def test_samples_of_one_file_of_sequences_are_no_copies(prepared: PreparedCorpus) -> None:
     report = audit(prepared.manifest, load_folds("mosei_official"))
-    assert (report.leaks, report.unplaced) == ((), 0)
-    assert "videos were checked in their place" in report.caveat
+    assert (report.leaks, report.unassigned) == ((), 0)
+    assert "videos were checked instead" in report.caveat
     assert prepared.manifest["source_sha256"].nunique() == 4
 
 

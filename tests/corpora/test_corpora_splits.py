@@ -1,4 +1,4 @@
-"""The frozen folds: what they hold, that nobody stands on two sides, that they stay frozen."""
+"""The frozen folds: what they hold, that subsets are disjoint, that they stay frozen."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,8 @@ from avtca.corpora.splits import (
     fold_names,
     load_folds,
     random_folds,
+    resolve_folds,
+    speaker_kfold,
     split_column,
 )
 from avtca.errors import CorpusError
@@ -28,7 +30,7 @@ FROZEN = {
     "ravdess_luna_5fold": "cb22176fae84",
     "ravdess_released": "e4f4ac04b0ad",
 }
-EVERYBODY = {
+N_SPEAKERS = {
     "ravdess_6fold": 24,
     "ravdess_luna_5fold": 24,
     "ravdess_leave_one_actor_out": 24,
@@ -42,24 +44,24 @@ def test_the_hashes_are_frozen() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FROZEN))
-def test_no_name_is_on_two_sides(name: str) -> None:
+def test_subsets_are_disjoint(name: str) -> None:
     folds = load_folds(name)
     for split in folds.folds:
         assert all(split)
         assert len(frozenset.union(*split)) == sum(len(part) for part in split)
 
 
-@pytest.mark.parametrize("name", sorted(EVERYBODY))
-def test_everybody_is_tested_once_and_never_forgotten(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(N_SPEAKERS))
+def test_every_speaker_is_tested_once_and_in_every_fold(name: str) -> None:
     folds = load_folds(name)
     tested = [one for split in folds.folds for one in split.test]
-    assert len(tested) == len(set(tested)) == EVERYBODY[name]
+    assert len(tested) == len(set(tested)) == N_SPEAKERS[name]
     for split in folds.folds:
         assert frozenset.union(*split) == set(tested)
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(FROZEN) if n.startswith("ravdess")])
-def test_ravdess_validation_people_are_two_women_and_two_men(name: str) -> None:
+def test_ravdess_validation_speakers_are_two_women_and_two_men(name: str) -> None:
     for split in load_folds(name).folds:
         assert sorted(int(actor) % 2 for actor in split.validation) == [0, 0, 1, 1]
 
@@ -111,7 +113,7 @@ def test_the_files_are_what_their_rule_makes(make) -> None:
 def test_the_papers_split_is_over_samples_and_warns() -> None:
     folds = load_folds("paper_random_80_20")
     assert folds.unit == "sample_id"
-    assert "same people" in folds.warning
+    assert "every speaker" in folds.warning
     split = folds.folds[0]
     assert frozenset.union(*split) == set(ravdess_samples())
     assert len(split.test) == 288
@@ -125,17 +127,44 @@ def test_random_folds_depend_on_names_alone() -> None:
     assert [len(part) for part in random_folds(samples).folds[0]] == [35, 5, 10]
 
 
-def test_sides_are_rows_of_the_manifest() -> None:
+def test_speaker_folds_depend_on_the_speakers_alone() -> None:
+    manifest = pd.DataFrame({"sample_id": range(22), "speaker": [*"abcdefghijk"] * 2})
+    split = resolve_folds("speakers:5", manifest)
+    assert split == speaker_kfold(manifest[::-1][:15], 5) and split.name == "speakers:5"
+    assert not split.warning and split.hash == "f6b0d6529130"
+    tested = [name for fold in split.folds for name in fold.test]
+    assert sorted(tested) == list("abcdefghijk")
+    for k, fold in enumerate(split.folds):
+        assert fold.validation == split.folds[(k + 1) % 5].test
+        assert len(fold.test) in (2, 3) and frozenset.union(*fold) == set(tested)
+
+
+@pytest.mark.parametrize("name", ["speakers:2", "speakers:12", "speakers:x", "speakers:-3"])
+def test_numbers_of_speaker_folds_that_cannot_be(name: str) -> None:
+    manifest = pd.DataFrame({"sample_id": range(11), "speaker": [*"abcdefghijk"]})
+    with pytest.raises(CorpusError, match="from 3 to 11, the number of speakers"):
+        resolve_folds(name, manifest)
+    for few in (manifest.drop(columns="speaker"), manifest.assign(speaker=""), manifest[:2]):
+        with pytest.raises(CorpusError, match="three subsets need three"):
+            resolve_folds("speakers:3", few)
+
+
+def test_the_random_split_has_a_name() -> None:
+    manifest = pd.DataFrame({"sample_id": list("abcdefghij")})
+    assert resolve_folds("random_80_20", manifest) == random_folds("abcdefghij")
+
+
+def test_subsets_are_rows_of_the_manifest() -> None:
     manifest = pd.DataFrame({"sample_id": list("abcd"), "speaker": ["04", "05", "24", "99"]})
     rows = load_folds("ravdess_released").subsets(manifest, 0)
-    assert {side: found.tolist() for side, found in rows.items()} == {
+    assert {subset: found.tolist() for subset, found in rows.items()} == {
         "train": [2],
         "validation": [1],
         "test": [0],
     }
 
 
-def test_sides_of_another_corpus_are_refused() -> None:
+def test_subsets_of_another_corpus_are_refused() -> None:
     manifest = pd.DataFrame({"sample_id": ["a"], "speaker": ["1001"]})
     with pytest.raises(CorpusError, match="none of the manifest's speakers"):
         load_folds("ravdess_6fold").subsets(manifest, 0)
@@ -147,18 +176,18 @@ def test_split_column_reads_what_users_write() -> None:
     manifest = pd.DataFrame({"sample_id": list("abcd"), "s": ["Train", "val", "test", None]})
     split = split_column(manifest, "s").folds[0]
     assert [sorted(part) for part in split] == [["a"], ["b"], ["c"]]
-    with pytest.raises(CorpusError, match="unknown side 'tset'"):
+    with pytest.raises(CorpusError, match="unknown subset 'tset'"):
         split_column(manifest.replace("test", "tset"), "s")
 
 
 def test_a_folds_file_of_ones_own(tmp_path: Path) -> None:
-    sides = [{"train": ["a"], "validation": ["b"], "test": ["c"]}]
+    folds = [{"train": ["a"], "validation": ["b"], "test": ["c"]}]
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps({"unit": "speaker", "splits": sides}))
-    folds = load_folds(path)
-    assert folds.name == "mine" and folds.folds[0].test == {"c"}
-    path.write_text(folds.to_json())
-    assert load_folds(path) == folds
+    path.write_text(json.dumps({"unit": "speaker", "splits": folds}))
+    split = load_folds(path)
+    assert split.name == "mine" and split.folds[0].test == {"c"}
+    path.write_text(split.to_json())
+    assert load_folds(path) == split
 
 
 @pytest.mark.parametrize(
@@ -184,7 +213,7 @@ def test_an_edited_folds_file_is_found_out(tmp_path: Path) -> None:
     path = tmp_path / "ravdess_6fold.json"
     text = (FOLDS_DIR / "ravdess_6fold.json").read_text("utf-8")
     path.write_text(text.replace('"test": ["01", "02", "03", "04"]', '"test": ["01", "02", "03"]'))
-    with pytest.raises(CorpusError, match="it says 3b8556f8e2d7"):
+    with pytest.raises(CorpusError, match="the file gives 3b8556f8e2d7"):
         load_folds(path)
 
 

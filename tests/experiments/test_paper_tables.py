@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avtca.corpora import load_folds
-from avtca.data.data_module import RANDOM_SPLIT
+from avtca.corpora.splits import RANDOM_SPLIT
 from avtca.evaluation.predictions import Predictions
 from avtca.training.config_file import load_experiment
 

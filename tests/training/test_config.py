@@ -5,8 +5,8 @@ import yaml
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora import fold_names
+from avtca.corpora.splits import RANDOM_SPLIT
 from avtca.data.augment_config import Augmentation
-from avtca.data.data_module import RANDOM_SPLIT
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig, build_model
 from avtca.training.config import Optimiser, reference

@@ -93,7 +93,7 @@ def test_no_test_speaker_is_trained_on_or_chosen_by(corpus):
 
 def test_a_leaked_split_is_refused_and_its_caveat_carried(corpus, tmp_path):
     leaking = {"folds": str(corpus / "leak.json")}
-    with pytest.raises(LeakError, match="people on both sides"):
+    with pytest.raises(LeakError, match="speakers in two subsets"):
         load_data_module(experiment(corpus, data=leaking))
     allowed = experiment(corpus, data={**leaking, "allow_leak": True}, seeds=[0])
     result = cross_validate(allowed, load_data_module(allowed), tmp_path)

@@ -1,4 +1,4 @@
-"""`avtca audit`: what leaks between the sides of a split."""
+"""`avtca audit`: leakage between the subsets of a split."""
 
 import json
 from pathlib import Path
@@ -15,17 +15,17 @@ def audit(
         Path, typer.Argument(help="Prepared corpus, .parquet, .csv or ferplus.npz.")
     ],
     split: Annotated[
-        str, typer.Argument(help="Name of folds, a folds .json, or column:NAME of the manifest.")
+        str, typer.Argument(help="Name of folds, a folds .json, speakers:K, or column:NAME.")
     ],
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Exit 0 all the same; the mark stays.")
+        bool, typer.Option("--allow-leak", help="Exit with status 0 all the same.")
     ] = False,
-    near: Annotated[bool, typer.Option(help="Look for nearly identical media too.")] = True,
+    near: Annotated[bool, typer.Option(help="Look for near-identical media too.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the whole report there as JSON.")] = None,
 ) -> None:
-    """Check a split for shared people, twins of a sample and copied media.
+    """Check a split for shared speakers, twin samples and copied media.
 
-    Exit status 2 where something leaks, unless --allow-leak says that it may.
+    The exit status is 2 for a leak, unless --allow-leak is given.
     """
     from avtca.corpora.leakage import audit as run
     from avtca.corpora.leakage import open_manifest

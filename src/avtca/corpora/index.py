@@ -23,7 +23,7 @@ FORMAT = 2
 """Version of the cache."""
 READABLE_FORMATS = (1, FORMAT)
 """Format 1, of avtca 0.1, differs in its names alone."""
-SYNTHETIC = "SYNTHETIC: drawn faces and computed voices; figures say nothing about people"
+SYNTHETIC = "SYNTHETIC: drawn faces and computed voices, results say nothing about real people"
 """Said of samples whose corpus is "synthetic", in every summary, audit and report."""
 SILENCE = 1e-3
 """Largest sample of an audio that holds nothing: 60 dB under full scale."""

@@ -1,7 +1,7 @@
-"""Does a split say something about people it has not seen? What leaks between its sides.
+"""Leakage between the subsets of a split.
 
-A leak is a person on two sides, a twin of a sample (the same sample in another file), or a copy of a
-medium, byte for byte or nearly. The auditor reads a manifest; media need not be there.
+A leak is a speaker in two subsets, twins (one sample in two files), or a copy of a medium, byte for
+byte or nearly. The audit needs a manifest; the media need not be there.
 """
 
 import re
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from avtca.compat import KEYS
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.index import SYNTHETIC
+from avtca.corpora.index import AUDIO_SUFFIXES, SYNTHETIC, VIDEO_SUFFIXES
 from avtca.corpora.media_hash import NEAR, NEAR_AUDIO, near_pairs, picture_hashes
 from avtca.corpora.splits import SUBSETS, CrossValidationSplit
 from avtca.errors import CorpusError, LeakError
@@ -27,20 +27,25 @@ if TYPE_CHECKING:
 
 RAVDESS_NAME = re.compile(r"(.*?)0[123]((?:-\d\d){6})$")
 EXAMPLES = 5
-"""Named in the printed report for each kind of leak; the JSON has all."""
+"""Leaks of each kind in the printed report; the JSON lists all."""
 KINDS = {
-    "speakers": "people on both sides",
-    "twins": "twins of a sample on both sides",
-    "identical": "byte-identical media on both sides",
-    "near": "nearly identical media on both sides",
+    "speakers": "speakers in two subsets",
+    "twins": "twin samples in two subsets",
+    "identical": "byte-identical media in two subsets",
+    "near": "near-identical media in two subsets",
 }
+BALANCE_COLUMNS = ("label", "sex", "age", "race", "ethnicity", "intensity", "language")
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Something that stands on two sides of a fold.
+    """One leak.
 
-    ``kind`` is a key of :data:`KINDS`; ``what`` names it (a speaker, two samples).
+    Attributes:
+        fold: Number of the fold.
+        kind: A key of :data:`KINDS`.
+        between: The two subsets.
+        what: The speaker, or the sample ids.
     """
 
     fold: int
@@ -51,11 +56,19 @@ class Leak:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit found.
+    """The result of :func:`audit`.
 
-    ``balance``: column -> fold -> side -> value -> samples, of the label and the demographic
-    columns that the manifest has; ``warnings``: what could not be judged; ``allowed``: the user
-    said that leaks are wanted.
+    Attributes:
+        split: Name of the split.
+        split_hash: Its hash.
+        samples: Number of samples in the manifest.
+        leaks: Everything found.
+        balance: column -> fold -> subset -> value -> samples, for the label and demographic columns.
+        warnings: What could not be checked, or what the split does not measure.
+        allowed: Whether the user allows leaks.
+        unassigned: Samples that are in no subset of any fold.
+        folds: Number of folds.
+        counts: Different leaks of each kind.
     """
 
     split: str
@@ -65,18 +78,13 @@ class AuditReport:
     balance: dict[str, list[dict[str, dict[str, int]]]]
     warnings: tuple[str, ...] = ()
     allowed: bool = False
-    unplaced: int = 0
+    unassigned: int = 0
     folds: int = 1
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
-    def leaks_people(self) -> bool:
-        """Whether anything stands on two sides."""
-        return bool(self.leaks)
-
-    @property
     def caveat(self) -> str:
-        """One line that every result made with this split carries."""
+        """The line that every result of this split carries."""
         if not self.leaks:
             return "clean" if not self.warnings else f"no leak found; {'; '.join(self.warnings)}"
         parts = [f"{n} {KINDS[kind]}" for kind, n in self.counts.items() if n]
@@ -91,95 +99,94 @@ class AuditReport:
                 f"use the split {self.split}",
                 f"{self.caveat} (fold {first.fold}, {' / '.join(first.between)}: "
                 f"{' = '.join(first.what)})",
-                "choose folds that keep people apart, or allow the leak (--allow-leak, or "
-                "data.allow_leak=true in a configuration) and carry the mark",
+                "choose speaker-independent folds (speakers:5), or allow the leak (--allow-leak, or "
+                "data.allow_leak=true in a configuration); all results then carry this line",
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """JSON-serialisable values."""
         return {
-            "split": self.split,
-            "split_hash": self.split_hash,
+            **vars(self),
             "caveat": self.caveat,
             "leak": bool(self.leaks),
-            "allowed": self.allowed,
-            "samples": self.samples,
-            "unplaced": self.unplaced,
-            "folds": self.folds,
-            "counts": self.counts,
-            "warnings": list(self.warnings),
             "leaks": [vars(leak) for leak in self.leaks],
-            "balance": self.balance,
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The report as printed."""
         out = [f"{self.samples} samples, {self.split} ({self.split_hash}), {self.folds} folds"]
-        if self.unplaced:
-            out.append(f"{self.unplaced} samples are on no side")
+        if self.unassigned:
+            out.append(f"{self.unassigned} samples are in no subset")
         for kind, text in KINDS.items():
             found = [leak for leak in self.leaks if leak.kind == kind]
             if found:
                 out.append(f"{self.counts[kind]} {text}:")
-                out += [
-                    f"  fold {leak.fold} {' / '.join(leak.between)}: {' = '.join(leak.what)}"
-                    for leak in found[:EXAMPLES]
-                ]
-                if len(found) > EXAMPLES:
-                    out.append(f"  and {len(found) - EXAMPLES} more times")
-        out += [_skew(column, folds) for column, folds in self.balance.items()]
+            out += [
+                f"  fold {leak.fold} {' / '.join(leak.between)}: {' = '.join(leak.what)}"
+                for leak in found[:EXAMPLES]
+            ]
+            if len(found) > EXAMPLES:
+                out.append(f"  and {len(found) - EXAMPLES} more")
+        out += [_imbalance(column, folds) for column, folds in self.balance.items()]
         return [*out, *(f"note: {text}" for text in self.warnings), self.caveat]
 
 
 def audit(
     manifest: "pd.DataFrame",
-    folds: CrossValidationSplit,
+    split: CrossValidationSplit,
     *,
     allow_leak: bool = False,
     near: bool = True,
 ) -> AuditReport:
-    """Audit a manifest (columns sample, label, and as many of the others as it has) under folds.
+    """Check the subsets of every fold for leaks.
 
-    ``near=False`` leaves the search for nearly identical media out. Never raises for a leak: see
-    :meth:`AuditReport.require_clean`. Raises :class:`CorpusError` for a manifest without samples.
+    Args:
+        manifest: Columns sample_id and label, and as many of the others as it has.
+        split: The folds.
+        allow_leak: Mark the report so that :meth:`AuditReport.require_clean` accepts leaks.
+        near: Compare the perceptual hashes of all media too.
+
+    Raises:
+        CorpusError: The manifest has no samples, or is of another corpus.
     """
     if "sample_id" not in manifest.columns or not len(manifest):
-        raise CorpusError("audit a manifest", "it has no samples", "give one with a column take")
+        raise CorpusError(
+            "audit a manifest", "it has no samples", "give one with a column sample_id"
+        )
     groups = _groups(manifest, near=near)
+    columns = [c for c in BALANCE_COLUMNS if c in manifest.columns and manifest[c].notna().any()]
     leaks: list[Leak] = []
-    balance: dict[str, list[dict[str, dict[str, int]]]] = defaultdict(list)
-    placed = np.zeros(len(manifest), bool)
-    for fold in range(len(folds.folds)):
-        side_of = np.full(len(manifest), "", dtype=object)
-        for side, rows in folds.subsets(manifest, fold).items():
-            side_of[rows] = side
-            placed[rows] = True
-        for kind, ensemble in groups.items():
-            leaks += _across(fold, kind, ensemble, side_of)
-        for column in ("label", "sex", "age", "race", "ethnicity", "intensity", "language"):
-            if column in manifest.columns and manifest[column].notna().any():
-                balance[column].append(_counts(manifest[column], side_of, column))
-    counts = {kind: len({(leak.what) for leak in leaks if leak.kind == kind}) for kind in KINDS}
+    balance: dict[str, list[dict[str, dict[str, int]]]] = {column: [] for column in columns}
+    assigned = np.zeros(len(manifest), bool)
+    for fold in range(len(split.folds)):
+        subset_of = np.full(len(manifest), "", dtype=object)
+        for subset, rows in split.subsets(manifest, fold).items():
+            subset_of[rows] = subset
+        assigned |= subset_of != ""
+        for kind, same in groups.items():
+            leaks += _leaks(fold, kind, same, subset_of)
+        for column in columns:
+            balance[column].append(_counts(manifest[column], subset_of, column))
     return AuditReport(
-        split=folds.name,
-        split_hash=folds.hash,
+        split=split.name,
+        split_hash=split.hash,
         samples=len(manifest),
         leaks=tuple(leaks),
-        balance=dict(balance),
-        warnings=tuple(_warnings(manifest, folds)),
+        balance=balance,
+        warnings=tuple(_warnings(manifest, split)),
         allowed=allow_leak,
-        unplaced=int((~placed).sum()),
-        folds=len(folds.folds),
-        counts=counts,
+        unassigned=int((~assigned).sum()),
+        folds=len(split.folds),
+        counts={kind: len({leak.what for leak in leaks if leak.kind == kind}) for kind in KINDS},
     )
 
 
 Group = tuple[tuple[str, ...], list[int]]
-"""What the rows have in common (or their names), and the rows."""
+"""What the rows have in common, or their sample ids; and the rows."""
 
 
 def _groups(manifest: "pd.DataFrame", *, near: bool) -> dict[str, list[Group]]:
-    """Rows that must stand on one side, by kind of leak."""
+    """Rows that must be in one subset, by kind of leak."""
     samples = manifest["sample_id"].astype(str).tolist()
     speakers = _column(manifest, "speaker")
     media = _column(manifest, "source_sha256")
@@ -222,30 +229,30 @@ def _same(keys: Iterable[str]) -> dict[str, list[int]]:
 
 
 def twin_keys(samples: Sequence[str]) -> list[str]:
-    """A key that twins share: RAVDESS names without their modality, others without suffix."""
+    """A key that twins share: RAVDESS names without the modality, others without a suffix."""
     out = []
     for sample in samples:
-        stem = re.sub(
-            r"\.(mp4|mov|avi|flv|mkv|webm|wav|flac|mp3|ogg|opus|m4a)$", "", sample, flags=re.I
-        )
+        suffix = Path(sample).suffix
+        is_media = suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES
+        stem = sample.removesuffix(suffix) if is_media else sample
         match = RAVDESS_NAME.fullmatch(stem.rsplit("/", 1)[-1])
         out.append(match[1] + match[2] if match else stem)
     return out
 
 
-def _across(fold: int, kind: str, groups: list[Group], side_of: NDArray[np.object_]) -> list[Leak]:
-    """One leak for each group and pair of sides that it stands on."""
+def _leaks(fold: int, kind: str, groups: list[Group], subset_of: NDArray[np.object_]) -> list[Leak]:
+    """One leak for each group and pair of subsets that it is in."""
     out = []
     for what, rows in groups:
-        sides = {side_of[row] for row in rows} - {""}
+        subsets = {subset_of[row] for row in rows}
         for pair in combinations(SUBSETS, 2):
-            if sides.issuperset(pair):
+            if subsets.issuperset(pair):
                 out.append(Leak(fold, kind, pair, what))
     return out
 
 
 def _counts(
-    values: "pd.Series[Any]", side_of: NDArray[np.object_], column: str
+    values: "pd.Series[Any]", subset_of: NDArray[np.object_], column: str
 ) -> dict[str, dict[str, int]]:
     def words(value: Any) -> str:
         if value is None or value != value:
@@ -254,55 +261,56 @@ def _counts(
 
     named = np.array([words(value) for value in values], dtype=object)
     return {
-        side: dict(sorted(Counter(named[side_of == side].tolist()).items()))
-        for side in SUBSETS
-        if (side_of == side).any()
+        subset: dict(sorted(Counter(named[subset_of == subset].tolist()).items()))
+        for subset in SUBSETS
+        if (subset_of == subset).any()
     }
 
 
-def _skew(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
-    """Where a column's shares on one side of a fold differ most from those of the fold."""
+def _imbalance(column: str, folds: list[dict[str, dict[str, int]]]) -> str:
+    """Where the share of a value in a subset differs most from that in its whole fold."""
     worst = (-1.0, "")
-    for fold, sides in enumerate(folds):
-        whole = sum((Counter(counts) for counts in sides.values()), Counter[str]())
-        for side, counts in sides.items():
+    for fold, subsets in enumerate(folds):
+        whole = sum((Counter(counts) for counts in subsets.values()), Counter[str]())
+        for subset, counts in subsets.items():
             for value, n in whole.items():
                 here, overall = counts.get(value, 0) / sum(counts.values()), n / whole.total()
-                text = f"fold {fold} {side}: {value or '?'} {here:.0%}, in all {overall:.0%}"
+                text = f"fold {fold} {subset}: {value or '?'} {here:.0%}, in all {overall:.0%}"
                 worst = max(worst, (abs(here - overall), text))
-    values = len({value for sides in folds for counts in sides.values() for value in counts})
+    values = len({value for subsets in folds for counts in subsets.values() for value in counts})
     if values == 1:
         return f"{column}: one value"
     return f"{column}: {values} values, most uneven in {worst[1]}"
 
 
 def speaker_warnings(manifest: "pd.DataFrame") -> list[str]:
-    """What must be said of a corpus's people wherever its samples are tested."""
+    """What any result on this corpus must say about its speakers."""
     out = []
     if "synthetic" in _column(manifest, "corpus"):
         out.append(SYNTHETIC)
     if not any(_column(manifest, "speaker")):
-        out.append("speakers are unknown: people could not be checked")
+        out.append("speakers are unknown and could not be checked")
     elif not all(_column(manifest, "speaker")):
-        out.append("some samples have no speaker: those people could not be checked")
+        out.append("some samples have no speaker, which could not be checked")
     return out
 
 
-def _warnings(manifest: "pd.DataFrame", folds: CrossValidationSplit) -> list[str]:
+def _warnings(manifest: "pd.DataFrame", split: CrossValidationSplit) -> list[str]:
     out = speaker_warnings(manifest)
     if set(_column(manifest, "corpus")) == {"mosei"}:
-        out.append("CMU-MOSEI names no speakers: videos were checked in their place")
+        out.append("CMU-MOSEI names no speakers: videos were checked instead")
     if not any(_column(manifest, "source_sha256")):
         out.append("no hashes of the media: identical files could not be checked")
-    if folds.warning:
-        out.append(folds.warning)
+    if split.warning:
+        out.append(split.warning)
     return out
 
 
 def open_manifest(path: Path) -> "pd.DataFrame":
-    """A manifest: a prepared corpus, a .parquet, a .csv, or FERPlus's .npz.
+    """The manifest of a prepared corpus, a .parquet, a .csv, or FERPlus's .npz.
 
-    Raises :class:`CorpusError` where it is none of them, or its preparation was stopped.
+    Raises:
+        CorpusError: It is none of these, cannot be read, or is an incomplete prepared corpus.
     """
     import pandas as pd
 
@@ -329,7 +337,7 @@ def open_manifest(path: Path) -> "pd.DataFrame":
 
 
 def _ferplus(path: Path) -> "pd.DataFrame":
-    """FERPlus's pictures as a manifest; the label is the most voted column."""
+    """FERPlus's images as a manifest; the label is the column with the most votes."""
     import hashlib
 
     import pandas as pd
@@ -342,7 +350,7 @@ def _ferplus(path: Path) -> "pd.DataFrame":
             "sample_id": [f"{name}#{row}" for row, name in enumerate(names)],
             "label": [words[best] for best in votes.argmax(axis=1)],
             "corpus": "ferplus",
-            "split": [SUBSETS[side] for side in usage],
+            "split": [SUBSETS[number] for number in usage],
             "source_sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
             "picture_hash": picture_hashes(images),
         }

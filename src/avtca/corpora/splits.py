@@ -1,13 +1,14 @@
-"""Folds: who is trained on, who chooses the checkpoint, who is tested; frozen, named, hashed.
+"""Cross-validation splits: named, frozen and hashed.
 
-The files in ``folds/`` are data of the package. :mod:`make_folds` made them, and a
-test holds that it still makes the same.
+The JSON files in ``folds/`` are data of the package. ``experiments/make_folds.py`` made them, and a
+test checks that it still does.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -22,22 +23,24 @@ if TYPE_CHECKING:
 
 SUBSETS = ("train", "validation", "test")
 SUBSET_ALIASES = {
-    **{side: side for side in SUBSETS},
+    **{subset: subset for subset in SUBSETS},
     "training": "train",
     "val": "validation",
     "valid": "validation",
     "dev": "validation",
 }
-"""What users call the sides."""
+"""Accepted names of the subsets, in manifests and as folders."""
 FOLDS_DIR = Path(__file__).parent / "folds"
+RANDOM_SPLIT = "random_80_20"
+"""Name of :func:`random_folds` for any corpus."""
 RANDOM_WARNING = (
-    "random split over samples: the same people are on all sides. For comparison with papers that "
-    "split so; it says nothing about people the network has not seen"
+    "random split over samples: every speaker is in all subsets. For comparison with papers that "
+    "split this way; it does not measure performance on unseen speakers"
 )
 
 
 class Fold(NamedTuple):
-    """Three sets of speakers, or of samples, that do not meet."""
+    """Three disjoint sets of speakers or of sample ids."""
 
     train: frozenset[str]
     validation: frozenset[str]
@@ -46,10 +49,16 @@ class Fold(NamedTuple):
 
 @dataclass(frozen=True)
 class CrossValidationSplit:
-    """A protocol: ``splits`` of ``unit`` names, where they come from, and their hash.
+    """One or more folds of a corpus.
 
-    ``unit`` is the manifest column that the names are of. ``warning`` is empty for protocols
-    that keep people apart.
+    Attributes:
+        name: Name of the split.
+        corpus: Corpus it is made for; empty for any.
+        unit: The manifest column whose values the folds list.
+        folds: The folds.
+        rule: How they were made.
+        citation: Where they come from.
+        warning: What its results do not show; empty for speaker-independent splits.
     """
 
     name: str
@@ -62,42 +71,48 @@ class CrossValidationSplit:
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits that change when any name changes sides."""
-        return _hash(self.to_dict())
+        """Twelve hex digits that change when any name moves to another subset."""
+        values = self.to_dict()
+        core = {key: values[key] for key in ("corpus", "unit", "splits")}
+        core["unit"] = "take" if self.unit == "sample_id" else self.unit  # its name in 0.1
+        return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:12]
 
     def subsets(self, manifest: "pd.DataFrame", fold: int) -> dict[str, NDArray[np.int64]]:
-        """Row numbers of the manifest on each side of one fold: train, validation, test.
+        """The manifest rows of each subset of one fold.
 
-        Raises :class:`CorpusError` for a fold that is not there, a manifest without the unit's
-        column, or one of another corpus (no row is on any side).
+        Args:
+            manifest: A manifest with the column :attr:`unit`.
+            fold: Number of the fold, from 0.
+
+        Returns:
+            Row numbers of ``train``, ``validation`` and ``test``.
+
+        Raises:
+            CorpusError: There is no such fold or column, or the manifest is of another corpus, so
+                that no row is in any subset.
         """
         action = f"split by {self.name}"
         if not 0 <= fold < len(self.folds):
-            raise CorpusError(
-                action, f"no fold {fold}", f"it has {len(self.folds)}, counted from 0"
-            )
+            problem = f"no fold {fold}"
+            raise CorpusError(action, problem, f"it has {len(self.folds)}, counted from 0")
         if self.unit not in manifest.columns:
             raise CorpusError(action, f"the manifest has no column {self.unit}", "add it")
-        side_of = {
-            name: side
-            for side, members in zip(SUBSETS, self.folds[fold], strict=True)
+        subset_of = {
+            name: subset
+            for subset, members in zip(SUBSETS, self.folds[fold], strict=True)
             for name in members
         }
-        found = [side_of.get(name) for name in manifest[self.unit].astype(str)]
-        out = {
-            side: np.array([row for row, one in enumerate(found) if one == side], np.int64)
-            for side in SUBSETS
-        }
-        if not any(len(rows) for rows in out.values()):
+        found = np.array([subset_of.get(name, "") for name in manifest[self.unit].astype(str)])
+        if not found.astype(bool).any():
             raise CorpusError(
                 action,
                 f"none of the manifest's {self.unit}s are in it",
                 f"it is made for {self.corpus or 'another corpus'}",
             )
-        return out
+        return {subset: np.flatnonzero(found == subset).astype(np.int64) for subset in SUBSETS}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; names sorted."""
+        """JSON-serialisable values; names sorted."""
         return {
             "name": self.name,
             "corpus": self.corpus,
@@ -106,39 +121,58 @@ class CrossValidationSplit:
             "citation": self.citation,
             "warning": self.warning,
             "splits": [
-                {side: sorted(part) for side, part in zip(SUBSETS, split, strict=True)}
-                for split in self.folds
+                {subset: sorted(part) for subset, part in zip(SUBSETS, fold, strict=True)}
+                for fold in self.folds
             ],
         }
 
     def to_json(self) -> str:
-        """The text of a fold file, the hash in it; one line for each side."""
+        """The text of a fold file, with the hash; one line for each subset."""
         values = self.to_dict()
-        splits = values.pop("splits")
+        folds = values.pop("splits")
         head = json.dumps({**values, "hash": self.hash}, indent=1, ensure_ascii=False)
         body = ",\n".join(
-            "  {" + ",\n   ".join(f'"{k}": {json.dumps(v)}' for k, v in split.items()) + "}"
-            for split in splits
+            "  {" + ",\n   ".join(f'"{k}": {json.dumps(v)}' for k, v in fold.items()) + "}"
+            for fold in folds
         )
         return f'{head[:-2]},\n "splits": [\n{body}\n ]\n}}\n'
 
 
-def _hash(values: dict[str, Any]) -> str:
-    core = {key: values[key] for key in ("corpus", "unit", "splits")}
-    core["unit"] = "take" if core["unit"] == "sample_id" else core["unit"]  # its name in 0.1
-    return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def fold_names() -> list[str]:
-    """Names of the folds in the package."""
+    """Names of the splits in the package."""
     return sorted(path.stem for path in FOLDS_DIR.glob("*.json"))
 
 
-def load_folds(name: str | Path) -> CrossValidationSplit:
-    """Folds of the package by name, or of a JSON file of the same layout by path.
+def resolve_folds(name: str, manifest: "pd.DataFrame") -> CrossValidationSplit:
+    """The split that a configuration or command names.
 
-    Raises :class:`CorpusError` for an unknown name, a file that is not such a file, a hash that
-    is not that of the splits, or a split that has a name on two sides.
+    Args:
+        name: A name of :func:`fold_names`, the path of a JSON file, ``speakers:K``
+            (:func:`speaker_kfold`), ``column:NAME`` (:func:`split_column`) or ``random_80_20``
+            (:func:`random_folds`).
+        manifest: The manifest of the samples to split.
+
+    Raises:
+        CorpusError: As the functions above.
+    """
+    kind, _, value = name.partition(":")
+    if kind == "column" and value:
+        return split_column(manifest, value)
+    if kind == "speakers" and value:
+        return speaker_kfold(manifest, value)
+    if name == RANDOM_SPLIT:
+        return random_folds(manifest["sample_id"].astype(str))
+    return load_folds(name)
+
+
+def load_folds(name: str | Path) -> CrossValidationSplit:
+    """A split of the package by name, or of a JSON file of the same layout by path.
+
+    A file without a hash is accepted as it is.
+
+    Raises:
+        CorpusError: The name is unknown, the file is not a fold file, its hash does not match its
+            folds, or a name is in two subsets of one fold.
     """
     path = FOLDS_DIR / f"{name}.json"
     if str(name) not in fold_names():
@@ -147,106 +181,122 @@ def load_folds(name: str | Path) -> CrossValidationSplit:
             raise CorpusError(
                 f"load folds {name}",
                 "no such folds and no such .json file",
-                f"choose one of {', '.join(fold_names())}",
+                f"choose one of {', '.join(fold_names())}, or speakers:5 for any corpus",
             )
-    return read_folds(path)
-
-
-def read_folds(path: Path) -> CrossValidationSplit:
-    """Folds of a JSON file; see :func:`load_folds`. A file without a hash is taken as it is."""
     action = f"load folds {path.name}"
     try:
         values = json.loads(path.read_text("utf-8"))
-        values["unit"] = KEYS.get(values["unit"], values["unit"])
-        splits = tuple(
-            Fold(*(frozenset(one[side]) for side in SUBSETS)) for one in values["splits"]
-        )
-        if values["unit"] not in ("speaker", "sample_id") or not splits:
-            raise ValueError("unit must be speaker or take, and splits not empty")
+        unit = KEYS.get(values["unit"], values["unit"])
+        folds = tuple(Fold(*(frozenset(one[key]) for key in SUBSETS)) for one in values["splits"])
+        if unit not in ("speaker", "sample_id") or not folds:
+            raise ValueError("unit must be speaker or sample_id, and splits not empty")
         texts = {key: str(values.get(key, "")) for key in ("rule", "citation", "warning")}
-        folds = CrossValidationSplit(
-            name=str(values.get("name", path.stem)),
-            corpus=str(values.get("corpus", "")),
-            unit=values["unit"],
-            folds=splits,
-            **texts,
-        )
+        name, corpus = str(values.get("name", path.stem)), str(values.get("corpus", ""))
+        split = CrossValidationSplit(name, corpus, unit, folds, **texts)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
             action,
             f"not a fold file ({error!r})",
             'give JSON with "unit" and "splits": a list of {"train", "validation", "test"} lists',
         ) from error
-    if values.get("hash", folds.hash) != folds.hash:
+    if values.get("hash", split.hash) != split.hash:
         raise CorpusError(
             action,
-            f"its splits hash to {folds.hash}, it says {values['hash']}",
-            "it was edited: restore it, or take the hash out and give it another name",
+            f"its folds have the hash {split.hash}, the file gives {values['hash']}",
+            "it was edited: restore it, or remove the hash and give it another name",
         )
-    for number, split in enumerate(folds.folds):
-        for a, b in ((0, 1), (0, 2), (1, 2)):
-            if both := split[a] & split[b]:
+    for number, fold in enumerate(folds):
+        for (a, one), (b, other) in combinations(zip(SUBSETS, fold, strict=True), 2):
+            if both := one & other:
                 raise CorpusError(
                     action,
-                    f"fold {number}: {sorted(both)[0]} is in {SUBSETS[a]} and in {SUBSETS[b]}",
-                    "each name belongs to one side",
+                    f"fold {number}: {min(both)} is in {a} and in {b}",
+                    "put each name into one subset",
                 )
-    return folds
+    return split
+
+
+def speaker_kfold(manifest: "pd.DataFrame", n_folds: str | int) -> CrossValidationSplit:
+    """Speaker-independent folds for any corpus with speakers (``speakers:K``).
+
+    Speakers are ordered by the SHA-256 of their names and assigned to ``n_folds`` groups in turn,
+    so the folds depend on the set of speakers alone. Each group is the test set of one fold and the
+    validation set of the one before it. Samples without a speaker are in no subset.
+
+    Raises:
+        CorpusError: ``n_folds`` is not a number from 3 to the number of speakers.
+    """
+    action = f"split by speakers:{n_folds}"
+    names = {name for name in manifest.get("speaker", ()) if isinstance(name, str) and name}
+    if len(names) < 3:
+        problem = f"the manifest has {len(names)} speakers, three subsets need three"
+        raise CorpusError(action, problem, "give each sample a speaker, or use column:NAME")
+    if (
+        not str(n_folds).isascii()
+        or not str(n_folds).isdigit()
+        or not 3 <= int(n_folds) <= len(names)
+    ):
+        problem = f"the number of folds must be from 3 to {len(names)}, the number of speakers"
+        raise CorpusError(action, problem, f"for example speakers:{min(5, len(names))}")
+    n, order = int(n_folds), _by_hash(names)
+    return CrossValidationSplit(
+        name=f"speakers:{n}",
+        corpus="",
+        unit="speaker",
+        folds=tuple(cyclic_folds([order[k::n] for k in range(n)])),
+        rule=f"speakers ordered by the SHA-256 of their names, assigned to {n} groups in turn; "
+        "each group is tested once, the next one is its validation set",
+    )
 
 
 def random_folds(
-    samples: Iterable[str], *, name: str = "random_80_20", corpus: str = ""
+    samples: Iterable[str], *, name: str = RANDOM_SPLIT, corpus: str = ""
 ) -> CrossValidationSplit:
-    """80 % train and 20 % test over samples, a tenth of the samples taken from train for validation.
+    """One fold of 70 % train, 10 % validation and 20 % test samples, in the order of SHA-256.
 
-    The order is that of the SHA-256 of each name, so it depends on nothing else. People are on
-    all sides: the folds carry the warning.
+    All speakers are in all subsets, so the split carries :data:`RANDOM_WARNING`.
     """
-    order = sorted(set(samples), key=lambda sample: hashlib.sha256(sample.encode()).hexdigest())
+    order = _by_hash(samples)
     n_test, n_validation = round(0.2 * len(order)), round(0.1 * len(order))
-    split = Fold(
+    fold = Fold(
         frozenset(order[n_test + n_validation :]),
         frozenset(order[n_test : n_test + n_validation]),
         frozenset(order[:n_test]),
     )
     rule = "samples ordered by the SHA-256 of their names; first 20 % test, next 10 % validation"
-    return CrossValidationSplit(name, corpus, "sample_id", (split,), rule, "", RANDOM_WARNING)
+    return CrossValidationSplit(name, corpus, "sample_id", (fold,), rule, "", RANDOM_WARNING)
 
 
 def split_column(manifest: "pd.DataFrame", column: str) -> CrossValidationSplit:
-    """One fold from a manifest's own column of ``train``, ``validation`` and ``test``.
+    """One fold, from a manifest column of ``train``, ``validation`` and ``test`` (``column:NAME``).
 
-    Raises :class:`CorpusError` for a column that is not there or holds other words.
+    Raises:
+        CorpusError: The column is missing, empty, or has other values.
     """
     action = f"split by column {column}"
     if column not in manifest.columns:
         raise CorpusError(action, "no such column", f"it has {', '.join(manifest.columns)}")
-    side = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SUBSET_ALIASES)
-    if unknown := sorted(set(side) - {*SUBSETS, ""}):
-        raise CorpusError(action, f"unknown side {unknown[0]!r}", f"use {', '.join(SUBSETS)}")
-    if not side.any():
+    subset = manifest[column].fillna("").astype(str).str.strip().str.lower().replace(SUBSET_ALIASES)
+    if unknown := sorted(set(subset) - {*SUBSETS, ""}):
+        raise CorpusError(action, f"unknown subset {unknown[0]!r}", f"use {', '.join(SUBSETS)}")
+    if not subset.any():
         raise CorpusError(action, "it is empty", "choose folds by name; see docs/corpora.md")
     samples = manifest["sample_id"].astype(str)
-    split = Fold(*(frozenset(samples[side == name]) for name in SUBSETS))
-    return CrossValidationSplit(
-        f"column:{column}", "", "sample_id", (split,), f"the manifest's column {column}"
-    )
-
-
-def resolve_folds(text: str, manifest: "pd.DataFrame") -> CrossValidationSplit:
-    """Folds by name or file, or ``column:NAME`` of the manifest."""
-    kind, _, name = text.partition(":")
-    return split_column(manifest, name) if kind == "column" and name else load_folds(text)
+    fold = Fold(*(frozenset(samples[subset == name]) for name in SUBSETS))
+    rule = f"the manifest's column {column}"
+    return CrossValidationSplit(f"column:{column}", "", "sample_id", (fold,), rule)
 
 
 def cyclic_folds(groups: Sequence[Sequence[str]]) -> list[Fold]:
-    """Each group is the test side once, the next one its validation side."""
-    return [
-        Fold(
-            frozenset(x for j, g in enumerate(groups) if j not in (i, (i + 1) % n) for x in g),
-            frozenset(groups[(i + 1) % n]),
-            frozenset(groups[i]),
-        )
-        for n in [len(groups)]
-        for i in range(n)
-    ]
+    """One fold a group: it is the test set, the next group the validation set."""
+    folds = []
+    for i, test in enumerate(groups):
+        j = (i + 1) % len(groups)
+        train = (name for k, group in enumerate(groups) if k not in (i, j) for name in group)
+        folds.append(Fold(frozenset(train), frozenset(groups[j]), frozenset(test)))
+    return folds
+
+
+def _by_hash(names: Iterable[str]) -> list[str]:
+    """The names once each, in the order of their SHA-256, which depends on nothing else."""
+    return sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).hexdigest())

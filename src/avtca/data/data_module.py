@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import audit
-from avtca.corpora.splits import CrossValidationSplit, random_folds, resolve_folds
+from avtca.corpora.splits import CrossValidationSplit, resolve_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import speaker_normalise
 from avtca.errors import ConfigError, CorpusError
-
-RANDOM_SPLIT = "random_80_20"
-"""A random split over the samples of any corpus, for comparison with papers that split so."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +94,7 @@ def open_data_module(
     )
     manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.sample_ids)]
     manifest = manifest.reset_index(drop=True)
-    split = (
-        random_folds(samples.sample_ids)
-        if folds == RANDOM_SPLIT
-        else resolve_folds(folds, manifest)
-    )
+    split = resolve_folds(folds, manifest)
     report = audit(manifest, split, allow_leak=allow_leak)
     report.require_clean()
     rows = tuple(split.subsets(manifest, fold) for fold in range(len(split.folds)))

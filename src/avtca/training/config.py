@@ -46,8 +46,8 @@ class DataConfig(Section):
     prepare: str = Field(default="", exclude=True)
     """Command that makes ``corpus``; shown where it is missing."""
     folds: str
-    """Name of packaged folds, path of a folds JSON, ``column:NAME`` of the manifest, or
-    ``random_80_20``."""
+    """Name of packaged folds, path of a folds JSON, ``speakers:K``, ``column:NAME`` of the
+    manifest, or ``random_80_20``."""
     fold: int = Field(default=0, ge=0)
     """Fold that ``avtca train`` uses, counted from 0; ``avtca cv`` uses all."""
     labels: tuple[str, ...] = ()
