@@ -17,7 +17,7 @@ from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
 from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.predictions import Predictions
 from avtca.finetune.clips import NOBODY, find_clips, read_clips
-from avtca.finetune.finetune import finetune, recipe_for
+from avtca.finetune.finetune import finetune, train_config_for
 from avtca.finetune.initial import load_initial_model, resize_head
 from avtca.finetune.protocol import answers_before, deal, folds_of, label_parts
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
@@ -252,7 +252,7 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
     leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
     assert leak.unit == "sample_id" and "people it was trained on" in leak.warning
     few, many = (
-        recipe_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
+        train_config_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
         for n in (40, 9000)
     )
     assert few.epochs == 60 and many.epochs == 5
@@ -263,7 +263,7 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
 def test_the_recipe_asks_nothing_that_a_single_stream_has_not(variant, pixels):
     network = small(variant)
     streams = variant_named(variant).streams
-    recipe = recipe_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
+    recipe = train_config_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
     check_streams(network, recipe)
     assert recipe.augmentation.speed and (recipe.modality_dropout.mode == "whole") == (
         streams == "both"

@@ -116,7 +116,7 @@ def test_what_is_written_before_the_first_step(tmp_path):
     with pytest.raises(Stop):
         run(tmp_path, callbacks=[AtStart()], provenance={"folds": "made", "folds_hash": "0"})
     card = json.loads((tmp_path / "run.json").read_text())
-    assert card["recipe"]["optimiser"]["learning_rate"] == 0.01
+    assert card["train_config"]["optimiser"]["learning_rate"] == 0.01
     assert card["clip_spec_hash"] == SPEC.hash
     assert card["provenance"]["folds"] == "made"
     assert card["train"]["samples"] == 24 and len(card["train"]["speakers"]) == 4

@@ -129,7 +129,7 @@ def finetune(
     return result
 
 
-def recipe_for(
+def train_config_for(
     clips: int,
     *,
     pixels: bool,
@@ -180,7 +180,7 @@ def _experiment(
 ) -> ExperimentConfig:
     """What ``avtca cv`` would read from a file, beginning with the start's weights."""
     train, validation = (data_module.subset(0, side) for side in ("train", "validation"))
-    recipe = recipe_for(
+    config = train_config_for(
         len(train),
         pixels=train.spec.video == "pixels",
         streams=variant_named(start.card.variant).streams,
@@ -188,13 +188,13 @@ def _experiment(
         learning_rate=learning_rate,
     )
     if not len(validation):
-        recipe = recipe.model_copy(update={"metric": "none"})
+        config = config.model_copy(update={"metric": "none"})
     sizes = {k: v for k, v in start.card.config.to_dict().items() if k not in SET_BY_DATA}
     values = {
         "name": "finetune",
         "data": {"corpus": str(work / "clips"), "folds": str(work / "folds.json")},
         "model": {"variant": start.card.variant, "sizes": sizes, "init_from": str(work / "start")},
-        "train": recipe.model_dump(),
+        "train": config.model_dump(),
     }
     return check_experiment(values, action="fine-tune")
 
@@ -203,7 +203,7 @@ def _final(
     experiment: ExperimentConfig, data_module: DataModule, held: set[str], out: Path, bars: bool
 ) -> tuple[AVTCA, Card, dict[str, Any]]:
     """Train on everybody but the group ``held``, which chooses epoch and temperature."""
-    samples, model, recipe = data_module.dataset, experiment.model, experiment.train
+    samples, model, config = data_module.dataset, experiment.model, experiment.train
     unit = samples.speakers if data_module.folds.unit == "speaker" else samples.sample_ids
     validation = samples.subset(row for row, name in enumerate(unit) if name in held)
     train = samples.subset(row for row, name in enumerate(unit) if name not in held)
@@ -211,7 +211,7 @@ def _final(
     origin = {k: v for k, v in data_module.provenance.items() if not k.startswith("folds")}
     if model.init_from is not None:
         origin |= init_weights(network, samples.spec.labels, model.init_from)
-    done = fit(network, recipe, train, validation, out=out, provenance=origin, progress=bars)
+    done = fit(network, config, train, validation, out=out, provenance=origin, progress=bars)
     network, card = load_checkpoint(best_checkpoint(out))
     temperature = fit_window_temperature(window_logits(network, validation), validation)
     temperature = float(np.clip(temperature, *TEMPERATURES))
@@ -225,8 +225,8 @@ def _final(
         {
             **sides,
             "epoch": done.epoch + 1,
-            "epochs": recipe.epochs,
-            "learning_rate": recipe.optimiser.learning_rate,
+            "epochs": config.epochs,
+            "learning_rate": config.optimiser.learning_rate,
             "temperature": temperature,
             "figures": done.figures,
         },

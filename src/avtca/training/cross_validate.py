@@ -1,4 +1,4 @@
-"""All folds and seeds of an experiment, resumable fold by fold, to one table."""
+"""Cross-validation: all folds and seeds of an experiment."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from avtca.training.fold import require_config, run_fold, write_config
 
 
 def fold_folder(out: Path, seed: int, fold: int) -> Path:
-    """Where one training of a cross-validation stands."""
+    """Folder of one run of a cross-validation."""
     return out / f"seed{seed}" / f"fold{fold}"
 
 
@@ -30,13 +30,24 @@ def cross_validate(
     board: bool = False,
     before: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Train every fold with every seed of the experiment and summarise the test sides.
+    """Train and test every fold with every seed, and summarise the test predictions.
 
-    What is finished is not trained again; a training that was broken off goes on where it was.
-    ``before(seed, fold)`` is called ahead of each and may raise to stop. Writes ``config.json``
-    first and ``result.json`` at the end, and returns the latter's values. Raises
-    :class:`ConfigError` for a folder that was begun with another configuration, or a fold without
-    test samples.
+    Finished runs are kept and an interrupted one is resumed. Writes ``config.json`` first and
+    ``result.json`` at the end.
+
+    Args:
+        experiment: The configuration.
+        data_module: Its data, see :func:`~avtca.training.fold.load_data_module`.
+        out: Folder of all runs.
+        progress: Show progress bars.
+        board: Write TensorBoard logs.
+        before: Called with seed and fold ahead of each run; may raise to stop.
+
+    Returns:
+        The values of ``result.json``.
+
+    Raises:
+        ConfigError: The folder holds another configuration, or a fold has no test samples.
     """
     require_config(out, experiment, data_module)
     if untested := [fold for fold, rows in enumerate(data_module.rows) if not len(rows["test"])]:
@@ -70,7 +81,7 @@ def cross_validate(
 
 
 def collect(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
-    """The summary of a finished cross-validation; see :func:`summarise`."""
+    """The summary of a finished cross-validation, see :func:`summarise`."""
     tables = {
         seed: [
             Predictions.load(fold_folder(out, seed, fold) / "test.csv")
@@ -87,7 +98,7 @@ def collect(out: Path, experiment: ExperimentConfig, data_module: DataModule) ->
 
 
 def table(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Rows ``(metric, mean and interval, spread over folds, seeds)`` in percent."""
+    """Rows of metric, mean with interval, standard deviation over folds, and seeds, in percent."""
     rows = []
     for name, spread in result["spread"].items():
         value, low, high = (float("nan") if x is None else 100 * x for x in result[name])

@@ -1,9 +1,9 @@
 """Several processes or machines under ``torchrun``: gloo on CPUs, NCCL on GPUs.
 
-A step of ``n`` processes is the step of one: each samples its share of the same global batch
+A step of ``n`` processes equals the step of one: each takes its share of the same global batch
 (:class:`~avtca.data.training.EpochSampler`), gradients are averaged, and batch norms over masked
-streams sample their statistics over all processes. The 2-D batch norms of the pixel trunk stay
-each process's own.
+streams compute their statistics over all processes. The 2-D batch norms of the pixel trunk use
+the share of their process.
 """
 
 import os
@@ -16,7 +16,7 @@ from avtca.model.streams import MaskedBatchNorm
 
 
 def process_rank() -> int:
-    """Number of this process among all, from 0."""
+    """Index of this process, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -28,8 +28,8 @@ def process_world() -> int:
 def strategy(device: str) -> dict[str, Any]:
     """Arguments of Lightning's trainer for the processes that ``torchrun`` started.
 
-    NCCL where they train on graphics cards (``device`` "cuda", or "auto" with cards here), else
-    gloo.
+    Args:
+        device: "cpu", "cuda" or "auto". NCCL connects GPUs, gloo CPUs.
     """
     world = process_world()
     if world == 1:
@@ -46,7 +46,7 @@ def strategy(device: str) -> dict[str, Any]:
 
 
 def wait_for_all() -> None:
-    """Until every process that trains together is here."""
+    """Wait until every process is here."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()
 
@@ -55,14 +55,14 @@ class SynchronisedMaskedBatchNorm(MaskedBatchNorm):
     """:class:`MaskedBatchNorm` whose training statistics are those of all processes."""
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """Sum over all processes."""
         out = values.clone()
         distributed.all_reduce(out)
         return out
 
 
 def synchronise_norms(network: nn.Module) -> None:
-    """Let every masked batch norm of the network see all processes, in place."""
+    """Compute the statistics of masked batch norms over all processes, in place."""
     for module in network.modules():
         if type(module) is MaskedBatchNorm:
             module.__class__ = SynchronisedMaskedBatchNorm

@@ -1,4 +1,4 @@
-"""An experiment's data, and one fold of it from fresh weights to answers on test people."""
+"""The data of an experiment, and the training and test of one fold."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,10 +35,18 @@ IGNORED_WHEN_RESUMING = (
 def load_data_module(
     experiment: ExperimentConfig, *, folds: Sequence[int] | None = None, memory: bool | None = None
 ) -> DataModule:
-    """The experiment's samples and folds; see :func:`open_data_module` for what is refused.
+    """Open the samples and folds of an experiment.
 
-    Also refused (:class:`LeakError`) are weights to start from that have seen test people of one
-    of ``folds`` (all of them by default); where leaks are allowed, the mark says so.
+    Args:
+        experiment: The configuration.
+        folds: Folds that will be tested; by default all.
+        memory: Keep samples in memory; by default if they fit.
+
+    Raises:
+        ConfigError: The corpus or the initial checkpoint is missing.
+        LeakError: Speakers are in more than one subset of a fold, or test speakers had a part in
+            the initial weights (unless leaks are allowed: then it is a caveat).
+        ClipSpecMismatch: The corpus was prepared with other input.
     """
     require_inputs(experiment)
     data = experiment.data
@@ -58,7 +66,7 @@ def load_data_module(
     if start is None:
         return data_module
     card = read_card(pair_at(start, existing=True)[1])
-    fix = "set data.allow_leak=true and carry the mark"
+    fix = "set data.allow_leak=true, which adds a caveat to every result"
     chosen = range(len(data_module.rows)) if folds is None else folds
     return check_init_leakage(data_module, card, str(start), chosen, data.allow_leak, fix)
 
@@ -94,12 +102,25 @@ def run_fold(
     board: bool = False,
     begin: Callable[[], None] | None = None,
 ) -> FitResult:
-    """Train one fold with one seed in ``out`` and write ``validation.csv`` and ``test.csv``.
+    """Train one fold with one seed, then predict its validation and test samples.
 
-    The test people are looked at once, with the weights that validation chose. ``begin``: see
-    :func:`~avtca.training.trainer.fit`.
+    The test samples are used once, with the kept weights. Writes ``validation.csv`` and
+    ``test.csv`` beside the files of :func:`~avtca.training.trainer.fit`.
+
+    Args:
+        experiment: The configuration.
+        data_module: Its data, see :func:`load_data_module`.
+        fold: Index of the fold.
+        seed: Seed, in place of ``train.seed``.
+        out: Folder of the run.
+        progress: Show a progress bar.
+        board: Write TensorBoard logs.
+        begin: Called once before anything is written, after all checks.
+
+    Raises:
+        ConfigError: See :func:`~avtca.training.trainer.fit`.
     """
-    recipe = experiment.train.model_copy(update={"seed": seed})
+    config = experiment.train.model_copy(update={"seed": seed})
     train, validation, test = (data_module.subset(fold, s) for s in ("train", "validation", "test"))
     if experiment.data.validation == "train":
         rows = data_module.rows[fold]
@@ -108,8 +129,7 @@ def run_fold(
         )
         validation = data_module.dataset.subset(())
     held_out = validation if len(validation) else None
-    config = experiment.model_copy(update={"train": recipe})
-    resolved = config.resolved()
+    resolved = experiment.model_copy(update={"train": config}).resolved()
     resolved["data"] = {
         **resolved["data"],
         "fold": fold,
@@ -123,7 +143,7 @@ def run_fold(
     taken = init_weights(network, labels, start) if start else {}
     result = fit(
         network,
-        recipe,
+        config,
         train,
         held_out,
         out=out,
@@ -133,13 +153,15 @@ def run_fold(
         begin=begin,
     )
     if process_rank() == 0:
-        result.network.to(torch.device(resolve_device(recipe.device)))
-        answer(result, out, validation=held_out, test=test, binary=recipe.loss == "binary")
+        result.network.to(torch.device(resolve_device(config.device)))
+        write_predictions(
+            result, out, validation=held_out, test=test, binary=config.loss == "binary"
+        )
     wait_for_all()
     return result
 
 
-def answer(
+def write_predictions(
     result: FitResult,
     out: Path,
     *,
@@ -147,7 +169,7 @@ def answer(
     test: EmotionDataset,
     binary: bool,
 ) -> None:
-    """Write the answers on both sides, where they are not there yet."""
+    """Write the predictions of both subsets, unless they are there already."""
     for name, side in (("validation", validation), ("test", test)):
         path = out / f"{name}.csv"
         if side is not None and len(side) and not path.exists():
@@ -156,15 +178,15 @@ def answer(
 
 
 def require_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
-    """Raise :class:`ConfigError` where the folder was begun with another configuration or data.
+    """Raise :class:`ConfigError` where the folder holds another configuration or other data.
 
-    The seeds, the name and where the corpus and the start's weights are kept may differ.
+    The keys in :data:`IGNORED_WHEN_RESUMING` may differ.
     """
     _folder(out).require(_settings(experiment, data_module))
 
 
 def write_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
-    """``config.json``: the resolved configuration and where the data come from."""
+    """Write ``config.json``: the resolved configuration and the origin of the data."""
     _folder(out).record(_settings(experiment, data_module))
 
 
@@ -185,14 +207,8 @@ def _settings(experiment: ExperimentConfig, data_module: DataModule) -> dict[str
 
 
 def initial_weights(experiment: ExperimentConfig) -> dict[str, str] | None:
-    """Which weights are started from, wherever they lie."""
+    """The hash of the initial weights, wherever they are kept; ``None`` without."""
     if experiment.model.init_from is None:
         return None
     card = read_card(pair_at(experiment.model.init_from, existing=True)[1])
     return {"weights_sha256": card.weights_sha256}
-
-
-def with_variant(experiment: ExperimentConfig, variant: str, **sizes: Any) -> ExperimentConfig:
-    """The same experiment with another network."""
-    model = experiment.model.model_copy(update={"variant": variant, "sizes": sizes})
-    return experiment.model_copy(update={"model": model})

@@ -1,4 +1,4 @@
-"""What is minimised, and which modalities the network is given while it is.
+"""Losses, modality dropout and mixup.
 
 Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio frames.
 """
@@ -15,10 +15,16 @@ from avtca.training.config import ModalityDropout, TrainConfig
 
 
 def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
-    """Weights ``(n_labels,)`` inverse to the labels' share of ``targets (n, n_labels)``.
+    """Class weights inversely proportional to the frequency of labels.
 
-    Scaled so that the expected weight of a training sample is 1. Raises :class:`ConfigError` for a
-    label that no sample has.
+    Args:
+        targets: Shares of labels, ``(n, n_labels)``.
+
+    Returns:
+        Weights ``(n_labels,)`` with an expected weight of 1 per sample.
+
+    Raises:
+        ConfigError: A label does not occur.
     """
     share = targets.astype(np.float64).sum(0)
     if (share == 0).any():
@@ -31,29 +37,29 @@ def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
 
 
 class EmotionLoss(nn.Module):
-    """The recipe's loss of ``logits (b, n_labels)`` against ``target (b, n_labels)``.
+    """Loss of logits against targets, both ``(b, n_labels)``.
 
-    ``cross_entropy``: ``-sum_k w_k t_k log p_k``, averaged over the batch, ``t`` smoothed;
-    soft labels are targets like any other. ``binary``: a cross-entropy for each label, averaged
-    over labels and batch; weights count where the label holds.
+    ``cross_entropy`` is ``-sum_k w_k t_k log p_k`` with class weights ``w`` and smoothed (possibly
+    soft) targets ``t``. ``binary`` is a cross-entropy per label, averaged over labels, with the
+    class weights on positive targets.
     """
 
     weights: Tensor | None
 
-    def __init__(self, recipe: TrainConfig, targets: NDArray[np.float32]) -> None:
+    def __init__(self, config: TrainConfig, targets: NDArray[np.float32]) -> None:
         super().__init__()
-        self.binary, self.smoothing = recipe.loss == "binary", recipe.label_smoothing
-        weights = balanced_weights(targets) if recipe.class_weights else None
+        self.binary, self.smoothing = config.loss == "binary", config.label_smoothing
+        weights = balanced_weights(targets) if config.class_weights else None
         self.register_buffer("weights", weights, persistent=False)
         if not self.binary and not np.allclose(targets.sum(1), 1, atol=1e-4):
             raise ConfigError(
                 "train with loss 'cross_entropy'",
-                "there are samples whose label shares do not sum to 1",
-                "set loss: binary where several labels may hold",
+                "the targets of some samples do not sum to 1",
+                "set train.loss to binary where several labels may apply",
             )
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """A loss for each sample, ``(b,)``."""
+        """The loss of each sample, ``(b,)``."""
         if self.binary:
             return F.binary_cross_entropy_with_logits(
                 logits, target, pos_weight=self.weights, reduction="none"
@@ -64,24 +70,30 @@ class EmotionLoss(nn.Module):
 
 
 def apply_modality_dropout(
-    batch: Batch, form: ModalityDropout, generator: torch.Generator
+    batch: Batch, config: ModalityDropout, generator: torch.Generator
 ) -> Batch:
-    """The batch with modalities masked as :class:`ModalityDropout` says.
+    """Mask modalities of a batch, see :class:`ModalityDropout`.
 
-    ``softhard`` returns four times as many samples. Nothing that was missing comes back, and a
-    sample that has only one modality keeps it. The generator is the processor's, wherever the batch
-    is, so that a seed says the same on every device.
+    A sample with only one modality keeps it.
+
+    Args:
+        batch: The batch, on any device.
+        config: Kind and probabilities.
+        generator: A generator on the CPU, so that a seed has the same effect on every device.
+
+    Returns:
+        The masked batch; with ``softhard`` of four times as many samples.
     """
     b, device = len(batch.target), batch.target.device
-    if form.mode == "whole":
+    if config.mode == "whole":
         draw = torch.rand(b, generator=generator).to(device)
-        no_audio = (draw < form.audio) & batch.video_mask.any(1)
-        no_video = (draw >= 1 - form.video) & batch.audio_mask.any(1)
+        no_audio = (draw < config.audio) & batch.video_mask.any(1)
+        no_video = (draw >= 1 - config.video) & batch.audio_mask.any(1)
         return batch._replace(
             video_mask=batch.video_mask & ~no_video[:, None],
             audio_mask=batch.audio_mask & ~no_audio[:, None],
         )
-    if form.mode == "softhard":
+    if config.mode == "softhard":
         share = torch.rand(b, generator=generator).to(device)
         soft = batch._replace(
             video=batch.video * (1 - share).view(b, *[1] * (batch.video.ndim - 1)),
@@ -94,15 +106,19 @@ def apply_modality_dropout(
 
 
 def _unless_alone(mask: Tensor, other: Tensor) -> Tensor:
-    """All False, but for samples of which nothing would be left."""
+    """All False, except for samples that have only this modality."""
     return mask & ~other.any(1, keepdim=True)
 
 
 def mixup_batch(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
-    """Mixup (Zhang et al. 2018) of samples: both modalities and the target by one share.
+    """Mixup (Zhang et al. 2018) of both modalities and the targets with one share per sample.
 
-    A step is real in the mixture where it is real in the sample with the larger share. The generator
-    is the processor's.
+    A step is unmasked where it is unmasked in the sample with the larger share.
+
+    Args:
+        batch: The batch, on any device.
+        alpha: Parameter of the beta distribution of the shares.
+        generator: A generator on the CPU.
     """
     b, device = len(batch.target), batch.target.device
     seed = int(torch.randint(2**31, (1,), generator=generator))
@@ -115,7 +131,7 @@ def mixup_batch(batch: Batch, alpha: float, generator: torch.Generator) -> Batch
         return x * keep + x[other] * (1 - keep)
 
     def both(x: Tensor, mask: Tensor, axis: int) -> Tensor:
-        """Mixed where both are real, the sample's own value where the other has none."""
+        """Mixed where both are unmasked, else unchanged."""
         shape = [1] * x.ndim
         shape[0], shape[axis] = b, mask.shape[1]
         return torch.where(mask[other].view(shape), mixed(x), x)

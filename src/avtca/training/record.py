@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import logging
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -20,13 +21,15 @@ from avtca.run_dir import RunDir
 from avtca.training.config import TrainConfig
 from avtca.training.module import Training
 
+logger = logging.getLogger(__name__)
+
 LOWER_IS_BETTER = ("loss",)
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("avtca", "torch", "lightning", "numpy", "scikit-learn")
 
 
 def fingerprint(samples: EmotionDataset) -> dict[str, Any]:
-    """Number of samples, the speakers, and a hash of names, targets, lengths and ClipSpec."""
+    """Number of samples, speakers, and a hash of names, targets, durations and ClipSpec."""
     digest = hashlib.sha256(samples.spec.hash.encode())
     for name, speaker, duration_s in zip(
         samples.sample_ids, samples.speakers, samples.durations, strict=True
@@ -41,7 +44,7 @@ def fingerprint(samples: EmotionDataset) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes, and the commit of this checkout where it is one."""
+    """Versions of Python and packages, and the commit of this checkout if it is one."""
     out = {"python": platform.python_version(), "machine": platform.machine()}
     for package in PACKAGES:
         try:
@@ -52,9 +55,9 @@ def versions() -> dict[str, str]:
 
 
 def commit(here: Path = PACKAGE) -> str:
-    """The git commit that the package in ``here`` is of ("+" where its files differ).
+    """The git commit of the package in ``here``, with "+" if its files differ.
 
-    Empty where no repository tracks it, as in site-packages beneath somebody else's checkout.
+    Empty if no repository tracks it, as in site-packages below another project's checkout.
     """
 
     def git(*args: str) -> str:
@@ -72,10 +75,10 @@ def commit(here: Path = PACKAGE) -> str:
 
 
 class SaveLast(Checkpoint):
-    """``last.ckpt`` after every epoch, whole or not at all.
+    """Writes ``last.ckpt`` atomically after every epoch.
 
-    A ``Checkpoint``, so that Lightning calls it after all else of the epoch. (Its own
-    ``ModelCheckpoint`` with ``save_top_k=0`` saves at the end of the training alone.)
+    It is a ``Checkpoint``, which Lightning calls after all other callbacks. (Lightning's
+    ``ModelCheckpoint`` with ``save_top_k=0`` only saves at the end of training.)
     """
 
     def __init__(self, out: Path) -> None:
@@ -84,7 +87,7 @@ class SaveLast(Checkpoint):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        """Write beside, then move into place."""
+        """Save under another name, then rename."""
         beside = self.out / ".last.ckpt"
         trainer.save_checkpoint(beside)
         if trainer.is_global_zero:
@@ -92,10 +95,10 @@ class SaveLast(Checkpoint):
 
 
 class RunRecord(Callback):
-    """History, best weights, early stop; all of it is in the checkpoint, so resuming keeps it."""
+    """Records the history, keeps the best weights and stops early; its state is in ``last.ckpt``."""
 
-    def __init__(self, out: Path, spec: ClipSpec, recipe: TrainConfig, run: dict[str, Any]) -> None:
-        self.out, self.spec, self.recipe, self.run = out, spec, recipe, run
+    def __init__(self, out: Path, spec: ClipSpec, config: TrainConfig, run: dict[str, Any]) -> None:
+        self.out, self.spec, self.config, self.run = out, spec, config, run
         self.history: list[dict[str, float]] = []
         self.best = -1
 
@@ -108,14 +111,14 @@ class RunRecord(Callback):
         self.history, self.best = state_dict["history"], state_dict["best"]
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """A run that had stopped early before it was killed stays stopped."""
+        """Stop at once if the run had already stopped early."""
         if self._exhausted():
             trainer.should_stop = True
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        """One more row; the best weights if they are."""
+        """Record the epoch, and save its weights if they are the best."""
         assert isinstance(module, Training)
         loss = trainer.strategy.reduce(module.train_loss, reduce_op="mean")
         row = {
@@ -125,7 +128,9 @@ class RunRecord(Callback):
             **{f"validation_{name}": value for name, value in module.figures.items()},
         }
         self.history.append(row)
-        better = self.recipe.metric != "none" and (
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        logger.info("epoch %d of %d: %s", trainer.current_epoch + 1, self.config.epochs, shown)
+        better = self.config.metric != "none" and (
             self.best < 0 or self._value(len(self.history) - 1) > self._value(self.best)
         )
         if better:
@@ -138,7 +143,7 @@ class RunRecord(Callback):
             trainer.should_stop = True
 
     def finish(self, module: Training, *, seconds: float) -> None:
-        """``last.safetensors`` and ``done.json``."""
+        """Save the last weights and mark the run as finished."""
         self._save("last", module, self.history[-1])
         kept = self.best if self.best >= 0 else len(self.history) - 1
         figures = {
@@ -156,14 +161,14 @@ class RunRecord(Callback):
         RunDir(self.out).mark_done(done)
 
     def _value(self, row: int) -> tuple[float, float]:
-        """Larger is better; among equals the lower loss."""
-        sign = -1 if self.recipe.metric in LOWER_IS_BETTER else 1
+        """Sort key of an epoch: larger is better, then lower loss."""
+        sign = -1 if self.config.metric in LOWER_IS_BETTER else 1
         figures = self.history[row]
-        value = sign * figures[f"validation_{self.recipe.metric}"]
+        value = sign * figures[f"validation_{self.config.metric}"]
         return value, -figures["validation_loss"]
 
     def _exhausted(self) -> bool:
-        patience = self.recipe.patience
+        patience = self.config.patience
         return bool(patience and self.history and len(self.history) - 1 - self.best >= patience)
 
     def _save(self, name: str, module: Training, row: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Optimiser and learning rate over the steps of a run."""
+"""Optimiser and learning rate schedule."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -9,21 +9,22 @@ from torch import nn
 from avtca.training.config import Optimiser
 
 
-def make_optimiser(network: nn.Module, recipe: Optimiser) -> torch.optim.Optimizer:
-    """The optimiser; no weight decay on biases, norms and other vectors with AdamW.
+def make_optimiser(network: nn.Module, config: Optimiser) -> torch.optim.Optimizer:
+    """The optimiser of a network.
 
-    Adam and SGD decay every parameter, as the released recipes did.
+    AdamW does not decay biases, norms and other vectors. Adam and SGD decay every parameter, as in
+    the released code.
     """
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.name == "sgd":
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.name == "sgd":
         return torch.optim.SGD(
             network.parameters(),
             rate,
-            momentum=recipe.momentum,
-            dampening=recipe.dampening,
+            momentum=config.momentum,
+            dampening=config.dampening,
             weight_decay=decay,
         )
-    if recipe.name == "adam":
+    if config.name == "adam":
         return torch.optim.Adam(network.parameters(), rate, weight_decay=decay)
     return torch.optim.AdamW(_groups(network.parameters(), decay), rate)
 
@@ -36,18 +37,18 @@ def _groups(parameters: Iterable[nn.Parameter], decay: float) -> list[dict[str, 
     ]
 
 
-def rate_factor(recipe: Optimiser, *, epochs: int, steps: int) -> Callable[[int], float]:
-    """What multiplies the learning rate at each optimiser step; ``steps`` an epoch."""
-    warm, total = round(recipe.warmup_epochs * steps), epochs * steps
+def rate_factor(config: Optimiser, *, epochs: int, steps: int) -> Callable[[int], float]:
+    """The factor of the learning rate as a function of the step, with ``steps`` steps per epoch."""
+    warm, total = round(config.warmup_epochs * steps), epochs * steps
 
     def factor(step: int) -> float:
         if step < warm:
             return (step + 1) / warm
-        if recipe.schedule == "cosine":
+        if config.schedule == "cosine":
             done = (step - warm) / max(1, total - warm)
             return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-        if recipe.schedule == "step":
-            return float(recipe.gamma ** sum(step >= at * steps for at in recipe.step_epochs))
+        if config.schedule == "step":
+            return float(config.gamma ** sum(step >= at * steps for at in config.step_epochs))
         return 1.0
 
     return factor

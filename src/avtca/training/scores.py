@@ -1,4 +1,4 @@
-"""Validation figures by the names that a recipe can choose its best epoch by."""
+"""Validation metrics, by the names that ``train.metric`` accepts."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,20 +6,25 @@ from numpy.typing import NDArray
 from avtca.evaluation.aggregate import BINARY_METRICS
 from avtca.evaluation.metrics import METRICS, binary_confusions, confusion
 
-TINY = 1e-7
-"""Least probability whose logarithm is taken."""
+MIN_PROB = 1e-7
+"""Lower bound applied before taking logarithms."""
 
 
 def scores(
     probabilities: NDArray[np.float64], targets: NDArray[np.float32], *, binary: bool = False
 ) -> dict[str, float]:
-    """``accuracy``, ``uar``, ``weighted_f1``, ``macro_f1`` and ``loss`` of samples.
+    """Metrics of predicted probabilities.
 
-    ``probabilities`` and ``targets`` ``(n, n_labels)``. With one label a sample the strongest of
-    each counts; with several (``binary``) a label holds above 0.5. ``loss`` is the mean
-    cross-entropy.
+    Args:
+        probabilities: ``(n, n_labels)``.
+        targets: ``(n, n_labels)``.
+        binary: Several labels may apply; each is predicted from 0.5 up. Otherwise the label with
+            the highest probability is predicted.
+
+    Returns:
+        ``accuracy``, ``uar``, ``weighted_f1``, ``macro_f1``, and ``loss``, the mean cross-entropy.
     """
-    p = np.clip(probabilities, TINY, 1 - TINY)
+    p = np.clip(probabilities, MIN_PROB, 1 - MIN_PROB)
     t = targets.astype(np.float64)
     if binary:
         loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()

@@ -1,4 +1,4 @@
-"""Train a network on samples: resumable, the best epoch kept by a validation figure."""
+"""Training of one network: resumable, keeps the epoch with the best validation metric."""
 
 import logging
 import time
@@ -29,30 +29,35 @@ from avtca.training.record import RunRecord, SaveLast, fingerprint, versions
 
 VIDEO_ONLY = ("video_noise", "posterior_bias", "pixels")
 AUDIO_ONLY = ("waveform", "gain_db", "channel_db", "background")
-"""Augmentations of one stream (masked steps are not among them: they cost nothing)."""
+"""Augmentation of one stream. Step dropout is not listed, since shared settings contain it."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """A finished training.
-
-    ``network``: the kept weights, in evaluation mode. ``epoch``: the one they are from, counted
-    from 0. ``figures``: its validation figures (empty without validation). ``history``: one row
-    an epoch.
-    """
+    """A finished training run."""
 
     network: AVTCA
+    """The kept weights, in evaluation mode."""
     epoch: int
+    """Epoch of the kept weights, counted from 0."""
     figures: dict[str, float]
+    """Validation metrics of that epoch; empty without a validation set."""
     history: list[dict[str, float]]
+    """Losses and metrics of each epoch."""
     out: Path
+    """Folder of the run."""
 
 
 def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) -> AVTCA:
-    """A network that fits ``spec``, its fresh weights drawn from ``seed``.
+    """An untrained network for the input that ``spec`` describes.
 
-    A level is one of decibels: where the audio is no log-mel, a variant that would take it away
-    has a batch norm for each feature instead.
+    Args:
+        variant: Name of a network.
+        spec: The model input, with the labels.
+        seed: Seed of the initial weights.
+        **sizes: Fields of ModelConfig that do not follow from ``spec``. A variant that normalises
+            the level of log-mel audio normalises each feature instead where the audio is not
+            log-mel.
     """
     if not spec.bands and variant_named(variant).audio_norm == "level":
         sizes = {"audio_norm": "bands", **sizes}
@@ -63,7 +68,7 @@ def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) ->
 
 def fit(
     network: AVTCA,
-    recipe: TrainConfig,
+    config: TrainConfig,
     train: EmotionDataset,
     validation: EmotionDataset | None = None,
     *,
@@ -74,47 +79,61 @@ def fit(
     callbacks: list[Callback] | None = None,
     begin: Callable[[], None] | None = None,
 ) -> FitResult:
-    """Train ``network`` in the folder ``out`` and return it with its kept weights.
+    """Train a network, or resume an interrupted run to the same result.
 
-    In ``out``: ``run.json`` (recipe, sizes, versions, commit, fingerprints of the samples and
-    ``provenance``; written before the first step), ``metrics.csv``, ``last.ckpt`` to resume from,
-    ``best.safetensors``/``.json`` and ``last.safetensors``/``.json``, and ``done.json`` at the
-    end. A folder with a broken-off run of the same kind goes on where it was, to the same result;
-    a finished one is returned as it is. ``validation`` chooses the epoch and nothing else; test
-    samples have no place here. Once nothing is left to refuse, and before anything is written,
-    ``begin`` is called. Raises :class:`ConfigError` for a folder with another run in it, a
-    metric without validation samples, an augmentation that could never fire, a device that is not
-    there, or a loss that is not finite; :class:`~avtca.errors.ClipSpecMismatch` where the sides are
-    prepared differently; KeyboardInterrupt where it was stopped, by a signal or by hand.
+    ``out`` then holds ``run.json`` (settings, versions, commit, fingerprints of the data; written
+    before the first step), ``metrics.csv``, ``last.ckpt`` to resume from, the checkpoints ``best``
+    and ``last``, and ``done.json`` at the end.
+
+    Args:
+        network: The network with its initial weights; trained in place.
+        config: Loss, augmentation, optimiser and selection of the weights.
+        train: Training samples.
+        validation: Samples that select the epoch, and nothing else.
+        out: Folder of the run. A finished run of the same settings is returned as it is.
+        provenance: Origin of the data, for ``run.json`` and the checkpoints.
+        progress: Show a progress bar.
+        board: Write TensorBoard logs.
+        callbacks: Further callbacks of Lightning.
+        begin: Called once before anything is written, after all checks.
+
+    Returns:
+        The network with the kept weights, and its history.
+
+    Raises:
+        ConfigError: ``out`` holds another run, a metric has no validation samples, an augmentation
+            has no effect, the device does not exist, or the loss is not finite.
+        ClipSpecMismatch: The data sets are prepared differently.
+        KeyboardInterrupt: The run was stopped by a signal.
     """
     network_spec_check(network, train, validation)
-    if validation is None and recipe.metric != "none":
+    if validation is None and config.metric != "none":
         raise ConfigError(
-            f"keep the weights with the best validation {recipe.metric}",
+            f"keep the weights with the best validation {config.metric}",
             "no validation samples",
-            "give some, or set metric: none",
+            "give some, or set train.metric to none",
         )
     if not len(train):
         raise ConfigError("train", "no training samples", "check the folds and the corpus")
     out = Path(out)
-    run = _run_card(network, recipe, train, validation, provenance or {})
+    run = _run_card(network, config, train, validation, provenance or {})
     folder = RunDir(
         out, action=f"train in {out}", settings_file="run.json", ignored=IGNORED_WHEN_RESUMING
     )
     resumed = folder.require(run)
     if folder.done():
         return _finished(folder, train.spec)
-    resolve_device(recipe.device)
-    check_streams(network, recipe)
+    resolve_device(config.device)
+    check_streams(network, config)
 
-    data = TrainingDataset(train, recipe.augmentation, recipe.seed)
+    data = TrainingDataset(train, config.augmentation, config.seed)
     rank, world = process_rank(), process_world()
     loader = training_loader(
-        data, recipe.batch_size, workers=recipe.workers, rank=rank, world=world
+        data, config.batch_size, workers=config.workers, rank=rank, world=world
     )
     module = Training(
         network,
-        recipe,
+        config,
         train.targets,
         steps=len(loader),
         validation_targets=None if validation is None else validation.targets,
@@ -126,17 +145,16 @@ def fit(
             folder.record(run)
     if world > 1:
         synchronise_norms(network)
-    warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    record = RunRecord(out, train.spec, recipe, run)
+    _silence_lightning()
+    record = RunRecord(out, train.spec, config, run)
     last = out / "last.ckpt"
     trainer = lightning.Trainer(
-        max_epochs=recipe.epochs,
-        accelerator=recipe.device,
-        **strategy(recipe.device),
+        max_epochs=config.epochs,
+        accelerator=config.device,
+        **strategy(config.device),
         logger=_loggers(out) if board else False,
         callbacks=[record, *_bars(progress), *(callbacks or []), SaveLast(out)],
-        gradient_clip_val=recipe.optimiser.clip_norm or None,
+        gradient_clip_val=config.optimiser.clip_norm or None,
         enable_progress_bar=progress,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -152,7 +170,7 @@ def fit(
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
-    except SystemExit as end:  # Lightning's answer to an interrupt; ours says of what kind it was
+    except SystemExit as end:  # Lightning's for an interrupt; its context has the signal
         ours = end.__context__
         raise (ours if isinstance(ours, KeyboardInterrupt) else KeyboardInterrupt) from None
     if trainer.interrupted or trainer.received_sigterm:
@@ -164,14 +182,14 @@ def fit(
     return _finished(folder, train.spec)
 
 
-def check_streams(network: AVTCA, recipe: TrainConfig) -> None:
+def check_streams(network: AVTCA, config: TrainConfig) -> None:
     """Raise :class:`ConfigError` for augmentation of a stream that the network does not have."""
-    varied, streams = recipe.augmentation, variant_named(network.variant).streams
+    varied, streams = config.augmentation, variant_named(network.variant).streams
     missing, names = {"audio": ("video", VIDEO_ONLY), "video": ("audio", AUDIO_ONLY)}.get(
         streams, ("", ())
     )
     idle = [f"augmentation.{name}" for name in names if getattr(varied, name)]
-    if streams != "both" and recipe.modality_dropout.mode != "none":
+    if streams != "both" and config.modality_dropout.mode != "none":
         idle.append("modality_dropout")
     if idle:
         raise ConfigError(
@@ -184,7 +202,12 @@ def check_streams(network: AVTCA, recipe: TrainConfig) -> None:
 def network_spec_check(
     network: AVTCA, train: EmotionDataset, validation: EmotionDataset | None
 ) -> None:
-    """Refuse sides that are prepared differently, or a network made for other input."""
+    """Check that both data sets are prepared alike, and as the network needs them.
+
+    Raises:
+        ClipSpecMismatch: The data sets differ.
+        ConfigError: The network was built for other input.
+    """
     if validation is not None:
         train.spec.require(validation.spec, action="train and validate")
     if misfits := network.config.misfits(train.spec):
@@ -196,14 +219,14 @@ def network_spec_check(
     if network.config.probabilities and train.normalisation is not None:
         raise ConfigError(
             f"read {network.config.probabilities} of the video features as probabilities",
-            "the samples are standardised, they are none any more",
+            "normalised by speaker, they are no probabilities",
             "set model.sizes.probabilities to 0, or data.normalise to none",
         )
 
 
 def _run_card(
     network: AVTCA,
-    recipe: TrainConfig,
+    config: TrainConfig,
     train: EmotionDataset,
     validation: EmotionDataset | None,
     provenance: Mapping[str, Any],
@@ -213,7 +236,7 @@ def _run_card(
         "model": network.config.to_dict(),
         "clip_spec": train.spec.to_dict(),
         "clip_spec_hash": train.spec.hash,
-        "train_config": recipe.model_dump(mode="json"),
+        "train_config": config.model_dump(mode="json"),
         "train": fingerprint(train),
         "validation": fingerprint(validation) if validation is not None else None,
         "provenance": dict(provenance),
@@ -237,6 +260,13 @@ def _finished(folder: RunDir, spec: ClipSpec) -> FitResult:
     return FitResult(network, done["epoch"], done["figures"], done["history"], folder.path)
 
 
+def _silence_lightning() -> None:
+    """Keep Lightning's tips and its summary of devices off the console."""
+    warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def _loggers(out: Path) -> list[Any]:
     from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -252,9 +282,10 @@ def _bars(progress: bool) -> list[Callback]:
 
 
 def torch_threads(threads: int) -> None:
-    """Threads of one operation, in PyTorch and under NumPy; 1 where runs share a machine.
+    """Set the number of threads of PyTorch and NumPy.
 
-    Threads that wait for each other on busy cores can cost ten times the work.
+    1 is best where several runs share a machine: threads that wait for each other on busy cores
+    can cost ten times the work.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
