@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from small_reports import make_person, make_report, make_row
 
+from avtca.evaluation.report import EvaluationReport, RobustnessReport
 from avtca.plots.html import (
     PageEntry,
     card_html,
@@ -20,7 +21,8 @@ def interval(value):
 
 
 def metrics(value=0.7):
-    return {"accuracy": interval(value), "uar": interval(value - 0.02)}
+    names = ("accuracy", "uar", "weighted_f1", "macro_f1")
+    return {name: interval(value) for name in names}
 
 
 CALIBRATION = {
@@ -28,19 +30,33 @@ CALIBRATION = {
     "adaptive_ece": 0.1,
     "nll": 0.9,
     "brier": 0.4,
+    "confidence": [None, 0.75],
     "accuracy": [None, 0.8],
+    "count": [0, 48],
     "edges": [0.0, 0.5, 1.0],
 }
 EVALUATION = {
     "name": "<run>",
     "variant": "experts",
-    "split": {"caveat": "LEAK (allowed): <two> speakers", "folds": "luna"},
+    "clip_spec_hash": "abc",
+    "split": {
+        "caveats": [
+            {"kind": "leak", "text": "<two> speakers"},
+            {"kind": "normalised", "text": "normalised"},
+            {"kind": "whole corpus", "text": "all of it"},
+        ],
+        "folds": "luna",
+    },
     "networks": 2,
     "labels": ["low<", "high"],
     "samples": 48,
     "speakers": 6,
     "metrics": {
         **metrics(),
+        "samples": 24,
+        "speakers": 6,
+        "labels": ["low<", "high"],
+        "level": 0.95,
         "confusion": [[10, 2], [3, 9]],
         "per_class": {
             "precision": [0.5, 0.6],
@@ -49,7 +65,7 @@ EVALUATION = {
             "support": [12, 12],
         },
     },
-    "modalities": {"both": metrics(), "audio alone": metrics(0.4)},
+    "modalities": {"both": metrics(), "audio only": metrics(0.4)},
     "groups": {"sex": {"<f>": {"samples": 4, **metrics()}}},
     "raters": {
         "both": {
@@ -61,25 +77,26 @@ EVALUATION = {
             "network_as_voted": None,
         }
     },
-    "fitted_on": "validation people",
+    "fitted_on": "validation speakers",
     "calibration": {"temperature": [1.25, 1.5], "before": CALIBRATION, "after": CALIBRATION},
     "sets": [{"method": "lac", "promised": 0.9, "covered": 0.91, "mean_size": 1.4, "single": 0.6}],
     "abstention": {
+        "aurc": 0.1,
         "coverage": [0.5, 1.0],
         "accuracy": [0.9, 0.7],
         "thresholds": [{"wanted": 0.8, "threshold": [0.6], "answered": 0.7, "accuracy": 0.82}],
     },
-    "own_samples": {"least": 4, "standardised": metrics()},
+    "speaker_normalisation": {"min_samples": 4, "normalised": metrics()},
 }
 ROBUSTNESS = {
     "systems": {
         "<one>": {
             "noise": [{"level": level, **metrics(0.6)} for level in (None, 10)],
-            "modality": [{"level": level, **metrics(0.6)} for level in ("both", "audio alone")],
+            "modality": [{"level": level, **metrics(0.6)} for level in ("both", "audio only")],
         }
     },
     "units": {"noise": "dB SNR", "modality": ""},
-    "splits": {"<one>": {"caveat": "clean; <note>"}},
+    "splits": {"<one>": {"caveats": [{"kind": "unchecked", "text": "a <note>"}]}},
     "samples": {"<one>": 48},
 }
 
@@ -91,8 +108,8 @@ def recognition_page():
 
 PAGES = {
     "recognition": recognition_page,
-    "evaluation": lambda: evaluation_html(EVALUATION),
-    "robustness": lambda: robustness_html(ROBUSTNESS),
+    "evaluation": lambda: evaluation_html(EvaluationReport.from_dict(EVALUATION)),
+    "robustness": lambda: robustness_html(RobustnessReport.from_dict(ROBUSTNESS)),
 }
 
 
@@ -138,7 +155,7 @@ def test_pages_name_the_law_against_misuse(name):
     {
         "recognition": ("<b>x&y.mp4", "bad<", "why & how", "a <note>", "labelled sad<"),
         "evaluation": ("<run>", "<two>", "low<"),
-        "robustness": ("<one>: 48 samples", "<note>"),
+        "robustness": ("<one>", "a <note>"),
     }.items(),
 )
 def test_pages_escape_names_and_messages(name, texts):
@@ -149,11 +166,17 @@ def test_pages_escape_names_and_messages(name, texts):
         assert given not in page
 
 
+def test_caveats_are_coloured_by_their_kind():
+    page = PAGES["evaluation"]()
+    assert '<p class="note error">&lt;two&gt; speakers</p>' in page
+    assert '<p class="note warning">normalised</p>' in page
+    assert "all of it" not in page
+
+
 def test_a_page_without_optional_parts_has_the_others():
-    report = {
-        key: EVALUATION[key] for key in list(EVALUATION) if key not in ("raters", "calibration")
-    }
-    page = evaluation_html({**report, "own_samples": None})
+    optional = ("raters", "calibration", "speaker_normalisation")
+    report = {key: value for key, value in EVALUATION.items() if key not in optional}
+    page = evaluation_html(EvaluationReport.from_dict(report))
     assert "Human raters" not in page and "Calibration" not in page
     assert "<h2>Missing modality</h2>" in page
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from avtca.compat import upgrade_report
 from avtca.plots import evaluation_figures
 from avtca.plots.evaluation_figures import METRIC_NAMES
 from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
 from avtca.plots.robustness_figures import condition_figure, level_name
+from avtca.plots.timeline import WIDTH_IN
 
 if TYPE_CHECKING:
     from avtca.recognize.report import Report
@@ -92,7 +94,11 @@ def card_html(report: "Report") -> str:
 
 def evaluation_html(report: Any) -> str:
     """A page with the tables and figures of an evaluation report."""
-    return render("evaluation.html", report=_attributes(report), figures=evaluation_figures)
+    return render(
+        "evaluation.html",
+        report=_attributes(upgrade_report(report) if isinstance(report, Mapping) else report),
+        figures=evaluation_figures,
+    )
 
 
 def robustness_html(report: Any, *, metric: str = "accuracy") -> str:
@@ -102,14 +108,14 @@ def robustness_html(report: Any, *, metric: str = "accuracy") -> str:
         report: Robustness report.
         metric: Metric to show.
     """
-    report = _attributes(report)
+    report = _attributes(upgrade_report(report) if isinstance(report, Mapping) else report)
     conditions: dict[str, dict[str, Any]] = {}
     for model, curves in report.systems.items():
         for condition, points in curves.items():
             if condition == "shift":
                 points = sorted(points, key=lambda point: float(point.level))
             conditions.setdefault(condition, {})[model] = points
-    caveats = sorted({split.caveat for split in report.splits.values()})
+    caveats = dict.fromkeys(one for split in report.splits.values() for one in split.caveats)
     return render(
         "robustness.html",
         report=report,
@@ -142,11 +148,21 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["metric_names"] = METRIC_NAMES
-    environment.filters |= {"data_uri": _data_uri, "percent": _percent, "bounds": _bounds}
-    environment.filters["level_name"] = level_name
-    environment.filters["width_px"] = lambda figure: round(figure.get_size_inches()[0] * 96)
+    environment.globals |= {"metric_names": METRIC_NAMES, "timeline_width_px": _px(WIDTH_IN)}
+    environment.filters |= {
+        "bounds": _bounds,
+        "data_uri": _data_uri,
+        "estimate": lambda estimate: _percent(estimate[0]),
+        "level_name": level_name,
+        "percent": _percent,
+        "width_px": lambda figure: _px(figure.get_size_inches()[0]),
+    }
     return environment
+
+
+def _px(inches: float) -> int:
+    """CSS pixels of a length."""
+    return round(inches * 96)
 
 
 def _data_uri(picture: Figure | bytes) -> str:
@@ -171,7 +187,23 @@ class _Attributes(dict[str, Any]):
         return self.get(name)
 
 
+class _Text(str):
+    @property
+    def text(self) -> str:
+        return str(self)
+
+    @property
+    def warns(self) -> bool:
+        return self not in ("", "clean", "whole corpus")
+
+    @property
+    def invalidates(self) -> bool:
+        return "LEAK" in self or "SYNTHETIC" in self
+
+
 def _attributes(value: Any) -> Any:
     if isinstance(value, Mapping):
+        for split in (value.get("split", {}), *value.get("splits", {}).values()):
+            split.setdefault("caveats", (_Text(split.get("caveat", "")),))
         return _Attributes({key: _attributes(one) for key, one in value.items()})
     return [_attributes(one) for one in value] if isinstance(value, list) else value
