@@ -49,7 +49,7 @@ def overfit(
         model.train()
         out = model(*x)
         loss = F.cross_entropy(out.logits, y)
-        for logits in out.auxiliary.values():
+        for logits in out.expert_logits.values():
             loss = loss + F.cross_entropy(logits, y)
         optimiser.zero_grad()
         loss.backward()

@@ -37,10 +37,10 @@ from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
 from avtca.media import Frame, hold_frames, open_media
-from avtca.model.bundle import ExpressionFeatures, export_bundle
 from avtca.model.checkpoint import load_checkpoint
 from avtca.model.ensemble import Ensemble
-from avtca.model.expression import ExpressionNetwork
+from avtca.model.export_bundle import export_bundle
+from avtca.model.expression import ExpressionFeatures, ExpressionNetwork
 from avtca.model.frontends import MIN_PROB
 from avtca.recognize import Recognizer, load
 

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import torch
 
-from avtca.model.bundle import ExpressionFeatures
+from avtca.model.expression import ExpressionFeatures
 
 ROOT = Path(__file__).parents[2]
 

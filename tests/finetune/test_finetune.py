@@ -21,8 +21,8 @@ from avtca.finetune.finetune import finetune, train_config_for
 from avtca.finetune.initial import load_initial_model, resize_head
 from avtca.finetune.protocol import answers_before, deal, folds_of, label_parts
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
-from avtca.model.bundle import export_bundle
 from avtca.model.ensemble import Ensemble
+from avtca.model.export_bundle import export_bundle
 from avtca.model.lineage import trained_on, training_speakers
 from avtca.model.variants import variant_named
 from avtca.preprocess import window_start_steps
@@ -235,7 +235,7 @@ def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
     masks = torch.ones(2, 8, dtype=torch.bool), torch.ones(2, SPEC.audio_steps, dtype=torch.bool)
     with torch.no_grad():
         old, new = (
-            net(video, audio, *masks).auxiliary["audio"] for net in (start.network, changed)
+            net(video, audio, *masks).expert_logits["audio"] for net in (start.network, changed)
         )
     torch.testing.assert_close(new[:, 1:], old[:, [2, 0, 1]])
     again = resize_head(start, start.labels).state_dict()

@@ -54,7 +54,7 @@ def by_hand(window: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def statistics(*windows: Arrays) -> np.ndarray:
-    box = AudioStatisticsHead(BANDS + 2, 3, by_level=True).double()
+    box = AudioStatisticsHead(BANDS + 2, 3, level_norm=True).double()
     rows = torch.from_numpy(np.stack([window for window, _ in windows])).transpose(1, 2)
     mask = torch.from_numpy(np.stack([real for _, real in windows]))
     return box.statistics(rows * mask[..., None], mask).numpy()
@@ -85,13 +85,13 @@ def test_hardly_any_audio_gives_numbers(real):
 
 def test_logits_are_zero_without_audio_and_left_out_of_some_samples_while_training():
     torch.manual_seed(0)
-    box = AudioStatisticsHead(BANDS + 2, 3, by_level=True)
+    box = AudioStatisticsHead(BANDS + 2, 3, level_norm=True)
     window, mask = drawn()
     audio = torch.from_numpy(np.stack([window] * 300)).float()
     masks = torch.from_numpy(np.stack([mask] * 299 + [np.zeros(FRAMES, bool)]))
-    silent = (box(audio, masks)["voice"] == 0).all(dim=1)
+    silent = (box(audio, masks)["audio_statistics"] == 0).all(dim=1)
     assert 60 < silent.sum() < 140 and silent[-1]
-    silent = (box.eval()(audio, masks)["voice"] == 0).all(dim=1)
+    silent = (box.eval()(audio, masks)["audio_statistics"] == 0).all(dim=1)
     assert silent.sum() == 1 and silent[-1]
 
 
@@ -104,7 +104,9 @@ def test_convolutions_do_not_see_pitch_and_pitch_needs_experts():
     masks = torch.from_numpy(np.stack([mask, mask]))
     out = network(torch.randn(1, 9, 4).expand(2, 9, 4), audio, None, masks)
     assert torch.equal(out.audio_tokens[0], out.audio_tokens[1])
-    assert not torch.allclose(out.auxiliary["voice"][0], out.auxiliary["voice"][1])
+    assert not torch.allclose(
+        out.expert_logits["audio_statistics"][0], out.expert_logits["audio_statistics"][1]
+    )
     with pytest.raises(ConfigError, match="pitch without a product of experts"):
         build_model("figure", ModelConfig(**sizes, pitch=True))
 

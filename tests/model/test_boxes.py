@@ -19,20 +19,17 @@ from numpy_boxes import (
 )
 
 from avtca.errors import ConfigError
-from avtca.model import ModelConfig, build_model, head
+from avtca.model import ModelConfig, build_model, experts, head
 from avtca.model.attention import MultiHeadAttention
+from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
+from avtca.model.masked_norm import MaskedBatchNorm
 from avtca.model.pooling import AttentivePool, MaxPool, MeanPool
-from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SharedSelfAttention, align_to
-from avtca.model.streams import MaskedBatchNorm, Stream, masked_softmax, zero_masked
+from avtca.model.streams import Stream, masked_softmax, zero_masked
 from avtca.model.temporal_conv import TemporalConv
-from avtca.model.transformer_block import (
-    IntermediateAttention,
-    LateTransformer,
-    TransformerBlock,
-    TransformerBlocks,
-)
+from avtca.model.time_encoding import TimeEncoding
+from avtca.model.transformer_block import TransformerBlock, TransformerBlocks
 
 
 def test_temporal_conv_same_and_halved() -> None:
@@ -336,7 +333,7 @@ def test_heads() -> None:
 
 
 def test_the_expert_of_whole_samples() -> None:
-    box = stir(head.UtteranceHead(3, 2))
+    box = stir(experts.UtteranceHead(3, 2))
     video, mask = torch.randn(2, 4, 5), torch.tensor([[True, False, True, True], [False] * 4])
     w, a = weights(box), video.double().numpy()
     mean = a[0, [0, 2, 3], 2:].mean(0)

@@ -9,7 +9,7 @@ from small_spec import SPEC
 
 from avtca.errors import CheckpointError
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
-from avtca.model.bundle import export_bundle
+from avtca.model.export_bundle import export_bundle
 from avtca.preprocess import ModelInput
 from avtca.runtime.backends import OnnxBackend
 from avtca.runtime.bundle import PACKAGED, read_bundle

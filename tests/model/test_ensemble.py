@@ -9,8 +9,8 @@ from small_spec import SPEC
 
 from avtca.finetune.initial import load_initial_model
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
-from avtca.model.bundle import export_bundle
 from avtca.model.ensemble import Ensemble
+from avtca.model.export_bundle import export_bundle
 from avtca.preprocess import ModelInput
 from avtca.runtime.backends import OnnxBackend
 from avtca.runtime.bundle import PACKAGED, read_bundle
@@ -75,7 +75,7 @@ def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
     ensemble = Ensemble(several, SUMS).eval()
     card = Card(variant="experts", config=several[0].config, clip_spec=SPEC)
     face = PACKAGED / "face.onnx"
-    with pytest.raises(ValueError, match="the one that training starts from"):
+    with pytest.raises(ValueError, match="give start, the member that training starts from"):
         export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, face=face)
     start = several[0], replace(SPEC, labels=FINE)
     export_bundle(tmp_path / "x", name="x", fusion=ensemble, card=card, start=start, face=face)

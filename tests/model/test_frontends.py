@@ -9,8 +9,8 @@ from numpy_boxes import batch_norm, conv1d, conv2d, linear, relu, same, weights
 from avtca.errors import ConfigError
 from avtca.model import ModelConfig
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures
+from avtca.model.spectral_conv import SpectralConv
 from avtca.model.streams import Stream, zero_masked
-from avtca.model.temporal_conv import SpectralConv
 
 
 def test_logarithms_stand_beside_probabilities() -> None:

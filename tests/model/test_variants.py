@@ -78,7 +78,7 @@ def test_a_missing_modality(variant: str, video: str, missing: str) -> None:
         x[2][:] = False
     out = model(*with_masked(x, 7.0), return_attention=True)
     assert out.logits.isfinite().all()
-    for values in out.auxiliary.values():
+    for values in out.expert_logits.values():
         assert values.isfinite().all()
     again = model(*with_masked(x, float("nan")))
     torch.testing.assert_close(out.logits, again.logits, atol=1e-6, rtol=0)
@@ -94,7 +94,7 @@ def test_gradient_reaches_every_parameter(variant: str, video: str) -> None:
     out = model(*inputs(video, b=4, seed=3))
     weights = torch.randn(out.logits.shape)
     loss = (out.logits * weights).sum()
-    for values in out.auxiliary.values():
+    for values in out.expert_logits.values():
         loss = loss + (values * weights).sum()
     loss.backward()
     dry = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -229,7 +229,9 @@ def test_options_of_every_kind(variant: str, options: dict[str, object]) -> None
     x = inputs("features", b=4)
     out = model(*with_masked(x, float("nan")))
     torch.testing.assert_close(out.logits, model(*with_masked(x, 0.0)).logits, atol=1e-6, rtol=0)
-    (out.logits.square().sum() + sum(v.square().sum() for v in out.auxiliary.values())).backward()
+    (
+        out.logits.square().sum() + sum(v.square().sum() for v in out.expert_logits.values())
+    ).backward()
     assert not [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     rebuilt = build_model(variant, ModelConfig.from_dict(model.config.to_dict()))
     rebuilt.load_state_dict(model.state_dict())

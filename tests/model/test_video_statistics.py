@@ -21,7 +21,7 @@ def drawn(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def box() -> VideoStatisticsHead:
-    return VideoStatisticsHead(5, 4, parts=PARTS, probabilities=3)
+    return VideoStatisticsHead(5, 4, n_segments=PARTS, probabilities=3)
 
 
 def by_hand(features: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -45,13 +45,15 @@ def test_what_is_not_real_and_what_is_of_the_sample_change_nothing():
     other = torch.where(mask[..., None], features, 1e6)
     other[..., 5] = 7.0
     expert = box().eval()
-    assert torch.equal(expert(features, mask)["face"], expert(other, mask)["face"])
+    assert torch.equal(
+        expert(features, mask)["video_statistics"], expert(other, mask)["video_statistics"]
+    )
 
 
 @pytest.mark.parametrize("real", [0, 1, 2])
 def test_hardly_any_face_gives_numbers_and_none_says_nothing(real):
     features, _ = drawn()
-    found = box().eval()(features, torch.arange(STEPS)[None] < real)["face"]
+    found = box().eval()(features, torch.arange(STEPS)[None] < real)["video_statistics"]
     assert torch.isfinite(found).all() and bool((found == 0).all()) == (real == 0)
 
 
@@ -64,10 +66,12 @@ def test_it_is_one_of_the_experts_of_the_product():
     features, mask = drawn()
     audio = torch.randn(1, 40, 30)
     out = network(features, audio, mask, None)
-    experts = [out.auxiliary[name] for name in ("audio", "video", "face", "utterance")]
+    experts = [
+        out.expert_logits[name] for name in ("audio", "video", "video_statistics", "utterance")
+    ]
     assert torch.allclose(out.logits, sum(x.log_softmax(1) for x in experts), atol=1e-5)
     blind = network(features, audio, torch.zeros_like(mask), None)
-    assert torch.allclose(blind.logits, blind.auxiliary["audio"].log_softmax(1), atol=1e-5)
+    assert torch.allclose(blind.logits, blind.expert_logits["audio"].log_softmax(1), atol=1e-5)
 
 
 def test_where_it_cannot_be():

@@ -29,7 +29,7 @@ from avtca.finetune.initial import InitialModel, load_initial_model, resize_head
 from avtca.finetune.model_card import model_card
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
-from avtca.model.bundle import export_bundle
+from avtca.model.export_bundle import export_bundle
 from avtca.model.variants import variant_named
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir

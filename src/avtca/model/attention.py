@@ -1,4 +1,4 @@
-"""Multi-head attention with masked keys, shared by every attention box of the figure.
+"""Multi-head attention with masked keys, used in every attention step of the figure.
 
 Shape legend: ``b`` batch, ``t_q`` query steps, ``t_k`` key steps, ``d`` token width, ``n_h``
 heads.
@@ -13,11 +13,14 @@ from avtca.model.streams import Stream, masked_softmax
 
 
 class AttentionMap(NamedTuple):
-    """What an attention box looked at.
+    """Attention weights of one attention layer.
 
-    ``weights``: ``(b, n_h, t_q, t_k)``, each row sums to one over real keys (to zero where there
-    is none). ``query_times (t_q,)``, ``key_times (t_k,)``: fractions 0..1 of the window.
-    ``query_mask (b, t_q)``: rows that mean something.
+    Attributes:
+        weights: ``(b, n_h, t_q, t_k)``; each row sums to one over real keys, or to zero if there
+            is none.
+        query_times: ``(t_q,)``, fractions 0..1 of the window.
+        key_times: ``(t_k,)``, fractions 0..1 of the window.
+        query_mask: bool ``(b, t_q)``, True for rows of real queries.
     """
 
     weights: Tensor
@@ -27,18 +30,20 @@ class AttentionMap(NamedTuple):
 
 
 Maps = dict[str, AttentionMap] | None
-"""Where boxes leave their maps, or ``None`` where nobody wants them."""
+"""Attention maps by name, filled by the layers; ``None`` to keep none."""
 
 
 class MultiHeadAttention(nn.Module):
     """``softmax(q k^T / sqrt(d / n_h)) v``, then a linear map.
 
     Args:
-        d_query, d_key, d_value: widths of what the queries, keys and values are made from.
-        d_out: width inside and out, a multiple of ``heads``.
-        bias: on queries, keys and values (the released transformer block has none).
-        dropout: on the output; the released code has none on the weights, where it would cost a
-            third of a training step.
+        d_query: Width of the tokens that queries are computed from.
+        d_key: The same for keys.
+        d_value: The same for values.
+        d_out: Width of queries, keys, values and output, a multiple of ``heads``.
+        heads: Attention heads.
+        bias: Whether queries, keys and values have a bias (not in the released transformer block).
+        dropout: On the output. The weights have none, as in the released code.
     """
 
     def __init__(
@@ -61,9 +66,17 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """``(b, t_q, d_query)``, ``(b, t_k, d_key)``, ``(b, t_k, d_value)``, ``(b, t_k)`` ->
-        ``(b, t_q, d_out)`` and the weights ``(b, n_h, t_q, t_k)``. Where no key is real the
-        output is zero.
+        """Attend.
+
+        Args:
+            query: ``(b, t_q, d_query)``.
+            key: ``(b, t_k, d_key)``.
+            value: ``(b, t_k, d_value)``.
+            key_mask: bool ``(b, t_k)``, True for real keys.
+
+        Returns:
+            Output ``(b, t_q, d_out)``, zero where no key is real, and weights
+            ``(b, n_h, t_q, t_k)``.
         """
         weights = self.weigh(query, key, key_mask)
         heads = self.weigh.heads
@@ -74,7 +87,7 @@ class MultiHeadAttention(nn.Module):
 
 
 class AttentionWeights(nn.Module):
-    """The softmax alone: ``(b, t_q, d_query)``, ``(b, t_k, d_key)`` -> ``(b, n_h, t_q, t_k)``."""
+    """Attention weights: ``(b, t_q, d_query)``, ``(b, t_k, d_key)`` -> ``(b, n_h, t_q, t_k)``."""
 
     def __init__(
         self, d_query: int, d_key: int, d_out: int, *, heads: int, bias: bool = False
@@ -87,13 +100,13 @@ class AttentionWeights(nn.Module):
         self.key = nn.Linear(d_key, d_out, bias=bias)
 
     def forward(self, query: Tensor, key: Tensor, key_mask: Tensor) -> Tensor:
-        """Rows sum to one over real keys, to zero where there is none."""
+        """Rows sum to one over real keys, or to zero if there is none."""
         q = rearrange(self.query(query), "b q (n d) -> b n q d", n=self.heads)
         k = rearrange(self.key(key), "b k (n d) -> b n d k", n=self.heads)
         return masked_softmax(q @ k * self.scale, key_mask[:, None, None, :])
 
 
 def keep_map(maps: Maps, name: str, weights: Tensor, query: Stream, key: Stream) -> None:
-    """Leave a map under ``name`` where somebody wants it."""
+    """Store an attention map under ``name``, unless ``maps`` is ``None``."""
     if maps is not None:
         maps[name] = AttentionMap(weights, query.times, key.times, query.mask)

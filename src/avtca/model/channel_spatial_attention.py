@@ -1,4 +1,4 @@
-"""Figure, video column, "channel attention x spatial attention" (the released code's modulator).
+"""Figure, video column, "channel attention x spatial attention" (EfficientFace's modulator).
 
 Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels of the map.
 """
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class ChannelAttention(nn.Module):
-    """One weight a channel: ``(b, c, h, w) -> (b, c, 1, 1)``.
+    """One weight for each channel: ``(b, c, h, w) -> (b, c, 1, 1)``.
 
-    Global average pool, FC to ``c / reduction``, batch norm, ReLU, FC (PAPER.md, "Modulator").
+    Global average pool, FC to ``c / reduction``, batch norm, ReLU, FC to ``c``.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16) -> None:
@@ -30,7 +30,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """One weight a place: ``(b, c, h, w) -> (b, 1, h, w)``.
+    """One weight for each position: ``(b, c, h, w) -> (b, 1, h, w)``.
 
     1x1 convolution to ``c / reduction``, two dilated 3x3 convolutions, 1x1 to a single map.
     """
@@ -55,10 +55,13 @@ class SpatialAttention(nn.Module):
 
 
 class ChannelSpatialAttention(nn.Module):
-    """``sigmoid(channel(x) * spatial(x)) * x``, shape kept; either part can be left out.
+    """``sigmoid(channel(x) * spatial(x)) * x``, shape kept.
 
-    With one part off the other alone goes into the sigmoid; with both off it is the identity
-    (the paper's ablations of the video parts).
+    Args:
+        channels: Channels of the map.
+        channel: Whether there is channel attention; without it the factor is 1.
+        spatial: Whether there is spatial attention; without either part this is the identity.
+        reduction: Channels over hidden channels.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class ChannelSpatialAttention(nn.Module):
         self.spatial = SpatialAttention(channels, reduction=reduction) if spatial else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Figure, "channel attention x spatial attention"."""
+        """The weighted map."""
         if self.channel is None and self.spatial is None:
             return x
         weight = x.new_ones(()) if self.channel is None else self.channel(x)

@@ -43,10 +43,10 @@ def save_checkpoint(
     does not fit ``clip_spec``.
     """
     weights_path, card_path = pair_at(Path(path))
-    if misfits := model.config.misfits(clip_spec):
+    if mismatches := model.config.mismatches(clip_spec):
         raise CheckpointError(
             f"save {weights_path}",
-            f"the network does not fit its ClipSpec ({'; '.join(misfits)})",
+            f"the network does not fit its ClipSpec ({'; '.join(mismatches)})",
             "build it with ModelConfig.for_spec",
         )
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
@@ -144,10 +144,10 @@ def read_card(path: str | Path) -> Card:
             error.problem if isinstance(error, AvtcaError) else f"{type(error).__name__}: {error}"
         )
         raise CheckpointError(action, f"broken card ({found})", "copy or train it again") from None
-    if misfits := card.config.misfits(card.clip_spec):
+    if mismatches := card.config.mismatches(card.clip_spec):
         raise CheckpointError(
             action,
-            f"made for another ClipSpec ({'; '.join(misfits)})",
+            f"made for another ClipSpec ({'; '.join(mismatches)})",
             "use the card that was saved with these weights",
         )
     return card

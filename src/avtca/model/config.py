@@ -9,80 +9,82 @@ from avtca.compat import upgrade
 from avtca.errors import ConfigError
 
 FORMAT_VERSION = 1
-"""Version of the checkpoint format; raised when a reader of the old one would go wrong."""
+"""Version of the checkpoint format; increased when older versions could not read it correctly."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Sizes of a network, and choices that override its variant's.
+    """Sizes of a network, and options that override those of its variant.
 
-    Defaults are the paper's released sizes (PAPER.md, "Sizes in the released code"). Fields that
-    are ``None`` are the variant's own choice.
+    Defaults are the sizes of the paper's released code. An option that is ``None`` is the
+    variant's choice.
     """
 
     n_labels: int = 8
-    """Emotions."""
+    """Number of emotions."""
     video: Literal["pixels", "features"] = "pixels"
-    """What a video step holds: a face crop, or a feature vector."""
+    """Content of a video step: a face crop or a feature vector."""
     video_dim: int = 0
-    """Length of the feature vector (features only)."""
+    """Length of the feature vector (only with ``video="features"``)."""
     probabilities: int = 0
-    """How many of the video features, the first ones, are probabilities: the network then sees
-    their logarithms too (features only)."""
+    """How many of the video features, the first ones, are probabilities, whose logarithms become
+    further features (only with ``video="features"``)."""
     utterance_features: int = 0
-    """How many of the video features, the last ones, say the same at every step of a sample (its
-    mean action units): an expert of their own reads them, the sequence goes on without them
-    (features only, with fusion "late" or "product")."""
+    """How many of the video features, the last ones, are the same at every step of a sample, e.g.
+    its mean action units. An :class:`~avtca.model.experts.UtteranceHead` reads them, the
+    convolutions do not (only with ``video="features"`` and fusion "late" or "product")."""
     n_segments: int = 0
-    """Into how many equal parts of a window an expert of its own divides the other video features,
-    to read their means beside those of the whole; 0 for no such expert (features only, with fusion
-    "late" or "product")."""
+    """Segments of a window whose mean video features a
+    :class:`~avtca.model.video_statistics.VideoStatisticsHead` reads; 0 for no such expert (only
+    with ``video="features"`` and fusion "late" or "product")."""
     channels: int = 3
-    """3 for RGB crops, 1 for luma (pixels only)."""
+    """3 for RGB crops, 1 for luma (only with ``video="pixels"``)."""
     trunk: dict[str, Any] = field(default_factory=dict)
     """Arguments of :class:`~avtca.model.video_trunk.VideoTrunk` that differ from the
-    variant's (pixels only)."""
+    variant's (only with ``video="pixels"``)."""
     audio_dim: int = 10
-    """MFCCs, mel bands or features of an audio step."""
+    """Features of an audio frame: MFCCs, mel bands, ..."""
     pitch: bool = False
-    """Whether the last two of them are pitch and voicing: an expert of their own reads all of
-    them, the convolutions go on without these two (with fusion "late" or "product")."""
+    """Whether the last two audio features are pitch and voicing. An
+    :class:`~avtca.model.audio_statistics.AudioStatisticsHead` reads all features, the convolutions
+    all but these two (only with fusion "late" or "product")."""
     audio_stride: int = 1
-    """Of how many audio frames the convolutions see one."""
+    """The convolutions read one of this many audio frames."""
     video_widths: tuple[int, ...] = (64, 64, 128, 128)
-    """Convolutions over time of the video branch: the first half before the transformer blocks,
-    the second half after them."""
+    """Widths of the convolutions over time in the video branch: the first half of them before
+    step 4, the second half after it."""
     audio_widths: tuple[int, ...] = (64, 128, 256, 128)
-    """The same for the audio branch; the last width must be the video's."""
+    """The same for the audio branch; the last width must equal the video branch's."""
     mlp_ratio: float = 2.0
     """Hidden width of the transformer block's MLP over its width."""
     dropout: float = 0.0
-    """On the output of attention and on pooled vectors."""
+    """Dropout on the output of attention and on pooled vectors."""
     late: Literal["self_cross", "shared_self", "transformer", "none"] | None = None
-    """What stands between the convolutions and the pooling: steps 6 and 7 of the figure, the
-    released code's one shared self attention, the parent's late transformer, or nothing."""
+    """Modules between the convolutions and the pooling: steps 6 and 7 of the figure, the released
+    code's shared self attention, the parent work's late transformer, or nothing."""
     heads: int | None = None
     """Attention heads."""
     residual: bool | None = None
-    """Residual around the attention of transformer blocks and cross attention, and layer norms
-    before self and cross attention."""
+    """Whether there are residuals around the attention of transformer blocks and cross attention,
+    and layer norms before self and cross attention."""
     positions: bool | None = None
-    """Sinusoids of each token's time are added before the first attention."""
+    """Whether sinusoids of each token's time are added before the first attention."""
     pooling: Literal["max", "mean", "attentive"] | None = None
-    """How tokens become one vector."""
+    """Pooling of the tokens over time."""
     fusion: Literal["sum", "concatenation", "gated", "late", "product"] | None = None
-    """How two vectors become logits. "product" adds up the auxiliary heads' log-posteriors instead,
-    "late" those and the gated logits; both need ``auxiliary``."""
+    """Head that computes logits from the two pooled vectors. "product" is the sum of the experts'
+    log-posteriors instead, "late" the sum of those and of "gated"; both need ``auxiliary``."""
     audio_weight: float = 1.0
-    """Exponent of the experts that hear (fusion "late" and "product"). Less than one where the
-    voices at use are of other languages and studios than those of the training."""
+    """Weight of the audio experts in log-linear pooling (fusion "late" and "product"), 0 to 1. Less
+    than 1 if speech in use differs from the training data in language or recording."""
     auxiliary: bool | None = None
-    """Heads on each stream alone, before the streams meet."""
+    """Whether there are expert heads on each stream before fusion."""
     audio_frontend: Literal["conv1d", "conv2d"] | None = None
-    """First half of the audio branch: over time as the paper, or over time and frequency."""
+    """First half of the audio branch: convolutions over time as in the paper, or over time and
+    frequency."""
     audio_norm: Literal["bands", "level", "none"] | None = None
-    """What brings audio features near zero: a batch norm for each, each window's mean level
-    (log-mel), or nothing."""
+    """Normalisation of audio features: a batch norm for each, subtraction of each window's mean
+    level (log-mel), or none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_widths", tuple(self.video_widths))
@@ -114,7 +116,7 @@ class ModelConfig:
         ):
             raise ConfigError(
                 action,
-                f"{self.utterance_features} features of whole samples among {self.video_dim} video "
+                f"{self.utterance_features} utterance features among {self.video_dim} video "
                 f"features, of which {self.probabilities} are probabilities",
                 "give fewer, or 0",
             )
@@ -147,7 +149,7 @@ class ModelConfig:
 
     @classmethod
     def for_spec(cls, spec: ClipSpec, **sizes: Any) -> "ModelConfig":
-        """The sizes that ``spec`` fixes, with ``sizes`` for the rest."""
+        """A configuration for model input ``spec``, with ``sizes`` for the fields it does not fix."""
         fixed: dict[str, Any] = {
             "n_labels": len(spec.labels),
             "video": spec.video,
@@ -158,8 +160,8 @@ class ModelConfig:
         }
         return cls(**{**fixed, **sizes})
 
-    def misfits(self, spec: ClipSpec) -> list[str]:
-        """One line for each size in which ``spec`` and this network differ."""
+    def mismatches(self, spec: ClipSpec) -> list[str]:
+        """A line for each size in which ``spec`` and this network differ."""
         fitting = ModelConfig.for_spec(spec)
         names = ["n_labels", "video", "audio_dim", "pitch"]
         names.append("video_dim" if self.video == "features" else "channels")
@@ -170,12 +172,16 @@ class ModelConfig:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``None`` fields are left out."""
+        """JSON-serialisable values, without fields that are ``None``."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":
-        """Inverse of :meth:`to_dict`. Raises :class:`ConfigError` for unknown names."""
+        """Inverse of :meth:`to_dict`, also for fields of avtca 0.1.
+
+        Raises:
+            ConfigError: For unknown fields.
+        """
         known = {item.name for item in fields(cls)}
         values = upgrade(values)
         if unknown := sorted(set(values) - known):
@@ -189,7 +195,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """The JSON beside the weights: everything needed to rebuild and judge a network."""
+    """The JSON file of a checkpoint: what is needed to rebuild and assess a network."""
 
     variant: str
     config: ModelConfig
@@ -197,11 +203,11 @@ class Card:
     calibration: dict[str, float] = field(default_factory=lambda: {"temperature": 1.0})
     """``temperature`` divides the logits before softmax."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Where the weights come from: data, code version, seed, command, licences."""
+    """Origin of the weights: data, code version, seed, command, licences."""
     metrics: dict[str, Any] = field(default_factory=dict)
-    """What was measured, on what."""
+    """Evaluation results and the data that they were measured on."""
     weights_sha256: str = ""
-    """Of the safetensors file; written by ``save_checkpoint``."""
+    """Hash of the safetensors file; written by ``save_checkpoint``."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -209,7 +215,7 @@ class Card:
         return self.clip_spec.labels
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """JSON-serialisable values."""
         return {
             "format_version": FORMAT_VERSION,
             "variant": self.variant,

@@ -1,8 +1,7 @@
-"""Several networks as one: the mean of what they say.
+"""Deep ensemble: average of the members' posteriors.
 
-Networks that differ in nothing but the seed of their training err in different places; the mean of
-their posteriors errs less (Lakshminarayanan et al. 2017, "deep ensembles"). Shape legend: ``b``
-batch, ``t_v`` video steps, ``t_a`` audio steps, ``f`` features.
+The members differ in the seed of their training only (Lakshminarayanan et al. 2017). Shape
+legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio steps, ``f`` features.
 """
 
 from collections.abc import Sequence
@@ -11,15 +10,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-LEAST = 1e-7
-"""Probability of what none of the networks holds possible."""
+MIN_PROB = 1e-7
+"""Lower bound of the mean posterior, applied before taking the logarithm."""
 
 
 class Ensemble(nn.Module):
-    """The mean of the networks' posteriors, as logits.
+    """The mean of the members' posteriors, as logits.
 
-    ``sums (n_own, n_labels)``, where the networks name more labels than are wanted: 1 where one
-    of their labels counts as one of those.
+    Args:
+        networks: The members.
+        sums: ``(n_member_labels, n_labels)``, if the members distinguish more labels than the
+            ensemble: 1 where a member's label counts as a label of the ensemble.
     """
 
     sums: Tensor | None
@@ -36,13 +37,13 @@ class Ensemble(nn.Module):
         video_mask: Tensor | None = None,
         audio_mask: Tensor | None = None,
     ) -> "EnsembleOutput":
-        """As :meth:`AVTCA.forward`, logits only: ``log`` of the mean posterior."""
+        """Inputs as for :meth:`AVTCA.forward`; the logits are ``log`` of the mean posterior."""
         given = (video, audio, video_mask, audio_mask)
         posteriors = [network(*given).logits.softmax(dim=1) for network in self.networks]
         mean = torch.stack(posteriors).mean(dim=0)
         if self.sums is not None:
             mean = mean @ self.sums
-        return EnsembleOutput(mean.clamp(min=LEAST).log())
+        return EnsembleOutput(mean.clamp(min=MIN_PROB).log())
 
 
 class EnsembleOutput(NamedTuple):

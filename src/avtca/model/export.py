@@ -1,4 +1,4 @@
-"""Networks as ONNX files, with the names that the engines use.
+"""Export of networks to ONNX.
 
 Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio steps, ``c`` channels, ``f``
 features, ``n_h`` heads.
@@ -22,8 +22,8 @@ INPUTS = ("video", "audio", "video_mask", "audio_mask")
 """Names of the ONNX inputs, in the order of :meth:`AVTCA.forward`."""
 
 
-class _Answers(nn.Module):
-    """Tensors instead of a :class:`~avtca.model.avtca.ModelOutput`."""
+class _TensorOutputs(nn.Module):
+    """A network that returns tensors instead of :class:`~avtca.model.avtca.ModelOutput`."""
 
     def __init__(self, model: AVTCA | Ensemble, maps: tuple[str, ...]) -> None:
         super().__init__()
@@ -32,15 +32,15 @@ class _Answers(nn.Module):
     def forward(
         self, video: Tensor, audio: Tensor, video_mask: Tensor, audio_mask: Tensor
     ) -> tuple[Tensor, ...]:
-        given = (video, audio, video_mask, audio_mask)
+        inputs = (video, audio, video_mask, audio_mask)
         if not self.maps:
-            return (self.model(*given).logits,)
-        out = self.model(*given, return_attention=True)
+            return (self.model(*inputs).logits,)
+        out = self.model(*inputs, return_attention=True)
         return out.logits, *(out.attention[name].weights for name in self.maps)
 
 
 def example_inputs(clip_spec: ClipSpec, *, batch: int = 2) -> tuple[Tensor, ...]:
-    """Random inputs of the shapes that ``clip_spec`` makes, in the order of :data:`INPUTS`."""
+    """Random inputs of the shapes of ``clip_spec``, in the order of :data:`INPUTS`."""
     draw = torch.Generator().manual_seed(0)
     return (
         torch.rand(batch, clip_spec.video_steps, *clip_spec.step_shape, generator=draw),
@@ -53,16 +53,21 @@ def example_inputs(clip_spec: ClipSpec, *, batch: int = 2) -> tuple[Tensor, ...]
 def export_program(
     model: AVTCA | Ensemble, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
 ) -> torch.export.ExportedProgram:
-    """The network through ``torch.export``: any batch, the lengths of ``clip_spec``.
+    """The network as a ``torch.export`` program.
 
-    The outputs are logits and the weights of each attention map named in ``maps``. The network
-    must be in evaluation mode (``ValueError``).
+    Args:
+        model: In evaluation mode.
+        clip_spec: Its shapes are fixed in the program; the batch size is free.
+        maps: Names of attention maps whose weights become further outputs.
+
+    Raises:
+        ValueError: If the network is in training mode.
     """
     if model.training:
         raise ValueError("export needs the network in evaluation mode: call eval()")
     batch = torch.export.Dim("batch", min=1, max=4096)
     return torch.export.export(
-        _Answers(model, maps).eval(),
+        _TensorOutputs(model, maps).eval(),
         example_inputs(clip_spec),
         dynamic_shapes=tuple({0: batch} for _ in INPUTS),
     )
@@ -73,8 +78,9 @@ def export_onnx(
 ) -> None:
     """Write the network as one ONNX file, moved into place when complete.
 
-    Inputs are :data:`INPUTS` with a free batch size; outputs ``logits (b, n_labels)`` and, for
-    each of ``maps``, its name with dots as underscores, ``(b, n_h, t_q, t_k)``.
+    The inputs are :data:`INPUTS`. The outputs are ``logits (b, n_labels)`` and one for each of
+    ``maps``, ``(b, n_h, t_q, t_k)``, named like the map with underscores for dots. Arguments and
+    errors as for :func:`export_program`.
     """
     path = Path(path)
     program = export_program(model, clip_spec, maps=maps)
@@ -87,9 +93,9 @@ def export_onnx(
 
 
 def save_program(made: torch.onnx.ONNXProgram | None, path: Path) -> None:
-    """Write what the exporter made, moved into place when complete.
+    """Write an exported program, moved into place when complete.
 
-    Without its notes on each node: they hold stack traces, with the paths of who exported it.
+    The exporter's metadata on nodes is removed: it holds stack traces with local paths.
     """
     if made is None:
         raise RuntimeError("torch.onnx.export returned nothing")
@@ -98,17 +104,17 @@ def save_program(made: torch.onnx.ONNXProgram | None, path: Path) -> None:
         for value in node.outputs:
             value.metadata_props.clear()
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        made.save(beside)
-        beside.replace(path)
+        made.save(partial)
+        partial.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the exporter's notes on its own insides."""
+    """Suppress the exporter's warnings."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

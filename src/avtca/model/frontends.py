@@ -1,6 +1,6 @@
-"""What comes in: face crops, video features, audio features, or nothing; each a stream.
+"""Front ends: face crops, video features or audio features to a token stream.
 
-Figure, video column, steps 1 to 3 stand behind :class:`VideoPixels`. Shape legend: ``b`` batch,
+:class:`VideoPixels` holds steps 1 to 3 of the figure's video column. Shape legend: ``b`` batch,
 ``t_v`` video steps, ``t_a`` audio steps, ``c`` channels, ``h``, ``w`` pixels, ``f`` features,
 ``d`` token width.
 """
@@ -11,24 +11,25 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from avtca.model.streams import MaskedBatchNorm, Stream, given_mask, zero_masked
+from avtca.model.masked_norm import MaskedBatchNorm
+from avtca.model.streams import Stream, given_mask, zero_masked
 from avtca.model.video_trunk import VideoTrunk
 
 MIN_PROB = 1e-3
-"""Probabilities below are as good as none."""
-FOLLOWED_DB = 80.0
-"""Decibels under the loudest band of a window below which nothing is followed."""
+"""Lower bound applied before taking logarithms."""
+TOP_DB = 80.0
+"""Bands are floored this many decibels below the loudest band of a window."""
 LEVEL_UNIT_DB = 20.0
-"""Decibels that count as one after the mean level is taken away."""
+"""Decibels that become 1 after level normalisation."""
 
 
 class VideoPixels(nn.Module):
     """Face crops to tokens: ``(b, t_v, c, h, w)``, 0..1 -> ``(b, t_v, d)``.
 
-    Each real frame goes through the trunk. In training masked frames never reach it (but where
-    a batch has a single real one, which batch norm cannot use), so its statistics are those of
-    faces alone; in evaluation and export all frames do and the masked are dropped afterwards,
-    which gives the same.
+    Each real frame goes through the trunk. In training, masked frames are left out, so that the
+    trunk's batch norms compute their statistics over faces only (except in a batch with a single
+    real frame, for which batch norm is undefined). In evaluation and export all frames go through
+    and the outputs of masked ones are dropped, with the same result.
     """
 
     def __init__(self, trunk: VideoTrunk) -> None:
@@ -36,7 +37,7 @@ class VideoPixels(nn.Module):
         self.trunk, self.width = trunk, trunk.width
 
     def forward(self, video: Tensor, mask: Tensor | None = None) -> Stream:
-        """Figure, video column, steps 1 to 3. ``ValueError`` for frames of another shape."""
+        """The video stream. ``ValueError`` for frames of another shape."""
         if video.ndim != 5:
             raise ValueError(f"pixels are (b, t_v, c, h, w), found shape {tuple(video.shape)}")
         b, t = video.shape[:2]
@@ -55,10 +56,16 @@ class VideoPixels(nn.Module):
 class VideoFeatures(nn.Module):
     """Feature sequences (action units, FACET, expression posteriors) to tokens.
 
-    ``(b, t_v, f) -> (b, t_v, d)``: a batch norm for each feature, since their scales differ,
-    and a linear map. The first ``probabilities`` of the features are probabilities: their
-    logarithms stand beside them, since what is unlikely says as much as what is likely. The last
-    ``utterance_features`` are left to :class:`~avtca.model.head.UtteranceHead`.
+    ``(b, t_v, f) -> (b, t_v, d)``: batch norm, since the features' scales differ, and a linear
+    map.
+
+    Args:
+        video_dim: Features of a video step.
+        width: Width of the tokens.
+        probabilities: How many of the features, the first ones, are probabilities, whose
+            logarithms are added as further features.
+        utterance_features: How many of the features, the last ones, are left to
+            :class:`~avtca.model.experts.UtteranceHead`.
     """
 
     def __init__(
@@ -66,15 +73,15 @@ class VideoFeatures(nn.Module):
     ) -> None:
         super().__init__()
         self.video_dim, self.width, self.probabilities = video_dim, width, probabilities
-        self.read = video_dim - utterance_features
-        self.norm = MaskedBatchNorm(self.read + probabilities)
-        self.project = nn.Linear(self.read + probabilities, width)
+        self.n_features = video_dim - utterance_features
+        self.norm = MaskedBatchNorm(self.n_features + probabilities)
+        self.project = nn.Linear(self.n_features + probabilities, width)
 
     def forward(self, video: Tensor, mask: Tensor | None = None) -> Stream:
-        """In place of steps 1 to 3. ``ValueError`` for vectors of another length."""
+        """The video stream. ``ValueError`` for vectors of another length."""
         _expect(video, self.video_dim, axis=2, name="video features (b, t_v, f)")
         mask = given_mask(mask, video)
-        features = zero_masked(video[..., : self.read], mask)
+        features = zero_masked(video[..., : self.n_features], mask)
         if self.probabilities:
             logs = features[..., : self.probabilities].clamp(min=MIN_PROB).log()
             features = zero_masked(torch.cat((features, logs), dim=2), mask)
@@ -86,12 +93,15 @@ class VideoFeatures(nn.Module):
 class AudioFeatures(nn.Module):
     """MFCCs, log-mel bands or any audio features: ``(b, f, t_a) -> (b, t_a, f)``.
 
-    ``norm="bands"`` puts a batch norm on each feature: decibels and MFCCs are far from zero,
-    which is what masked steps count as. ``"level"`` (log-mel in dB) samples each window's mean
-    level away, so that loudness and distance to the microphone do not matter, and follows
-    nothing that is 80 dB under its loudest band. The released code has ``"none"``. The last
-    ``left`` features are left to :class:`~avtca.model.audio_statistics.AudioStatisticsHead`; one frame of
-    ``stride`` is kept.
+    Args:
+        audio_dim: Features of an audio frame.
+        norm: "bands" is a batch norm for each feature, since decibels and MFCCs are far from zero,
+            the value of masked steps. "level" (log-mel in dB) subtracts each window's mean level,
+            so that loudness and distance to the microphone have no effect, and floors the bands
+            80 dB below the loudest. "none" is the released code.
+        n_left_out: How many of the features, the last ones, are left to
+            :class:`~avtca.model.audio_statistics.AudioStatisticsHead`.
+        stride: One of this many frames is kept.
     """
 
     def __init__(
@@ -99,23 +109,23 @@ class AudioFeatures(nn.Module):
         audio_dim: int,
         *,
         norm: Literal["bands", "level", "none"] = "bands",
-        left: int = 0,
+        n_left_out: int = 0,
         stride: int = 1,
     ) -> None:
         super().__init__()
-        self.audio_dim, self.width, self.stride = audio_dim, audio_dim - left, stride
-        self.by_level = norm == "level"
+        self.audio_dim, self.width, self.stride = audio_dim, audio_dim - n_left_out, stride
+        self.level_norm = norm == "level"
         self.norm = MaskedBatchNorm(self.width) if norm == "bands" else None
 
     def forward(self, audio: Tensor, mask: Tensor | None = None) -> Stream:
-        """Figure, audio column, input. ``ValueError`` for another number of features."""
+        """The audio stream. ``ValueError`` for another number of features."""
         _expect(audio, self.audio_dim, axis=1, name="audio (b, f, t_a)")
         tokens = rearrange(audio, "b f t -> b t f")
         mask = given_mask(mask, tokens)[:, :: self.stride]
         steps = tokens.shape[1]
         tokens = zero_masked(tokens[:, :: self.stride, : self.width], mask)
-        if self.by_level:
-            tokens = zero_masked(levelled(tokens, mask), mask)
+        if self.level_norm:
+            tokens = zero_masked(normalise_level(tokens, mask), mask)
         if self.norm is not None:
             scaled = self.norm(rearrange(tokens, "b t f -> b f t"), mask)
             tokens = zero_masked(rearrange(scaled, "b f t -> b t f"), mask)
@@ -123,21 +133,21 @@ class AudioFeatures(nn.Module):
         return Stream(tokens, mask, times[:: self.stride])
 
 
-def levelled(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Decibels ``(b, t, f)`` above the mean level of real steps, in units of 20 dB.
+def normalise_level(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Decibels ``(b, t, f)`` relative to the mean level of real steps, in units of 20 dB.
 
-    ``tokens`` are zero where ``mask (b, t)`` is False; what comes out there means nothing.
+    ``tokens`` must be zero where ``mask (b, t)`` is False; the output there is arbitrary.
     """
     lowest = torch.finfo(tokens.dtype).min
     loudest = tokens.masked_fill(~mask[..., None], lowest).amax(dim=(1, 2), keepdim=True)
-    heard = zero_masked(torch.maximum(tokens, loudest - FOLLOWED_DB), mask)
+    floored = zero_masked(torch.maximum(tokens, loudest - TOP_DB), mask)
     count = (mask.sum(dim=1) * tokens.shape[2]).clamp(min=1)
-    mean = heard.sum(dim=(1, 2)) / count
-    return (heard - mean[:, None, None]) / LEVEL_UNIT_DB
+    mean = floored.sum(dim=(1, 2)) / count
+    return (floored - mean[:, None, None]) / LEVEL_UNIT_DB
 
 
 class MissingModality(nn.Module):
-    """A modality that a variant does not read: one masked step, whatever comes in."""
+    """In place of a modality that a network does not read: one masked step for any input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -150,11 +160,11 @@ class MissingModality(nn.Module):
 
 
 def step_times(video: Tensor) -> Tensor:
-    """Middles of the video steps as fractions of the window: ``(t_v,)``."""
+    """Times of the middle of the video steps, as fractions of the window: ``(t_v,)``."""
     steps = video.shape[1]
     return (torch.arange(steps, device=video.device, dtype=video.dtype) + 0.5) / steps
 
 
 def _expect(x: Tensor, size: int, *, axis: int, name: str) -> None:
     if x.ndim != 3 or x.shape[axis] != size:
-        raise ValueError(f"{name} with {size} features wanted, found shape {tuple(x.shape)}")
+        raise ValueError(f"{name} with {size} features expected, found shape {tuple(x.shape)}")

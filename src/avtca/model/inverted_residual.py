@@ -10,7 +10,7 @@ from torch import Tensor, nn
 def conv_bn(
     c_in: int, c_out: int, *, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True
 ) -> nn.Sequential:
-    """Convolution without bias, batch norm and, if wanted, ReLU; "same" padding."""
+    """Convolution without bias, batch norm and optional ReLU, with "same" padding."""
     conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
     tail: list[nn.Module] = [nn.BatchNorm2d(c_out)]
     if relu:
@@ -19,7 +19,7 @@ def conv_bn(
 
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
-    """Interleave the groups' channels: ``(b, c, h, w) -> (b, c, h, w)``."""
+    """Interleave the channels of the groups: ``(b, c, h, w) -> (b, c, h, w)``."""
     b, c, h, w = x.shape
     return x.view(b, groups, c // groups, h, w).transpose(1, 2).reshape(b, c, h, w)
 
@@ -27,9 +27,9 @@ def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
 class InvertedResidualUnit(nn.Module):
     """One ShuffleNet-V2 unit: ``(b, c_in, h, w) -> (b, c_out, h / stride, w / stride)``.
 
-    Stride 1 keeps half of the channels as they are and passes the other half through
-    1x1, depthwise 3x3, 1x1; stride 2 passes all through both branches. ``c_out`` must be even;
-    stride 1 needs ``c_in == c_out``.
+    With stride 1 half of the channels pass unchanged and the other half go through convolutions
+    1x1, depthwise 3x3, 1x1; with stride 2 all channels go through both branches. ``c_out`` must be
+    even, and equal to ``c_in`` with stride 1 (``ValueError``).
     """
 
     def __init__(self, c_in: int, c_out: int, *, stride: int) -> None:
@@ -55,13 +55,13 @@ class InvertedResidualUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Figure, "inverted residual"."""
-        kept, changed = x.chunk(2, dim=1) if self.stride == 1 else (self.branch1(x), x)
-        return channel_shuffle(torch.cat((kept, self.branch2(changed)), dim=1))
+        """The next map."""
+        left, right = x.chunk(2, dim=1) if self.stride == 1 else (self.branch1(x), x)
+        return channel_shuffle(torch.cat((left, self.branch2(right)), dim=1))
 
 
 def inverted_residual_stage(c_in: int, c_out: int, *, units: int) -> nn.Sequential:
-    """A block of the figure: one unit of stride 2, then ``units - 1`` of stride 1."""
+    """A block of the figure: one unit with stride 2, then ``units - 1`` with stride 1."""
     first = InvertedResidualUnit(c_in, c_out, stride=2)
     rest = (InvertedResidualUnit(c_out, c_out, stride=1) for _ in range(units - 1))
     return nn.Sequential(first, *rest)

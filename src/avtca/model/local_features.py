@@ -12,12 +12,17 @@ from avtca.model.inverted_residual import conv_bn
 
 
 class LocalFeatureExtractor(nn.Module):
-    """Each quadrant of the map through its own pair of depthwise convolutions.
+    """A pair of depthwise convolutions for each quadrant of the map.
 
-    ``(b, c_in, h, w) -> (b, c_out, h / stride, w / stride)``; the parts of the face (eyes left
-    and right, mouth left and right) get filters of their own. ``kind="separable"`` follows each
-    depthwise convolution by a 1x1 one; ``"depthwise"`` is as published, without, and needs a
-    ``c_out`` that is a multiple of ``c_in``.
+    ``(b, c_in, h, w) -> (b, c_out, h / stride, w / stride)``, so that the parts of the face (left
+    and right eye, left and right half of the mouth) have separate filters.
+
+    Args:
+        c_in: Channels of the input.
+        c_out: Channels of the output; a multiple of ``c_in`` for ``kind="depthwise"``.
+        stride: Of the first convolution.
+        kind: "separable" follows each depthwise convolution by a 1x1 convolution; "depthwise", as
+            published, does not.
     """
 
     def __init__(
@@ -33,7 +38,7 @@ class LocalFeatureExtractor(nn.Module):
         self.quadrants = nn.ModuleList(make(c_in, c_out, stride) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Figure, "local feature extractor"; ``h`` and ``w`` must divide by ``2 * stride``."""
+        """The features; ``h`` and ``w`` must be multiples of ``2 * stride``."""
         upper, lower = x.chunk(2, dim=2)
         parts = [*upper.chunk(2, dim=3), *lower.chunk(2, dim=3)]
         a, b, c, d = (net(part) for net, part in zip(self.quadrants, parts, strict=True))

@@ -1,6 +1,6 @@
-"""Figure, step 8: "max pool over time", and the other ways to make one vector of tokens.
+"""Figure, step 8: "max pool over time", and other poolings of tokens to one vector.
 
-Shape legend: ``b`` batch, ``t`` steps, ``d`` token width. An empty stream gives zeros.
+Shape legend: ``b`` batch, ``t`` steps, ``d`` token width. The vector of an empty stream is zero.
 """
 
 from typing import Literal
@@ -12,25 +12,25 @@ from avtca.model.streams import Stream, masked_softmax
 
 
 class MaxPool(nn.Module):
-    """Largest value of each channel over real steps: ``(b, t, d) -> (b, d)``."""
+    """Maximum over real steps: ``(b, t, d) -> (b, d)``."""
 
     def forward(self, x: Stream) -> Tensor:
-        """Figure, step 8."""
+        """The pooled vector."""
         lowest = torch.finfo(x.tokens.dtype).min
         largest = x.tokens.masked_fill(~x.mask[..., None], lowest).amax(dim=1)
         return torch.where(x.present[:, None], largest, torch.zeros_like(largest))
 
 
 class MeanPool(nn.Module):
-    """Mean over real steps: ``(b, t, d) -> (b, d)``; the released code's pooling."""
+    """Mean over real steps, as in the released code: ``(b, t, d) -> (b, d)``."""
 
     def forward(self, x: Stream) -> Tensor:
-        """Released code, in place of step 8."""
+        """The pooled vector."""
         return x.tokens.sum(dim=1) / x.mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 class AttentivePool(nn.Module):
-    """A learned score for each step, softmax over real steps, weighted mean."""
+    """Mean weighted by the softmax of a learned score over real steps: ``(b, t, d) -> (b, d)``."""
 
     def __init__(self, d: int, *, hidden: int = 64) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class AttentivePool(nn.Module):
         )
 
     def forward(self, x: Stream) -> Tensor:
-        """An option of ``best``, in place of step 8."""
+        """The pooled vector."""
         weights = masked_softmax(self.score(x.tokens)[..., 0], x.mask)
         return (weights[:, None] @ x.tokens)[:, 0]
 
 
 def pooling(kind: Literal["max", "mean", "attentive"], d: int) -> nn.Module:
-    """The pooling of that name for tokens ``d`` wide."""
+    """The pooling module ``kind`` for tokens of width ``d``."""
     return AttentivePool(d) if kind == "attentive" else {"max": MaxPool, "mean": MeanPool}[kind]()

@@ -1,4 +1,4 @@
-"""Figure, step 6, "self attention": q and k from the own stream, v from the other.
+"""Figure, step 6, "self attention": queries and keys of a stream, values of the other.
 
 Shape legend: ``b`` batch, ``t`` steps of the own stream, ``t_o`` steps of the other, ``d`` token
 width, ``n_h`` heads.
@@ -12,11 +12,11 @@ from avtca.model.streams import Stream
 
 
 def align_to(other: Stream, times: Tensor) -> Tensor:
-    """The other stream's tokens on this one's clock: ``(b, t_o, d) -> (b, t, d)``.
+    """The other stream's tokens resampled at ``times (t,)``: ``(b, t_o, d) -> (b, t, d)``.
 
-    Linear interpolation between the nearest real steps before and after each of ``times (t,)``;
-    past the first and last real step the value stays. Zeros where the stream is empty. Our
-    reading: the figure needs as many values as keys, the paper does not say how.
+    Linear interpolation between the nearest real steps, constant before the first and after the
+    last; zeros if the stream is empty. The figure needs as many values as keys; the paper leaves
+    open how they are aligned.
     """
     before = other.mask[:, None] & (other.times[None, None] <= times[None, :, None])
     after = other.mask[:, None] & (other.times[None, None] > times[None, :, None])
@@ -33,9 +33,13 @@ def align_to(other: Stream, times: Tensor) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """One branch: own queries and keys weigh the other stream's values; to be added.
+    """One branch: queries and keys of its own stream, values of the other, aligned in time.
 
-    ``norm=True`` puts layer norms before q, k and v (an option of ``best``).
+    Args:
+        d: Token width.
+        heads: Attention heads.
+        norm: Whether layer norms come before queries, keys and values.
+        dropout: On the output.
     """
 
     def __init__(self, d: int, *, heads: int, norm: bool = False, dropout: float = 0.0) -> None:
@@ -45,7 +49,7 @@ class SelfAttention(nn.Module):
         self.attention = MultiHeadAttention(d, d, d, d, heads=heads, dropout=dropout)
 
     def forward(self, own: Stream, other: Stream) -> tuple[Tensor, Tensor]:
-        """``(b, t, d)``, zero where the other stream is empty, and weights ``(b, n_h, t, t)``."""
+        """``(b, t, d)``, zero if the other stream is empty, and weights ``(b, n_h, t, t)``."""
         tokens = self.norm_own(own.tokens)
         values = self.norm_other(align_to(other, own.times))
         out, weights = self.attention(tokens, tokens, values, own.mask)
@@ -53,14 +57,14 @@ class SelfAttention(nn.Module):
 
 
 class SelfAttentions(nn.Module):
-    """Step 6: one module for each branch, its output added to its own stream."""
+    """Step 6: one :class:`SelfAttention` for each branch, whose output is added to the branch."""
 
     def __init__(self, audio: SelfAttention, video: SelfAttention) -> None:
         super().__init__()
         self.audio, self.video = audio, video
 
     def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
-        """Both branches see the other as it was before this step."""
+        """Both streams; each branch gets the other stream as it was before this step."""
         to_audio, weights_audio = self.audio(audio, video)
         to_video, weights_video = self.video(video, audio)
         keep_map(maps, "self_attention.audio", weights_audio, audio, audio)
@@ -72,14 +76,14 @@ class SelfAttentions(nn.Module):
 
 
 class SharedSelfAttention(nn.Module):
-    """Released code: one module for both branches, q = k = v = the own stream, nothing added."""
+    """Released code: one module for both branches, q = k = v = the stream, without residual."""
 
     def __init__(self, d: int, *, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.attention = MultiHeadAttention(d, d, d, d, heads=heads, bias=True, dropout=dropout)
 
     def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
-        """Each stream's tokens replaced by what it saw in itself."""
+        """Both streams, each attended to itself."""
         out = []
         for name, own in (("audio", audio), ("video", video)):
             tokens, weights = self.attention(own.tokens, own.tokens, own.tokens, own.mask)

@@ -1,28 +1,28 @@
-"""Statistics over the steps of a window that count, as the experts for voice and face read them.
+"""Masked statistics over time, which the statistics heads are computed from.
 
-Shape legend: ``b`` batch, ``t`` steps, ``d`` features. Which steps count is a mask ``(b, t)``.
+Shape legend: ``b`` batch, ``t`` steps, ``d`` features. Masks are bool ``(b, t)``.
 """
 
 import torch
 from torch import Tensor
 
 
-def mean(x: Tensor, there: Tensor) -> Tensor:
-    """Over the frames ``there``; 0 where there is none. ``(b, t[, d]) -> (b[, d])``, finite."""
-    share = there.to(x.dtype) / there.sum(dim=1, keepdim=True).clamp(min=1)
+def mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the steps in ``mask``, 0 if it is empty: ``(b, t[, d]) -> (b[, d])``, ``x`` finite."""
+    share = mask.to(x.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
     return torch.einsum("bt,bt...->b...", share, x)
 
 
-def deviation(x: Tensor, there: Tensor) -> Tensor:
-    """Its square is :func:`mean`'s of the squared distance to the mean; shapes as there."""
-    centred = x - mean(x, there)[:, None]
-    return (mean(centred.square(), there) + 1e-8).sqrt()
+def deviation(x: Tensor, mask: Tensor) -> Tensor:
+    """Standard deviation over the steps in ``mask``; shapes as in :func:`mean`."""
+    centred = x - mean(x, mask)[:, None]
+    return (mean(centred.square(), mask) + 1e-8).sqrt()
 
 
-def equal_parts(there: Tensor, n: int) -> list[Tensor]:
-    """Masks ``(b, t)`` of ``n`` equal parts between the first and the last step ``there``."""
-    place = torch.arange(there.shape[1], device=there.device).expand(there.shape)
-    first = place.masked_fill(~there, there.shape[1]).amin(dim=1, keepdim=True)
-    length = place.masked_fill(~there, -1).amax(dim=1, keepdim=True) + 1 - first
-    at = (place - first) * n
-    return [(at >= k * length) & (at < (k + 1) * length) for k in range(n)]
+def equal_segments(mask: Tensor, n: int) -> list[Tensor]:
+    """Masks ``(b, t)`` of ``n`` segments of equal length from the first to the last step in ``mask``."""
+    index = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
+    first = index.masked_fill(~mask, mask.shape[1]).amin(dim=1, keepdim=True)
+    length = index.masked_fill(~mask, -1).amax(dim=1, keepdim=True) + 1 - first
+    scaled = (index - first) * n
+    return [(scaled >= k * length) & (scaled < (k + 1) * length) for k in range(n)]

@@ -1,4 +1,4 @@
-"""What a network is made of: boxes, shapes, parameters, multiply-adds, places in the papers."""
+"""Summary of a network: modules, output shapes, parameters, multiply-adds, sources."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,28 +10,25 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from avtca.clipspec import ClipSpec
-from avtca.model import head, pooling
-from avtca.model.audio_statistics import AudioStatisticsHead, NoAudioStatisticsHead
+from avtca.model import experts, head, pooling
+from avtca.model.audio_statistics import AudioStatisticsHead
 from avtca.model.avtca import AVTCA
 from avtca.model.channel_spatial_attention import ChannelSpatialAttention
+from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttentions
 from avtca.model.export import example_inputs
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures
 from avtca.model.inverted_residual import InvertedResidualUnit
 from avtca.model.local_features import LocalFeatureExtractor
-from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttentions, SharedSelfAttention
+from avtca.model.spectral_conv import SpectralConv
 from avtca.model.streams import Stream
-from avtca.model.temporal_conv import SpectralConv, TemporalConv
-from avtca.model.transformer_block import (
-    IntermediateAttention,
-    LateTransformer,
-    PassThrough,
-    TransformerBlocks,
-)
+from avtca.model.temporal_conv import TemporalConv
+from avtca.model.time_encoding import TimeEncoding
+from avtca.model.transformer_block import PassThrough, TransformerBlocks
 from avtca.model.variants import build_model
-from avtca.model.video_statistics import NoVideoStatisticsHead, VideoStatisticsHead
+from avtca.model.video_statistics import VideoStatisticsHead
 
 PAPER_SIZES = ClipSpec(labels=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "?"))
 """The released input: 15 RGB crops of 224 px and 10 MFCCs over 3.6 s, eight emotions."""
@@ -49,10 +46,10 @@ SOURCES: dict[type[nn.Module], str] = {
     CrossAttentions: "figure, step 7: cross attention",
     SpectralConv: "ours, for step 1: convolution over time and frequency",
     TimeEncoding: "ours: sinusoids of each token's time",
-    head.AuxiliaryHeads: "ours: each modality on its own",
-    head.UtteranceHead: "ours: what is said of a whole sample, an expert of its own",
-    VideoStatisticsHead: "ours: statistics of the face features, an expert of its own",
-    AudioStatisticsHead: "ours: statistics of pitch, loudness and spectrum, an expert of its own",
+    experts.AuxiliaryHeads: "ours: an expert for each stream",
+    experts.UtteranceHead: "ours: expert on utterance-level features",
+    VideoStatisticsHead: "ours: expert on statistics of video features",
+    AudioStatisticsHead: "ours: expert on statistics of pitch, loudness and spectrum",
     head.Sum: "figure, step 9: sum, fully connected",
     head.Concatenation: "released code, for step 9: concatenation, fully connected",
     head.Gated: "ours, for step 9: gated sum, fully connected",
@@ -74,21 +71,13 @@ _PLACES = {
     "stages": "figure, step 3: inverted residual block",
     "project": "EfficientFace: conv 1x1",
 }
-_SILENT = (
-    nn.Identity,
-    nn.Dropout,
-    PassThrough,
-    MissingModality,
-    head.NoAuxiliaryHeads,
-    head.NoUtteranceHead,
-    NoAudioStatisticsHead,
-    NoVideoStatisticsHead,
-)
+_SILENT = (nn.Identity, nn.Dropout, PassThrough, MissingModality, experts.NoExpert)
+"""Modules that are not listed."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One box: its name in the network, class, output shapes, sizes, place in the papers."""
+    """A module: name in the network, class, output shapes, sizes, source in the papers."""
 
     name: str
     kind: str
@@ -99,32 +88,35 @@ class Row:
 
 
 def summarise(variant: str, clip_spec: ClipSpec = PAPER_SIZES, **sizes: Any) -> list[Row]:
-    """The boxes of ``variant`` in the figure's order, for one window of ``clip_spec``.
+    """The modules of ``variant`` in the figure's order, for one window of ``clip_spec``.
 
-    Multiply-adds are those of convolutions, linear maps and attention; nothing is computed
-    (PyTorch's meta device). Raises :class:`~avtca.errors.ConfigError` for sizes that do not fit.
+    Multiply-adds are those of convolutions, linear maps and attention. Nothing is computed
+    (PyTorch's meta device).
+
+    Raises:
+        ConfigError: For a variant or sizes that do not exist or do not fit together.
     """
     with torch.device("meta"):
         model = build_model(variant, ModelConfig.for_spec(clip_spec, **sizes)).eval()
         inputs = tuple(x.to("meta") for x in example_inputs(clip_spec, batch=1))
     shapes: dict[str, str] = {}
-    boxes = list(_boxes(model))
+    modules = list(_modules(model))
     with ExitStack() as stack:
-        for name, box in boxes:
-            stack.callback(box.register_forward_hook(_note(shapes, name)).remove)
+        for name, module in modules:
+            stack.callback(module.register_forward_hook(_note(shapes, name)).remove)
         counter = stack.enter_context(FlopCounterMode(display=False))
         model(*inputs)
     counts = counter.get_flop_counts()
     return [
         Row(
             name,
-            type(box).__name__,
+            type(module).__name__,
             shapes.get(name, ""),
-            sum(p.numel() for p in box.parameters()),
+            sum(p.numel() for p in module.parameters()),
             sum(counts.get(f"AVTCA.{name}", {}).values()) // 2,
-            _source(name, box),
+            _source(name, module),
         )
-        for name, box in boxes
+        for name, module in modules
     ]
 
 
@@ -133,18 +125,18 @@ def totals(rows: list[Row]) -> tuple[int, int]:
     return sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
 
 
-def _boxes(model: AVTCA) -> Iterator[tuple[str, nn.Module]]:
-    """The figure's boxes; the trunk's own are listed in its place."""
-    for name, box in model.named_children():
-        trunk = getattr(box, "trunk", None)
+def _modules(model: AVTCA) -> Iterator[tuple[str, nn.Module]]:
+    """The figure's steps; in place of the trunk its parts."""
+    for name, module in model.named_children():
+        trunk = getattr(module, "trunk", None)
         if isinstance(trunk, nn.Module):
             for inner, part in trunk.named_children():
                 if isinstance(part, nn.ModuleList):
                     yield from ((f"{name}.trunk.{inner}.{i}", p) for i, p in enumerate(part))
                 elif next(part.parameters(), None) is not None:
                     yield f"{name}.trunk.{inner}", part
-        elif not isinstance(box, _SILENT):
-            yield name, box
+        elif not isinstance(module, _SILENT):
+            yield name, module
 
 
 def _note(shapes: dict[str, str], name: str) -> Any:
@@ -163,14 +155,14 @@ def _shape(output: Any) -> str:
     return ", ".join(_shape(part) for part in parts)
 
 
-def _source(name: str, box: nn.Module) -> str:
-    if type(box) in SOURCES:
-        return SOURCES[type(box)]
+def _source(name: str, module: nn.Module) -> str:
+    if type(module) in SOURCES:
+        return SOURCES[type(module)]
     place = next((part for part in name.split(".") if part in _PLACES), "")
     words = _PLACES.get(place, "")
-    first = box[0] if isinstance(box, nn.Sequential) and len(box) else None
+    first = module[0] if isinstance(module, nn.Sequential) and len(module) else None
     if isinstance(first, TemporalConv | InvertedResidualUnit):
-        words = words.replace("x2", f"x{len(box)}")  # type: ignore[arg-type]
+        words = words.replace("x2", f"x{len(module)}")  # type: ignore[arg-type]
     if isinstance(first, InvertedResidualUnit):
-        words += f", {len(box)} units"  # type: ignore[arg-type]
+        words += f", {len(module)} units"  # type: ignore[arg-type]
     return words

@@ -1,6 +1,6 @@
-"""Every network of the paper, of its parent and ours, by name.
+"""The networks of the paper, of its parent work, and ours, by name.
 
-A variant is a choice of boxes; sizes come from :class:`~avtca.model.config.ModelConfig`.
+A variant is a choice of modules; sizes come from :class:`~avtca.model.config.ModelConfig`.
 """
 
 from collections.abc import Sequence
@@ -13,27 +13,23 @@ from torch import nn
 from avtca.clipspec import PITCH_ROWS
 from avtca.compat import VARIANTS as OLD_NAMES
 from avtca.errors import ConfigError
-from avtca.model import head, pooling
-from avtca.model.audio_statistics import AudioStatisticsHead, NoAudioStatisticsHead
-from avtca.model.avtca import AVTCA, Boxes
+from avtca.model import experts, head, pooling
+from avtca.model.audio_statistics import AudioStatisticsHead
+from avtca.model.avtca import AVTCA, Modules
+from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures, VideoPixels
-from avtca.model.positions import TimeEncoding
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
-from avtca.model.temporal_conv import SpectralConv, temporal_convs
-from avtca.model.transformer_block import (
-    IntermediateAttention,
-    LateTransformer,
-    PassThrough,
-    TransformerBlock,
-    TransformerBlocks,
-)
-from avtca.model.video_statistics import NoVideoStatisticsHead, VideoStatisticsHead
+from avtca.model.spectral_conv import SpectralConv
+from avtca.model.temporal_conv import temporal_convs
+from avtca.model.time_encoding import TimeEncoding
+from avtca.model.transformer_block import PassThrough, TransformerBlock, TransformerBlocks
+from avtca.model.video_statistics import VideoStatisticsHead
 from avtca.model.video_trunk import VideoTrunk
 
 RELEASED_TRUNK = {"units": (4, 8, 4), "attention_after": "stage2", "local_kind": "depthwise"}
-"""EfficientFace, as the released code has it."""
+"""EfficientFace, as in the released code."""
 FIGURE_TRUNK = {
     "units": (4, 8),
     "attention_after": "stem",
@@ -45,15 +41,21 @@ FIGURE_TRUNK = {
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """Which boxes stand in the figure's places; see :class:`ModelConfig` for the options."""
+    """The modules of a network; :class:`ModelConfig` describes the options that it can override."""
 
     summary: str
+    """Description in the list of networks."""
     source: str
+    """Publication, or "ours"."""
     intermediate: Literal["transformer", "attention", "none"] = "none"
+    """Step 4: transformer blocks, the parent work's intermediate attention, or nothing."""
     late: Literal["self_cross", "shared_self", "transformer", "none"] = "none"
     streams: Literal["both", "audio", "video"] = "both"
+    """Modalities that it reads."""
     released_convs: bool = False
+    """Whether convolutions over time are those of the released code (no padding, with bias)."""
     trunk: dict[str, Any] = field(default_factory=lambda: dict(FIGURE_TRUNK))
+    """Arguments of :class:`~avtca.model.video_trunk.VideoTrunk`."""
     heads: int = 4
     residual: bool = False
     positions: bool = False
@@ -107,7 +109,7 @@ VARIANTS: dict[str, Variant] = {
     "figure": _FIGURE,
     "released": replace(
         _PARENT,
-        summary="the authors' code to the letter",
+        summary="the authors' code, exactly",
         source="AVT-CA, released code",
         intermediate="transformer",
         late="shared_self",
@@ -181,10 +183,15 @@ def variant_named(name: str) -> Variant:
 
 
 def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -> AVTCA:
-    """A network of ``variant`` with fresh weights, in training mode.
+    """Build an untrained network, in training mode.
 
-    ``sizes`` replace fields of ``config`` (default: the paper's released sizes). Raises
-    :class:`ConfigError` for a variant or sizes that do not exist or do not fit together.
+    Args:
+        variant: Name in :data:`VARIANTS`.
+        config: Sizes, by default those of the released code.
+        **sizes: Fields of ``config`` to replace.
+
+    Raises:
+        ConfigError: For a variant or sizes that do not exist or do not fit together.
     """
     variant = OLD_NAMES.get(variant, variant)
     choice = variant_named(variant)
@@ -192,89 +199,91 @@ def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -
     config = ModelConfig.from_dict({**given, **sizes})
     options = {name: getattr(config, name) for name in _OPTIONS}
     choice = replace(choice, **{k: v for k, v in options.items() if v is not None})
-    return AVTCA(_boxes(variant, choice, config), variant=variant, config=config)
+    return AVTCA(_modules(variant, choice, config), variant=variant, config=config)
 
 
-def _boxes(name: str, choice: Variant, config: ModelConfig) -> Boxes:
-    """One part for each box of the figure."""
+def _modules(name: str, choice: Variant, config: ModelConfig) -> Modules:
+    """The modules of each step."""
     _check(name, choice, config)
     v_before, v_after = _halves(config.video_widths)
     a_before, a_after = _halves(config.audio_widths)
     d_v, d_a, d = v_before[-1], a_before[-1], v_after[-1]
-    hears, sees = choice.streams != "video", choice.streams != "audio"
-    old = choice.released_convs
-    padding: Literal["same", "valid"] = "valid" if old else "same"
-    pool: Literal["slide", "halve"] = "slide" if old else "halve"
-    video_frontend = _video_frontend(choice, config) if sees else MissingModality(d)
-    audio_frontend = _audio_frontend(choice, config) if hears else MissingModality(d)
+    uses_audio, uses_video = choice.streams != "video", choice.streams != "audio"
+    released = choice.released_convs
+    padding: Literal["same", "valid"] = "valid" if released else "same"
+    pool: Literal["slide", "halve"] = "slide" if released else "halve"
+    video_frontend = _video_frontend(choice, config) if uses_video else MissingModality(d)
+    audio_frontend = _audio_frontend(choice, config) if uses_audio else MissingModality(d)
     nothing = nn.Identity()
-    if not hears:
+    if not uses_audio:
         audio_before: nn.Module = nothing
     elif choice.audio_frontend == "conv2d":
         audio_before = SpectralConv(audio_frontend.width, d_a)
     else:
         audio_before = temporal_convs(
-            audio_frontend.width, a_before, padding=padding, pool=pool, bias=old
+            audio_frontend.width, a_before, padding=padding, pool=pool, bias=released
         )
-    return Boxes(
+    return Modules(
         video_frontend=video_frontend,
         audio_frontend=audio_frontend,
-        video_before=temporal_convs(video_frontend.width, v_before, bias=old) if sees else nothing,
+        video_before=temporal_convs(video_frontend.width, v_before, bias=released)
+        if uses_video
+        else nothing,
         audio_before=audio_before,
         auxiliary=_auxiliary(choice, config, (d_a, d_v), d),
         audio_statistics=_audio_statistics(choice, config),
         video_statistics=_video_statistics(config),
         utterance_head=_utterance_head(config),
-        video_positions=TimeEncoding(d_v) if choice.positions and sees else nothing,
-        audio_positions=TimeEncoding(d_a) if choice.positions and hears else nothing,
+        video_positions=TimeEncoding(d_v) if choice.positions and uses_video else nothing,
+        audio_positions=TimeEncoding(d_a) if choice.positions and uses_audio else nothing,
         transformer=_intermediate(choice, config, d_a, d_v),
-        video_after=temporal_convs(d_v, v_after, bias=old) if sees else nothing,
-        audio_after=temporal_convs(d_a, a_after, padding=padding, pool=pool, bias=old)
-        if hears
+        video_after=temporal_convs(d_v, v_after, bias=released) if uses_video else nothing,
+        audio_after=temporal_convs(d_a, a_after, padding=padding, pool=pool, bias=released)
+        if uses_audio
         else nothing,
         self_attention=_self_attention(choice, config, d),
         cross_attention=_cross_attention(choice, config, d),
-        video_pool=pooling.pooling(choice.pooling if sees else "max", d),
-        audio_pool=pooling.pooling(choice.pooling if hears else "max", d),
+        video_pool=pooling.pooling(choice.pooling if uses_video else "max", d),
+        audio_pool=pooling.pooling(choice.pooling if uses_audio else "max", d),
         head=_head(choice, config, d),
     )
 
 
 def _auxiliary(choice: Variant, config: ModelConfig, before: tuple[int, int], d: int) -> nn.Module:
-    """Heads on the widths of the streams where they last are apart."""
+    """Heads on both streams at the last step before they are fused."""
     if not choice.auxiliary:
-        return head.NoAuxiliaryHeads()
+        return experts.NoExpert()
     d_a, d_v = before if choice.intermediate != "none" else (d, d)
-    return head.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
+    return experts.AuxiliaryHeads(d_a, d_v, config.n_labels, dropout=config.dropout)
 
 
 def _audio_statistics(choice: Variant, config: ModelConfig) -> nn.Module:
     if not config.pitch:
-        return NoAudioStatisticsHead()
-    by_level = choice.audio_norm == "level"
-    return AudioStatisticsHead(config.audio_dim, config.n_labels, by_level=by_level)
+        return experts.NoExpert()
+    level_norm = choice.audio_norm == "level"
+    return AudioStatisticsHead(config.audio_dim, config.n_labels, level_norm=level_norm)
 
 
 def _video_statistics(config: ModelConfig) -> nn.Module:
     if not config.n_segments:
-        return NoVideoStatisticsHead()
+        return experts.NoExpert()
     return VideoStatisticsHead(
         config.video_dim - config.utterance_features,
         config.n_labels,
-        parts=config.n_segments,
+        n_segments=config.n_segments,
         probabilities=config.probabilities,
     )
 
 
 def _utterance_head(config: ModelConfig) -> nn.Module:
     if not config.utterance_features:
-        return head.NoUtteranceHead()
-    return head.UtteranceHead(config.utterance_features, config.n_labels)
+        return experts.NoExpert()
+    return experts.UtteranceHead(config.utterance_features, config.n_labels)
 
 
 def _check(name: str, choice: Variant, config: ModelConfig) -> None:
     action = f"build the network {name!r}"
-    _, d_v = 0, config.video_widths[len(config.video_widths) // 2 - 1]
+    d_v = config.video_widths[len(config.video_widths) // 2 - 1]
     d_a, d = config.audio_widths[len(config.audio_widths) // 2 - 1], config.audio_widths[-1]
     if choice.heads < 1 or any(width % choice.heads for width in (d_v, d_a, d)):
         raise ConfigError(
@@ -283,25 +292,23 @@ def _check(name: str, choice: Variant, config: ModelConfig) -> None:
             "give heads that divide the widths",
         )
     if name.startswith("no_") and config.video != "pixels":
-        raise ConfigError(
-            action, "it takes away a part of the pixel front end", "give video='pixels'"
-        )
+        raise ConfigError(action, "it removes a part of the pixel front end", "give video='pixels'")
     if choice.auxiliary and choice.streams != "both":
         raise ConfigError(action, "auxiliary heads on a single branch", "leave auxiliary out")
-    experts = choice.fusion in ("late", "product")
-    if experts and not choice.auxiliary:
+    has_experts = choice.fusion in ("late", "product")
+    if has_experts and not choice.auxiliary:
         found = f"fusion {choice.fusion!r} without auxiliary heads"
         raise ConfigError(action, found, "give auxiliary=True")
-    if config.utterance_features and not experts:
+    if config.utterance_features and not has_experts:
         raise ConfigError(
             action,
-            f"{config.utterance_features} features of whole samples without a product of experts",
+            f"{config.utterance_features} utterance features without a product of experts",
             "give utterance_features=0",
         )
-    if config.n_segments and not experts:
+    if config.n_segments and not has_experts:
         found = f"n_segments {config.n_segments} without a product of experts"
         raise ConfigError(action, found, "give n_segments=0")
-    if config.pitch and not experts:
+    if config.pitch and not has_experts:
         raise ConfigError(action, "pitch without a product of experts", "give audio='logmel'")
 
 
@@ -311,9 +318,11 @@ def _halves(widths: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 
 
 def _audio_frontend(choice: Variant, config: ModelConfig) -> AudioFeatures:
-    left = PITCH_ROWS if config.pitch else 0
     return AudioFeatures(
-        config.audio_dim, norm=choice.audio_norm, left=left, stride=config.audio_stride
+        config.audio_dim,
+        norm=choice.audio_norm,
+        n_left_out=PITCH_ROWS if config.pitch else 0,
+        stride=config.audio_stride,
     )
 
 

@@ -1,48 +1,46 @@
-"""Statistics of a whole window's face as an expert of its own: what it showed, how much, and when.
+"""Expert on statistics (functionals) of the video features over a window.
 
-What :mod:`avtca.model.audio_statistics` is for a voice: a linear layer learns from few
-takes what convolutions do not. Shape legend: ``b`` batch, ``t`` video steps, ``f`` features.
+Shape legend: ``b`` batch, ``t`` video steps, ``f`` features.
 """
 
 import torch
 from torch import Tensor, nn
 
+from avtca.model.experts import ExpertLogits, LinearExpert
 from avtca.model.frontends import MIN_PROB
-from avtca.model.head import Expert, Own
-from avtca.model.statistics import deviation, equal_parts, mean
+from avtca.model.statistics import deviation, equal_segments, mean
 from avtca.model.streams import given_mask, zero_masked
 
 
 class VideoStatisticsHead(nn.Module):
-    """Logits from each video feature's mean, deviation, and mean in equal parts of the window.
+    """Logits from the mean, deviation and segment means of each video feature (``n_segments``).
 
-    An option of ``best``, for sequences of features. The first ``probabilities`` features are read
-    as their logarithms, the others as they are, of the first ``read``.
+    Args:
+        n_features: How many of the video features, the first ones, it reads.
+        n_labels: Number of emotions.
+        n_segments: Segments of equal length whose means are taken.
+        probabilities: How many of the features, the first ones, are probabilities, which are
+            read as logarithms.
     """
 
-    def __init__(self, read: int, n_labels: int, *, parts: int, probabilities: int = 0) -> None:
+    def __init__(
+        self, n_features: int, n_labels: int, *, n_segments: int, probabilities: int = 0
+    ) -> None:
         super().__init__()
-        self.read, self.parts, self.probabilities = read, parts, probabilities
-        self.expert = Expert((2 + parts) * read, n_labels)
+        self.n_features, self.n_segments = n_features, n_segments
+        self.probabilities = probabilities
+        self.expert = LinearExpert((2 + n_segments) * n_features, n_labels)
 
-    def forward(self, video: Tensor, mask: Tensor | None = None) -> Own:
-        """``video (b, t, f)`` -> ``{"face": (b, n_labels)}``, zeros where nothing is real."""
+    def forward(self, video: Tensor, mask: Tensor | None = None) -> ExpertLogits:
+        """``video (b, t, f)`` -> logits "video_statistics", zero if no step is real."""
         mask = given_mask(mask, video)
         with torch.no_grad():
-            found = self.statistics(zero_masked(video[..., : self.read], mask), mask)
-        return {"face": self.expert(found, mask.any(dim=1, keepdim=True))}
+            found = self.statistics(zero_masked(video[..., : self.n_features], mask), mask)
+        return {"video_statistics": self.expert(found, mask.any(dim=1, keepdim=True))}
 
     def statistics(self, features: Tensor, mask: Tensor) -> Tensor:
-        """``(b, t, read)``, zero where masked -> ``(b, (2 + parts) read)``."""
+        """``(b, t, n_features)``, zero where masked -> ``(b, (2 + n_segments) n_features)``."""
         logs = features[..., : self.probabilities].clamp(min=MIN_PROB).log()
         rows = torch.cat((logs, features[..., self.probabilities :]), dim=2)
-        means = [mean(rows, part & mask) for part in equal_parts(mask, self.parts)]
+        means = [mean(rows, part & mask) for part in equal_segments(mask, self.n_segments)]
         return torch.cat((mean(rows, mask), deviation(rows, mask), *means), dim=1)
-
-
-class NoVideoStatisticsHead(nn.Module):
-    """Most networks have none."""
-
-    def forward(self, video: Tensor, mask: Tensor | None = None) -> Own:
-        """Nothing."""
-        return {}

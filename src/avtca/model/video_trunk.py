@@ -1,4 +1,4 @@
-"""Figure, video column, steps 1 to 3: a face crop becomes a vector.
+"""Figure, video column, steps 1 to 3: from a face crop to a vector.
 
 Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels.
 """
@@ -22,18 +22,19 @@ class VideoTrunk(nn.Module):
 
     Args:
         channels: 3 for RGB, 1 for luma.
-        units: units of each inverted residual stage; ``(4, 8)`` are the figure's two blocks,
+        units: Units of each inverted residual stage; ``(4, 8)`` are the figure's two blocks,
             ``(4, 8, 4)`` EfficientFace's three stages.
-        attention_after: where channel x spatial attention and the local features stand: on the
-            stem's map as the figure draws, or after stage 2 as the released code has it.
-        stem_stride: 2 as published; 1 for small crops (48 px), which then keep the map sizes
-            that 96 px have.
-        width: length of the vector.
-        channel, spatial, local: the paper's video ablations.
-        local_kind: the local feature extractor's convolutions: with 1x1 ones between, or depthwise
-            alone as published.
-        reduction: channels over hidden channels in the attention; 4 gives the stem's 29 the seven
-            that the released code has for stage 2's 116.
+        attention_after: Where channel x spatial attention and the local features are: on the
+            stem's map as in the figure, or after stage 2 as in the released code.
+        stem_stride: 2 as published; 1 for small crops (48 px), which then have the map sizes of
+            96 px.
+        width: Length of the vector.
+        channel: Whether there is channel attention.
+        spatial: Whether there is spatial attention.
+        local: Whether there is a local feature extractor.
+        local_kind: See :class:`~avtca.model.local_features.LocalFeatureExtractor`.
+        reduction: Channels over hidden channels in the attention; 4 gives seven hidden channels
+            for the stem's 29, as many as the released code has for the 116 of stage 2.
     """
 
     def __init__(

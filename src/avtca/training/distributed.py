@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, distributed, nn
 
 from avtca.evaluation.inference import resolve_device
-from avtca.model.streams import MaskedBatchNorm
+from avtca.model.masked_norm import MaskedBatchNorm
 
 
 def process_rank() -> int:

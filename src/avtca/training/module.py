@@ -15,7 +15,7 @@ from avtca.data.windows import Batch, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import run_network
 from avtca.model.avtca import AVTCA
-from avtca.model.head import OF
+from avtca.model.experts import MODALITY_OF
 from avtca.training.config import TrainConfig
 from avtca.training.losses import EmotionLoss, apply_modality_dropout, mixup_batch
 from avtca.training.schedule import make_optimiser, rate_factor
@@ -88,8 +88,8 @@ class Training(lightning.LightningModule):
         loss: Tensor = self.loss_fn(output.logits, batch.target).mean()
         if self.config.auxiliary_weight:
             present = torch.stack((batch.audio_mask.any(1), batch.video_mask.any(1)), dim=1)
-            for name, logits in output.auxiliary.items():
-                own = self.loss_fn(logits, batch.target) * present[:, OF[name]]
+            for name, logits in output.expert_logits.items():
+                own = self.loss_fn(logits, batch.target) * present[:, MODALITY_OF[name]]
                 loss = loss + self.config.auxiliary_weight * own.mean()
         self._losses.append(loss.detach())
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch.target))

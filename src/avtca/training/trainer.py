@@ -210,10 +210,10 @@ def network_spec_check(
     """
     if validation is not None:
         train.spec.require(validation.spec, action="train and validate")
-    if misfits := network.config.misfits(train.spec):
+    if mismatches := network.config.mismatches(train.spec):
         raise ConfigError(
             "train this network on these samples",
-            f"they do not fit ({'; '.join(misfits)})",
+            f"they do not fit ({'; '.join(mismatches)})",
             "build it with ModelConfig.for_spec",
         )
     if network.config.probabilities and train.normalisation is not None:

@@ -1,4 +1,4 @@
-"""When a token happens, told to the attention boxes; an option of ``best``.
+"""Sinusoidal encoding of time (``positions=True``), added before the first attention.
 
 Shape legend: ``b`` batch, ``t`` steps, ``d`` token width.
 """
@@ -10,9 +10,10 @@ from avtca.model.streams import Stream
 
 
 class TimeEncoding(nn.Module):
-    """Sinusoids of each token's time in the window, added to its token: shape kept.
+    """Adds sinusoids of each token's time in the window; shape kept.
 
-    Half to 32 cycles a window, on one clock for both streams, scaled by one learned number.
+    Frequencies range from 0.5 to 32 cycles per window and are the same for both streams. One
+    learned factor scales them.
     """
 
     frequencies: Tensor
@@ -26,7 +27,7 @@ class TimeEncoding(nn.Module):
         self.width = d
 
     def forward(self, x: Stream) -> Stream:
-        """Before the first attention."""
+        """The stream with encoded times."""
         angles = x.times[:, None] * self.frequencies
         waves = torch.cat((angles.sin(), angles.cos()), dim=1)
         waves = nn.functional.pad(waves, (0, self.width - waves.shape[1]))

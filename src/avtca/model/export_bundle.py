@@ -1,7 +1,4 @@
-"""Networks as a folder that `avtca predict --model` runs without PyTorch.
-
-Shape legend: ``n`` faces, ``f`` features.
-"""
+"""Export of a model as a folder that avtca runs without PyTorch (:mod:`avtca.runtime.bundle`)."""
 
 import hashlib
 import json
@@ -11,52 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from avtca.clipspec import ClipSpec
 from avtca.files import write_atomic
-from avtca.labels import FER2013, FERPLUS, order_map
+from avtca.labels import FER2013
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
 from avtca.model.ensemble import Ensemble
 from avtca.model.export import export_onnx, quiet, save_program
-from avtca.model.expression import ExpressionNetwork
+from avtca.model.expression import ExpressionFeatures
 
 BUNDLE_FORMAT = 1
-"""Version of the folder's format; ``recognize.engines`` reads the same."""
+"""Version of the folder's format, the same as in :mod:`avtca.runtime.bundle`."""
 CHECKPOINT = "fusion"
-"""Name of the checkpoint that further training starts from, without its endings."""
-
-
-class ExpressionFeatures(nn.Module):
-    """The face network as the fusion network's eyes: ``(n, 1, 48, 48)`` -> ``(n, 7)``.
-
-    Its seven logits that FER2013 has (contempt is left out), in FER2013's order, through a linear
-    map and a softmax. The map brings them to the scale of the sequences that the fusion network
-    learned from; ``weight (7, 7)`` and ``bias (7,)`` are plain ``1 / temperature`` on the
-    diagonal where nothing better was measured.
-    """
-
-    def __init__(
-        self,
-        network: ExpressionNetwork,
-        *,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("order", torch.tensor(order_map(FERPLUS, FER2013)))
-        self.bridge = nn.Linear(len(FER2013), len(FER2013))
-        with torch.no_grad():
-            self.bridge.weight.copy_(torch.eye(len(FER2013)) if weight is None else weight)
-            self.bridge.bias.copy_(torch.zeros(len(FER2013)) if bias is None else bias)
-
-    def forward(self, crops: Tensor) -> Tensor:
-        """Probabilities that sum to 1."""
-        logits: Tensor = self.network(crops)[:, self.order]
-        return torch.softmax(self.bridge(logits - logits.mean(dim=1, keepdim=True)), dim=1)
+"""File name of the checkpoint for further training, without suffix."""
 
 
 def export_bundle(
@@ -70,18 +36,33 @@ def export_bundle(
     face_px: int = 48,
     extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write the networks, a checkpoint and ``avtca.json``; returns the card.
+    """Write the ONNX networks, a checkpoint and ``avtca.json``.
 
-    ``fusion.onnx`` and, where a face network is given, ``face.onnx`` (a path is another bundle's,
-    which is copied) are what runs: the JSON names their hash. ``fusion.safetensors`` and
-    ``fusion.json`` hold the fusion network's weights for ``avtca finetune``; nobody else reads
-    them, and the JSON names the hash of the former apart. ``start`` is that network with its
-    ClipSpec where several run together, one of them; its labels may be finer than the card's. Each
-    file is moved into place when complete, the JSON last. ``ValueError`` where it is missing.
+    ``fusion.onnx`` and ``face.onnx`` are what recognition runs. ``fusion.safetensors`` and
+    ``fusion.json`` are the fusion network's checkpoint, which only ``avtca finetune`` reads; the
+    card holds its hash separately. Each file is moved into place when complete, the card last.
+
+    Args:
+        folder: Created if it does not exist.
+        name: Name of the model.
+        fusion: The network, or the ensemble, that recognition runs.
+        card: Its card: variant, ClipSpec, calibration, provenance, metrics.
+        start: The network to save as the checkpoint, with its ClipSpec, whose labels may be finer
+            than the card's. Required if ``fusion`` is an ensemble; otherwise ``fusion`` itself.
+        face: The face network, or the path of an exported one, which is copied; ``None`` if
+            ``fusion`` reads pixels.
+        face_px: Side of the face crops in pixels.
+        extra: Further entries of the card.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ValueError: If ``fusion`` is an ensemble and ``start`` is missing.
     """
     if start is None:
         if isinstance(fusion, Ensemble):
-            raise ValueError("several networks together: name the one that training starts from")
+            raise ValueError("an ensemble: give start, the member that training starts from")
         start = fusion, card.clip_spec
     folder.mkdir(parents=True, exist_ok=True)
     files = {"fusion": "fusion.onnx"}
@@ -123,12 +104,12 @@ def export_bundle(
 
 
 def _copy(source: Path, path: Path) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        shutil.copyfile(source, beside)
-        beside.replace(path)
+        shutil.copyfile(source, partial)
+        partial.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _export_face(face: ExpressionFeatures, path: Path, px: int) -> None:
