@@ -1,25 +1,35 @@
-"""Audio-video emotion recognition on the AVT-CA network (arXiv 2407.18552).
+"""Audio-video emotion recognition with the AVT-CA network (arXiv 2407.18552).
 
->>> import avtca
->>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
->>> report.top, report.scores, report.timeline  # doctest: +SKIP
+Example:
+    >>> import avtca
+    >>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
+    >>> print(report)  # doctest: +SKIP
 
-Importing is cheap: the decoders and engines are loaded with the first use of a name below.
+Decoders and networks are imported with the first use of a name below, so that ``import avtca``
+is fast. Messages are logged under ``avtca``.
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from avtca.errors import AvtcaError
+from avtca.progress import ProgressHook
 
 if TYPE_CHECKING:
     from avtca.recognize import Recognizer, Report, load
 
 __version__ = "0.2.0"
-__all__ = ["AvtcaError", "Recognizer", "Report", "__version__", "load"]
+__all__ = ["AvtcaError", "ProgressHook", "Recognizer", "Report", "__version__", "load"]
+
+logging.getLogger("avtca").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
     if name in ("Recognizer", "Report", "load"):
         return getattr(importlib.import_module("avtca.recognize"), name)
     raise AttributeError(f"module 'avtca' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

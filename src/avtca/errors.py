@@ -1,11 +1,15 @@
-"""Errors a user can cause: one line that says what was asked, what was found, what to do."""
+"""Errors that a user can cause and fix; each is one line of text."""
 
 
 class AvtcaError(Exception):
-    """A failure with a remedy. The command line prints it as one line and exits with 2.
+    """Base class: an action failed because of a problem, which has a fix.
 
-    ``action`` is what the user wanted ("read clip.mp4"), ``problem`` what stood in the way
-    ("the file is empty"), ``fix`` what to do about it ("export the video again").
+    The command line prints it as one line and exits with 2.
+
+    Attributes:
+        action: What the user wanted ("read clip.mp4").
+        problem: Why it failed ("the file is empty").
+        fix: What to do about it ("export the video again").
     """
 
     def __init__(self, action: str, problem: str, fix: str) -> None:
@@ -13,33 +17,33 @@ class AvtcaError(Exception):
         super().__init__(f"{action}: {problem}; {fix}")
 
     def __reduce__(self) -> tuple[type["AvtcaError"], tuple[str, str, str]]:
-        """Pickles by its three parts, so that it comes out of a worker process as it went in."""
+        """Pickle by the three parts, so that it survives the way out of a worker process."""
         return type(self), (self.action, self.problem, self.fix)
 
 
 class MediaError(AvtcaError):
-    """A file that cannot be read as video, audio or picture."""
+    """A clip that cannot be decoded or used."""
 
 
 class CheckpointError(AvtcaError):
-    """A model file that is broken, foreign, or made for other input."""
+    """A model file that is damaged, foreign, or made for other input."""
 
 
 class ClipSpecMismatch(AvtcaError):
-    """Two sides prepare their input differently."""
+    """Two inputs that were prepared differently."""
 
 
 class CorpusError(AvtcaError):
-    """A corpus, manifest or cache that is not what it should be."""
+    """A corpus, manifest or cache that cannot be used."""
 
 
 class LeakError(AvtcaError):
-    """A split that has the same person, or twins of a sample, on two sides."""
+    """A speaker, or a copy of a sample, in two subsets of a split."""
 
 
 class ConfigError(AvtcaError):
-    """A configuration that cannot be run."""
+    """An invalid setting."""
 
 
 class MissingExtra(AvtcaError):
-    """A feature that needs packages which are not installed."""
+    """A feature whose packages are not installed."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes."""
 
 import json
 import os
@@ -7,17 +7,23 @@ from typing import Any
 
 
 def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
-    """Write beside (text as UTF-8), then move into place; with ``sync`` once it is on the disk."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file so that it is complete or absent, also after a crash.
+
+    Args:
+        path: The file.
+        data: Content; text is written as UTF-8.
+        sync: Whether to wait until the content is on the disk.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
+        with part.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        beside.replace(path)
+        part.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

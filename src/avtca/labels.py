@@ -1,7 +1,7 @@
-"""Label sets of the corpora and the mappings between them.
+"""Label sets of the corpora, and mappings between them.
 
-Every set is a tuple in the order of the corpus's own codes; a network's outputs are in the
-order of its own ``labels``, which its checkpoint carries.
+Every set is in the order of the corpus's codes. The outputs of a network are in the order of the
+``labels`` of its checkpoint.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ EMODB = {
     "T": "sad",
     "N": "neutral",
 }
-"""Berlin EMO-DB's letters (Burkhardt et al. 2005)."""
+"""Letters in EMO-DB's file names (Burkhardt et al. 2005)."""
 
 NEMO = {
     "anger": "angry",
@@ -50,7 +50,7 @@ NEMO = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-"""nEMO's words (Christop 2024)."""
+"""Label names of nEMO (Christop 2024)."""
 
 SYNONYMS = {
     "anger": "angry",
@@ -62,27 +62,26 @@ SYNONYMS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-"""Other words users write for the same label; calm is mapped only where seven are wanted."""
+"""Other names of the same label."""
 
 
 def canonical(name: str) -> str:
-    """The project's own word for a label: lower case, synonyms folded ("Fearful" -> "fear")."""
+    """The canonical name of a label: lower case, synonyms merged ("Fearful" -> "fear")."""
     word = name.strip().lower()
     return SYNONYMS.get(word, word)
 
 
 def to_seven(name: str) -> str | None:
-    """One of :data:`SEVEN` for a label, ``None`` where there is none; calm counts as neutral."""
+    """The label of :data:`SEVEN`, or ``None``; "calm" becomes "neutral"."""
     word = canonical(name)
     word = "neutral" if word == "calm" else word
     return word if word in SEVEN else None
 
 
 def order_map(source: Sequence[str], target: Sequence[str]) -> list[int]:
-    """Positions in ``source`` of each label of ``target``.
+    """Position in ``source`` of each label of ``target``.
 
-    ``scores[..., order_map(source, target)]`` brings scores to the order of ``target``.
-
-    Raises ``ValueError`` where a target label is not in the source.
+    ``scores[..., order_map(source, target)]`` has the order of ``target``. Raises ``ValueError``
+    where a target label is not in ``source``.
     """
     return [list(source).index(name) for name in target]

@@ -56,7 +56,7 @@ def test_no_permission(tmp_path):
     assert failure(path).problem == "no permission"
 
 
-def test_a_container_without_picture_or_audio(tmp_path):
+def test_a_container_without_video_or_audio(tmp_path):
     path = tmp_path / "s.mkv"
     with av.open(str(path), "w") as out:
         out.add_attachment("note.txt", "text/plain", b"nothing to see")
@@ -69,7 +69,7 @@ def test_header_without_frames(tmp_path):
     data = path.read_bytes()
     cluster = data.index(b"\x1f\x43\xb6\x75")
     path.write_bytes(data[: cluster + 20])
-    assert "nothing in it can be decoded" in failure(path).problem
+    assert "nothing can be decoded" in failure(path).problem
 
 
 @pytest.mark.parametrize("name", ["t.mkv", "t.avi", "t.flv", "t.mp4"])
@@ -106,7 +106,7 @@ def test_half_a_wav_is_cut_short(tmp_path):
     clip = open_media(path)
     assert sum(len(block) for block in clip.audio(16_000)) == pytest.approx(32_000, abs=100)
     assert clip.duration_s == 4
-    assert clip.warnings == ["cut short: the header says 4.0 s, the file ends after 2.0 s"]
+    assert clip.warnings == ["cut short: 4.0 s by the header, the file ends after 2.0 s"]
     size = data.index(b"data") + 4
     for endless in (b"\0" * 4, b"\xff" * 4):  # a recorder that did not know the end yet
         path.write_bytes(data[:size] + endless + data[size + 4 :])
@@ -144,7 +144,7 @@ def test_broken_packets_in_the_middle(tmp_path):
     assert all(np.isfinite(wave))
 
 
-def test_a_timestamp_that_leaps_is_passed_over(tmp_path):
+def test_a_timestamp_jump_is_ignored(tmp_path):
     """Hours ahead for three frames: neither hours of silence nor the loss of what follows."""
     times = [k / 10 + (20_000 if 8 <= k < 11 else 0) for k in range(20)]
     path = encode(tmp_path / "l.mkv", pictures=levels(20), times=times, fps=10)
@@ -153,7 +153,7 @@ def test_a_timestamp_that_leaps_is_passed_over(tmp_path):
     assert [index_of(frame.rgb) for frame in frames if frame.step != 8][:8] == list(range(8))
     assert index_of(frames[-1].rgb) == 19 and len(frames) >= 17
     assert frames[-1].time_s < 3
-    assert any("leap" in line for line in clip.warnings)
+    assert any("jump" in line for line in clip.warnings)
 
 
 @pytest.mark.parametrize("name", ["f.mp4", "f.mkv", "f.flv", "f.avi"])

@@ -38,7 +38,7 @@ def test_flash_and_beep_meet(tmp_path, name, video, audio, rate, container, code
     assert (clip.info.container, clip.info.video_codec) == (container, codec)
     assert (clip.info.width, clip.info.height) == (64, 48)
     assert (clip.info.sample_rate, clip.info.channels) == (rate, 1)
-    assert clip.has_video and clip.has_audio and not clip.is_picture
+    assert clip.has_video and clip.has_audio and not clip.is_image
     assert clip.duration_s == pytest.approx(2, abs=0.07)
 
     frames = list(clip.frames(10))
@@ -55,7 +55,7 @@ def test_flash_and_beep_meet(tmp_path, name, video, audio, rate, container, code
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("b.avi", "mpeg4")])
-def test_every_picture_in_order(tmp_path, name, codec):
+def test_every_frame_in_order(tmp_path, name, codec):
     clip = open_media(encode(tmp_path / name, pictures=levels(40), fps=25, video=codec))
     frames = list(clip.frames(25))
     assert [index_of(frame.rgb) for frame in frames] == list(range(40))
@@ -70,14 +70,14 @@ def test_av1(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "b.png", "c.bmp", "d.webp", "100%_*_%03d.jpg"])
-def test_still_pictures(tmp_path, name):
+def test_still_images(tmp_path, name):
     from PIL import Image
 
     rgb = np.zeros((30, 41, 3), np.uint8)
     rgb[:, :20] = 220, 40, 10
     Image.fromarray(rgb).save(tmp_path / name, quality=95)
     clip = open_media(tmp_path / name)
-    assert clip.is_picture and clip.has_video and not clip.has_audio
+    assert clip.is_image and clip.has_video and not clip.has_audio
     assert clip.duration_s == 0
     (frame,) = clip.frames(10)
     assert (frame.step, frame.time_s, frame.rgb.shape) == (0, 0.0, (30, 41, 3))
@@ -102,7 +102,7 @@ def test_still_pictures(tmp_path, name):
 def test_audio_files(tmp_path, name, codec, rate):
     path = encode(tmp_path / name, audios=[beep(1.5, 0.5, 0.5, rate)], audio=codec, rate=rate)
     clip = open_media(path)
-    assert clip.has_audio and not clip.has_video and not clip.is_picture
+    assert clip.has_audio and not clip.has_video and not clip.is_image
     assert clip.info.sample_rate == rate and clip.info.video_codec is None
     assert list(clip.frames(10)) == []
     wave = np.concatenate(list(clip.audio(16_000)))
@@ -129,7 +129,7 @@ def test_cover_art_is_not_video(tmp_path):
     with av.open(str(path)) as check:
         assert len(check.streams.video) == 1, "the test's own file has a cover"
     clip = open_media(path)
-    assert clip.has_audio and not clip.has_video and not clip.is_picture
+    assert clip.has_audio and not clip.has_video and not clip.is_image
     assert list(clip.frames(10)) == []
 
 

@@ -54,7 +54,7 @@ def test_hevc(sample_clips):
     assert len(times) == 169 and steps.max() > 2 * steps.min(), "a variable frame rate"
 
 
-def test_picture_that_starts_late(sample_clips):
+def test_video_that_starts_late(sample_clips):
     _, frames, wave = read(sample_clips / "short_hamilton_clip.mp4")
     assert frames[0].time_s == pytest.approx(0.844, abs=1e-3) and frames[0].step == 8
     assert len(wave) / 16_000 == pytest.approx(10.01, abs=0.01)

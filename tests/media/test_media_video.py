@@ -131,7 +131,7 @@ def test_colours_follow_the_matrix_of_the_file(tmp_path, colour, matrix):
     assert np.abs(frame.rgb.reshape(-1, 3).mean(0) - colour).max() < 4
 
 
-def test_picture_that_starts_late_keeps_its_delay(tmp_path):
+def test_video_that_starts_late_keeps_its_delay(tmp_path):
     from media_clips import tone
 
     times = [0.75 + k / 10 for k in range(10)]
@@ -159,7 +159,7 @@ def test_a_rate_must_be_positive(tmp_path):
             clip.audio(rate)
 
 
-def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path):
+def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path):
     from PIL import Image
 
     from avtca.errors import MediaError
@@ -169,5 +169,5 @@ def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path):
     data = bytearray(path.read_bytes())
     data[16:24] = struct.pack(">II", 60_000, 60_000)
     path.write_bytes(data)
-    with pytest.raises(MediaError, match="nothing in it can be decoded"):
+    with pytest.raises(MediaError, match="nothing can be decoded"):
         open_media(path)

@@ -12,7 +12,7 @@ from avtca.faces import best_detector
 from avtca.labels import SEVEN
 from avtca.media import open_media
 from avtca.recognize.recognizer import Recognizer
-from avtca.recognize.report import MAIN
+from avtca.recognize.report import NO_PERSON
 
 SPEC = ClipSpec(
     window_s=1.6,
@@ -70,11 +70,11 @@ def test_faces_are_seen_where_they_are(recognizer, sample_clips):
     assert late.timeline[0].face == 0
     assert late.timeline[-1].face > 0.5
     assert 0.2 < late.coverage.face < 0.7
-    assert any("of the file" in warning for warning in late.warnings)
+    assert any("of the clip" in warning for warning in late.warnings)
     nobody = recognizer.predict(sample_clips / "no_face.mp4")
     assert nobody.coverage.face == 0
     assert nobody.modalities == ("voice",)
-    assert all(row.person == MAIN for row in nobody.timeline)
+    assert all(row.person == NO_PERSON for row in nobody.timeline)
     assert any("no face" in warning for warning in nobody.warnings)
 
 
@@ -151,11 +151,11 @@ def test_a_picture_is_read_from_the_face(recognizer, sample_clips, tmp_path):
     assert any("no audio" in warning for warning in report.warnings)
 
 
-def test_a_audio_file_is_read_from_the_voice(recognizer, corpora):
+def test_an_audio_file_is_recognised_from_the_voice(recognizer, corpora):
     flac = next(iter(sorted((corpora / "ravdess" / "audio").glob("*.flac"))))
     report = recognizer.predict(flac)
     assert report.modalities == ("voice",)
-    assert any("no picture" in warning for warning in report.warnings)
+    assert any("no video" in warning for warning in report.warnings)
 
 
 def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detector):

@@ -6,11 +6,11 @@ import json
 import pytest
 from small_reports import make_person, make_report, make_row
 
-from avtca.recognize.report import MAIN, Coverage, Report
+from avtca.recognize.report import NO_PERSON, Coverage, Report
 
 
 def test_csv_has_a_row_a_window_and_empty_cells_for_gaps():
-    rows = [make_row(0, 2, 0.8, box=(1.2, 2.0, 30.0, 40.9)), make_row(2, 4, None, MAIN)]
+    rows = [make_row(0, 2, 0.8, box=(1.2, 2.0, 30.0, 40.9)), make_row(2, 4, None, NO_PERSON)]
     lines = make_report(rows).to_csv().splitlines()
     assert lines[0].endswith("happy,sad,x0,y0,x1,y1")
     assert lines[1].startswith("clip.mp4,0,2,0,happy,face")
@@ -46,7 +46,7 @@ def test_the_confidence_is_compared_with_the_threshold():
     [
         ([("face",)], "video only"),
         ([("voice",)], "audio only"),
-        ([("face", "voice"), ("voice",)], "changing input"),
+        ([("face", "voice"), ("voice",)], "mixed input"),
     ],
 )
 def test_a_threshold_for_both_modalities_is_not_used_for_one(used, name):
@@ -62,7 +62,10 @@ def test_a_threshold_for_both_modalities_is_not_used_for_one(used, name):
 
 def test_a_report_comes_back_from_its_json():
     used = ("face", "voice")
-    rows = [make_row(0, 2, 0.9, 3, used, (1.0, 2.0, 30.0, 41.0)), make_row(2, 4, None, MAIN, ())]
+    rows = [
+        make_row(0, 2, 0.9, 3, used, (1.0, 2.0, 30.0, 41.0)),
+        make_row(2, 4, None, NO_PERSON, ()),
+    ]
     sure = {"thresholds": {"both": 0.8}}
     people = (dataclasses.replace(make_person(3, 0.9), timeline=tuple(rows[:1]), **sure),)
     made = dataclasses.replace(make_report(rows), people=people, **sure)

@@ -189,7 +189,7 @@ class Call:
         report = read_one(
             self.recognizer, str(path), window=self.window, hop=self.hop, person=self.person
         )
-        small = report.without_pictures()
+        small = report.without_images()
         self.results.append(small)
         if self.folder is not None:
             below = Path(entry) if Path(entry).is_dir() else None

@@ -1,8 +1,8 @@
-"""Decoded audio to one contiguous mono waveform, resampled as a stream."""
+"""Audio decoding: one contiguous mono waveform, resampled as a stream."""
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import soxr
@@ -11,35 +11,37 @@ from numpy.typing import NDArray
 
 from avtca.errors import MediaError
 from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
-from avtca.media.media_file import MediaFile
+
+if TYPE_CHECKING:
+    from avtca.media.media_file import MediaFile
 
 JITTER_S = Fraction(1, 20)
-"""Timestamps may be off by this much before a gap is filled or an overlap cut."""
+"""Tolerance of timestamps before a gap is filled or an overlap is cut."""
 
 _BLOCK_S = 1
 
-_OVERS = 4.0
+_MAX_LEVEL = 4.0
 _FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "flt": 1, "dbl": 1}
 
 Mono = NDArray[np.float32]
 
 
-def read_audio(clip: MediaFile, rate: int) -> Iterator[Mono]:
+def read_audio(clip: "MediaFile", rate: int) -> Iterator[Mono]:
     """See :meth:`avtca.media.MediaFile.audio`."""
-    resampler: _Resampler | None = None
+    resampler: Resampler | None = None
     for source_rate, block in _blocks(_contiguous(clip)):
         if resampler is None or resampler.source_rate != source_rate:
             if resampler is not None:
                 yield from resampler(np.zeros(0, np.float32), last=True)
-            resampler = _Resampler(source_rate, rate)
+            resampler = Resampler(source_rate, rate)
         yield from resampler(block)
     if resampler is not None:
         yield from resampler(np.zeros(0, np.float32), last=True)
     clip.exhausted("audio")
 
 
-class _Resampler:
-    """soxr as a stream; yields only blocks that hold something."""
+class Resampler:
+    """soxr as a stream; yields no empty blocks."""
 
     def __init__(self, source_rate: int, rate: int) -> None:
         self.source_rate = source_rate
@@ -47,6 +49,7 @@ class _Resampler:
         self._stream = None if same else soxr.ResampleStream(source_rate, rate, 1, "float32")
 
     def __call__(self, block: Mono, last: bool = False) -> Iterator[Mono]:
+        """Resample the next block; with ``last`` also what the filter still holds."""
         if self._stream is not None:
             block = self._stream.resample_chunk(block, last=last)
         if len(block):
@@ -54,23 +57,23 @@ class _Resampler:
 
 
 def _blocks(pieces: Iterator[tuple[int, Mono]]) -> Iterator[tuple[int, Mono]]:
-    """The same waveform in pieces of about a second, of one rate each."""
-    held: list[Mono] = []
-    held_rate = n = 0
+    """The same waveform in blocks of about a second, each of one rate."""
+    parts: list[Mono] = []
+    part_rate = n = 0
     for rate, piece in pieces:
-        if held and (rate != held_rate or n >= rate * _BLOCK_S):
-            yield held_rate, np.concatenate(held)
-            held, n = [], 0
-        held.append(piece)
-        held_rate, n = rate, n + len(piece)
-    if held:
-        yield held_rate, np.concatenate(held)
+        if parts and (rate != part_rate or n >= rate * _BLOCK_S):
+            yield part_rate, np.concatenate(parts)
+            parts, n = [], 0
+        parts.append(piece)
+        part_rate, n = rate, n + len(piece)
+    if parts:
+        yield part_rate, np.concatenate(parts)
 
 
-def _contiguous(clip: MediaFile) -> Iterator[tuple[int, Mono]]:
-    """``(source rate, samples)`` that join from time zero on, gaps filled with zeros."""
-    due: Fraction | None = None  # where the next sample belongs, seconds from time zero
-    with open_container(clip.path) as container:
+def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
+    """Contiguous ``(source rate, samples)`` from time zero on, gaps filled with zeros."""
+    due: Fraction | None = None  # time of the next sample, seconds from time zero
+    with open_container(clip.path, clip.name) as container:
         stream = choose_tracks(container).audio
         if stream is None:
             return
@@ -103,9 +106,9 @@ def _contiguous(clip: MediaFile) -> Iterator[tuple[int, Mono]]:
 
 
 def mono(frame: AudioFrame) -> Mono:
-    """Mean over the channels, float32 ``(n,)``, full scale -1..1, overs kept up to 4.
+    """Mean over the channels, float32 ``(n,)``, full scale -1..1; see :func:`to_mono`.
 
-    Raises :class:`MediaError` for a sample format that is none of FFmpeg's usual ones.
+    Raises :class:`MediaError` for an unsupported sample format.
     """
     name = frame.format.name.removesuffix("p")
     if name not in _FULL_SCALE:
@@ -115,10 +118,21 @@ def mono(frame: AudioFrame) -> Mono:
     values = frame.to_ndarray()
     channels = frame.layout.nb_channels
     values = values if frame.format.is_planar else values.reshape(-1, channels).T
+    return to_mono(values, _FULL_SCALE[name], 2**7 if name == "u8" else 0)
+
+
+def to_mono(values: NDArray[Any], full_scale: int, zero: int = 0) -> Mono:
+    """Mean over the channels of ``values (channels, n)`` as float32 ``(n,)``.
+
+    Args:
+        values: Samples.
+        full_scale: Value that becomes 1. Levels above full scale are kept up to 4.
+        zero: Value that becomes 0.
+    """
     with np.errstate(invalid="ignore", over="ignore"):  # damaged floats; see nan_to_num below
         wave = values.mean(0, dtype=np.float64)
-    if name == "u8":
-        wave -= 2**7
-    wave = np.nan_to_num(wave / _FULL_SCALE[name], nan=0.0)
-    out: Mono = np.clip(wave, -_OVERS, _OVERS).astype(np.float32)
+    if zero:
+        wave -= zero
+    wave = np.nan_to_num(wave / full_scale, nan=0.0)
+    out: Mono = np.clip(wave, -_MAX_LEVEL, _MAX_LEVEL).astype(np.float32)
     return out

@@ -1,7 +1,7 @@
-"""Opening a file with FFmpeg, choosing its streams, and decoding one of them to the end.
+"""Open a file with FFmpeg, choose its streams, and decode one of them.
 
-Only local files in the formats of :data:`DEMUXERS` are opened. FFmpeg alone would also take a
-text file for ANSI art, and a playlist for leave to read other files or addresses.
+Only local files in the formats of :data:`DEMUXERS` are opened. Otherwise FFmpeg would also render
+text files as ANSI art, and follow playlists to other files or addresses.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,56 +19,58 @@ from av.video.stream import VideoStream
 
 from avtca.errors import MediaError
 
-PICTURE_DEMUXERS = "image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,ppm_pipe,pgm_pipe"
-"""Names of the FFmpeg demuxers of still pictures."""
+IMAGE_DEMUXERS = "image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,ppm_pipe,pgm_pipe"
+"""Names of the FFmpeg demuxers of still images."""
 DEMUXERS = (
     "mov,matroska,avi,flv,live_flv,kux,mpegts,mpeg,mpegvideo,asf,ogg,wav,w64,flac,mp3,aac,ac3,aiff,"
-    "au,amr,caf,gif,apng,mxf,nut,ivf,obu,h264,hevc,m4v,mjpeg,dv,rm,yuv4mpegpipe," + PICTURE_DEMUXERS
+    "au,amr,caf,gif,apng,mxf,nut,ivf,obu,h264,hevc,m4v,mjpeg,dv,rm,yuv4mpegpipe," + IMAGE_DEMUXERS
 )
-"""Names of the FFmpeg demuxers that are allowed to look at a file."""
+"""Names of the allowed FFmpeg demuxers."""
 
 MAX_PIXELS = 2**26
-"""Larger pictures (8192 x 8192) are refused before they are decoded."""
+"""Larger frames (8192 x 8192) are refused before they are decoded."""
+UNDECODABLE = "could not be decoded"
+"""Part of the warning about damaged packets."""
 
 _THREADS = 4
 _NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
-def open_container(path: Path) -> InputContainer:
-    """The file, opened for reading. Raises :class:`MediaError` where it is not media."""
+def open_container(path: Path, name: str) -> InputContainer:
+    """Open a file called ``name`` in messages; :class:`MediaError` where it is not media."""
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": DEMUXERS,
-        "pattern_type": "none",  # a picture's name may hold % or *
+        "pattern_type": "none",  # an image's name may contain % or *
     }
     try:
         return av.open(
             f"file:{path.absolute()}", mode="r", options=options, metadata_errors="replace"
         )
     except PermissionError as error:
-        raise MediaError(f"read {path}", "no permission", "allow reading it") from error
+        raise MediaError(f"read {name}", "no permission", "allow reading it") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(
-            f"read {path}",
+            f"read {name}",
             "it is not a media file, or its header is damaged",
-            "give a video, audio or picture file (mp4, mov, mkv, webm, avi, flv, wav, jpg, ...)",
+            "give a video, audio or image file (mp4, mov, mkv, webm, avi, flv, wav, jpg, ...)",
         ) from error
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """The streams that are read, and how many there are to choose from."""
+    """The chosen streams, and how many there are to choose from."""
 
     video: VideoStream | None
     audio: AudioStream | None
     n_video: int
     n_audio: int
     n_covers: int
-    """Pictures attached to a music file, which are not video."""
+    """Images attached to a music file, which are not video."""
 
 
 def choose_tracks(container: InputContainer) -> Tracks:
-    """First video and first audio stream that have a decoder; cover art is passed over."""
+    """First video and first audio stream that have a decoder; cover art is ignored."""
     videos = list(container.streams.video)
     covers = [stream for stream in videos if stream.disposition & _NOT_VIDEO]
     videos = [stream for stream in videos if not stream.disposition & _NOT_VIDEO]
@@ -83,7 +85,7 @@ def choose_tracks(container: InputContainer) -> Tracks:
 
 
 def read_only(container: InputContainer, stream: Stream) -> None:
-    """Let the demuxer skip the other streams, and decode this one with a few threads."""
+    """Skip the other streams, and decode this one with a few threads."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
@@ -97,8 +99,8 @@ def decode(
     stream: VideoStream | AudioStream,
     warn: Callable[[str], None],
 ) -> Iterator[VideoFrame | AudioFrame]:
-    """Every frame of one stream, past packets that are broken, with a warning at the end."""
-    name = "picture" if isinstance(stream, VideoStream) else "audio"
+    """Every frame of one stream; damaged packets are skipped, with a warning at the end."""
+    name = "video" if isinstance(stream, VideoStream) else "audio"
     packets = container.demux(stream)
     broken = 0
     flushed = False
@@ -109,7 +111,7 @@ def decode(
         except StopIteration:
             break
         except av.FFmpegError as error:
-            warn(f"the file is damaged, the {name} was read up to there ({error.strerror})")
+            warn(f"the file is damaged, the {name} was decoded up to there ({error.strerror})")
             packet, flushed = None, True
         try:
             yield from stream.decode(packet)
@@ -118,7 +120,7 @@ def decode(
         except av.FFmpegError:
             broken += 1
     if broken:
-        warn(f"{broken} packet(s) of the {name} could not be decoded and were left out")
+        warn(f"{broken} packet(s) of the {name} {UNDECODABLE} and were skipped")
 
 
 def timestamp(frame: VideoFrame | AudioFrame) -> Fraction | None:

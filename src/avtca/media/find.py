@@ -11,20 +11,20 @@ from avtca.errors import MediaError
 
 _VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .m2ts .mts .3gp .3g2 .ogv"
 _AUDIO = ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff .au .amr .caf"
-_PICTURE = ".jpg .jpeg .png .bmp .tif .tiff .webp .gif"
-MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_AUDIO} {_PICTURE} .ts .mxf".split())
-"""Name endings, in lower case, by which folders and globs know media."""
+_IMAGE = ".jpg .jpeg .png .bmp .tif .tiff .webp .gif"
+MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_AUDIO} {_IMAGE} .ts .mxf".split())
+"""File name suffixes, in lower case, that folders and globs select."""
 OUTPUTS = "avtca-manifest.json"
-"""A folder with a file of this name holds reports, whose pictures are no media."""
-_REPORT_PICTURE = re.compile(r"(\.person\d+)?\.png$")
+"""A folder with a file of this name holds reports, whose images are not media."""
+_REPORT_IMAGE = re.compile(r"(\.person\d+)?\.png$")
 
 
 @dataclass(frozen=True)
 class Found:
-    """One file to read, or the reason why an entry gave none: exactly one is not ``None``."""
+    """One media file, or the reason why there is none: exactly one is not ``None``."""
 
     entry: str
-    """What the user wrote, or the folder below it that could not be read."""
+    """The given entry, or the folder below it that could not be read."""
     path: Path | None = None
     error: MediaError | None = None
 
@@ -32,11 +32,15 @@ class Found:
 def find_media(entries: Iterable[str | Path]) -> list[Found]:
     """Expand files, folders and globs, in the order given, each file once.
 
-    A file is taken whatever its name. A folder gives the media files in it and below, sorted, but
-    no hidden ones and no pictures of avtca's own reports. A glob (``*``, ``?``, ``[...]``,
-    ``**``) gives the media files and folders it matches; files of any name where it spells their
-    ending out. A missing path, a folder without media, a folder that cannot be read and a glob
-    without a match become an error each; nothing is raised.
+    Args:
+        entries: A file may have any name. A folder stands for the media files in it and below,
+            sorted, without hidden files and the images of avtca's reports. A glob (``*``, ``?``,
+            ``[...]``, ``**``) stands for the media files and folders it matches, and for files of
+            any name if it spells their suffix out.
+
+    Returns:
+        The files. A missing path, a folder without media, an unreadable folder and a glob without
+        a match are one error each; nothing is raised.
     """
     found: list[Found] = []
     seen: set[Path] = set()
@@ -63,15 +67,15 @@ def _expand(text: str) -> list[Found]:
 
 
 def _in_folder(text: str, folder: Path) -> list[Found]:
-    """The media below a folder, and after them the folders that could not be read."""
-    trouble: list[OSError] = []
+    """The media files below a folder, then the folders that could not be read."""
+    errors: list[OSError] = []
     paths: list[Path] = []
-    for root, folders, files in os.walk(folder, onerror=trouble.append):
+    for root, folders, files in os.walk(folder, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        ours = set(files) if OUTPUTS in files else set()
-        paths += [Path(root, x) for x in files if _is_media(x) and not _of_report(x, ours)]
+        reported = set(files) if OUTPUTS in files else set()
+        paths += [Path(root, x) for x in files if _is_media(x) and not _of_report(x, reported)]
     found = [Found(text, path) for path in sorted(paths)]
-    for error in trouble:
+    for error in errors:
         name = str(error.filename or folder)
         found.append(
             _failed(name, f"read folder {name}", error.strerror or str(error), "allow reading it")
@@ -98,13 +102,13 @@ def _in_glob(pattern: str) -> list[Found]:
     return found
 
 
-def _of_report(name: str, beside: set[str]) -> bool:
-    stem, n = _REPORT_PICTURE.subn("", name)
-    return n > 0 and f"{stem}.json" in beside
+def _of_report(name: str, others: set[str]) -> bool:
+    stem, n = _REPORT_IMAGE.subn("", name)
+    return n > 0 and f"{stem}.json" in others
 
 
-def _failed(entry: str, action: str, found: str, fix: str) -> Found:
-    return Found(entry, error=MediaError(action, found, fix))
+def _failed(entry: str, action: str, problem: str, fix: str) -> Found:
+    return Found(entry, error=MediaError(action, problem, fix))
 
 
 def _is_media(name: str) -> bool:

@@ -1,87 +1,150 @@
-"""A path to a :class:`MediaFile`: what it holds, how long it is, and what is wrong with it."""
+"""Open a path, a file object or arrays as a clip."""
 
+import logging
 import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast, overload
 
 import av
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from avtca.errors import MediaError
+from avtca.media.arrays import MediaArrays
 from avtca.media.container import (
+    IMAGE_DEMUXERS,
     MAX_PIXELS,
-    PICTURE_DEMUXERS,
     choose_tracks,
     decode,
     open_container,
     read_only,
     timestamp,
 )
-from avtca.media.media_file import MediaFile, MediaInfo
+from avtca.media.media_file import MediaFile
+from avtca.media.types import MediaInfo
 from avtca.media.video import pixel_aspect, rotation
 
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
-"""Containers whose header holds the length; of others FFmpeg makes an estimate."""
+"""Containers that store the length; for others FFmpeg estimates it."""
+
+MediaSource = str | Path | BinaryIO | Mapping[str, Any]
+"""What :func:`open_media` opens."""
+
+logger = logging.getLogger(__name__)
 
 
-def open_media(path: str | Path) -> MediaFile:
-    """Probe a media file: its headers, and the first frame of each stream.
+@overload
+def open_media(source: str | Path | BinaryIO) -> MediaFile: ...
+@overload
+def open_media(source: Mapping[str, Any]) -> MediaArrays: ...
+def open_media(source: MediaSource) -> MediaFile | MediaArrays:
+    """Open a clip: probe a file's headers and the first frame of each stream, or check arrays.
 
-    Raises :class:`MediaError` for a path that is missing, a folder, empty, not media, without
-    picture and audio, or of which nothing decodes. What is odd but can be read is a warning of
-    the clip: several tracks, a stream that cannot be decoded, damage.
+    Args:
+        source: A path; a file opened in binary mode, read from its position to its end; or arrays
+            as :class:`MediaArrays` takes them.
+
+    Returns:
+        The clip. Anything unusual that does not prevent decoding is in its ``warnings``: several
+        tracks, a stream that cannot be decoded, damage.
+
+    Raises:
+        MediaError: The path is missing, a folder, empty or not media, there is neither video nor
+            audio, nothing can be decoded, or the arrays are invalid.
     """
-    path = Path(path)
-    _require_file(path)
+    if isinstance(source, str | os.PathLike):
+        return _probe(Path(source), str(source))
+    if isinstance(source, Mapping):
+        return MediaArrays(source)
+    if hasattr(source, "read"):
+        return _open_file_object(source)
+    raise MediaError(
+        f"read an input of type {type(source).__name__}",
+        "it is not a clip",
+        'give a path, a binary file, {"waveform": ..., "sample_rate": ...} or {"frames": ...}',
+    )
+
+
+def _open_file_object(file: BinaryIO) -> MediaFile:
+    """Copy to a temporary file, which is deleted with the :class:`MediaFile`."""
+    name = getattr(file, "name", None)
+    name = name if isinstance(name, str) and name else "file object"
+    handle, temporary = tempfile.mkstemp(prefix="avtca-", suffix=Path(name).suffix)
+    path = Path(temporary)
+    try:
+        with os.fdopen(handle, "wb") as copy:
+            if not isinstance(file.read(0), bytes):
+                raise MediaError(f"read {name}", "the file is open in text mode", "open it as 'rb'")
+            shutil.copyfileobj(file, copy)
+        clip = _probe(path, name)
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError | ValueError):
+            raise MediaError(f"read {name}", str(error), "check the file object") from error
+        raise
+    weakref.finalize(clip, path.unlink, missing_ok=True)
+    return clip
+
+
+def _probe(path: Path, name: str) -> MediaFile:
+    _require_file(path, name)
     warnings: list[str] = []
-    with open_container(path) as container:
+    with open_container(path, name) as container:
         tracks = choose_tracks(container)
         if not tracks.n_video and not tracks.n_audio:
-            found = "cover art only" if tracks.n_covers else "neither picture nor audio in it"
-            raise MediaError(f"read {path}", found, "give a file with video or audio")
-        name = container.format.name.split(",")[0]
-    picture = _first_picture(path, warnings) if tracks.n_video else None
-    audio = _first_audio(path, warnings) if tracks.n_audio else None
-    found_starts = [first.start for first in (picture, audio) if first]
-    if not found_starts:
+            problem = "only cover art" if tracks.n_covers else "there is neither video nor audio"
+            raise MediaError(f"read {name}", problem, "give a file with video or audio")
+        container_name = container.format.name.split(",")[0]
+    video = _first_frame(path, name, warnings) if tracks.n_video else None
+    audio = _first_audio(path, name, warnings) if tracks.n_audio else None
+    starts = [first.start for first in (video, audio) if first]
+    if not starts:
         raise MediaError(
-            f"read {path}",
-            f"nothing in it can be decoded ({'; '.join(warnings) or 'no frames'})",
+            f"read {name}",
+            f"nothing can be decoded ({'; '.join(warnings) or 'no frames'})",
             "export or copy the file again",
         )
-    if picture and tracks.n_video > 1:
-        warnings.append(f"{tracks.n_video} video tracks: the first is read")
+    if video and tracks.n_video > 1:
+        warnings.append(f"{tracks.n_video} video tracks: only the first is used")
     if audio and tracks.n_audio > 1:
-        warnings.append(f"{tracks.n_audio} audio tracks: the first is read")
-    zero = min(found_starts)
-    is_picture = name in PICTURE_DEMUXERS.split(",")
-    length = None if is_picture else _header_length(path, zero)
-    return MediaFile(
+        warnings.append(f"{tracks.n_audio} audio tracks: only the first is used")
+    zero = min(starts)
+    is_image = container_name in IMAGE_DEMUXERS.split(",")
+    length = None if is_image else _header_length(path, name, zero)
+    clip = MediaFile(
         path=path,
-        duration_s=0.0 if is_picture else float(_scan(path, zero) if length is None else length),
-        has_video=picture is not None,
+        name=name,
+        duration_s=0.0
+        if is_image
+        else float(_scan(path, name, zero) if length is None else length),
+        has_video=video is not None,
         has_audio=audio is not None,
-        is_picture=is_picture,
+        is_image=is_image,
         info=MediaInfo(
-            container=name,
+            container=container_name,
             audio_tracks=tracks.n_audio,
-            **(picture.fields if picture else {}),
+            **(video.fields if video else {}),
             **(audio.fields if audio else {}),
         ),
         warnings=warnings,
         zero=zero,
-        reliable_header=length is not None and name in _TRUE_LENGTH,
+        reliable_header=length is not None and container_name in _TRUE_LENGTH,
     )
+    logger.debug("%s: %.2f s, %s", name, clip.duration_s, clip.info)
+    return clip
 
 
-def _require_file(path: Path) -> None:
-    action = f"read {path}"
+def _require_file(path: Path, name: str) -> None:
+    action = f"read {name}"
     try:
         if path.is_dir():
-            raise MediaError(action, "it is a folder", "give one file of it")
+            raise MediaError(action, "it is a folder", "give a file")
         if not path.exists():
             raise MediaError(action, "no such file", "check the path")
         if path.is_file() and path.stat().st_size == 0:
@@ -92,25 +155,25 @@ def _require_file(path: Path) -> None:
 
 @dataclass(frozen=True)
 class _First:
-    """Start of a stream on the file's own clock, and what :class:`MediaInfo` says about it."""
+    """Start of a stream on the file's own clock, and its fields of :class:`MediaInfo`."""
 
     start: Fraction
     fields: dict[str, Any]
 
 
-def _first_picture(path: Path, warnings: list[str]) -> _First | None:
-    with open_container(path) as container:
+def _first_frame(path: Path, name: str, warnings: list[str]) -> _First | None:
+    with open_container(path, name) as container:
         stream = choose_tracks(container).video
         if stream is None:
-            warnings.append("no decoder for the picture")
+            warnings.append("no decoder for the video")
             return None
         if stream.width * stream.height > MAX_PIXELS:
-            warnings.append(f"the picture is too large ({stream.width} x {stream.height})")
+            warnings.append(f"the video frames are too large ({stream.width} x {stream.height})")
             return None
         read_only(container, stream)
         frame = cast(VideoFrame | None, next(decode(container, stream, warnings.append), None))
         if frame is None:
-            warnings.append("the picture cannot be decoded")
+            warnings.append("the video cannot be decoded")
             return None
         width, height = round(frame.width * pixel_aspect(stream)), frame.height
         turned = rotation(frame)
@@ -125,8 +188,8 @@ def _first_picture(path: Path, warnings: list[str]) -> _First | None:
         return _First(timestamp(frame) or Fraction(0), fields)
 
 
-def _first_audio(path: Path, warnings: list[str]) -> _First | None:
-    with open_container(path) as container:
+def _first_audio(path: Path, name: str, warnings: list[str]) -> _First | None:
+    with open_container(path, name) as container:
         stream = choose_tracks(container).audio
         if stream is None:
             warnings.append("no decoder for the audio")
@@ -144,16 +207,16 @@ def _first_audio(path: Path, warnings: list[str]) -> _First | None:
         return _First(timestamp(frame) or Fraction(0), fields)
 
 
-def _header_length(path: Path, zero: Fraction) -> Fraction | None:
-    """Seconds from ``zero`` to the end that the header gives, ``None`` where it gives none."""
-    with open_container(path) as container:
+def _header_length(path: Path, name: str, zero: Fraction) -> Fraction | None:
+    """Seconds from ``zero`` to the end by the header; ``None`` where it has none."""
+    with open_container(path, name) as container:
         tracks = choose_tracks(container)
         video = tracks.video
         if container.format.name == "avi" and video and video.frames and video.average_rate:
-            # FFmpeg shrinks the length of a truncated avi to what is there; the header does not.
+            # FFmpeg reduces the length of a truncated avi to what is there; the header does not.
             return video.frames / video.average_rate
-        if container.format.name == "wav" and (promised := _promised_by_wav(path)):
-            return promised
+        if container.format.name == "wav" and (length := _wav_header_length(path)):
+            return length
         ends = []
         for stream in (video, tracks.audio):
             if stream is None:
@@ -164,10 +227,10 @@ def _header_length(path: Path, zero: Fraction) -> Fraction | None:
         return max(ends) - zero
 
 
-def _promised_by_wav(path: Path) -> Fraction | None:
-    """Seconds that a wav's header promises where the file is shorter, of which FFmpeg says nothing.
+def _wav_header_length(path: Path) -> Fraction | None:
+    """Seconds by the header of a wav file that is shorter; FFmpeg does not report that.
 
-    ``None`` for a whole file, and for headers of endless recordings.
+    ``None`` for a complete file, and for the headers of live recordings.
     """
     with path.open("rb") as file:
         if file.read(4) != b"RIFF":
@@ -186,10 +249,10 @@ def _promised_by_wav(path: Path) -> Fraction | None:
     return None
 
 
-def _scan(path: Path, zero: Fraction) -> Fraction:
-    """Seconds from ``zero`` to the end of the last packet, found by reading through the file."""
+def _scan(path: Path, name: str, zero: Fraction) -> Fraction:
+    """Seconds from ``zero`` to the end of the last packet, by demuxing the whole file."""
     end = zero
-    with open_container(path) as container:
+    with open_container(path, name) as container:
         tracks = choose_tracks(container)
         packets = container.demux([s for s in (tracks.video, tracks.audio) if s is not None])
         try:
@@ -197,5 +260,5 @@ def _scan(path: Path, zero: Fraction) -> Fraction:
                 if packet.pts is not None and packet.time_base is not None:
                     end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
         except av.FFmpegError:
-            return end - zero  # what follows cannot be read by anybody
+            return end - zero  # the rest cannot be demuxed
     return end - zero

@@ -1,8 +1,8 @@
-"""Decoded pictures to upright RGB on the global clock."""
+"""Video decoding: upright RGB frames on the global clock."""
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
@@ -11,48 +11,42 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from avtca.media.clock import HALF_MS, nearest_frames
 from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
-from avtca.media.media_file import Frame, MediaFile
+from avtca.media.types import Frame
+
+if TYPE_CHECKING:
+    from avtca.media.media_file import MediaFile
 
 _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 """Display matrices of 0, 90, 180 and 270 degrees counterclockwise."""
-_HALF_MS = Fraction(1, 2000)
 
 
-def read_frames(clip: MediaFile, rate: float) -> Iterator[Frame]:
+def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
     """See :meth:`avtca.media.MediaFile.frames`."""
-    exact_rate = Fraction(rate).limit_denominator(10**6)
-    kept: tuple[int, Fraction, Fraction, VideoFrame] | None = None
-    with open_container(clip.path) as container:
+    with open_container(clip.path, clip.name) as container:
         stream = choose_tracks(container).video
         if stream is None:
             return
         aspect = pixel_aspect(stream)
-        for time, frame in timed_frames(clip, stream):
-            # Containers round times to their tick (flv and mkv: 1 ms): half of it is forgiven.
-            slack = min((frame.time_base or _HALF_MS) / 2, _HALF_MS)
-            step = int((time + slack) * exact_rate)
-            off = abs(time - (step + Fraction(1, 2)) / exact_rate)
-            if kept is None or step == kept[0]:
-                if kept is None or off < kept[1]:
-                    kept = step, off, time, frame
-            elif step > kept[0]:
-                yield Frame(kept[0], float(kept[2]), upright_rgb(kept[3], aspect))
-                kept = step, off, time, frame
-        if kept is not None:
-            yield Frame(kept[0], float(kept[2]), upright_rgb(kept[3], aspect))
+        timed = (
+            (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), frame)
+            for time, frame in timed_frames(clip, stream)
+        )
+        for step, time_s, frame in nearest_frames(timed, rate):
+            yield Frame(step, time_s, upright_rgb(frame, aspect))
     clip.exhausted("video")
 
 
-def timed_frames(clip: MediaFile, stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
-    """Frames with their seconds from the clip's time zero; notes how far the clip reaches."""
+def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
+    """Frames with their seconds from the clip's time zero; records how far decoding came."""
     container = stream.container
     read_only(container, stream)  # type: ignore[arg-type]
     interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
     last: Fraction | None = None
     for decoded in decode(container, stream, clip.warn):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
-        if clip.is_picture:
+        if clip.is_image:
             yield Fraction(0), frame
             return
         stamp = timestamp(frame)
@@ -70,13 +64,13 @@ def timed_frames(clip: MediaFile, stream: VideoStream) -> Iterator[tuple[Fractio
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
-    """Width of a stored pixel over its height; 1 where the file does not say, or says nonsense."""
+    """Width of a stored pixel over its height; 1 where it is missing or implausible."""
     aspect = stream.sample_aspect_ratio
     return aspect if aspect and Fraction(1, 4) <= aspect <= 4 else Fraction(1)
 
 
 def upright_rgb(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
-    """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored as the file asks."""
+    """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored by the display matrix."""
     width = round(frame.width * aspect)
     rgb = frame.reformat(format="rgb24", width=width).to_ndarray()
     a, b, c, d = orientation(frame)
@@ -100,7 +94,7 @@ def orientation(frame: VideoFrame) -> tuple[int, int, int, int]:
 
 
 def rotation(frame: VideoFrame) -> int:
-    """Degrees clockwise by which the stored picture is turned to be upright."""
+    """Degrees clockwise that turn the stored frame upright."""
     a, b, _, _ = orientation(frame)
     if abs(b) > abs(a):
         return 90 if b > 0 else 270

@@ -1,6 +1,6 @@
-"""Files in, reports out."""
+"""Recognition: clips in, reports out."""
 
-from avtca.recognize.recognizer import Recognizer, load
+from avtca.recognize.recognizer import PersonMode, Recognizer, load
 from avtca.recognize.report import Coverage, Person, Report, TimelineRow
 
-__all__ = ["Coverage", "Person", "Recognizer", "Report", "TimelineRow", "load"]
+__all__ = ["Coverage", "Person", "PersonMode", "Recognizer", "Report", "TimelineRow", "load"]

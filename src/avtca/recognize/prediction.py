@@ -1,52 +1,55 @@
-"""Windows of a file, their mean, and how far to trust it."""
+"""Scores of a clip or a person, and whether they can be trusted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAIN = -1
-"""Person number of rows that were read from the audio alone."""
+NO_PERSON = -1
+"""Person number of timeline rows that were recognised from the audio alone."""
 DIGITS = 4
-"""Decimal places of scores in JSON and CSV; what is compared with a threshold has as many."""
-READ_ENOUGH = 0.9
-"""Share of a file below which what was read of it is no sure answer about the whole."""
-
-STREAMS = {
+"""Decimal places of scores in JSON and CSV, and of the comparison with a threshold."""
+MIN_DECODED = 0.9
+"""Share of a file that must be decoded for a confident prediction."""
+INPUTS = {
     "both": "face and voice",
     "face": "video only",
     "voice": "audio only",
-    "mixed": "changing input",
+    "mixed": "mixed input",
 }
-"""Names of :attr:`Prediction.streams` in text."""
+"""Text for each value of :attr:`Prediction.streams`."""
 
 Box = tuple[float, float, float, float]
-"""``x0 y0 x1 y1`` in pixels of the upright picture, from its upper left corner."""
+"""``x0 y0 x1 y1`` in pixels of the upright frame, from its upper left corner."""
 
 
-def best(scores: Mapping[str, float]) -> str:
-    """The label with the highest score, the first of those equal to :data:`DIGITS` places."""
+def top_label(scores: Mapping[str, float]) -> str:
+    """The label with the highest score; the first where :data:`DIGITS` places are equal."""
     return max(scores, key=lambda name: round(scores[name], DIGITS))
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:
-    """Scores as JSON and CSV have them."""
+    """Scores as in JSON and CSV."""
     return {name: round(score, DIGITS) for name, score in scores.items()}
 
 
-def pixels(box: Box | None) -> list[int] | None:
-    """A box as JSON and CSV have it, in whole pixels."""
+def rounded_box(box: Box | None) -> list[int] | None:
+    """A box as in JSON and CSV, in whole pixels."""
     return None if box is None else [round(edge) for edge in box]
 
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One window of one person.
+    """The result for one person in one window.
 
-    ``start_s`` and ``end_s`` in seconds of the file; ``scores`` are calibrated probabilities,
-    one for each label, empty where the window has neither face nor voice; ``modalities`` are
-    those that were used ("face", "voice"); ``face`` and ``voice`` are the shares of the window
-    that have one; ``person`` numbers the people of the file, :data:`MAIN` where no face was read;
-    ``box`` is where the face was, the median over the window.
+    Attributes:
+        start_s: Start of the window in seconds of the clip.
+        end_s: End of the window in seconds of the clip.
+        scores: Calibrated probability of each label; empty without face and voice.
+        modalities: What was used, of "face" and "voice".
+        face: Share of the window with this face, 0..1.
+        voice: Share of the window with a voice, 0..1.
+        person: Person number, :data:`NO_PERSON` without a face.
+        box: Median face box over the window.
     """
 
     start_s: float
@@ -55,46 +58,49 @@ class TimelineRow:
     modalities: tuple[str, ...]
     face: float
     voice: float
-    person: int = MAIN
+    person: int = NO_PERSON
     box: Box | None = None
 
     @property
     def top(self) -> str | None:
         """The label with the highest score."""
-        return best(self.scores) if self.scores else None
+        return top_label(self.scores) if self.scores else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """JSON-serialisable values."""
         return {
             "start_s": round(self.start_s, 3),
             "end_s": round(self.end_s, 3),
-            "person": None if self.person == MAIN else self.person,
+            "person": None if self.person == NO_PERSON else self.person,
             "top": self.top,
             "scores": rounded(self.scores),
             "modalities": list(self.modalities),
             "face": round(self.face, 3),
             "voice": round(self.voice, 3),
-            "box": pixels(self.box),
+            "box": rounded_box(self.box),
         }
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "TimelineRow":
-        """Out of :meth:`to_dict`."""
+        """The inverse of :meth:`to_dict`."""
         plain = {name: row[name] for name in ("start_s", "end_s", "scores", "face", "voice")}
         return cls(
             **plain,
             modalities=tuple(row["modalities"]),
-            person=MAIN if row["person"] is None else row["person"],
+            person=NO_PERSON if row["person"] is None else row["person"],
             box=None if row["box"] is None else tuple(row["box"]),
         )
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of the file, 0..1: that could be ``read``, with a ``face``, with a ``voice``.
+    """How much of a clip was decoded and used.
 
-    ``read`` is the length that was decoded over the length that the header gives (1 where the
-    header gives none), less stretches of the picture that could not be decoded.
+    Attributes:
+        read: Decoded length over the length in the header (1 without a reliable header), less
+            stretches of the video that could not be decoded; 0..1.
+        face: Share of the decoded clip with a face, 0..1.
+        voice: Share of the decoded clip with a voice, 0..1.
     """
 
     read: float
@@ -102,7 +108,7 @@ class Coverage:
     voice: float
 
     def to_dict(self) -> dict[str, float]:
-        """Plain values for JSON."""
+        """JSON-serialisable values."""
         return {name: round(share, 3) for name, share in vars(self).items()}
 
 
@@ -115,11 +121,14 @@ def main_rows(timeline: Iterable[TimelineRow]) -> list[TimelineRow]:
 
 
 class Prediction:
-    """What a report and each person in it have in common.
+    """What :class:`Report` and :class:`Person` have in common.
 
-    ``scores`` are the mean of the windows' calibrated probabilities. ``thresholds``: by what an
-    answer was read from ("both", "face", "voice"), the confidence from which the model was right
-    often enough on people held out (its card says how often); what is absent was not measured.
+    Attributes:
+        scores: Mean over the windows of the calibrated probability of each label.
+        timeline: The windows.
+        coverage: How much of the clip was decoded and used.
+        thresholds: Confidence threshold by input ("both", "face", "voice"), measured on unseen
+            speakers; the model card lists the accuracy above it. Missing where not measured.
     """
 
     scores: dict[str, float]
@@ -130,7 +139,7 @@ class Prediction:
     @property
     def top(self) -> str:
         """The label with the highest score."""
-        return best(self.scores)
+        return top_label(self.scores)
 
     @property
     def confidence(self) -> float:
@@ -139,23 +148,23 @@ class Prediction:
 
     @property
     def streams(self) -> str:
-        """What every window was read from: "both", "face" or "voice"; "mixed" where they differ."""
+        """The input of every window: "both", "face" or "voice"; "mixed" where it differs."""
         used = {row.modalities for row in main_rows(self.timeline) if row.scores}
         names = {"both" if len(modalities) == 2 else modalities[0] for modalities in used}
         return names.pop() if len(names) == 1 else "mixed"
 
     @property
     def threshold(self) -> float | None:
-        """The threshold for answers that were read as this one; ``None`` if it was not measured."""
+        """The confidence threshold for this input; ``None`` where it was not measured."""
         return self.thresholds.get(self.streams)
 
     @property
     def confident(self) -> bool | None:
-        """Whether the confidence reaches :attr:`sure_from`; ``None`` where there is none.
+        """Whether the confidence reaches :attr:`threshold`; ``None`` without a threshold.
 
-        ``False``, too, where less than :data:`READ_ENOUGH` of the file could be read.
+        ``False`` also where less than :data:`MIN_DECODED` of the file could be decoded.
         """
-        if self.coverage.read < READ_ENOUGH:
+        if self.coverage.read < MIN_DECODED:
             return False
         if self.threshold is None:
             return None
@@ -168,16 +177,16 @@ class Prediction:
         For example "79%", "36% (below threshold)", "47% (no threshold for audio only)".
         """
         percent = f"{self.confidence:.0%}"
-        if self.coverage.read < READ_ENOUGH:
+        if self.coverage.read < MIN_DECODED:
             return f"{percent} (partly decoded)"
         if self.confident is False:
             return f"{percent} (below threshold)"
         if self.confident is None and self.thresholds:
-            return f"{percent} (no threshold for {STREAMS[self.streams]})"
+            return f"{percent} (no threshold for {INPUTS[self.streams]})"
         return percent
 
-    def trust(self) -> dict[str, Any]:
-        """Plain values for JSON: what is recognised and how far to trust it."""
+    def confidence_fields(self) -> dict[str, Any]:
+        """The prediction and its confidence, as JSON-serialisable values."""
         threshold = self.threshold
         return {
             "top": self.top,

@@ -1,4 +1,4 @@
-"""What the recognizer says about one file."""
+"""The result of recognition: scores of a clip, over time and by person."""
 
 import csv
 import io
@@ -10,27 +10,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.errors import MissingExtra
 from avtca.recognize.prediction import (
     DIGITS,
-    MAIN,
+    INPUTS,
+    NO_PERSON,
     Box,
     Coverage,
     Prediction,
     TimelineRow,
     main_rows,
-    pixels,
     rounded,
+    rounded_box,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
-__all__ = ["MAIN", "Coverage", "Person", "Report", "Thumbnail", "TimelineRow"]
+__all__ = ["NO_PERSON", "Coverage", "Person", "Report", "Thumbnail", "TimelineRow"]
+
+MAX_LISTED = 5
+"""People listed by ``str(report)``, those seen longest."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A face as it was read: ``time_s`` of the file, ``rgb`` uint8 ``(px, px, 3)``, its box."""
+    """A face crop.
+
+    Attributes:
+        time_s: Timestamp in seconds of the clip.
+        person: Person number.
+        rgb: uint8 ``(px, px, 3)``.
+        box: Where the face was in the frame.
+    """
 
     time_s: float
     person: int
@@ -40,13 +53,23 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Person(Prediction):
-    """One of the people of a file, where all were asked for.
+    """One person of a clip that was recognised with ``person="all"``.
 
-    ``timeline``: this person's windows; ``coverage.face``: the share of the file with this face.
-    ``seen_s``: seconds with it, between ``first_s`` and ``last_s``; ``box``: where it was at
-    ``at_s``, the moment of the ``thumbnail`` (absent in reports that were read from JSON).
-    Tracking ends at cuts: who comes back after one has another ``number``. Whose voice it is, is
-    not known: everybody is read with whatever is heard.
+    Tracking ends at cuts: a person who returns after one has another number. It is not known whose
+    voice is heard; everyone is recognised with the same audio.
+
+    Attributes:
+        number: Person number.
+        scores: Mean over the person's windows of the calibrated probability of each label.
+        timeline: The person's windows.
+        coverage: As for the clip; ``face`` is the share of the clip with this face.
+        thresholds: As for the clip.
+        seen_s: Seconds with this face.
+        first_s: First second with this face.
+        last_s: Last second with this face.
+        box: Where the face was at ``at_s``.
+        at_s: Timestamp of the thumbnail in seconds.
+        thumbnail: The face; absent in reports that were read from JSON.
     """
 
     number: int
@@ -62,27 +85,45 @@ class Person(Prediction):
     thumbnail: Thumbnail | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the timeline, which the report has."""
+        """JSON-serialisable values, without the timeline, which the report has."""
         return {
             "person": self.number,
-            **self.trust(),
+            **self.confidence_fields(),
             "scores": rounded(self.scores),
             "seen_s": round(self.seen_s, 3),
             "first_s": round(self.first_s, 3),
             "last_s": round(self.last_s, 3),
-            "box": pixels(self.box),
+            "box": rounded_box(self.box),
             "at_s": None if self.at_s is None else round(self.at_s, 3),
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Prediction):
-    """Emotions expressed in one file: overall, over time, by person, and how far to trust it.
+    """Emotions expressed in one clip: overall, over time, by person, and how far to trust them.
 
-    ``scores`` are the mean of the windows' calibrated probabilities, in each window those of the
-    largest steady face, or of the voice alone; ``people`` the same for each person where all were
-    asked for; ``timeline`` one row a window (and person, the largest steady face first); ``model``
-    names the weights; ``thresholds`` see :class:`~avtca.recognize.prediction.Prediction`.
+    Attributes:
+        file: Path or name of the clip; "arrays" for arrays.
+        duration_s: Decoded length in seconds.
+        labels: The labels in the order of the network.
+        scores: Mean over the windows of the calibrated probability of each label; in each window
+            that of the largest steady face, or of the audio alone.
+        timeline: A row for each window and person, the largest steady face first.
+        coverage: How much of the clip was decoded and used.
+        warnings: What is unusual about the clip, one sentence each.
+        model: Name of the network, with the start of its hash.
+        people: Each person, with ``person="all"``; otherwise empty.
+        thumbnails: A few faces over time; absent in reports that were read from JSON.
+        thresholds: Confidence threshold by input, see :class:`Prediction`.
+
+    Example:
+        >>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
+        >>> print(report)  # doctest: +SKIP
+        clip.mp4: happy 28% (below threshold), 2.6 s
+          scores: happy 28%, sad 19%, neutral 19%, fear 12%, angry 11%, disgust 9%, surprise 2%
+          input: face and voice; face 95%, voice 42% of the clip
+        >>> report.top, report.confident  # doctest: +SKIP
+        ('happy', False)
     """
 
     file: str
@@ -94,8 +135,38 @@ class Report(Prediction):
     warnings: tuple[str, ...]
     model: str
     people: tuple[Person, ...] = ()
-    thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False, compare=False)
+    thumbnails: tuple[Thumbnail, ...] = field(default=(), compare=False)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report {self.file!r}: {self.top} {self.certainty}, {self.duration_s:.1f} s, "
+            f"{len(self.main_timeline)} windows, {len(self.people)} people>"
+        )
+
+    def __str__(self) -> str:
+        """A summary of a few lines."""
+        ranked = sorted(self.labels, key=lambda name: -self.scores[name])
+        coverage = self.coverage
+        lines = [
+            f"{self.file}: {self.top} {self.certainty}, {self.duration_s:.1f} s",
+            "scores: " + ", ".join(f"{name} {self.scores[name]:.0%}" for name in ranked),
+            f"input: {INPUTS[self.streams]}; face {coverage.face:.0%}, "
+            f"voice {coverage.voice:.0%} of the clip",
+        ]
+        for person in sorted(self.people, key=lambda person: -person.seen_s)[:MAX_LISTED]:
+            seen = f"seen {person.seen_s:.1f} s"
+            lines.append(f"person {person.number}: {person.top} {person.certainty}, {seen}")
+        if len(self.people) > MAX_LISTED:
+            lines.append(f"{len(self.people) - MAX_LISTED} more people")
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        return "\n  ".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The report as a card with the timeline, in notebooks."""
+        from avtca.plots.html import card_html
+
+        return card_html(self)
 
     @property
     def persons(self) -> dict[int, dict[str, float]]:
@@ -104,28 +175,29 @@ class Report(Prediction):
 
     @property
     def main_timeline(self) -> list[TimelineRow]:
-        """One row a window: those that :attr:`scores` are the mean of."""
+        """One row for each window: those that :attr:`scores` are the mean of."""
         return main_rows(self.timeline)
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those that any window used."""
+        """Modalities that any window used, of "face" and "voice"."""
         used = {name for row in self.timeline for name in row.modalities}
         return tuple(name for name in ("face", "voice") if name in used)
 
-    def without_pictures(self) -> "Report":
-        """The same without pictures of faces, to keep many."""
+    def without_images(self) -> "Report":
+        """A copy without thumbnails, to keep many in memory."""
         people = tuple(replace(person, thumbnail=None) for person in self.people)
         return replace(self, people=people, thumbnails=())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; keys as ``avtca predict --format json`` prints them.
+        """JSON-serialisable values, as printed by ``avtca predict --format json``.
 
-        docs/output.md says what each field means.
+        Returns:
+            A dictionary whose fields docs/output.md describes.
         """
         out: dict[str, Any] = {
             "file": self.file,
-            **self.trust(),
+            **self.confidence_fields(),
             "scores": rounded(self.scores),
             "timeline": [row.to_dict() for row in self.timeline],
             "coverage": self.coverage.to_dict(),
@@ -141,9 +213,10 @@ class Report(Prediction):
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Report":
-        """Out of :meth:`to_dict`: all but the pictures of faces, numbers as rounded there.
+        """The inverse of :meth:`to_dict`, without thumbnails and with rounded numbers.
 
-        Raises ``KeyError`` or ``TypeError`` for what is not such a dictionary.
+        Raises:
+            KeyError, TypeError: ``plain`` is not such a dictionary.
         """
         timeline = tuple(TimelineRow.from_dict(row) for row in plain["timeline"])
         coverage = Coverage(**plain["coverage"])
@@ -171,40 +244,67 @@ class Report(Prediction):
         )
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """The timeline as CSV text, one row a window and person; written to ``path`` if given."""
+        """The timeline as CSV, one row for each window and person.
+
+        Args:
+            path: File to write; by default none.
+
+        Returns:
+            The CSV text.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*CSV_HEAD, *self.labels, *CSV_BOX])
-        writer.writerows(self.csv_rows())
+        writer.writerow(self._columns())
+        writer.writerows(self._rows())
         if path is not None:
             Path(path).write_text(text.getvalue(), encoding="utf-8")
         return text.getvalue()
 
-    def csv_rows(self) -> list[list[str]]:
-        """Cells of each row: those of :data:`CSV_HEAD`, the labels, and :data:`CSV_BOX`."""
+    def to_dataframe(self) -> "DataFrame":
+        """The timeline as a pandas data frame, with the rows and columns of :meth:`to_csv`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise MissingExtra(
+                "make a data frame", "pandas is not installed", "pip install pandas"
+            ) from error
+        return DataFrame(self._rows(), columns=self._columns())
+
+    def _columns(self) -> list[str]:
+        return [*CSV_HEAD, *self.labels, *CSV_BOX]
+
+    def _rows(self) -> list[list[Any]]:
+        """Cells of the timeline; ``None`` for empty ones."""
         rows = []
         for row in self.timeline:
             plain = row.to_dict()
             cells = [self.file, plain["start_s"], plain["end_s"], plain["person"], plain["top"]]
             cells += ["+".join(row.modalities), plain["face"], plain["voice"]]
             cells += [plain["scores"].get(name) for name in self.labels]
-            cells += plain["box"] or [None] * len(CSV_BOX)
-            rows.append(["" if cell is None else str(cell) for cell in cells])
+            rows.append([*cells, *(plain["box"] or [None] * len(CSV_BOX))])
         return rows
 
     def plot(self) -> "Figure":
-        """The timeline as a matplotlib figure; ``report.plot().savefig("timeline.png")``."""
+        """The timeline as a matplotlib figure.
+
+        Example:
+            >>> report.plot().savefig("timeline.png")  # doctest: +SKIP
+        """
         from avtca.plots.timeline import timeline_figure
 
         return timeline_figure(self)
 
 
 def person_coverage(whole: Coverage, seen_s: float, duration_s: float) -> Coverage:
-    """The file's coverage with one person's share of it as ``face``."""
+    """The clip's coverage with one person's share of it as ``face``."""
     return Coverage(whole.read, min(1.0, seen_s / max(duration_s, 1e-9)), whole.voice)
 
 
 CSV_HEAD = ["file", "start_s", "end_s", "person", "top", "modalities", "face", "voice"]
 """Columns before the labels in :meth:`Report.to_csv`."""
 CSV_BOX = ["x0", "y0", "x1", "y1"]
-"""Columns after the labels: where the face was, pixels of the upright picture, empty for none."""
+"""Columns after the labels: the face box in pixels of the upright frame, empty without a face."""

@@ -1,4 +1,4 @@
-"""One row a file, for a study."""
+"""One row for each file, for studies."""
 
 import csv
 import io
@@ -14,11 +14,11 @@ TAIL = ["read", "face", "voice", "duration_s", "people", "model", "warnings", "e
 
 
 def summary_csv(rows: Iterable[Report | tuple[str, str]], labels: Sequence[str]) -> str:
-    """CSV text with a row for each report, or file that failed: its name and the reason.
+    """CSV text with a row for each report or failed file; docs/output.md describes the columns.
 
-    Columns: :data:`HEAD`, a score for each label, :data:`TAIL`; ``sure`` is ``true``, ``false`` or
-    empty (no threshold was measured for such answers); ``people`` is empty unless each person was
-    read; warnings are joined by " | ". Cells of failed files are empty but for name and error.
+    Args:
+        rows: Reports, and name and error of each file that failed.
+        labels: Labels of the network.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, [*HEAD, *labels, *TAIL], restval="", lineterminator="\n")

@@ -1,0 +1,89 @@
+"""Types of the media package: :class:`Media`, :class:`Frame`, :class:`MediaInfo`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        step: Step of the global clock; step k covers ``[k / rate, (k + 1) / rate)`` seconds.
+        time_s: Timestamp in seconds from the clip's time zero.
+        rgb: uint8 ``(h, w, 3)``, upright, in the order red, green, blue.
+    """
+
+    step: int
+    time_s: float
+    rgb: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaInfo:
+    """Values of the file's headers; ``None`` for a missing stream.
+
+    Attributes:
+        container: FFmpeg's name of the container format, "mov" for mp4.
+        video_codec: FFmpeg's name of the codec.
+        width: Of the upright frame, in pixels.
+        height: Of the upright frame, in pixels.
+        rotation: Degrees clockwise that turn the stored frame upright: 0, 90, 180 or 270.
+        frame_rate: Nominal frames a second; the timestamps decide.
+        audio_codec: FFmpeg's name of the codec.
+        sample_rate: Hz of the stored audio.
+        channels: Audio channels.
+        audio_tracks: Number of audio tracks.
+    """
+
+    container: str
+    video_codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    rotation: int = 0
+    frame_rate: float | None = None
+    audio_codec: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    audio_tracks: int = 0
+
+
+class Media(Protocol):
+    """Frames and audio of one clip, from a file or from arrays."""
+
+    name: str
+    """For messages and reports."""
+    duration_s: float
+    """Nominal length in seconds, 0 where unknown."""
+    warnings: list[str]
+
+    @property
+    def has_video(self) -> bool:
+        """Whether there are frames."""
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is audio."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether packets could not be decoded."""
+
+    def decoded_share(self) -> float:
+        """Share of the clip that was decoded, once frames and audio are exhausted."""
+
+    def frames(self, rate: float) -> Iterator[Frame]:
+        """At most one frame for each step of a clock of ``rate`` steps a second."""
+
+    def audio(self, rate: int) -> Iterator[NDArray[np.float32]]:
+        """Mono audio at ``rate`` Hz as contiguous blocks ``float32 (n,)`` from time zero on."""
+
+
+def require_positive(rate: float) -> None:
+    """Raise ``ValueError`` for a rate that is not positive."""
+    if not rate > 0:
+        raise ValueError(f"rate must be positive, found {rate}")

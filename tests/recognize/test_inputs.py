@@ -1,0 +1,185 @@
+"""The same clip as a file, a file object and arrays gives the same report."""
+
+import io
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from recording_backend import RecordingBackend
+
+import avtca
+from avtca.clipspec import ClipSpec
+from avtca.errors import MediaError, MissingExtra
+from avtca.labels import SEVEN
+from avtca.media import open_media
+from avtca.recognize import Recognizer
+
+SPEC = ClipSpec(
+    window_s=1.6,
+    video_steps=16,
+    video="features",
+    video_features="test",
+    video_dim=5,
+    sample_rate=16_000,
+    audio="logmel",
+    audio_dim=16,
+    n_fft=512,
+    hop=160,
+    labels=SEVEN,
+)
+CLIPS = ["samples/01-01-01-01-01-01-01.mp4", "samples/obama_speech.mp4", "corpora/cremad/*HAP*"]
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return avtca.load()
+
+
+@pytest.fixture(params=CLIPS)
+def path(request, shared) -> Path:
+    return sorted(shared.glob(request.param))[0]
+
+
+def decoded(path: Path) -> dict[str, object]:
+    """What a user gets from PyAV: frames and timestamps, the waveform at the source rate."""
+    clip = open_media(path)
+    with av.open(path) as container:
+        video = list(container.decode(video=0))
+    frames = [frame.to_ndarray(format="rgb24") for frame in video]
+    times = [float(frame.pts * frame.time_base - clip.zero) for frame in video]
+    rate = clip.info.sample_rate
+    wave = np.concatenate(list(clip.audio(rate)))
+    return {"waveform": wave, "sample_rate": rate, "frames": frames, "timestamps": times}
+
+
+def values(report: avtca.Report) -> dict[str, object]:
+    return {
+        key: value for key, value in report.to_dict().items() if key not in ("file", "warnings")
+    }
+
+
+def test_file_object_and_arrays_equal_the_file(recognizer, path):
+    wanted = recognizer.predict(path, person="all")
+    with path.open("rb") as file:
+        found = recognizer.predict(file, person="all")
+    assert found.to_dict() == wanted.to_dict()
+    arrays = recognizer.predict(decoded(path), person="all")
+    assert arrays.file == "arrays" and arrays.warnings == wanted.warnings
+    assert values(arrays) == values(wanted)
+    assert arrays.scores == wanted.scores
+
+
+def test_each_stream_alone_equals_the_stream_of_the_file(recognizer, sample_clips):
+    arrays = decoded(sample_clips / "01-01-01-01-01-01-01.mp4")
+    both = recognizer.predict(arrays)
+    sound = recognizer.predict({key: arrays[key] for key in ("waveform", "sample_rate")})
+    assert sound.modalities == ("voice",)
+    assert sound.coverage.voice == both.coverage.voice
+    face = recognizer.predict({key: arrays[key] for key in ("frames", "timestamps")})
+    assert face.modalities == ("face",)
+    assert [row.box for row in face.timeline] == [row.box for row in both.timeline]
+    stacked = np.stack(arrays["frames"])
+    same = recognizer.predict({"frames": stacked, "fps": 30_000 / 1001})
+    assert values(same)["scores"] == values(face)["scores"]
+
+
+def test_int16_and_channels(recognizer, sample_clips):
+    arrays = decoded(sample_clips / "01-01-01-01-01-01-01.mp4")
+    wave = np.round(arrays["waveform"] * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    whole = recognizer.predict({"waveform": wave, "sample_rate": arrays["sample_rate"]})
+    stereo = np.stack([wave, wave]).astype(np.float64) / 2**15
+    again = recognizer.predict({"waveform": stereo, "sample_rate": arrays["sample_rate"]})
+    assert values(again) == values(whole)
+
+
+def test_temporary_files_of_file_objects_are_deleted(
+    recognizer, sample_clips, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    data = (sample_clips / "01-01-01-01-01-01-01.mp4").read_bytes()
+    assert recognizer.predict(io.BytesIO(data)).file == "file object"
+    with pytest.raises(MediaError, match="read file object: the file is empty"):
+        recognizer.predict(io.BytesIO())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (np.zeros((3, 4)), "input of type ndarray"),
+        (None, "input of type NoneType"),
+        (io.StringIO("x"), "text mode"),
+    ],
+)
+def test_other_inputs_are_refused_in_one_line(recognizer, source, message):
+    with pytest.raises(MediaError, match=message) as caught:
+        recognizer.predict(source)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_closed_file_is_refused(recognizer, tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"x")
+    file = (tmp_path / "a.wav").open("rb")
+    file.close()
+    with pytest.raises(MediaError, match="closed file"):
+        recognizer.predict(file)
+
+
+def test_silence_names_what_is_missing(recognizer):
+    with pytest.raises(MediaError, match="recognise arrays: there is neither a face nor a voice"):
+        recognizer.predict({"waveform": np.zeros(16_000), "sample_rate": 16_000})
+
+
+def test_progress_is_reported_in_seconds(recognizer, sample_clips):
+    seen = []
+    report = recognizer.predict(
+        sample_clips / "obama_speech.mp4", progress=lambda *at: seen.append(at)
+    )
+    assert {stage for stage, _, _ in seen} == {"recognise"}
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert seen[-1][1:] == (round(report.duration_s), round(report.duration_s))
+
+
+def test_what_is_decoded_is_logged(recognizer, sample_clips, caplog):
+    caplog.set_level(logging.DEBUG, "avtca")
+    recognizer.predict(sample_clips / "01-01-01-01-01-01-01.mp4")
+    assert any("h264" in message for message in caplog.messages)
+
+
+def test_the_package_lists_its_names():
+    assert {"AvtcaError", "ProgressHook", "Recognizer", "Report", "load"} <= set(dir(avtca))
+    assert isinstance(logging.getLogger("avtca").handlers[0], logging.NullHandler)
+
+
+def test_text_of_a_report(recognizer, sample_clips):
+    report = recognizer.predict(sample_clips / "obama_speech.mp4", person="all")
+    lines = str(report).splitlines()
+    assert len(lines) <= 8 and all(len(line) < 120 for line in lines[1:])
+    assert report.top in lines[0] and report.certainty in lines[0]
+    assert all(label in lines[1] for label in SEVEN)
+    assert any(line.startswith("  person 0: ") for line in lines)
+    assert len(repr(report)) < 200 and "\n" not in repr(report)
+    html = report._repr_html_()
+    assert html.startswith("<section") and "data:image/png" in html
+
+
+def test_data_frame_has_the_rows_of_the_csv(recognizer, sample_clips):
+    pandas = pytest.importorskip("pandas")
+    report = recognizer.predict(sample_clips / "obama_speech.mp4", person="all")
+    frame = report.to_dataframe()
+    wanted = pandas.read_csv(io.StringIO(report.to_csv()))
+    pandas.testing.assert_frame_equal(frame, wanted, check_dtype=False)
+
+
+def test_data_frame_without_pandas_names_the_package(monkeypatch, sample_clips):
+    backend = RecordingBackend(SPEC)
+    report = Recognizer(backend, avtca.load().detector).predict(
+        sample_clips / "01-01-01-01-01-01-01.mp4"
+    )
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtra, match="pip install pandas"):
+        report.to_dataframe()
