@@ -23,7 +23,7 @@ from real_samples import FEATURES, PITCH, feature_samples, pixel_samples, pixels
 
 from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.avtca import AVTCA
-from avtca.model.export import INPUTS, export_onnx, export_program
+from avtca.model.export import INPUTS, export_program, write_onnx
 
 MAPS = {
     "figure": ("cross_attention.audio", "cross_attention.video"),
@@ -34,8 +34,8 @@ MAPS = {
 
 PIXELS = ("figure", "released", "no_channel", "no_spatial", "no_local", "experts")
 """Variants whose pixel front ends differ."""
-EXPERTS = "features, experts for voice and face"
-"""`best` as the RAVDESS table has it."""
+EXPERTS = "features, statistics heads"
+"""`experts` as in the RAVDESS table."""
 
 
 def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
@@ -47,7 +47,7 @@ def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
     return model.eval()
 
 
-def parity(variant: str, ravdess: Path, *, video: str = "features") -> dict[str, Any]:
+def parity(variant: str, ravdess: Path, *, video: str = "features", **sizes: Any) -> dict[str, Any]:
     """Largest difference of ``torch.export``'s and onnxruntime's logits from eager ones."""
     spec = {"pixels": pixels(64, 4), "features": FEATURES, EXPERTS: PITCH}[video]
     samples, n = (pixel_samples, 2) if video == "pixels" else (feature_samples, 4)
@@ -57,14 +57,16 @@ def parity(variant: str, ravdess: Path, *, video: str = "features") -> dict[str,
         for part in (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
     )
     torch.manual_seed(0)
-    sizes = {"probabilities": 7, "n_segments": 5} if video == EXPERTS else {}
+    if video == EXPERTS:
+        sizes |= {"probabilities": 7, "n_segments": 5}
     model = settle(build_model(variant, ModelConfig.for_spec(spec, **sizes)), x)
     maps = MAPS.get(variant, ())
     started = time.process_time()
-    program = export_program(model, spec, maps=maps).module()
+    exported_program = export_program(model, spec, maps=maps)
+    program = exported_program.module()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
-        export_onnx(model, spec, path, maps=maps)
+        write_onnx(exported_program, path, maps=maps)
         size = path.stat().st_size
         session = onnxruntime.InferenceSession(path)
     exported = time.process_time() - started

@@ -82,8 +82,13 @@ def export_onnx(
     ``maps``, ``(b, n_h, t_q, t_k)``, named like the map with underscores for dots. Arguments and
     errors as for :func:`export_program`.
     """
-    path = Path(path)
-    program = export_program(model, clip_spec, maps=maps)
+    write_onnx(export_program(model, clip_spec, maps=maps), Path(path), maps=maps)
+
+
+def write_onnx(
+    program: torch.export.ExportedProgram, path: Path, *, maps: tuple[str, ...] = ()
+) -> None:
+    """Write what :func:`export_program` returned as :func:`export_onnx` does."""
     names = ["logits", *(name.replace(".", "_") for name in maps)]
     with quiet():
         made = torch.onnx.export(
