@@ -1,4 +1,4 @@
-"""Draws paper_map.svg and paper_map.png: the figure of AVT-CA in our words, with our file names.
+"""Draws paper_map.svg and paper_map.png: the figure of AVT-CA with the file of each box.
 
 python docs/img/paper_map.py
 """
@@ -62,13 +62,13 @@ def arrow(ax, start, end, colour="#333333", *, bend=0.0, style="-|>", dashed=Fal
 
 
 def plus(ax, x, y, colour, sign="+"):
-    """A circle with a sign: two streams become one."""
+    """A circle with a sign, where two streams are added."""
     ax.scatter([x], [y], s=230, facecolor="white", edgecolor=colour, linewidth=1.4, zorder=3)
     ax.text(x, y - 0.01, sign, ha="center", va="center", fontsize=12, color=colour, zorder=4)
 
 
 def branch_step(ax, y, title, file):
-    """A box on each branch that looks at both streams, its output added to its own."""
+    """A box on each branch that reads both streams and is added to the branch."""
     for x, other, colour, side in ((X_AUDIO, X_VIDEO, AUDIO, -1), (X_VIDEO, X_AUDIO, VIDEO, 1)):
         box(ax, x, y, title, file, colour)
         out = x + side * (WIDTH / 2 + 0.35)
@@ -95,11 +95,11 @@ def main():
 
     # video, steps 1 to 3
     arrow(ax, (X_VIDEO, 18.85), (X_VIDEO, 18.43), VIDEO)
-    box(ax, X_VIDEO, 18.0, "conv 3x3, max pool (stem)", "visual_trunk.py", VIDEO)
+    box(ax, X_VIDEO, 18.0, "conv 3x3, max pool (stem)", "video_trunk.py", VIDEO)
     ax.plot([X_VIDEO, X_VIDEO], [17.57, 17.2], color=VIDEO, linewidth=1.3)
     ax.plot([X_VIDEO - 1.75, X_VIDEO + 3.1], [17.2, 17.2], color=VIDEO, linewidth=1.3)
     for x, title, file in (
-        (X_VIDEO - 1.75, "channel x spatial attention", "visual_attention.py"),
+        (X_VIDEO - 1.75, "channel x spatial attention", "channel_spatial_attention.py"),
         (X_VIDEO + 3.1, "local feature extractor", "local_features.py"),
     ):
         arrow(ax, (x, 17.2), (x, 16.73), VIDEO)
@@ -141,7 +141,7 @@ def main():
             VIDEO if colour == AUDIO else AUDIO,
             dashed=True,
         )
-        words = "audio asks video" if x == X_AUDIO else "video asks audio"
+        words = "audio queries" if x == X_AUDIO else "video queries"
         box(ax, x, 4.7, f"cross attention: {words}", "cross_attention.py", colour)
         arrow(ax, (x, 4.27), (x, 3.73), colour)
         box(ax, x, 3.3, "max pool over time", "pooling.py", colour)
@@ -174,7 +174,7 @@ def main():
     ax.text(
         -0.3,
         -0.5,
-        "solid: tokens of the own branch; dashed: from the other branch; top to bottom in avtca.py",
+        "solid: tokens of the same branch; dashed: tokens of the other branch; avtca.py runs the steps in order",
         fontsize=8.5,
         color="#555555",
     )

@@ -67,7 +67,7 @@ class Variant:
 
 
 _FIGURE = Variant(
-    summary="the network as the paper draws it",
+    summary="as drawn in the paper",
     source="AVT-CA, figure",
     intermediate="transformer",
     late="self_cross",
@@ -134,7 +134,7 @@ VARIANTS: dict[str, Variant] = {
     "audio_only": replace(_BASELINE, summary="audio branch alone", streams="audio"),
     "video_only": replace(_BASELINE, summary="video branch alone", streams="video"),
     "concatenation": replace(
-        _BASELINE, summary="pooled features side by side", fusion="concatenation"
+        _BASELINE, summary="pooled vectors concatenated", fusion="concatenation"
     ),
     "mean_posterior": replace(
         _BASELINE, summary="mean of two classifiers' posteriors", fusion="mean_posterior"
