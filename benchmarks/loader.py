@@ -86,7 +86,7 @@ def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **size
 
 def as_trained(corpus: PreparedCorpus, name: str, samples: int) -> dict[str, Any]:
     """A network of the RAVDESS table with its own windows, recipe and sizes."""
-    experiment = load_experiment(CONFIGS / "variants" / f"{name}.yaml")
+    experiment = load_experiment(CONFIGS / "luna_5fold.yaml", [f"model.variant={name}"])
     some = every_nth(from_corpus(corpus.view(experiment.input.over(corpus.spec))), samples)
     items, batch = fed(some, experiment.train.augmentation, EPOCHS)
     model = experiment.model

@@ -15,10 +15,10 @@ from typing import Any
 from names import shown
 from robustness_pages import (
     DAMAGE_HEAD,
-    HEARD_HEAD,
+    NOISE_HEAD,
     SHIFT_HEAD,
     damage_rows,
-    heard_rows,
+    noise_rows,
     shift_rows,
 )
 
@@ -147,7 +147,7 @@ TABLES = (
     ("docs/results.md", NETWORKS_HEAD, network_rows, "ravdess.json"),
     ("docs/evaluation.md", SHIFT_HEAD, shift_rows, "robustness/robustness.json"),
     ("docs/evaluation.md", DAMAGE_HEAD, damage_rows, "robustness/robustness.json"),
-    ("docs/evaluation.md", HEARD_HEAD, heard_rows, "robustness/robustness.json"),
+    ("docs/evaluation.md", NOISE_HEAD, noise_rows, "robustness/robustness.json"),
 )
 """Page, head of the table, function that makes its rows, results file."""
 

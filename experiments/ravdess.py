@@ -1,18 +1,18 @@
-"""Purpose: the RAVDESS table: every network, protocol and seed on audio + face sequences.
+"""Purpose: train every system of the RAVDESS table, under every protocol and with every seed.
 
-Cost: see `--list`; about an hour and a half on one core for all rows on Luna-Jimenez's folds with
+Cost: see `--list`; about an hour and a half on one core for all systems on Luna-Jimenez's folds with
 one seed.
 
-    python experiments/ravdess.py ../shared/corpora/ravdess WORK [--budget 120] [--rows figure best]
+    python experiments/ravdess.py ../shared/corpora/ravdess WORK [--budget 120] [--systems figure experts]
 
-Stop it at any time, and start it in several shells at once: each cell (a row of the table under
-a protocol with a seed) is a folder that is claimed by one process, goes on where it was, and is
-a JSON in WORK/cells at its end. `best` starts from the voice in experiments/default_model/pretrained, or
-another that experiments/default_model/voice.py made (--voice; on standardised samples from the one that it
-made with --standardise, beside it),
-`best_scratch` from nothing. `experiments/ravdess_table.py` makes the table from whatever is
-there, and keeps the answers beside it: a cell that is kept, of the same recipe, is not trained
-again.
+It can be stopped at any time and started in several shells at once. Each run (a system under a
+protocol with a seed) is a folder that one process claims; an interrupted run resumes, and a finished
+run writes a JSON file to WORK/finished. `experts` starts from the pretrained audio branch in
+experiments/default_model/pretrained, or from another one made by
+experiments/default_model/voice.py (--pretrained; with normalised features from its neighbour made
+with --standardise); `experts_scratch` starts from fresh weights. `experiments/ravdess_table.py`
+makes the table from all finished runs and publishes their predictions; a published run with the
+same configuration is not trained again.
 """
 
 import argparse
@@ -20,9 +20,15 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
+from names import published, published_config, shown
+
+from avtca.compat import upgrade
 from avtca.corpora import load_ravdess_features
 from avtca.data.data_module import DataModule
 from avtca.errors import AvtcaError
@@ -35,9 +41,9 @@ from avtca.training.trainer import torch_threads
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs" / "ravdess_sequences"
-VOICE = ROOT / "experiments" / "default_model" / "pretrained" / "voice" / "last"
-KEPT = ROOT / "experiments" / "results" / "ravdess"
-"""Answers of finished cells, PROTOCOL/ROW/seedN.csv.gz, and what made them, cells.json."""
+PRETRAINED = ROOT / "experiments" / "default_model" / "pretrained" / "voice" / "last"
+PUBLISHED = ROOT / "experiments" / "results" / "ravdess"
+"""Predictions of finished runs, PROTOCOL/SYSTEM/seedN.csv.gz, and their provenance, runs.json."""
 PROTOCOLS = {
     "luna_5fold": [],
     "luna_5fold_standardised": [
@@ -48,10 +54,9 @@ PROTOCOLS = {
     "6fold": ["data.folds=ravdess_6fold"],
     "paper_random_80_20": ["data.folds=paper_random_80_20", "data.allow_leak=true"],
 }
-"""Changes of the configuration; the order is that of the runs. Standardised features are
-no probabilities and no decibels any more and need no other norm: how loud a voice is beside itself
-is worth knowing."""
-SINGLE = ("audio_only", "video_only")
+"""Changes of the configuration, in the order of the runs. Normalised features are neither
+probabilities nor decibels and need no other normalisation."""
+SINGLE_STREAM = ("audio_only", "video_only")
 FUSIONS = (
     "mean_posterior",
     "concatenation",
@@ -66,99 +71,101 @@ FUSIONS = (
     "best_attention",
     "best",
 )
-SAME = {"it4_ct4": "figure"}
-"""Rows of the paper's Table V that are another row's network; they are not trained twice."""
-PRETRAINED = ("best", "best_attention")
-"""Rows that start from the pretrained voice."""
-CONFIG_OF = {"best_scratch": "best", "best_attention": "best"}
-"""Rows that have no configuration of their own name."""
-CHANGES = {
+"""Published names; :func:`names.shown` gives today's."""
+SAME_NETWORK = {"it4_ct4": "figure"}
+"""Entries of the paper's Table V that are another system's network and are not trained twice."""
+EXPERTS = {
+    "best": (),
+    "best_scratch": ("model.init_from=null",),
     "best_attention": (
         *("model.sizes.late=self_cross", "model.sizes.residual=true", "model.sizes.positions=true"),
         *("model.sizes.pooling=attentive", "model.sizes.fusion=late"),
-    )
+    ),
 }
-"""What a row changes in its configuration: here steps 6 and 7 of the figure, with what they were
-given when they stood in `best`."""
+"""Changes of experts.yaml: without pretraining, and with the attention of the paper's figure."""
 LONG = ("mean_posterior", "concatenation", "figure")
-"""Rows that are trained as long as `best` is, too."""
+"""Baselines that are also trained for as many epochs as `experts`."""
 NOISE = ("mean_posterior", "concatenation", "figure", "best")
-"""Rows that are trained with other microphones and backgrounds on the mel bands, too."""
-HEARD = ("train.augmentation.channel_db=4", "train.augmentation.background=0.25")
-"""As the packaged model is (experiments/default_model/fusion.py); not for standardised features, which
-are no decibels."""
+"""Systems that are also trained with channel variation and background noise on the mel bands."""
+NOISE_CHANGES = ("train.augmentation.channel_db=4", "train.augmentation.background=0.25")
+"""As for the packaged model (experiments/default_model/fusion.py). Not for normalised features."""
 WITH_UNITS = ("video_only", "mean_posterior", "concatenation", "figure", "best_scratch", "best")
-ROWS = (
-    {name: (name, "expression7") for name in (*SINGLE, *FUSIONS)}
+SYSTEMS = (
+    {name: (name, "expression7") for name in (*SINGLE_STREAM, *FUSIONS)}
     | {f"{name}_long": (name, "expression7") for name in LONG}
     | {f"{name}_noise": (name, "expression7") for name in NOISE}
     | {f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS}
 )
-"""Row -> what is trained, video features."""
-SAMPLE_FEATURES = ["model.sizes.utterance_features=35"]
-"""Of `best`, which has an expert for them: action units are of a whole sample."""
+"""Published name of a system -> network, video features."""
+UNITS_CHANGES = ("model.sizes.utterance_features=35",)
+"""For `experts`, which has a head for them: action units describe a whole sample."""
 DIMS = {"expression7": 7, "expression7+action_units35": 42}
 
 
 class OutOfTime(Exception):
-    """The budget is spent."""
+    """The time budget is spent."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class Run:
+    """One system under one protocol with one seed."""
+
     protocol: str
-    row: str
+    system: str
     seed: int
 
     @property
     def name(self) -> str:
-        return f"{self.protocol}/{self.row}/seed{self.seed}"
+        return f"{self.protocol}/{self.system}/seed{self.seed}"
 
     def experiment(
-        self, work: Path, changes: list[str], voice: Path | None = None
+        self, work: Path, changes: list[str], pretrained: Path | None = None
     ) -> ExperimentConfig:
-        name, features = ROWS[self.row]
-        corpus = work / "prepared" / features
-        long = []
-        if self.row.endswith("_long"):
-            best = load_experiment(CONFIGS / "variants" / "best.yaml")
-            long = [f"train.epochs={best.train.epochs}"]
-        heard = HEARD if self.row.endswith("_noise") else ()
-        own = SAMPLE_FEATURES if self.row.startswith("best") and "units" in features else []
-        if voice is not None and self.protocol.endswith("standardised"):
-            voice = voice.parent.with_name(f"{voice.parent.name}_standardised") / voice.name
-        start = [f"model.init_from={voice}"] if name in PRETRAINED and voice is not None else []
-        return load_experiment(
-            CONFIGS / "variants" / f"{CONFIG_OF.get(name, name)}.yaml",
-            [
-                f"data.corpus={corpus}",
-                f"seeds=[{self.seed}]",
-                f"name={self.row}",
-                *long,
-                *heard,
-                *own,
-                *CHANGES.get(name, ()),
-                *start,
-                *PROTOCOLS[self.protocol],
-                *changes,
-            ],
-        )
+        """The configuration of the run; ``pretrained`` replaces the initial audio branch."""
+        network, features = SYSTEMS[self.system]
+        every: list[str] = [
+            f"data.corpus={work / 'prepared' / features}",
+            f"seeds=[{self.seed}]",
+            f"name={self.system}",
+        ]
+        if self.system.endswith("_long"):
+            every.append(f"train.epochs={load_experiment(CONFIGS / 'experts.yaml').train.epochs}")
+        if self.system.endswith("_noise"):
+            every += NOISE_CHANGES
+        if network in EXPERTS:
+            file = "experts.yaml"
+            if pretrained is not None and self.protocol.endswith("standardised"):
+                folder = pretrained.parent
+                pretrained = folder.with_name(f"{folder.name}_standardised") / pretrained.name
+            every.append(f"model.init_from={pretrained or 'null'}")
+            every += UNITS_CHANGES if "units" in features else ()
+            every += EXPERTS[network]
+        else:
+            file = "luna_5fold.yaml"
+            every += sweep(f"ravdess_sequences/{file}")[network]
+        return load_experiment(CONFIGS / file, [*every, *PROTOCOLS[self.protocol], *changes])
 
 
-def recipe_of(experiment: ExperimentConfig) -> str:
-    """Twelve digits of all that was asked for, wherever it lies on the disk."""
-    told = experiment.model_dump(mode="json", exclude_defaults=True)
-    told["data"].pop("corpus", None)
+def sweep(config: str) -> dict[str, list[str]]:
+    """The networks compared under a configuration, as changes of it (configs/sweep.yaml)."""
+    found: dict[str, list[str]] = yaml.safe_load((ROOT / "configs/sweep.yaml").read_text())[config]
+    return found
+
+
+def config_hash(experiment: ExperimentConfig) -> str:
+    """Twelve hexadecimal digits over all settings, wherever data and weights are stored."""
+    values = experiment.model_dump(mode="json", exclude_defaults=True)
+    values["data"].pop("corpus", None)
     if experiment.model.init_from is not None:
-        told["model"]["init_from"] = named(Path(experiment.model.init_from))
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+        values["model"]["init_from"] = checkpoint_name(Path(experiment.model.init_from))
+    text = json.dumps(published_config(values), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def named(start: Path) -> str:
-    """A voice's name, with its weights' hash where they are not those of that name in the
-    repository."""
-    name, card = start.parent.name, start.with_suffix(".json")
-    ours = VOICE.parent.with_name(name) / VOICE.with_suffix(".json").name
+def checkpoint_name(path: Path) -> str:
+    """A checkpoint's folder, with the hash of its weights unless they are those in the repository."""
+    name, card = path.parent.name, path.with_suffix(".json")
+    ours = PRETRAINED.parent.with_name(name) / PRETRAINED.with_suffix(".json").name
     if not card.exists():
         return name
     sha = json.loads(card.read_text())["weights_sha256"]
@@ -166,41 +173,41 @@ def named(start: Path) -> str:
     return name if known else f"{name} {sha[:12]}"
 
 
-def made_by(folder: Path) -> dict[str, object]:
-    """Commits that the folds of a cell were begun with, and seconds that their training took."""
-    begun = [json.loads(path.read_text()) for path in sorted(folder.glob("seed*/fold*/run.json"))]
+def provenance(folder: Path) -> dict[str, object]:
+    """Commits with which the folds of a run were started, and the seconds of training."""
+    started = [json.loads(path.read_text()) for path in sorted(folder.glob("seed*/fold*/run.json"))]
     ended = [json.loads(path.read_text()) for path in sorted(folder.glob("seed*/fold*/done.json"))]
     return {
-        "commit": ", ".join(dict.fromkeys(one["versions"]["commit"] for one in begun)),
+        "commit": ", ".join(dict.fromkeys(one["versions"]["commit"] for one in started)),
         "seconds": round(sum(one["seconds_of_last_process"] for one in ended)),
     }
 
 
-def kept_cells(kept: Path = KEPT) -> dict[str, dict[str, object]]:
-    """Name of a cell -> its recipe, commit, seconds, sizes of its folds."""
-    index = kept / "cells.json"
-    return json.loads(index.read_text()) if index.exists() else {}
+def published_runs(folder: Path = PUBLISHED) -> dict[str, dict[str, Any]]:
+    """Name of a run -> hash of its configuration (``recipe``), commit, seconds, sizes of folds."""
+    index = folder / "runs.json"
+    return dict(upgrade(json.loads(index.read_text()))) if index.exists() else {}
 
 
-def finished(done: Path, kept: dict[str, object] | None, recipe: str) -> dict[str, object] | None:
-    """What made a cell, where this machine has trained it or one of the same recipe is kept."""
+def finished(done: Path, kept: dict[str, Any] | None, digits: str) -> Mapping[str, Any] | None:
+    """The record of a run with this configuration, from this machine or from the published ones."""
     if done.exists():
-        here = json.loads(done.read_text())
-        if here["recipe"] == recipe:
+        here: dict[str, Any] = json.loads(done.read_text())
+        if here["recipe"] == digits:
             return here
-    return kept if kept and kept["recipe"] == recipe else None
+    return kept if kept and kept["recipe"] == digits else None
 
 
-class Materials:
-    """Takes and folds of a protocol; the last one stays in memory, windows and all."""
+class LastDataModule:
+    """Data module of a configuration; the last one stays in memory with its windows."""
 
     def __init__(self) -> None:
         self.key: tuple[object, ...] = ()
         self.data_module: DataModule | None = None
 
     def of(self, experiment: ExperimentConfig) -> DataModule:
-        told = experiment.data.model_dump_json(), experiment.input.model_dump_json()
-        key = (*told, experiment.model.init_from)  # who is behind a start is looked at, too
+        settings = experiment.data.model_dump_json(), experiment.input.model_dump_json()
+        key = (*settings, experiment.model.init_from)  # the leakage check depends on it
         if key != self.key or self.data_module is None:
             self.data_module, self.key = None, key
             self.data_module = load_data_module(experiment)
@@ -208,14 +215,14 @@ class Materials:
 
 
 def claim(folder: Path) -> bool:
-    """Whether this process may work there; a claim of a process that is gone does not count."""
+    """Whether this process may work in a folder; the claim of a dead process does not count."""
     folder.mkdir(parents=True, exist_ok=True)
     lock, mine = folder / "claimed", folder / f".claim{os.getpid()}"
     mine.write_text(str(os.getpid()))
     try:
         for _ in range(2):
             try:
-                os.link(mine, lock)  # there at once, with its content, or not at all
+                os.link(mine, lock)  # atomic, with its content
             except FileExistsError:
                 owner = int(lock.read_text())
                 if alive(owner):
@@ -239,7 +246,7 @@ def alive(process: int) -> bool:
 
 
 def prepare(corpus: Path, work: Path, features: str) -> None:
-    """The samples with one kind of video features, prepared once."""
+    """Prepare the samples with one kind of video features, once."""
     from avtca.clipspec import ClipSpec
     from avtca.labels import RAVDESS
 
@@ -250,62 +257,65 @@ def prepare(corpus: Path, work: Path, features: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus", type=Path, help="RAVDESS's audio-only form")
+    parser.add_argument("corpus", type=Path, help="RAVDESS, audio with face sequences")
     parser.add_argument("work", type=Path)
-    parser.add_argument("--voice", type=Path, default=VOICE)
-    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--pretrained", type=Path, default=PRETRAINED)
+    parser.add_argument(
+        "--systems", nargs="+", type=published, default=list(SYSTEMS), choices=list(SYSTEMS)
+    )
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=list(PROTOCOLS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
-    parser.add_argument("--budget", type=float, default=0, help="minutes; 0 for no end")
+    parser.add_argument("--set", nargs="*", default=[], help="changes, as in avtca train")
+    parser.add_argument("--budget", type=float, default=0, help="minutes; 0 for no limit")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--list", action="store_true", help="say what is done and what is not")
+    parser.add_argument("--list", action="store_true", help="list finished and missing runs")
     args = parser.parse_args()
-    # One seed of everything comes before the second seed of anything.
-    cells = [
-        Cell(protocol, row, seed)
+    # The first seed of all systems comes before the second seed of any.
+    runs = [
+        Run(protocol, system, seed)
         for seed in args.seeds
         for protocol in args.protocols
-        for row in args.rows
-        if not (protocol.endswith("standardised") and row.endswith("_noise"))
+        for system in args.systems
+        if not (protocol.endswith("standardised") and system.endswith("_noise"))
     ]
-    kept = kept_cells()
+    kept = published_runs()
     torch_threads(args.threads)
-    started = time.monotonic()
-    materials = Materials()
+    began = time.monotonic()
+    modules = LastDataModule()
 
     def before(seed: int, fold: int) -> None:
-        if args.budget and time.monotonic() - started > 60 * args.budget:
+        if args.budget and time.monotonic() - began > 60 * args.budget:
             raise OutOfTime
         print(f"  seed {seed}, fold {fold}", flush=True)
 
-    for cell in cells:
-        done = args.work / "cells" / f"{cell.name}.json"
-        folder = args.work / "runs" / cell.protocol / cell.row / f"of_seed{cell.seed}"
-        experiment = cell.experiment(args.work, args.set, args.voice)
-        recipe = recipe_of(experiment)
-        one = finished(done, kept.get(cell.name), recipe)
+    for run in runs:
+        done = args.work / "finished" / f"{run.name}.json"
+        folder = args.work / "runs" / run.protocol / run.system / f"of_seed{run.seed}"
+        experiment = run.experiment(args.work, args.set, args.pretrained)
+        digits = config_hash(experiment)
+        record = finished(done, kept.get(run.name), digits)
+        name = run.name.replace(run.system, shown(run.system), 1)
         if args.list:
-            print(cell.name, "to do" if one is None else f"{one['seconds']} s")
+            print(name, "missing" if record is None else f"{record['seconds']} s")
             continue
-        if one is not None or not claim(folder):
+        if record is not None or not claim(folder):
             continue
-        prepare(args.corpus, args.work, ROWS[cell.row][1])
-        print(cell.name, flush=True)
+        prepare(args.corpus, args.work, SYSTEMS[run.system][1])
+        print(name, flush=True)
         try:
-            result = cross_validate(experiment, materials.of(experiment), folder, before=before)
+            result = cross_validate(experiment, modules.of(experiment), folder, before=before)
         except OutOfTime:
-            print("the budget is spent; start it again to go on")
+            print("time budget spent; the same command resumes")
             return
         finally:
             (folder / "claimed").unlink(missing_ok=True)
         value = {
             **result,
-            "row": cell.row,
-            "protocol": cell.protocol,
-            "seed": cell.seed,
-            "recipe": recipe,
-            **made_by(folder),
+            "system": run.system,
+            "protocol": run.protocol,
+            "seed": run.seed,
+            "recipe": digits,
+            **provenance(folder),
             "changes": args.set,
         }
         done.parent.mkdir(parents=True, exist_ok=True)

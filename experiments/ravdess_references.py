@@ -1,15 +1,14 @@
-"""Purpose: what the RAVDESS table stands beside: logistic regressions and published systems.
+"""Purpose: references for the RAVDESS table: logistic regressions and published systems.
 
 Cost: two minutes on one core.
 
     python experiments/ravdess_references.py ../shared/corpora/ravdess WORK
 
-Writes WORK/references/<name>.csv, answers on every sample of Luna-Jimenez's folds. The regressions
-see nothing of the test actors: audio as the mean, deviation and five quantiles of 64 log-mel
-bands and the mean and deviation of their change; face sequences as the mean, deviation, least and
-largest of seven expressions; action units as they are shipped. C is chosen on the validation
-actors, and with it all actors but those of the test are trained on, as every network of the table
-is.
+Writes WORK/references/<name>.csv, the predictions for every sample on Luna-Jimenez's folds. Inputs of
+the regressions: mean, standard deviation and five quantiles of 64 log-mel bands and the mean and
+deviation of their differences; mean, deviation, minimum and maximum of seven expressions; action
+units as published. C is chosen on the validation actors; the final regression is trained on all
+actors except the test actors, like every network of the table.
 """
 
 import argparse
@@ -58,7 +57,7 @@ def statistics(corpus: PreparedCorpus, spec: ClipSpec) -> dict[str, np.ndarray]:
 
 
 def regression(corpus: PreparedCorpus, x: np.ndarray) -> Predictions:
-    """Answers on the test side of every fold."""
+    """Predictions on the test subset of every fold."""
     samples = from_corpus(corpus, memory=False)
     folds = load_folds("ravdess_luna_5fold")
     tables = []

@@ -1,27 +1,26 @@
-"""Purpose: what damage does to the networks of `experiments/ravdess.py`, beside the simple baselines:
-audio shifted against the face, -1 to +1 s, each of the two taken away, noise, rooms, codecs,
-missing video steps, noise on the face's features, short samples. Does attention between the streams
-buy anything?
+"""Purpose: measure the robustness of the networks of `experiments/ravdess.py`: audio shifted against
+the face from -1 to +1 s, each modality masked, noise, reverberation, codecs, missing video steps,
+noise on the face features, short samples. Does attention between the streams help?
 
-Cost: forty minutes on one core for the seven rows that it measures unasked; six for the rest of
-the fusions under shift and modality (--rows late_transformer intermediate_attention
-intermediate_transformer --conditions shift modality), ten for the rows trained with noise (--rows
-mean_posterior_noise concatenation_noise figure_noise best_noise --conditions noise reverberation
-codec shift modality).
+Cost: forty minutes on one core for the seven default systems; six for the other fusions under shift
+and modality (--systems late_transformer intermediate_attention intermediate_transformer --conditions
+shift modality); ten for the systems trained with noise (--systems mean_posterior_noise
+concatenation_noise figure_noise experts_noise --conditions noise reverberation codec shift modality).
 
     python experiments/ravdess_robustness.py WORK experiments/results/robustness
 
-The first seed of every row that WORK has finished on Luna-Jimenez's folds. Stop it at any time;
-what is in OUT/answers is not measured again, unless the row's recipe has changed since. Rows
-measured before there were answers, whose checkpoints are gone, keep their figures. Writes into OUT:
+Uses the first seed of every system that WORK has finished on Luna-Jimenez's folds. It can be stopped at
+any time: what is in OUT/answers is not measured again unless the system's configuration changed. Systems
+that were measured before predictions were kept, and whose checkpoints are gone, keep their figures.
+Writes into OUT:
 
-- answers/ROW.csv.gz: the emotion named on every sample, a column for each kind and level of damage,
-  and answers/made.json, what made them;
-- robustness.json: as `avtca robustness`; and "lost", row -> condition -> for each level `lost`, the
-  share of accuracy lost [value, low, high], and `more`, how much more that is than pooled features
-  side by side (`concatenation`; rows that end in `_noise`: `concatenation_noise`) lose on the same
-  samples: intervals are bootstraps over actors, in which both networks, and both states of the samples,
-  see the same draw. "earlier": rows that are not known to be of today's recipe;
+- answers/SYSTEM.csv.gz: the predicted emotion of every sample, one column for each condition and
+  level, and answers/made.json, their provenance;
+- robustness.json: as `avtca robustness`, and "lost": system -> condition -> for each level `lost`, the
+  accuracy lost [value, low, high], and `more`, how much more that is than the baseline `concatenation`
+  (for systems ending in `_noise`: `concatenation_noise`) loses on the same samples. Intervals are
+  bootstraps over actors in which both networks, and both states of the samples, use the same draw.
+  "earlier": systems that are not known to have today's configuration;
 - robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md.
 """
 
@@ -37,10 +36,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from names import published
 from numpy.typing import NDArray
-from ravdess import PROTOCOLS, ROWS, VOICE, Cell, recipe_of
-from robustness_pages import curves, heard, markdown, rival, shifts, whole, with_noise
+from ravdess import PRETRAINED, PROTOCOLS, SYSTEMS, Run, config_hash
+from robustness_pages import (
+    baseline,
+    complete,
+    curves,
+    markdown,
+    noise_trained,
+    shifts,
+    with_noise,
+)
 
+from avtca.compat import upgrade, upgrade_report
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.aggregate import stack_seeds, to_estimate
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
@@ -67,44 +76,52 @@ LEVELS: dict[str, tuple[Any, ...]] = {
     "feature noise": (0, 0.5, 1, 2),
     "length": (None, 2.0, 1.5, 1.0),
 }
-"""Fewer than `avtca robustness` has, for the time's sake; the first leaves a sample as it is."""
+"""Fewer than in `avtca robustness`, to save time; the first leaves a sample unchanged."""
 UNTOUCHED = "untouched"
 HEAD = ["sample_id", "speaker", "true"]
+OLD_COLUMNS = {
+    "take": "sample_id",
+    "modality sound alone": f"modality {LEVELS['modality'][1]}",
+    "modality picture alone": f"modality {LEVELS['modality'][2]}",
+}
+"""Columns of published predictions -> today's."""
 
 
 def column(condition: str, level: Any) -> str:
-    """Where the answers to samples of this level are kept."""
+    """Column of the predictions at a level."""
     return UNTOUCHED if level == LEVELS[condition][0] else f"{condition} {level}"
 
 
 def measure(
-    systems: dict[str, EvaluatedModel],
+    models: dict[str, EvaluatedModel],
     conditions: Iterable[str],
     answers: Path,
-    recipes: dict[str, str],
+    hashes: dict[str, str],
 ) -> None:
-    """Fill the tables of answers; a level is done for every row before the next is begun, so that
-    rows of one ClipSpec share their damaged windows."""
+    """Fill the tables of predictions, level by level, so that systems with the same ClipSpec share
+    the degraded windows."""
     made = made_of(answers)
-    for row, system in systems.items():
-        if made.get(row, {}).get("recipe") != recipes[row]:
-            (answers / f"{row}.csv.gz").unlink(missing_ok=True)
-            told = {"recipe": recipes[row], "commit": commit(), "caveat": system.caveat}
-            made[row] = told | system.provenance
+    for system, model in models.items():
+        if made.get(system, {}).get("recipe") != hashes[system]:
+            (answers / f"{system}.csv.gz").unlink(missing_ok=True)
+            record = {"recipe": hashes[system], "commit": commit(), "caveat": model.caveat}
+            made[system] = record | model.provenance
             write_atomic(answers / "made.json", json.dumps(made, indent=1, sort_keys=True))
     for name in conditions:
         condition = replace(CONDITIONS[name], levels=LEVELS[name])
         for level in condition.levels:
             damaged: dict[tuple[str, ...], EmotionDataset] = {}
-            for row, system in systems.items():
-                if not condition.fits(system.spec):
+            for system, model in models.items():
+                if not condition.fits(model.spec):
                     continue
-                path = answers / f"{row}.csv.gz"
+                path = answers / f"{system}.csv.gz"
                 table = read(path) if path.exists() else None
                 if table is None or column(name, level) not in table:
-                    found = system.predict(partial(_once, damaged, condition, level))
+                    found = model.predict(partial(_once, damaged, condition, level))
                     save(path, added(table, column(name, level), found))
-                    print(f"{row}, {name} {level}: {100 * found.correct.mean():.1f} %", flush=True)
+                    print(
+                        f"{system}, {name} {level}: {100 * found.correct.mean():.1f} %", flush=True
+                    )
 
 
 def _once(
@@ -113,7 +130,7 @@ def _once(
     level: Any,
     samples: EmotionDataset,
 ) -> EmotionDataset:
-    """The samples at a level; those of one ClipSpec are made once."""
+    """The samples at a level, degraded once per ClipSpec."""
     key = samples.spec.hash, *samples.sample_ids
     if key not in damaged:
         damaged[key] = condition.applied(samples, level)
@@ -121,7 +138,7 @@ def _once(
 
 
 def added(table: pd.DataFrame | None, name: str, found: Predictions) -> pd.DataFrame:
-    """The table with one column more: the label named on each sample."""
+    """The table with one more column: the predicted label of each sample."""
     labels = np.array(found.labels)
     if table is None:
         values = (found.samples, found.speakers, labels[found.true_labels])
@@ -138,17 +155,18 @@ def save(path: Path, table: pd.DataFrame) -> None:
 
 def read(path: Path) -> pd.DataFrame:
     text = gzip.decompress(path.read_bytes()).decode()
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    return table.rename(columns=OLD_COLUMNS)
 
 
 def made_of(answers: Path) -> dict[str, dict[str, Any]]:
-    """Row -> its recipe, commit and split."""
+    """System -> config hash (``recipe``), commit and split."""
     index = answers / "made.json"
-    return json.loads(index.read_text()) if index.exists() else {}
+    return dict(upgrade(json.loads(index.read_text()))) if index.exists() else {}
 
 
 def predictions(table: pd.DataFrame, name: str) -> Predictions:
-    """A column as answers that are sure of what they name."""
+    """A column as predictions with probability 1."""
     place = {label: at for at, label in enumerate(RAVDESS)}
     every = np.eye(len(RAVDESS))
     truth, named = (every[table[one].map(place).to_numpy()] for one in ("true", name))
@@ -168,15 +186,15 @@ def both(table: pd.DataFrame, name: str) -> NDArray[np.int64]:
     return stack_seeds([predictions(table, UNTOUCHED), predictions(table, name)])
 
 
-def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict[str, Any]]:
-    """What each level samples from a row, and how much more than from pooled features."""
+def lost(tables: dict[str, pd.DataFrame], system: str, condition: str) -> list[dict[str, Any]]:
+    """Accuracy lost at each level, and how much more than the baseline loses."""
     out = []
     for level in LEVELS[condition][1:]:
         name = column(condition, level)
-        mine = both(tables[row], name)
+        mine = both(tables[system], name)
         point: dict[str, Any] = {"level": level, "lost": to_estimate(bootstrap(mine, loss))}
-        other = rival(row)
-        if row != other and name in tables.get(other, ()):
+        other = baseline(system)
+        if system != other and name in tables.get(other, ()):
             found = paired_difference(mine, both(tables[other], name), loss)
             value, low, high = to_estimate(found)
             point["more"] = {"value": value, "low": low, "high": high, "p": found.p}
@@ -185,35 +203,48 @@ def lost(tables: dict[str, pd.DataFrame], row: str, condition: str) -> list[dict
 
 
 def points(table: pd.DataFrame, condition: str) -> list[dict[str, Any]]:
-    """A row's curve, as `avtca robustness` has it."""
+    """The curve of a system, as in `avtca robustness`."""
     return [
         {"level": level, **estimate_metrics(predictions(table, column(condition, level)))}
         for level in LEVELS[condition]
     ]
 
 
-def studied(answers: Path, old: dict[str, Any], today: dict[str, str]) -> dict[str, Any]:
-    """Figures of all rows that have answers on every level of a condition, and the old ones of
-    those that have none; ``today``: the recipe of each row as it would be trained now."""
+def summary(answers: Path, old: dict[str, Any], today: dict[str, str]) -> dict[str, Any]:
+    """Figures of all systems with predictions for every level of a condition, and the old figures of
+    the others; ``today``: the config hash of each system as it would be trained now."""
     made = made_of(answers)
-    tables = {row: read(path) for row in ROWS if (path := answers / f"{row}.csv.gz").exists()}
-    done = {row: [c for c in LEVELS if columns(c) <= set(tables[row])] for row in tables}
+    tables = {
+        system: read(path) for system in SYSTEMS if (path := answers / f"{system}.csv.gz").exists()
+    }
+    done = {system: [c for c in LEVELS if columns(c) <= set(tables[system])] for system in tables}
     new: dict[str, Any] = {
-        "systems": {row: {c: points(tables[row], c) for c in done[row]} for row in tables},
+        "systems": {
+            system: {c: points(tables[system], c) for c in done[system]} for system in tables
+        },
         "units": {name: CONDITIONS[name].unit for name in LEVELS},
-        "splits": {row: made[row] for row in tables},
-        "samples": {row: len(table) for row, table in tables.items()},
-        "lost": {row: {c: lost(tables, row, c) for c in done[row]} for row in tables},
+        "splits": {system: made[system] for system in tables},
+        "samples": {system: len(table) for system, table in tables.items()},
+        "lost": {system: {c: lost(tables, system, c) for c in done[system]} for system in tables},
     }
     result = merged(old, new)
-    result["systems"] = {row: result["systems"][row] for row in ROWS if row in result["systems"]}
-    recipes = {row: one["recipe"] for row, one in made.items()}
-    result["earlier"] = [row for row in result["systems"] if recipes.get(row) != today[row]]
+    result["systems"] = {
+        system: result["systems"][system] for system in SYSTEMS if system in result["systems"]
+    }
+    recipes = {system: one["recipe"] for system, one in made.items()}
+    result["earlier"] = [
+        system for system in result["systems"] if recipes.get(system) != today[system]
+    ]
     return result
 
 
+def read_report(path: Path) -> dict[str, Any]:
+    """The robustness report of an earlier call; empty if there is none."""
+    return upgrade_report(json.loads(path.read_text())) if path.exists() else {}
+
+
 def columns(condition: str) -> set[str]:
-    """All that a condition's levels need."""
+    """The columns of a condition."""
     return {column(condition, level) for level in LEVELS[condition]}
 
 
@@ -222,38 +253,44 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {key: {**old.get(key, {}), **values} for key, values in new.items()}
 
 
-def finished(work: Path, rows: Sequence[str]) -> dict[str, str]:
-    """Rows that are finished, and the recipe that each was trained with."""
-    done = {row: work / "cells" / MAIN / row / "seed0.json" for row in rows}
-    return {row: json.loads(p.read_text())["recipe"] for row, p in done.items() if p.exists()}
+def finished(work: Path, systems: Sequence[str]) -> dict[str, str]:
+    """Finished systems and their config hashes."""
+    done = {system: work / "finished" / MAIN / system / "seed0.json" for system in systems}
+    return {system: json.loads(p.read_text())["recipe"] for system, p in done.items() if p.exists()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--rows", nargs="+", default=list(NETWORKS), choices=list(ROWS))
+    parser.add_argument(
+        "--systems", nargs="+", type=published, default=list(NETWORKS), choices=list(SYSTEMS)
+    )
     parser.add_argument("--conditions", nargs="+", default=list(LEVELS), choices=list(LEVELS))
     args = parser.parse_args()
     torch_threads(1)
     answers, kept = args.out / "answers", args.out / "robustness.json"
     answers.mkdir(parents=True, exist_ok=True)
-    recipes = finished(args.work, args.rows)
-    systems = {
-        row: open_evaluated_model(
-            args.work / "runs" / MAIN / row / "of_seed0", args.work / "prepared" / ROWS[row][1]
+    hashes = finished(args.work, args.systems)
+    models = {
+        system: open_evaluated_model(
+            args.work / "runs" / MAIN / system / "of_seed0",
+            args.work / "prepared" / SYSTEMS[system][1],
         )
-        for row in recipes
+        for system in hashes
     }
-    measure(systems, args.conditions, answers, recipes)
-    today = {row: recipe_of(Cell(MAIN, row, 0).experiment(args.work, [], VOICE)) for row in ROWS}
-    result = studied(answers, json.loads(kept.read_text()) if kept.exists() else {}, today)
+    measure(models, args.conditions, answers, hashes)
+    today = {
+        system: config_hash(Run(MAIN, system, 0).experiment(args.work, [], PRETRAINED))
+        for system in SYSTEMS
+    }
+    result = summary(answers, read_report(kept), today)
     write_atomic(kept, json.dumps(result, indent=1))
     write_atomic(args.out / "robustness.md", markdown(result))
     shifts(result).savefig(args.out / "shift.png", dpi=110)
-    if whole(result):
+    if complete(result):
         curves(result).savefig(args.out / "robustness.png", dpi=110)
-    if heard(result):
+    if noise_trained(result):
         with_noise(result).savefig(args.out / "noise.png", dpi=110)
 
 

@@ -1,25 +1,26 @@
-"""Purpose: the RAVDESS table from whatever cells `experiments/ravdess.py` has finished.
+"""Purpose: make the RAVDESS table from all runs that `experiments/ravdess.py` has finished.
 
 Cost: a minute.
 
     python experiments/ravdess_table.py WORK experiments/results
 
-Keeps the answers of WORK's cells in ravdess/, on every sample, so that a table goes on where another
-machine stopped and anybody can compare with it, and makes from all that are kept ravdess.json,
-ravdess.md and ravdess.png. ravdess.json: row -> protocol -> metric -> [mean over seeds, low, high],
-"seeds" -> accuracy of each; and beside the rows one key that begins with an underscore, "_beside":
-"references" (name -> as a protocol of a row, on Luna-Jimenez's folds), "differences" (a list of
-pairs) and "same_as" (rows that are another row's network -> that row).
-Lines of trainings whose answers were lost with their machine stand in ravdess/earlier.json and are
-shown, marked, until as many seeds are trained again; so are those of which the answers of another
-recipe alone are kept. With WORK/references
-(experiments/ravdess_references.py) the regressions and the published systems stand beside, compared sample
-by sample.
+Publishes the predictions of WORK's finished runs in ravdess/ (every sample), so that the table can be
+continued on another machine and compared with. From all published runs it writes ravdess.json,
+ravdess.md and ravdess.png. ravdess.json maps system -> protocol -> metric -> [mean over seeds, low,
+high], with the accuracy of each seed in "seeds". The key "_beside" holds "references" (name -> as a
+protocol of a system, on Luna-Jimenez's folds), "differences" (a list of pairs) and "same_as" (systems
+that are another system's network). Systems keep their published names there.
+
+Figures of runs whose predictions were lost with their machine are in ravdess/earlier.json. They are
+shown, marked, until as many seeds are trained again. Runs of which only predictions of another
+configuration are published are shown and marked as well. With WORK/references
+(experiments/ravdess_references.py) the table includes the regressions and the published systems,
+compared sample by sample.
 """
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
@@ -27,19 +28,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from names import shown
 from ravdess import (
     FUSIONS,
     LONG,
     NOISE,
+    PRETRAINED,
     PROTOCOLS,
-    ROWS,
-    SAME,
-    VOICE,
-    Cell,
-    kept_cells,
-    recipe_of,
+    SAME_NETWORK,
+    SYSTEMS,
+    Run,
+    config_hash,
+    published_runs,
 )
 
+from avtca.data.caveats import CAVEATS_FILE, provenance_caveats
 from avtca.evaluation.adaptation import match_priors, speaker_normalise
 from avtca.evaluation.aggregate import difference, summarise
 from avtca.evaluation.bootstrap import mcnemar
@@ -48,8 +51,8 @@ from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 
 METRICS = ("accuracy", "uar", "weighted_f1")
-MADE = ("recipe", "commit", "seconds", "changes", "split_audit", "standardise")
-"""What ravdess/cells.json says of each cell, beside the sizes of its folds."""
+PROVENANCE = ("recipe", "commit", "seconds", "changes", "split_audit", "normalise")
+"""Values of each run in ravdess/runs.json, with the sizes of its folds. ``recipe``: config hash."""
 MAIN, LEAKED = "luna_5fold", "paper_random_80_20"
 REFERENCES = {
     "regression_face": "logistic regression, face sequences",
@@ -61,64 +64,70 @@ REFERENCES = {
     "wav2vec2": "Luna-Jimenez 2022, fine-tuned XLSR wav2vec2 (300 M parameters)",
     "fusion": "Luna-Jimenez 2022, wav2vec2 + action units",
 }
-NAMES = {
+PROTOCOL_NAMES = {
     "luna_5fold": "Luna-Jimenez's 5 folds",
-    "luna_5fold_standardised": "the same, standardised on the actor's unlabelled samples",
+    "luna_5fold_standardised": "the same, normalised over each actor's unlabelled samples",
     "6fold": "6 folds",
-    "paper_random_80_20": "random 80/20 (people on both sides)",
+    "paper_random_80_20": "random 80/20 (speaker overlap)",
 }
-AVERAGED = {f"{row}_averaged": row for row in ("best", "best+action_units")}
-"""Rows made here: one system of the networks of three seeds or more, their probabilities' mean."""
+ENSEMBLES = {f"{system}_averaged": system for system in ("best", "best+action_units")}
+"""Systems made here: the mean of the probabilities of three seeds or more."""
 ADAPTED = {
-    f"{row}_{how}": (row, how)
-    for how in ("answers_standardised", "answers_matched")
-    for row in ("best+action_units", "best+action_units_averaged")
+    f"{system}_{method}": (system, method)
+    for method in ("answers_standardised", "answers_matched")
+    for system in ("best+action_units", "best+action_units_averaged")
 }
-"""Rows made here, of the protocol whose features are standardised: the answers, too, are brought to
-the other folds' level and spread, or to the corpus's label shares, over each actor's own samples
-(`avtca.evaluation.adaptation`)."""
-STANDARDISED = "luna_5fold_standardised"
+"""Systems made here, under the protocol with normalised features: predictions are normalised to the
+mean and deviation of the other folds, or matched to the label priors, over each actor's samples."""
+NORMALISED = "luna_5fold_standardised"
 OURS, OTHERS = "#2b6cb0", "#a9b4c0"
 OLD = {"recipe": "earlier"}
-"""Beside figures of networks that `experiments/ravdess.py` would now train otherwise."""
+"""Added to figures of runs with another configuration than today's."""
 Tables = dict[int, list[Predictions]]
 
 
-def keep(work: Path, kept: Path) -> None:
-    """Copy the answers of finished cells, rounded to four digits, and say what made them.
+def publish(work: Path, out: Path) -> None:
+    """Copy the predictions of finished runs, rounded to four digits, with provenance and caveats.
 
-    Kept answers of today's recipe are not replaced by those of another.
+    Published predictions of today's configuration are not replaced by those of another.
     """
-    index = kept_cells(kept)
-    for done in sorted((work / "cells").glob("*/*/seed*.json")):
-        name = str(done.relative_to(work / "cells").with_suffix(""))
-        told = json.loads(done.read_text())
-        protocol, row, seed = name.split("/")
-        cell = Cell(protocol, row, int(seed.removeprefix("seed")))
-        today = recipe_of(cell.experiment(Path(), told["changes"], VOICE))
-        if told["recipe"] != today == index.get(name, {}).get("recipe"):
+    index = published_runs(out)
+    for done in sorted((work / "finished").glob("*/*/seed*.json")):
+        name = str(done.relative_to(work / "finished").with_suffix(""))
+        record = json.loads(done.read_text())
+        protocol, system, seed = name.split("/")
+        run = Run(protocol, system, int(seed.removeprefix("seed")))
+        today = config_hash(run.experiment(Path(), record["changes"], PRETRAINED))
+        if record["recipe"] != today == index.get(name, {}).get("recipe"):
             continue
-        folder = work / "runs" / done.parent.relative_to(work / "cells") / f"of_{done.stem}"
+        folder = work / "runs" / done.parent.relative_to(work / "finished") / f"of_{done.stem}"
         found = sorted((folder / done.stem).glob("fold*"), key=lambda path: int(path.name[4:]))
         folds = [Predictions.load(fold / "test.csv") for fold in found]
-        (kept / name).parent.mkdir(parents=True, exist_ok=True)
-        Predictions.joined(folds).save(kept / f"{name}.csv.gz", digits=4)
-        made = {key: told[key] for key in MADE}
-        index[name] = {**made, "folds": [len(fold) for fold in folds]}
-    write_atomic(kept / "cells.json", json.dumps(index, indent=1, sort_keys=True))
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        Predictions.joined(folds).save(out / f"{name}.csv.gz", digits=4)
+        index[name] = {
+            **{key: record[key] for key in PROVENANCE},
+            "folds": [len(fold) for fold in folds],
+        }
+        caveats = [asdict(caveat) for caveat in provenance_caveats(record) or ()]
+        write_atomic(out / protocol / CAVEATS_FILE, json.dumps(caveats, indent=1))
+    write_atomic(out / "runs.json", json.dumps(index, indent=1, sort_keys=True))
 
 
-def tables_of(kept: Path, protocol: str, row: str) -> tuple[Tables, bool]:
-    """Answers of the seeds that are kept, by fold, and whether they are of today's recipe; those of
-    another recipe count only where there are no others."""
+def load_published(out: Path, protocol: str, system: str) -> tuple[Tables, bool]:
+    """Published predictions by seed and fold, and whether they are of today's configuration.
+
+    Those of another configuration are used only if there are no others.
+    """
     found: dict[bool, Tables] = {True: {}, False: {}}
-    for name, made in sorted(kept_cells(kept).items()):
-        if name.startswith(f"{protocol}/{row}/seed"):
+    for name, record in sorted(published_runs(out).items()):
+        if name.startswith(f"{protocol}/{system}/seed"):
             seed = int(name.rpartition("seed")[2])
-            experiment = Cell(protocol, row, seed).experiment(Path(), made["changes"], VOICE)
-            every = Predictions.load(kept / f"{name}.csv.gz")
-            ends = np.cumsum([0, *made["folds"]])
-            found[recipe_of(experiment) == made["recipe"]][seed] = [
+            run = Run(protocol, system, seed)
+            experiment = run.experiment(Path(), record["changes"], PRETRAINED)
+            every = Predictions.load(out / f"{name}.csv.gz")
+            ends = np.cumsum([0, *record["folds"]])
+            found[config_hash(experiment) == record["recipe"]][seed] = [
                 every.at(np.arange(first, end)) for first, end in pairwise(ends)
             ]
     today = bool(found[True]) or not found[False]
@@ -126,16 +135,16 @@ def tables_of(kept: Path, protocol: str, row: str) -> tuple[Tables, bool]:
 
 
 def with_earlier(result: dict[str, Any], path: Path) -> None:
-    """Fill up with the lines and differences of which no answers are kept."""
+    """Add the figures and differences whose predictions are lost."""
     if not path.exists():
         return
-    earlier, rows = json.loads(path.read_text()), result["rows"]
+    earlier, systems = json.loads(path.read_text()), result["systems"]
     lost = set()
     for name, protocols in earlier["rows"].items():
         for protocol, old in protocols.items():
-            new = rows.get(name, {}).get(protocol)
+            new = systems.get(name, {}).get(protocol)
             if protocol in PROTOCOLS and (new is None or len(new["seeds"]) < len(old["seeds"])):
-                rows.setdefault(name, {})[protocol] = {**old, "answers": "not kept"}
+                systems.setdefault(name, {})[protocol] = {**old, "answers": "not kept"}
                 lost |= {name} if protocol == MAIN else set()
     pairs = {(one["first"], one["second"]): one for one in earlier["differences"]}
     pairs = {names: {**one, "answers": "not kept"} for names, one in pairs.items()}
@@ -147,7 +156,7 @@ def with_earlier(result: dict[str, Any], path: Path) -> None:
 
 
 def line(tables: Tables, *, today: bool = True) -> dict[str, Any]:
-    """One cell of ravdess.json."""
+    """The figures of a system under a protocol."""
     found = summarise(tables)
     return {
         **({} if today else OLD),
@@ -158,8 +167,8 @@ def line(tables: Tables, *, today: bool = True) -> dict[str, Any]:
     }
 
 
-def averaged(tables: Tables) -> Tables:
-    """The mean of all seeds' probabilities as the answers of one system."""
+def ensemble(tables: Tables) -> Tables:
+    """The mean of all seeds' probabilities, as one system."""
     seeds = [[fold.ordered() for fold in folds] for folds in tables.values()]
     return {
         0: [
@@ -169,14 +178,14 @@ def averaged(tables: Tables) -> Tables:
     }
 
 
-def adapted(tables: Tables, how: str) -> Tables:
-    """Answers adapted to each speaker; what they are brought to is the other folds'."""
+def adapted(tables: Tables, method: str) -> Tables:
+    """Predictions adapted to each speaker, with statistics of the other folds."""
     out: Tables = {}
     for seed, folds in tables.items():
         out[seed] = []
         for number, fold in enumerate(folds):
             others = Predictions.joined([*folds[:number], *folds[number + 1 :]])
-            if how == "answers_standardised":
+            if method == "answers_standardised":
                 out[seed].append(speaker_normalise(fold, others))
             else:
                 out[seed].append(match_priors(fold, others.targets.mean(0)))
@@ -195,10 +204,12 @@ def paired(first: Tables, second: Tables) -> dict[str, Any]:
 
 
 def compared(
-    cells: dict[tuple[str, str], Tables], references: dict[str, Tables], old: set[tuple[str, str]]
+    tables: dict[tuple[str, str], Tables],
+    references: dict[str, Tables],
+    old: set[tuple[str, str]],
 ) -> list[Any]:
-    """What the issue is about: fusion against single streams, and against the published."""
-    rows = {row: tables for (protocol, row), tables in cells.items() if protocol == MAIN}
+    """Paired differences: fusion against single streams, baselines and published systems."""
+    systems = {system: found for (protocol, system), found in tables.items() if protocol == MAIN}
     pairs = []
     for fusion in FUSIONS:
         pairs += [(fusion, other) for other in ("audio_only", "video_only", "mean_posterior")]
@@ -208,41 +219,40 @@ def compared(
     pairs += [("figure_long", f"{name}_long") for name in LONG]
     pairs += [(f"{name}_noise", name) for name in NOISE]
     pairs += [(f"{name}_noise", "concatenation_noise") for name in ("figure", "best")]
-    every = {**references, **rows}
-    pairs += list(AVERAGED.items())
-    for ours in ("best", "best+action_units", "audio_only", *AVERAGED):
+    every = {**references, **systems}
+    pairs += list(ENSEMBLES.items())
+    for ours in ("best", "best+action_units", "audio_only", *ENSEMBLES):
         pairs += [(ours, other) for other in references]
     out = []
     for a, b in dict.fromkeys(pairs):
         if a != b and a in every and b in every:
-            told = OLD if old & {(MAIN, a), (MAIN, b)} else {}
-            out.append({"first": a, "second": b, **told, **paired(every[a], every[b])})
+            mark = OLD if old & {(MAIN, a), (MAIN, b)} else {}
+            out.append({"first": a, "second": b, **mark, **paired(every[a], every[b])})
     return out
 
 
 def markdown(result: dict[str, Any]) -> str:
-    protocols = [p for p in PROTOCOLS if any(p in row for row in result["rows"].values())]
-    said = (
-        "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors], (number of seeds, "
-    )
-    said += (
-        "or several seeds as one system); *: of trainings whose answers were not kept; †: of an "
-    )
-    said += "earlier recipe."
-    lines = [said, "", "| network | " + " | ".join(NAMES[p] for p in protocols) + " |"]
-    lines.append("|---|" + "---|" * len(protocols))
-    for name, row in result["rows"].items():
-        cells = [counted(name, row[p]) if p in row else "" for p in protocols]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for name, row in result["references"].items():
-        cells = [cell(row["accuracy"]) if p == MAIN else "" for p in protocols]
+    """ravdess.md: all systems and protocols, then all differences."""
+    protocols = [p for p in PROTOCOLS if any(p in one for one in result["systems"].values())]
+    lines = [
+        "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors] (number of seeds, or "
+        "ensemble of the seeds); *: predictions not kept; †: earlier configuration.",
+        "",
+        "| network | " + " | ".join(PROTOCOL_NAMES[p] for p in protocols) + " |",
+        "|---|" + "---|" * len(protocols),
+    ]
+    for name, found in result["systems"].items():
+        cells = [counted(name, found[p]) if p in found else "" for p in protocols]
+        lines.append(f"| {shown(name)} | " + " | ".join(cells) + " |")
+    for name, found in result["references"].items():
+        cells = [cell(found["accuracy"]) if p == MAIN else "" for p in protocols]
         lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " |")
     lines += ["", "Differences on the same samples, Luna-Jimenez's folds.", ""]
     lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
     for pair in result["differences"]:
         value, low, high = (100 * pair[k] for k in ("value", "low", "high"))
         lines.append(
-            f"| {pair['first']} - {pair['second']}{caveat(pair)} "
+            f"| {shown(pair['first'])} - {shown(pair['second'])}{mark(pair)} "
             f"| {value:+.1f} [{low:+.1f}, {high:+.1f}] "
             f"| {pair['p']:.4f} | {pair['mcnemar']:.1e} |"
         )
@@ -250,26 +260,26 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def counted(name: str, found: dict[str, Any]) -> str:
-    """A figure with its interval, the number of seeds that it is the mean of, and its mark."""
-    seeds = "as one" if "_averaged" in name else len(found["seeds"])
-    return f"{cell(found['accuracy'])} ({seeds}){caveat(found)}"
+    """An accuracy with its interval, its number of seeds and its mark."""
+    seeds = "ensemble" if "_averaged" in name else len(found["seeds"])
+    return f"{cell(found['accuracy'])} ({seeds}){mark(found)}"
 
 
-def caveat(found: dict[str, Any]) -> str:
+def mark(found: dict[str, Any]) -> str:
+    """``*`` for lost predictions, ``†`` for an earlier configuration."""
     return " *" if "answers" in found else " †" if "recipe" in found else ""
 
 
 def picture(result: dict[str, Any]) -> Figure:
-    """Accuracy on the main protocol, networks and references in order, intervals over actors; and
-    what a random split says of the same network."""
+    """Bars of accuracy under the main protocol with intervals, and the random split's accuracy."""
     bars = [
-        (name, row[MAIN]["accuracy"], OURS, row.get(LEAKED, {}).get("accuracy"))
-        for name, row in result["rows"].items()
-        if MAIN in row and name not in SAME
+        (shown(name), found[MAIN]["accuracy"], OURS, found.get(LEAKED, {}).get("accuracy"))
+        for name, found in result["systems"].items()
+        if MAIN in found and name not in SAME_NETWORK
     ]
     bars += [
-        (REFERENCES[name].split(" (")[0], row["accuracy"], OTHERS, None)
-        for name, row in result["references"].items()
+        (REFERENCES[name].split(" (")[0], found["accuracy"], OTHERS, None)
+        for name, found in result["references"].items()
     ]
     bars.sort(key=lambda bar: bar[1][0])
     figure = Figure(figsize=(8.5, max(2.5, 0.3 * len(bars) + 0.9)), layout="tight")
@@ -281,12 +291,12 @@ def picture(result: dict[str, Any]) -> Figure:
         axes.text(1, place, f"{100 * value:.1f}", va="center", fontsize=9, color=ink)
         if leaked is not None:
             axes.plot(100 * leaked[0], place, "o", color="#c8443f", mfc="none", markersize=7)
-    axes.plot([], [], "o", color="#c8443f", mfc="none", label="random split, actors on both sides")
+    axes.plot([], [], "o", color="#c8443f", mfc="none", label="random split (speaker overlap)")
     axes.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 0.99))
     axes.set_yticks(range(len(bars)), [bar[0] for bar in bars], fontsize=9)
     axes.set_xlim(0, 100)
     axes.margins(y=0.01)
-    axes.set_xlabel("RAVDESS, 8 emotions, accuracy on people never seen, % (Luna-Jimenez's folds)")
+    axes.set_xlabel("RAVDESS, 8 emotions, accuracy on unseen speakers, % (Luna-Jimenez's folds)")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -296,55 +306,57 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    kept = args.out / "ravdess"
-    kept.mkdir(parents=True, exist_ok=True)
-    keep(args.work, kept)
-    cells: dict[tuple[str, str], Tables] = {}
+    out = args.out / "ravdess"
+    out.mkdir(parents=True, exist_ok=True)
+    publish(args.work, out)
+    tables: dict[tuple[str, str], Tables] = {}
     old: set[tuple[str, str]] = set()
-    for place in product(PROTOCOLS, ROWS):
-        tables, today = tables_of(kept, *place)
-        if tables:
-            cells[place] = tables
+    for key in product(PROTOCOLS, SYSTEMS):
+        found, today = load_published(out, *key)
+        if found:
+            tables[key] = found
             if not today:
-                old.add(place)
-    made = [
-        ((protocol, name), (protocol, row), averaged)
-        for name, row in AVERAGED.items()
+                old.add(key)
+    derived = [
+        ((protocol, name), (protocol, system), ensemble)
+        for name, system in ENSEMBLES.items()
         for protocol in PROTOCOLS
-        if len(cells.get((protocol, row), {})) >= 3
+        if len(tables.get((protocol, system), {})) >= 3
     ]
-    made += [
-        ((STANDARDISED, name), (STANDARDISED, row), partial(adapted, how=how))
-        for name, (row, how) in ADAPTED.items()
+    derived += [
+        ((NORMALISED, name), (NORMALISED, system), partial(adapted, method=method))
+        for name, (system, method) in ADAPTED.items()
     ]
-    for place, source, make in made:
-        if source in cells:
-            cells[place] = make(cells[source])
+    for key, source, make in derived:
+        if source in tables:
+            tables[key] = make(tables[source])
             if source in old:
-                old.add(place)
+                old.add(key)
     references = {
         name: {0: [Predictions.load(path)]}
         for name in REFERENCES
         if (path := args.work / "references" / f"{name}.csv").exists()
     }
-    rows: dict[str, Any] = {}
-    for (protocol, row), tables in cells.items():
-        today = (protocol, row) not in old
-        rows.setdefault(row, {})[protocol] = line(tables, today=today)
+    systems: dict[str, Any] = {}
+    for (protocol, system), found in tables.items():
+        today = (protocol, system) not in old
+        systems.setdefault(system, {})[protocol] = line(found, today=today)
     result: dict[str, Any] = {
-        "rows": rows,
-        "references": {name: line(tables) for name, tables in references.items()},
-        "differences": compared(cells, references, old),
+        "systems": systems,
+        "references": {name: line(found) for name, found in references.items()},
+        "differences": compared(tables, references, old),
     }
-    with_earlier(result, kept / "earlier.json")
-    same = {name: other for name, other in SAME.items() if other in rows}
-    rows |= {name: rows[other] for name, other in same.items()}
-    result["rows"] = {
-        name: rows[name] for name in (*ROWS, *AVERAGED, *ADAPTED, *SAME) if name in rows
+    with_earlier(result, out / "earlier.json")
+    same = {name: other for name, other in SAME_NETWORK.items() if other in systems}
+    systems |= {name: systems[other] for name, other in same.items()}
+    result["systems"] = {
+        name: systems[name]
+        for name in (*SYSTEMS, *ENSEMBLES, *ADAPTED, *SAME_NETWORK)
+        if name in systems
     }
-    # The layout that readers of experiments/results expect: rows at the top, the rest beside.
-    beside = {key: result[key] for key in ("references", "differences")} | {"same_as": same}
-    flat = {**result["rows"], "_beside": beside}
+    # The published layout: systems at the top level, the rest under "_beside".
+    rest = {key: result[key] for key in ("references", "differences")} | {"same_as": same}
+    flat = {**result["systems"], "_beside": rest}
     write_atomic(args.out / "ravdess.json", json.dumps(flat, indent=1))
     write_atomic(args.out / "ravdess.md", markdown(result))
     picture(result).savefig(args.out / "ravdess.png", dpi=110)

@@ -1,14 +1,13 @@
-"""Purpose: try a change of a row of the RAVDESS table on validation people.
+"""Purpose: try a change of a system of the RAVDESS table on validation speakers.
 
-Cost: as a row of the table (experiments/ravdess.py) with as many epochs.
+Cost: as the system (experiments/ravdess.py) with as many epochs.
 
-    python experiments/ravdess_trials.py ../shared/corpora/ravdess WORK best --set train.epochs=24 \
-        model.sizes.fusion=gated
+    python experiments/ravdess_trials.py ../shared/corpora/ravdess WORK experts \
+        --set train.epochs=24 model.sizes.fusion=gated
 
-For each of Luna-Jimenez's folds: the training people only, the configuration's epochs, the last
-weights; accuracy on the fold's validation people, of both streams, of each with the other taken
-away, and with both at any damage of `avtca robustness`. Test people are neither trained on nor
-looked at.
+For each of Luna-Jimenez's folds: trains on the training speakers for the configured number of epochs
+and prints the accuracy of the last weights on the validation speakers, with both streams, with one
+masked, and with both under any degradation of `avtca robustness`. Test speakers are not used.
 """
 
 import argparse
@@ -18,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ravdess import ROWS, SINGLE, VOICE, Cell, prepare
+from names import published
+from ravdess import PRETRAINED, SINGLE_STREAM, SYSTEMS, Run, prepare
 
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.evaluate import remove_modality
@@ -28,45 +28,45 @@ from avtca.training.fold import load_data_module
 from avtca.training.pretrained import init_weights
 from avtca.training.trainer import fit, new_network, torch_threads
 
-AWAY = {"both": "", "audio": "video", "face": "audio"}
-"""What is looked at -> the modality taken away."""
+MASKED = {"both": "", "audio": "video", "face": "audio"}
+"""Input -> the modality that is masked."""
 
 
-def damage(text: str) -> tuple[str, Condition, float]:
+def damage(argument: str) -> tuple[str, Condition, float]:
     """A condition of `avtca robustness` at a level, such as noise=10."""
-    name, _, level = text.partition("=")
-    return text, CONDITIONS[name], float(level)
+    name, _, level = argument.partition("=")
+    return argument, CONDITIONS[name], float(level)
 
 
 def accuracy(network: torch.nn.Module, samples: EmotionDataset) -> float:
-    """Percent of the samples named right."""
+    """Accuracy in %."""
     return 100 * float((predict_samples(network, samples).argmax(1) == samples.labels).mean())
 
 
-def said(ways: Iterable[str], percent: Iterable[float]) -> str:
-    return "  ".join(f"{way} {value:.1f}" for way, value in zip(ways, percent, strict=True))
+def text(inputs: Iterable[str], percent: Iterable[float]) -> str:
+    return "  ".join(f"{name} {value:.1f}" for name, value in zip(inputs, percent, strict=True))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus", type=Path, help="RAVDESS's audio-only form")
+    parser.add_argument("corpus", type=Path, help="RAVDESS, audio with face sequences")
     parser.add_argument("work", type=Path)
-    parser.add_argument("row", choices=list(ROWS))
-    parser.add_argument("--voice", type=Path, default=VOICE)
+    parser.add_argument("system", type=published, choices=list(SYSTEMS))
+    parser.add_argument("--pretrained", type=Path, default=PRETRAINED)
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--damage", nargs="*", type=damage, default=[], help="also damaged: noise=10 shift=1 ..."
+        "--damage", nargs="*", type=damage, default=[], help="also degraded: noise=10 shift=1 ..."
     )
-    parser.add_argument("--set", nargs="*", default=[], help="changes, as of avtca train")
+    parser.add_argument("--set", nargs="*", default=[], help="changes, as in avtca train")
     args = parser.parse_args()
     torch_threads(1)
-    cell = Cell("luna_5fold", args.row, args.seed)
-    experiment = cell.experiment(args.work, ["train.metric=none", *args.set], args.voice)
-    prepare(args.corpus, args.work, ROWS[args.row][1])
+    run = Run("luna_5fold", args.system, args.seed)
+    experiment = run.experiment(args.work, ["train.metric=none", *args.set], args.pretrained)
+    prepare(args.corpus, args.work, SYSTEMS[args.system][1])
     data_module = load_data_module(experiment)
-    ways = {"both": ""} if args.row.split("+")[0] in SINGLE else AWAY
-    names = [*ways, *(text for text, _, _ in args.damage)]
+    masked = {"both": ""} if args.system.split("+")[0] in SINGLE_STREAM else MASKED
+    names = [*masked, *(name for name, _, _ in args.damage)]
     rows = []
     for fold in args.folds:
         train, validation = (data_module.subset(fold, side) for side in ("train", "validation"))
@@ -76,11 +76,11 @@ def main() -> None:
             init_weights(network, train.spec.labels, model.init_from)
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
-        action = [remove_modality(validation, away) for away in ways.values()]
-        action += [condition.applied(validation, level) for _, condition, level in args.damage]
-        rows.append([accuracy(result.network, samples) for samples in action])
-        print(f"fold {fold}", said(names, rows[-1]), flush=True)
-    print("mean", said(names, list(np.mean(rows, axis=0))), *args.set, flush=True)
+        degraded = [remove_modality(validation, modality) for modality in masked.values()]
+        degraded += [condition.applied(validation, level) for _, condition, level in args.damage]
+        rows.append([accuracy(result.network, samples) for samples in degraded])
+        print(f"fold {fold}", text(names, rows[-1]), flush=True)
+    print("mean", text(names, list(np.mean(rows, axis=0))), *args.set, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the comments of the configurations tell users to type can be typed, and fits them."""
+"""The configurations: the commands they name work, and each of them trains on data of its form."""
 
 import re
 import shlex
@@ -6,23 +6,30 @@ import wave
 from dataclasses import replace
 from pathlib import Path
 
+import made_inputs
 import numpy as np
 import pytest
 import typer
+import yaml
 
 from avtca.cli import build_app
 from avtca.cli.prepare import read_spec
 from avtca.corpora import build_cache, index_corpus
-from avtca.errors import ClipSpecMismatch
+from avtca.errors import ClipSpecMismatch, ConfigError
 from avtca.training.config_file import load_experiment
-from avtca.training.fold import load_data_module
+from avtca.training.fold import load_data_module, run_fold
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
+EXPERIMENTS = sorted(p for p in CONFIGS.glob("*/*.yaml") if p.parent.name != "recipes")
 COMMANDS = typer.main.get_command(build_app()).commands
 AUDIO = {"audio": "mfcc", "audio_dim": 10, "n_fft": 2048, "hop": 512}
 """Fields that a run may change on a corpus that was prepared without them."""
+
+
+def name_of(path):
+    return str(path.relative_to(CONFIGS))
 
 
 def comments(path):
@@ -30,10 +37,13 @@ def comments(path):
 
 
 def commands(path):
-    """Each `# Word: avtca ...`: the words after avtca."""
+    """Each `# Word: avtca ...` of the comments, and the command that prepares the corpus."""
     for line in comments(path):
-        if found := re.match(r"# [\w ]+: avtca (.+)$", line):
+        if found := re.match(r"# [\w -]+: avtca (.+)$", line):
             yield shlex.split(found[1])
+    data = yaml.safe_load(path.read_text()).get("data", {})
+    if "prepare" in data:
+        yield shlex.split(data["prepare"])[1:]
 
 
 def changes(words):
@@ -45,9 +55,11 @@ def in_root(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONFIGS)))
-def test_commands_in_comments_can_be_typed(path):
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_commands_can_be_typed(path):
     for name, *words in commands(path):
+        if "FILE" in " ".join(words):
+            continue
         parsed = COMMANDS[name].make_context(name, list(words)).params
         if config := parsed.get("config"):
             load_experiment(config, changes(words))
@@ -55,45 +67,45 @@ def test_commands_in_comments_can_be_typed(path):
             read_spec(parsed["spec"], changes(words))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONFIGS)))
-def test_no_command_stands_where_it_is_not_checked(path):
-    said = [line for line in comments(path) if re.search(rf"avtca ({'|'.join(COMMANDS)})\b", line)]
-    assert len(said) == len(list(commands(path)))
-    for line in comments(path):
-        if "--set" in line and "avtca" not in line:
-            load_experiment(path, changes(shlex.split(line, comments=False)))
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_command_in_a_comment_is_checked(path):
+    found = [line for line in comments(path) if re.search(rf"avtca ({'|'.join(COMMANDS)})\b", line)]
+    checked = [words for words in commands(path) if words[0] != "prepare"]
+    assert len(found) == len(checked)
 
 
-def prepared_as(path):
-    """Folder and ClipSpec that the Data line of a configuration prepares, its own or another's."""
-    for name, *words in commands(path):
-        if name == "prepare":
-            parsed = COMMANDS[name].make_context(name, list(words)).params
-            return parsed["out"], read_spec(parsed["spec"], changes(words))
-    base = re.search(r"^extends: (\S+)", path.read_text(), re.M)
-    other = re.search(r"^# Data: as of (\S+)", path.read_text(), re.M)
-    if other:
-        assert base and other[1] == base[1], f"{path}: {other[1]} is not what it extends"
-    assert base, f"{path}: no Data line says how its corpus is prepared"
-    return prepared_as((path.parent / base[1]).resolve())
+def prepared_by(path):
+    """Folder and ClipSpec of the command that prepares the corpus of a configuration."""
+    name, *words = shlex.split(load_experiment(path).data.prepare)[1:]
+    parsed = COMMANDS[name].make_context(name, list(words)).params
+    return parsed["out"], read_spec(parsed["spec"], changes(words))
 
 
-@pytest.mark.parametrize("corpus", ["ravdess", "cremad", "mosei", "emodb"])
-def test_a_folder_is_prepared_in_one_way_and_serves_all_who_name_it(corpus):
+@pytest.mark.parametrize("corpus", ["ravdess", "ravdess_sequences", "cremad", "mosei", "emodb"])
+def test_a_folder_is_prepared_in_one_way_and_serves_all_configurations(corpus):
     specs = {}
-    for path in sorted((CONFIGS / corpus).rglob("*.yaml")):
+    for path in sorted((CONFIGS / corpus).glob("*.yaml")):
         experiment = load_experiment(path)
-        folder, spec = prepared_as(path)
+        folder, spec = prepared_by(path)
         assert folder == experiment.data.corpus, f"{path}: nothing prepares it"
         assert specs.setdefault(folder, spec) == spec, f"{path}: {folder} is prepared otherwise"
         wanted = experiment.input.over(spec)
         assert replace(wanted, **AUDIO) == replace(spec, **AUDIO), path
 
 
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+def test_a_missing_corpus_is_refused_with_the_command_that_prepares_it(path, tmp_path):
+    experiment = load_experiment(path, [f"data.corpus={tmp_path / 'none'}"])
+    with pytest.raises(ConfigError) as refused:
+        load_data_module(experiment)
+    assert refused.value.fix == f"run first: {experiment.data.prepare}"
+    assert "avtca prepare" in experiment.data.prepare
+
+
 @pytest.mark.parametrize("others", ["cremad/5fold", "cremad/paper_random_80_20"])
 def test_crema_d_prepared_for_other_windows_is_refused(others, tmp_path):
     mine = {"cremad/5fold", "cremad/paper_random_80_20"} - {others}
-    _, spec = prepared_as(CONFIGS / f"{others}.yaml")
+    _, spec = prepared_by(CONFIGS / f"{others}.yaml")
     spec = replace(spec, crop_px=32)
     clip = tmp_path / "CREMA-D" / "1001_DFA_ANG_XX.wav"
     clip.parent.mkdir()
@@ -105,3 +117,36 @@ def test_crema_d_prepared_for_other_windows_is_refused(others, tmp_path):
     with pytest.raises(ClipSpecMismatch, match=r"window_s: .* against .*video_steps: "):
         load_data_module(load_experiment(CONFIGS / f"{mine.pop()}.yaml", changes))
     assert len(load_data_module(load_experiment(CONFIGS / f"{others}.yaml", changes)).dataset) == 1
+
+
+SMALL = ["train.epochs=1", "train.batch_size=4", "train.workers=0", "train.device=cpu"]
+SMALL += ["train.optimiser.warmup_epochs=0", "data.where={}", "seeds=[0]"]
+PIXELS = ["model.sizes={video_widths: [8, 8, 8, 8], audio_widths: [8, 8, 8, 8]}"]
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """One small corpus for each ClipSpec that the configurations prepare."""
+    return made_inputs.Corpora(tmp_path_factory.mktemp("corpora"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+def test_every_configuration_trains_one_step(path, corpora, tmp_path):
+    _, spec = prepared_by(path)
+    small = [*SMALL, *(PIXELS if spec.video == "pixels" else [])]
+    small += [f"data.corpus={corpora.of(spec)}", f"data.folds={corpora.folds}"]
+    if load_experiment(path).train.optimiser.schedule == "step":
+        small += ["train.epochs=2", "train.optimiser.step_epochs=[1]"]
+    experiment = load_experiment(path, small)
+    data_module = load_data_module(experiment)
+    run_fold(experiment, data_module, fold=0, seed=0, out=tmp_path)
+    assert (tmp_path / "test.csv").stat().st_size > 100
+
+
+def test_the_sequences_train_with_another_network_and_fresh_weights(corpora, tmp_path):
+    path = CONFIGS / "ravdess_sequences" / "luna_5fold.yaml"
+    corpus = [f"data.corpus={corpora.of(prepared_by(path)[1])}", f"data.folds={corpora.folds}"]
+    changes = ["model.init_from=null", "model.variant=figure", *SMALL, *corpus]
+    experiment = load_experiment(path, changes)
+    run_fold(experiment, load_data_module(experiment), fold=0, seed=0, out=tmp_path)
+    assert experiment.model.init_from is None and (tmp_path / "test.csv").exists()

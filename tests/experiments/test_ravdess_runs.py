@@ -6,34 +6,34 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fill_pages
+import names
 import numpy as np
 import pytest
+import ravdess
+import ravdess_references
+import ravdess_table
 
 from avtca.clipspec import ClipSpec
+from avtca.data.caveats import CaveatKind, find_caveats
 from avtca.evaluation.predictions import Predictions
 from avtca.labels import RAVDESS
 from avtca.model import ModelConfig, build_model
 from avtca.training.config_file import load_experiment
 
-ROOT = Path(__file__).parents[2]
-
-import fill_pages  # noqa: E402
-import ravdess  # noqa: E402
-import ravdess_references  # noqa: E402
-import ravdess_table  # noqa: E402
-
 
 @pytest.mark.parametrize("protocol", ravdess.PROTOCOLS)
-@pytest.mark.parametrize("row", ravdess.ROWS)
-def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
-    voice = tmp_path / "voice" / "last"
-    experiment = ravdess.Cell(protocol, row, 2).experiment(tmp_path, ["train.epochs=3"], voice)
+@pytest.mark.parametrize("system", ravdess.SYSTEMS)
+def test_every_run_is_a_valid_experiment(protocol, system, tmp_path):
+    initial = tmp_path / "voice" / "last"
+    experiment = ravdess.Run(protocol, system, 2).experiment(tmp_path, ["train.epochs=3"], initial)
     if protocol.endswith("standardised"):
-        voice = tmp_path / "voice_standardised" / "last"
-    name, features = ravdess.ROWS[row]
-    variant = ravdess.CONFIG_OF.get(name, name)
-    assert experiment.model.variant == {"best": "experts"}.get(variant, variant)
-    assert experiment.model.init_from == (voice if name in ("best", "best_attention") else None)
+        initial = tmp_path / "voice_standardised" / "last"
+    network, features = ravdess.SYSTEMS[system]
+    variant = "best" if network in ravdess.EXPERTS else network
+    assert names.published(experiment.model.variant) == variant
+    pretrained = network in ("best", "best_attention")
+    assert experiment.model.init_from == (initial if pretrained else None)
     assert experiment.data.corpus == tmp_path / "prepared" / features
     assert experiment.seeds == (2,) and experiment.train.epochs == 3
     assert experiment.data.allow_leak == ("random" in protocol)
@@ -42,52 +42,58 @@ def test_every_cell_is_a_valid_experiment(protocol, row, tmp_path):
     assert (experiment.train.modality_dropout.mode == "none") == alone
 
 
-PROTOCOL_FILES = {
-    "luna_5fold": ("luna_5fold", "best"),
-    "luna_5fold_standardised": ("luna_5fold_standardised", "best"),
-    "6fold": ("6fold", "best"),
-    "paper_random_80_20": ("paper_random_80_20", "best"),
-    "luna_5fold_noise": ("luna_5fold", "best_noise"),
-    "action_units": ("luna_5fold", "best+action_units"),
-    "action_units_standardised": ("luna_5fold_standardised", "best+action_units"),
+@pytest.mark.parametrize("name", ravdess.published_runs())
+def test_a_published_run_has_the_hash_of_todays_configuration(name):
+    """A renamed key does not make the published predictions those of another configuration."""
+    record = ravdess.published_runs()[name]
+    protocol, system, seed = name.split("/")
+    run = ravdess.Run(protocol, system, int(seed.removeprefix("seed")))
+    experiment = run.experiment(Path(), record["changes"], ravdess.PRETRAINED)
+    assert ravdess.config_hash(experiment) == record["recipe"]
+
+
+@pytest.mark.parametrize("name", [*ravdess.SYSTEMS, *ravdess_table.ENSEMBLES])
+def test_published_names_are_found_again(name):
+    assert names.published(names.shown(name)) == name == names.published(name)
+
+
+SYSTEM_FILES = {
+    "experts": ("luna_5fold", "best"),
+    "experts_speaker_normalised": ("luna_5fold_standardised", "best"),
+    "experts_noise": ("luna_5fold", "best_noise"),
+    "experts_action_units": ("luna_5fold", "best+action_units"),
 }
 
 
-@pytest.mark.parametrize("name", PROTOCOL_FILES)
-def test_a_protocols_configuration_is_what_the_table_trains(name):
-    protocol, row = PROTOCOL_FILES[name]
-    cell = ravdess.Cell(protocol, row, 0).experiment(Path(), [], ravdess.VOICE)
+@pytest.mark.parametrize("name", SYSTEM_FILES)
+def test_a_configuration_file_is_what_the_table_trains(name):
+    protocol, system = SYSTEM_FILES[name]
+    run = ravdess.Run(protocol, system, 0).experiment(Path(), [], ravdess.PRETRAINED)
     path = ravdess.CONFIGS / f"{name}.yaml"
-    told = load_experiment(path, [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"])
-    assert ROOT / told.model.init_from == cell.model.init_from
-    assert cell.model.init_from.with_suffix(".safetensors").exists()
+    changes = [f"name={system}", f"data.corpus={run.data.corpus}", "seeds=[0]"]
+    experiment = load_experiment(path, changes)
+    assert Path(experiment.model.init_from).resolve() == run.model.init_from
+    assert run.model.init_from.with_suffix(".safetensors").exists()
     same = {"model": {"init_from"}}
-    assert told.model_dump(exclude=same) == cell.model_dump(exclude=same)
-    assert ravdess.recipe_of(told) == ravdess.recipe_of(cell)
+    assert experiment.model_dump(exclude=same) == run.model_dump(exclude=same)
+    assert ravdess.config_hash(experiment) == ravdess.config_hash(run)
     assert load_experiment(path).seeds == (0, 1, 2)
 
 
-def test_every_configuration_of_the_sequences_is_held_to_the_table():
+def test_every_configuration_of_the_sequences_is_compared_with_the_table():
     files = {path.stem for path in ravdess.CONFIGS.glob("*.yaml")}
-    assert files == {*PROTOCOL_FILES, "paper_recipe"}
+    assert files == {*SYSTEM_FILES, "luna_5fold", "paper_recipe"}
+    fusions = {*ravdess.SINGLE_STREAM, *ravdess.FUSIONS} - {*ravdess.EXPERTS}
+    assert fusions <= set(ravdess.sweep("ravdess_sequences/luna_5fold.yaml"))
 
 
-@pytest.mark.parametrize("row", sorted({*ravdess.SINGLE, *ravdess.FUSIONS} - {*ravdess.PRETRAINED}))
-def test_a_variants_configuration_is_what_the_table_trains(row):
-    name = "best" if row == "best_scratch" else row
-    cell = ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE)
-    changes = [f"name={row}", f"data.corpus={cell.data.corpus}", "seeds=[0]"]
-    path = ravdess.CONFIGS / "variants" / f"{name}.yaml"
-    assert load_experiment(path, changes) == cell
-
-
-def test_a_regression_chooses_on_validation_people_and_is_trained_on_them_too():
+def test_a_regression_is_chosen_on_validation_speakers_and_trained_on_them_too():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], 40)
     x = np.eye(3)[y] @ rng.standard_normal((3, 5)) + rng.standard_normal((120, 5))
     rows = rng.permutation(120)
     test, known = rows[:40], rows[40:]
-    # The third label is among the validation people alone.
+    # Only validation speakers have the third label.
     third = known[y[known] == 2]
     train = np.concatenate([known[y[known] == 0][:15], known[y[known] == 1][:15]])
     validation = np.setdiff1d(known, train)
@@ -97,12 +103,12 @@ def test_a_regression_chooses_on_validation_people_and_is_trained_on_them_too():
     assert (probs.argmax(1) == y[test]).mean() > 0.6
 
 
-def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
+def test_experts_with_attention_differ_only_in_attention(tmp_path):
     given = {"video": "features", "video_features": "expression7", "video_dim": 7}
     spec = ClipSpec(**given, labels=RAVDESS)
     shapes = []
-    for row in ("best_attention", "best"):
-        experiment = ravdess.Cell("luna_5fold", row, 0).experiment(tmp_path, [])
+    for system in ("best_attention", "best"):
+        experiment = ravdess.Run("luna_5fold", system, 0).experiment(tmp_path, [])
         config = ModelConfig.for_spec(experiment.input.over(spec), **experiment.model.sizes)
         weights = build_model(experiment.model.variant, config).state_dict()
         shapes.append({name: weight.shape for name, weight in weights.items()})
@@ -113,7 +119,7 @@ def test_best_with_attention_is_best_but_for_its_attention(tmp_path):
     assert gone == places | {"self_attention", "cross_attention", "head"}
 
 
-def test_a_cell_belongs_to_one_living_process(tmp_path):
+def test_a_run_belongs_to_one_living_process(tmp_path):
     assert ravdess.claim(tmp_path)
     assert ravdess.claim(tmp_path)
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
@@ -123,11 +129,13 @@ def test_a_cell_belongs_to_one_living_process(tmp_path):
     assert not ravdess.claim(tmp_path)
 
 
-def write_cell(work, protocol, row, seed, skill, recipe=None):
+def write_run(work, protocol, system, seed, skill, recipe=None):
     rng = np.random.default_rng(seed)
     truth = np.arange(160) % 8
     for fold in range(2):
-        folder = work / "runs" / protocol / row / f"of_seed{seed}" / f"seed{seed}" / f"fold{fold}"
+        folder = (
+            work / "runs" / protocol / system / f"of_seed{seed}" / f"seed{seed}" / f"fold{fold}"
+        )
         folder.mkdir(parents=True)
         mine = np.arange(160) // 80 == fold
         z = rng.standard_normal((80, 8)) + skill * np.eye(8)[truth[mine]]
@@ -137,25 +145,25 @@ def write_cell(work, protocol, row, seed, skill, recipe=None):
         labels = tuple("abcdefgh")
         table = Predictions(labels, names, people, np.eye(8)[truth[mine]], probs)
         table.save(folder / "test.csv")
-    cell = work / "cells" / protocol / row / f"seed{seed}.json"
-    cell.parent.mkdir(parents=True, exist_ok=True)
-    experiment = ravdess.Cell(protocol, row, seed).experiment(work, [], ravdess.VOICE)
-    recipe = recipe or ravdess.recipe_of(experiment)
+    done = work / "finished" / protocol / system / f"seed{seed}.json"
+    done.parent.mkdir(parents=True, exist_ok=True)
+    experiment = ravdess.Run(protocol, system, seed).experiment(work, [], ravdess.PRETRAINED)
+    recipe = recipe or ravdess.config_hash(experiment)
     made = {"recipe": recipe, "commit": "", "seconds": 1, "changes": []}
     audit = "LEAK (allowed): 8 people on both sides" if "random" in protocol else "clean"
-    told = {"split_audit": audit, "standardise": experiment.data.normalise}
-    cell.write_text(json.dumps(made | told | {"labels": []}))
+    split = {"split_audit": audit, "normalise": experiment.data.normalise}
+    done.write_text(json.dumps(made | split | {"labels": []}))
 
 
-def test_seeds_averaged_are_one_system(tmp_path):
+def test_an_ensemble_is_the_mean_of_the_seeds(tmp_path):
     for seed in (3, 0, 1):
-        write_cell(tmp_path, "luna_5fold", "best", seed, 1.0)
+        write_run(tmp_path, "luna_5fold", "best", seed, 1.0)
     kept = tmp_path / "kept"
     kept.mkdir()
-    ravdess_table.keep(tmp_path, kept)
-    tables, today = ravdess_table.tables_of(kept, "luna_5fold", "best")
+    ravdess_table.publish(tmp_path, kept)
+    tables, today = ravdess_table.load_published(kept, "luna_5fold", "best")
     assert list(tables) == [0, 1, 3] and today
-    (folds,) = ravdess_table.averaged(tables).values()
+    (folds,) = ravdess_table.ensemble(tables).values()
     assert [len(fold) for fold in folds] == [80, 80]
     for number, fold in enumerate(folds):
         seeds = [table[number] for table in tables.values()]
@@ -166,12 +174,14 @@ def test_seeds_averaged_are_one_system(tmp_path):
     assert np.mean([fold.correct.mean() for fold in folds]) > max(alone)
 
 
-def test_answers_of_another_recipe_stand_marked_until_the_first_of_todays(tmp_path, monkeypatch):
+def test_predictions_of_another_configuration_are_marked_until_the_first_of_todays(
+    tmp_path, monkeypatch
+):
     out = tmp_path / "out"
     monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path), str(out)])
     for seed in (0, 1):
-        write_cell(tmp_path, "luna_5fold", "best", seed, 2.0, recipe="before")
-    write_cell(tmp_path, "luna_5fold", "audio_only", 0, 1.0)
+        write_run(tmp_path, "luna_5fold", "best", seed, 2.0, recipe="before")
+    write_run(tmp_path, "luna_5fold", "audio_only", 0, 1.0)
     ravdess_table.main()
     found = json.loads((out / "ravdess.json").read_text())
     cell = found["best"]["luna_5fold"]
@@ -180,19 +190,19 @@ def test_answers_of_another_recipe_stand_marked_until_the_first_of_todays(tmp_pa
     (pair,) = found["_beside"]["differences"]
     assert pair["second"] == "audio_only" and pair["recipe"] == "earlier"
     text = (out / "ravdess.md").read_text()
-    assert "] (2) † |" in text and "| best - audio_only † |" in text
-    write_cell(tmp_path, "luna_5fold", "best", 2, 2.0)
+    assert "] (2) † |" in text and "| experts - audio_only † |" in text
+    write_run(tmp_path, "luna_5fold", "best", 2, 2.0)
     ravdess_table.main()
     cell = json.loads((out / "ravdess.json").read_text())["best"]["luna_5fold"]
     assert "recipe" not in cell and len(cell["seeds"]) == 1
 
 
-def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
+def test_the_table_is_made_from_the_finished_runs(tmp_path, monkeypatch):
     work, out = tmp_path / "work", tmp_path / "out"
-    for row, skill in (("figure", 3.0), ("audio_only", 1.0)):
+    for system, skill in (("figure", 3.0), ("audio_only", 1.0)):
         for seed in (0, 1):
-            write_cell(work, "luna_5fold", row, seed, skill)
-    write_cell(work, "paper_random_80_20", "figure", 0, 5.0)
+            write_run(work, "luna_5fold", system, seed, skill)
+    write_run(work, "paper_random_80_20", "figure", 0, 5.0)
     monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(work), str(out)])
     ravdess_table.main()
     found = json.loads((out / "ravdess.json").read_text())
@@ -201,35 +211,41 @@ def test_the_table_is_made_from_the_cells_that_exist(tmp_path, monkeypatch):
     value, low, high = cell["accuracy"]
     assert value == pytest.approx(np.mean(cell["seeds"]), abs=1e-4) and low < value < high
     assert set(found["figure"]) == {"luna_5fold", "paper_random_80_20"}
-    beside = found.pop("_beside")
-    assert beside["same_as"] == {"it4_ct4": "figure"} and found["it4_ct4"] == found["figure"]
-    for row in found.values():
-        assert set(row) <= set(ravdess.PROTOCOLS)
-        assert all(len(cell[name]) == 3 for cell in row.values() for name in ravdess_table.METRICS)
-    pairs = {(p["first"], p["second"]): p for p in beside["differences"]}
+    rest = found.pop("_beside")
+    assert rest["same_as"] == {"it4_ct4": "figure"} and found["it4_ct4"] == found["figure"]
+    for system in found.values():
+        assert set(system) <= set(ravdess.PROTOCOLS)
+        figures = [one[name] for one in system.values() for name in ravdess_table.METRICS]
+        assert all(len(one) == 3 for one in figures)
+    pairs = {(p["first"], p["second"]): p for p in rest["differences"]}
     assert pairs["figure", "audio_only"]["low"] > 0
     text = (out / "ravdess.md").read_text()
-    assert "people on both sides" in text
+    assert "speaker overlap" in text
     (line,) = [line for line in text.splitlines() if line.startswith("| figure |")]
     assert [part.split()[-1] for part in line.split("|")[2:4]] == ["(2)", "(1)"]
-    made = json.loads((out / "ravdess" / "cells.json").read_text())
+    made = json.loads((out / "ravdess" / "runs.json").read_text())
     assert made["paper_random_80_20/figure/seed0"]["split_audit"].startswith("LEAK")
-    told = made["luna_5fold/figure/seed1"]
-    assert (told["split_audit"], told["standardise"]) == ("clean", "none")
+    record = made["luna_5fold/figure/seed1"]
+    assert (record["split_audit"], record["normalise"]) == ("clean", "none")
+    kinds = [
+        [caveat.kind for caveat in find_caveats(out / "ravdess" / protocol / "figure")]
+        for protocol in ("luna_5fold", "paper_random_80_20")
+    ]
+    assert kinds == [[], [CaveatKind.LEAK]]
     assert (out / "ravdess.png").stat().st_size > 5000
     # Another machine, where nothing was trained, makes the same table and goes on with it.
     first = (out / "ravdess.json").read_text()
     monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "empty"), str(out)])
     ravdess_table.main()
     assert (out / "ravdess.json").read_text() == first
-    write_cell(tmp_path / "other", "luna_5fold", "figure", 2, 3.0)
+    write_run(tmp_path / "other", "luna_5fold", "figure", 2, 3.0)
     monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "other"), str(out)])
     ravdess_table.main()
     assert len(json.loads((out / "ravdess.json").read_text())["figure"]["luna_5fold"]["seeds"]) == 3
 
 
-def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_path, monkeypatch):
-    write_cell(tmp_path / "work", "luna_5fold", "figure", 0, 3.0)
+def test_figures_without_predictions_stay_until_as_many_seeds_are_there(tmp_path, monkeypatch):
+    write_run(tmp_path / "work", "luna_5fold", "figure", 0, 3.0)
     out = tmp_path / "out"
     (out / "ravdess").mkdir(parents=True)
 
@@ -253,75 +269,75 @@ def test_lines_whose_answers_are_lost_stay_until_as_many_seeds_are_there(tmp_pat
     assert "| it4 | 50.0 [40.0, 60.0] (3) * |" in text and "figure - it4 *" in text
 
 
-def test_answers_on_standardised_samples_are_adapted_too(tmp_path, monkeypatch):
+def test_predictions_on_normalised_samples_are_adapted_too(tmp_path, monkeypatch):
     work, out = tmp_path / "work", tmp_path / "out"
     for seed in range(3):
-        write_cell(work, ravdess_table.STANDARDISED, "best+action_units", seed, 1.0)
+        write_run(work, ravdess_table.NORMALISED, "best+action_units", seed, 1.0)
     monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(work), str(out)])
     ravdess_table.main()
     found = json.loads((out / "ravdess.json").read_text())
     for system, seeds in (("best+action_units", 3), ("best+action_units_averaged", 1)):
-        own = found[system][ravdess_table.STANDARDISED]
+        own = found[system][ravdess_table.NORMALISED]
         for how in ("standardised", "matched"):
-            one = found[f"{system}_answers_{how}"][ravdess_table.STANDARDISED]
+            one = found[f"{system}_answers_{how}"][ravdess_table.NORMALISED]
             assert len(one["seeds"]) == seeds and one["accuracy"] != own["accuracy"]
 
 
-def test_a_recipe_is_told_by_what_was_action_for_not_by_where_it_lies(tmp_path):
-    def digits(work, *changes, row="best", voice="voice"):
-        cell = ravdess.Cell("luna_5fold", row, 0)
-        return ravdess.recipe_of(cell.experiment(work, list(changes), work / voice / "last"))
+def test_a_config_hash_does_not_depend_on_where_data_and_weights_are_stored(tmp_path):
+    def digits(work, *changes, system="best", folder="voice"):
+        run = ravdess.Run("luna_5fold", system, 0)
+        return ravdess.config_hash(run.experiment(work, list(changes), work / folder / "last"))
 
     assert digits(tmp_path / "a") == digits(tmp_path / "b")
     others = [
         digits(tmp_path, "train.epochs=7"),
-        digits(tmp_path, voice="another"),
-        digits(tmp_path, row="best_scratch"),
+        digits(tmp_path, folder="another"),
+        digits(tmp_path, system="best_scratch"),
     ]
     assert len({digits(tmp_path), *others}) == 4
-    # A voice of that name that is not the repository's is another.
+    # Other weights in a folder of that name give another hash.
     (tmp_path / "mine" / "voice").mkdir(parents=True)
     card = tmp_path / "mine" / "voice" / "last.json"
-    card.write_text(ravdess.VOICE.with_suffix(".json").read_text())
+    card.write_text(ravdess.PRETRAINED.with_suffix(".json").read_text())
     assert digits(tmp_path / "mine") == digits(tmp_path)
     card.write_text(json.dumps({"weights_sha256": "0" * 64}))
     assert digits(tmp_path / "mine") not in {digits(tmp_path), *others}
 
 
-def test_data_module_is_opened_again_for_another_start(monkeypatch):
-    action = []
+def test_the_data_module_is_opened_again_for_another_initial_checkpoint(monkeypatch):
+    opened = []
     monkeypatch.setattr(
-        ravdess, "load_data_module", lambda one: action.append(one.model.init_from) or one
+        ravdess, "load_data_module", lambda one: opened.append(one.model.init_from) or one
     )
-    materials = ravdess.Materials()
-    rows = ("best_scratch", "best", "best")
-    for row in rows:
-        materials.of(ravdess.Cell("luna_5fold", row, 0).experiment(Path(), [], ravdess.VOICE))
-    assert action == [None, ravdess.VOICE]
+    modules = ravdess.LastDataModule()
+    for system in ("best_scratch", "best", "best"):
+        run = ravdess.Run("luna_5fold", system, 0)
+        modules.of(run.experiment(Path(), [], ravdess.PRETRAINED))
+    assert opened == [None, ravdess.PRETRAINED]
 
 
-def test_what_made_a_cell_is_told_by_its_folds(tmp_path):
+def test_the_provenance_of_a_run_is_that_of_its_folds(tmp_path):
     for fold, commit in enumerate(("a", "a", "b")):
         folder = tmp_path / "seed0" / f"fold{fold}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"versions": {"commit": commit}}))
         (folder / "done.json").write_text(json.dumps({"seconds_of_last_process": 10.3}))
-    assert ravdess.made_by(tmp_path) == {"commit": "a, b", "seconds": 31}
+    assert ravdess.provenance(tmp_path) == {"commit": "a, b", "seconds": 31}
 
 
-def test_kept_answers_of_todays_recipe_are_not_replaced_by_older_ones(tmp_path):
+def test_published_predictions_of_todays_configuration_are_not_replaced_by_older_ones(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
-    write_cell(tmp_path / "new", "luna_5fold", "audio_only", 0, 2.0)
-    ravdess_table.keep(tmp_path / "new", kept)
+    write_run(tmp_path / "new", "luna_5fold", "audio_only", 0, 2.0)
+    ravdess_table.publish(tmp_path / "new", kept)
     before = (kept / "luna_5fold/audio_only/seed0.csv.gz").read_bytes()
-    write_cell(tmp_path / "old", "luna_5fold", "audio_only", 0, 0.5, recipe="before")
-    ravdess_table.keep(tmp_path / "old", kept)
+    write_run(tmp_path / "old", "luna_5fold", "audio_only", 0, 0.5, recipe="before")
+    ravdess_table.publish(tmp_path / "old", kept)
     assert (kept / "luna_5fold/audio_only/seed0.csv.gz").read_bytes() == before
-    assert ravdess.kept_cells(kept)["luna_5fold/audio_only/seed0"]["recipe"] != "before"
+    assert ravdess.published_runs(kept)["luna_5fold/audio_only/seed0"]["recipe"] != "before"
 
 
-def test_a_page_without_its_table_is_named_and_not_spoilt(tmp_path, monkeypatch):
+def test_a_page_without_its_table_is_refused_and_not_changed(tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "evaluation.md"
     monkeypatch.setattr(fill_pages, "ROOT", tmp_path)

@@ -13,7 +13,8 @@ from avtca.training.config import Optimiser, reference
 from avtca.training.config_file import load_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-FILES = sorted(p for p in CONFIGS.rglob("*.yaml") if p.parent.name != "recipes")
+FILES = sorted(p for p in CONFIGS.glob("*/*.yaml") if p.parent.name != "recipes")
+SWEEP = yaml.safe_load((CONFIGS / "sweep.yaml").read_text())
 MINIMAL = {"data": {"corpus": "x", "folds": "ravdess_6fold"}, "model": {"variant": "figure"}}
 
 
@@ -25,7 +26,7 @@ def minimal(tmp_path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(CONFIGS)))
-def test_every_configuration_is_valid_and_says_what_it_is_for(path):
+def test_every_configuration_is_valid_and_has_a_purpose(path):
     experiment = load_experiment(path)
     head = path.read_text().splitlines()[:3]
     assert [line.split(":")[0] for line in head] == ["# Purpose", "# Command", "# Cost"]
@@ -42,10 +43,16 @@ def test_every_configuration_is_valid_and_says_what_it_is_for(path):
     assert sum(weights.numel() for weights in network.parameters()) > 1000
 
 
-def test_there_is_one_for_each_variant_of_table_v():
+@pytest.mark.parametrize("file", SWEEP)
+def test_every_network_of_the_sweep_is_valid(file):
+    for network, changes in SWEEP[file].items():
+        assert load_experiment(CONFIGS / file, changes).model.variant == network
+
+
+def test_the_sweep_has_every_network_of_table_v():
     for corpus in ("ravdess", "cremad", "mosei"):
-        names = {path.stem for path in (CONFIGS / corpus / "ablation").glob("*.yaml")}
-        assert {"it1", "it4", "ct1", "ct4", "it1_ct1", "it4_ct4"} <= names
+        networks = set(SWEEP[f"{corpus}/paper_random_80_20.yaml"])
+        assert {"figure", "it1", "it4", "ct1", "ct4", "it1_ct1"} <= networks
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,9 @@ class NetworkConfig(Section):
     """Fields of :class:`~avtca.model.config.ModelConfig`, without those that follow from the
     data."""
     init_from: Path | None = None
-    """Checkpoint with the initial weights, relative to the working directory; ``default`` for the
-    packaged network. Tensors of the same name and shape are copied, and rows of output layers by
-    label."""
+    """Checkpoint with the initial weights, relative to the configuration file or to the working
+    directory; ``default`` for the packaged network. Tensors of the same name and shape are copied,
+    and rows of output layers by label."""
     prepare: str = Field(default="", exclude=True)
     """Command that makes ``init_from``; shown where it is missing."""
 

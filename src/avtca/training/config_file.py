@@ -1,5 +1,6 @@
 """Reading configurations: YAML files that may extend others, and changes of single keys."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
         changes: ``key=value`` with a dotted key and a YAML value, as ``train.epochs=10``.
 
     Returns:
-        The configuration; relative paths in it refer to the working directory.
+        The configuration; relative paths in it refer to the working directory, ``model.init_from``
+        of a file first to the file's folder.
 
     Raises:
         ConfigError: Lists everything that is wrong, with the nearest name for each unknown key.
@@ -69,10 +71,19 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(action, "it has no keys", "see configs/ for examples")
     values = dict(upgrade(values, "config"))
+    if isinstance(network := values.get("model"), dict) and network.get("init_from"):
+        values["model"] = {**network, "init_from": _checkpoint(path, str(network["init_from"]))}
     base = values.pop("extends", None)
     if base is None:
         return values
     return _merged(_read(path.parent / str(base), (*seen, path.resolve())), values)
+
+
+def _checkpoint(path: Path, init_from: str) -> str:
+    """A checkpoint relative to the configuration file if it is there."""
+    found = Path(os.path.normpath(path.parent / init_from))
+    exists = found.exists() or found.with_name(found.name + ".json").exists()
+    return str(found) if exists else init_from
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
