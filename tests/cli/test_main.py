@@ -34,7 +34,7 @@ def test_a_signal_ends_the_installed_script_with_one_line(number, status, tmp_pa
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert process.returncode == status
-    assert said.splitlines()[-1] == "stopped; the same command goes on where it was"
+    assert said.splitlines()[-1] == "stopped; run the same command again to resume"
     assert said.count("stopped") == 1 and "Traceback" not in said
     assert 0 < len(list(tmp_path.rglob("*.mp4"))) < 99
 
@@ -54,7 +54,7 @@ def test_every_command_can_be_stopped(monkeypatch, capsys, command):
         raise KeyboardInterrupt("after 1 of 3")
 
     __import__(f"avtca.cli.{command}")
-    again = "; the same command goes on where it was" if command in cli.GOES_ON else ""
+    again = "; run the same command again to resume" if command in cli.RESUMABLE else ""
     found = ended(monkeypatch, capsys, command, interrupt)
     assert found == (130, f"stopped after 1 of 3{again}\n")
 

@@ -201,12 +201,12 @@ def test_stopped_it_prints_what_is_done_and_goes_on_later(six, sample_clips, tmp
     assert process.returncode == 130, said
     assert [row["file"] for row in json.loads(printed)] == [str(six[0])]
     assert (out / "report.html").read_text(encoding="utf-8").count("<section>") == 1
-    assert said.splitlines()[-1] == "stopped after 1 of 3; the same command goes on where it was"
+    assert said.splitlines()[-1] == "stopped after 1 of 3; run the same command again to resume"
 
     again = avtca("predict", six[0], six[1], "--out", out, "--format", "json")
     assert again.returncode == 0, again.stderr
-    assert "(read before)" in again.stderr.splitlines()[0]
-    assert again.stderr.count("(read before)") == 1
+    assert "(already recognised)" in again.stderr.splitlines()[0]
+    assert again.stderr.count("(already recognised)") == 1
     rows = json.loads(again.stdout)
     assert rows[0] == json.loads(printed)[0]
     assert [row["file"] for row in rows] == [str(six[0]), str(six[1])]

@@ -3,6 +3,7 @@
 import errno
 import functools
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -35,25 +36,29 @@ COMMANDS = (
     "convert",
 )
 """Each is a function of that name in the module of that name; listed in this order by --help."""
-GOES_ON = ("prepare", "synth", "train", "cv", "finetune")
-"""Commands that, stopped and called again, do nothing twice."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the system says where nothing more can be written: the user's to mend."""
+RESUMABLE = ("prepare", "synth", "train", "cv", "finetune")
+"""Commands that resume an interrupted run."""
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""System errors of a disk that cannot be written, which the user can fix."""
+
+RESUME = "; run the same command again to resume"
+"""Addition to the message of an interrupted command that can be resumed."""
 
 debug = False
-"""Whether errors show their traceback: ``--debug``."""
+"""Whether errors show their traceback (``--debug``)."""
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-"""Progress and errors go here, names of files as they are; standard output is for results."""
+"""Progress and errors; standard output is for results. File names are printed verbatim."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: stops a command as Ctrl-C does."""
+    """SIGTERM, which stops a command like Ctrl-C."""
 
 
 class Stopped(Exception):
-    """A command was stopped; the text says how far it came, and may be empty.
+    """A command was interrupted.
 
-    ``status``: the exit status, 130 for SIGINT and 143 for SIGTERM.
+    Its text is how far the command came, or empty; ``status`` is the exit status, 130 for SIGINT
+    and 143 for SIGTERM.
     """
 
     def __init__(self, interrupt: BaseException) -> None:
@@ -63,13 +68,13 @@ class Stopped(Exception):
 
 
 def build_app() -> typer.Typer:
-    """The whole command line."""
+    """The command line with all commands."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        help="Which emotions are expressed in a video, when, by whom, and how far to trust it.",
+        help="Recognise which emotions are expressed in a video, when, and by whom.",
     )
     for name in COMMANDS:
         function: Any = getattr(importlib.import_module(f"avtca.cli.{name}"), name)
@@ -77,22 +82,24 @@ def build_app() -> typer.Typer:
 
     @app.callback()
     def options(
-        debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+        debug: bool = typer.Option(
+            False, "--debug", help="Show debug messages, and the traceback of an error."
+        ),
         version: bool = typer.Option(
             False,
             "--version",
-            help="Print the version and stop.",
+            help="Print the version and exit.",
             is_eager=True,
             callback=print_version,
         ),
     ) -> None:
-        """Name emotions in video; prepare, train and evaluate on your own data."""
+        """Recognise emotions in video; train and evaluate on your own data."""
 
     return app
 
 
 def print_version(wanted: bool) -> None:
-    """The version, where it is asked for, ahead of everything else."""
+    """Print the version and exit, if wanted."""
     if wanted:
         from avtca import __version__
 
@@ -101,10 +108,10 @@ def print_version(wanted: bool) -> None:
 
 
 def stoppable(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an interrupt turned into :class:`Stopped`, which typer leaves alone.
+    """Wrap a command so that an interrupt becomes :class:`Stopped`, which typer does not handle.
 
-    A command may say how far it came: ``raise KeyboardInterrupt("after 1 of 3")``; ``interrupt.args
-    = (...)`` and ``raise`` keep what kind of interrupt it was.
+    A command can report how far it came with ``raise KeyboardInterrupt("after 1 of 3")``. To keep
+    the kind of interrupt, it sets ``interrupt.args`` and raises the same object.
     """
 
     @functools.wraps(command)
@@ -113,7 +120,7 @@ def stoppable(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
             raise Stopped(interrupt) from interrupt
-        except SystemExit as end:  # Lightning's answer to an interrupt
+        except SystemExit as end:  # raised by Lightning after an interrupt
             if isinstance(end.__context__, KeyboardInterrupt):
                 raise Stopped(end.__context__) from end
             raise
@@ -122,12 +129,16 @@ def stoppable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Run; exit 0 when all went well, 2 for the user's mistake, 1 for ours.
+    """Run the command line.
 
-    130 and 143 where SIGINT or SIGTERM stopped it, with one line that says so.
+    Exit status: 0 for success, 2 for an error that the user can fix, 1 for an internal error, 130
+    and 143 for SIGINT and SIGTERM. Errors are one line on standard error.
     """
     global debug
     debug = "--debug" in sys.argv
+    if debug:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("avtca").setLevel(logging.DEBUG)
     sys.argv = [arg for arg in sys.argv if arg != "--debug"]
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
@@ -148,11 +159,11 @@ def main() -> None:
         stopped = error if isinstance(error, Stopped) else Stopped(error)
         if debug:
             traceback.print_exception(stopped)
-        said = f"stopped {stopped}".rstrip()
-        err.print(f"{said}; the same command goes on where it was" if command in GOES_ON else said)
+        resume = RESUME if command in RESUMABLE else ""
+        err.print(f"stopped {stopped}".rstrip() + resume)
         raise SystemExit(stopped.status) from None
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
             _drop_output()
             fail(_unwritten(error.filename or "the results", error))
             raise SystemExit(2) from None
@@ -161,14 +172,14 @@ def main() -> None:
 
 
 def fail(error: AvtcaError) -> None:
-    """Print an error as one line, with its traceback where ``--debug`` asks for it."""
+    """Print an error as one line, and with ``--debug`` its traceback."""
     if debug:
         traceback.print_exception(error)
     err.print(f"error: {' '.join(str(error).split())}")
 
 
 def crashed(error: Exception, name: str = "") -> str:
-    """Print an error of ours as one line, ``name`` being the file it was met in; the line."""
+    """Print an internal error, met in the file ``name``, as one line; return the line."""
     if debug:
         traceback.print_exception(error)
     where = f" in {name}" if name else ""
@@ -179,16 +190,16 @@ def crashed(error: Exception, name: str = "") -> str:
 
 
 def model_path(text: str) -> Path:
-    """Where a named model is; for ``parser=`` of an option, so that help needs no numpy."""
+    """Path of a model by name; as ``parser=`` of an option, it keeps numpy out of ``--help``."""
     from avtca.runtime import bundle
 
     return bundle.model_path(text)
 
 
 def output_folder(out: Path) -> None:
-    """Make the folder and try a write, ahead of the work.
+    """Make the folder and test that it can be written, before the work.
 
-    Raises :class:`ConfigError` where nothing can be written there.
+    Raises :class:`ConfigError` where it cannot.
     """
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -197,7 +208,7 @@ def output_folder(out: Path) -> None:
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Raise :class:`ConfigError` where the system refuses a write."""
+    """Turn a failed write into a :class:`ConfigError`."""
     try:
         yield
     except OSError as error:
@@ -205,8 +216,8 @@ def writing(place: Path) -> Iterator[None]:
 
 
 def _unwritten(place: object, error: OSError) -> ConfigError:
-    found = error.strerror or str(error)
-    return ConfigError(f"write {place}", found, "make room there, or choose another place")
+    problem = error.strerror or str(error)
+    return ConfigError(f"write {place}", problem, "free space there, or choose another place")
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -214,5 +225,5 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _drop_output() -> None:
-    """Standard output leads nowhere, so that its rest does not fail once more at the exit."""
+    """Discard the rest of standard output, which would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

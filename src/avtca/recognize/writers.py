@@ -1,7 +1,7 @@
-"""A folder of reports, which a later call goes on with.
+"""A folder of reports, which a later call completes.
 
-Its manifest, :data:`avtca.media.find.OUTPUTS`, says what was read with which options, and the
-names of its files.
+Its manifest, :data:`avtca.media.find.OUTPUTS`, lists the files, the options of each and the names
+of its outputs.
 """
 
 import glob
@@ -20,36 +20,39 @@ if TYPE_CHECKING:
     from avtca.plots.html import PageEntry
 
 RESERVED = ("report", "summary", Path(OUTPUTS).stem)
-"""Stems of the folder's own files."""
-LONGEST = 150
-"""Bytes of a stem; file systems sample 255 for a name with its ending."""
+"""Stems that no file's outputs may have."""
+MAX_STEM = 150
+"""Longest stem in bytes; file systems allow 255 for a name with its suffix."""
 
 
 class OutputFolder:
-    """JSON, CSV and picture of each file, and the manifest by which they are found again.
+    """JSON, CSV and timeline of each file, and the manifest that lists them.
 
-    ``folder`` is there and can be written. ``options`` are plain values: whatever changes answers.
+    Args:
+        folder: An existing folder.
+        options: Whatever changes the reports, as JSON-serialisable values. Reports with other
+            options stay in the folder until their file is recognised again.
     """
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self.folder = folder
         text = json.dumps(options, sort_keys=True)
-        self.made_with = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self.options_id = hashlib.sha256(text.encode()).hexdigest()[:12]
         self.options: dict[str, Any] = {}
         self.files: dict[str, dict[str, str]] = {}
         try:
-            kept = json.loads((folder / OUTPUTS).read_text(encoding="utf-8"))
-            self.options, self.files = dict(kept["options"]), dict(kept["files"])
+            stored = json.loads((folder / OUTPUTS).read_text(encoding="utf-8"))
+            self.options, self.files = dict(stored["options"]), dict(stored["files"])
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # none yet, or a broken one: everything is read anew
-        self.options[self.made_with] = options
+            pass  # missing or damaged: every file is recognised again
+        self.options[self.options_id] = options
 
     def done(self, path: Path, digest: str) -> "PageEntry | None":
-        """The report of a file of that content, if it was made with the same options."""
+        """The report of a file with this content and the same options, if there is one."""
         from avtca.plots.html import PageEntry
 
         row = self.files.get(str(path.resolve()))
-        if row is None or (row["sha256"], row["options"]) != (digest, self.made_with):
+        if row is None or (row["sha256"], row["options"]) != (digest, self.options_id):
             return None
         try:
             plain = json.loads(self._at(row["stem"], "json").read_text(encoding="utf-8"))
@@ -65,46 +68,53 @@ class OutputFolder:
         return PageEntry(report, png, None, tuple(thumbnails))
 
     def add(self, report: Report, path: Path, below: Path | None, digest: str) -> "PageEntry":
-        """Write a report and note it; ``below`` is the folder that the user named.
+        """Write a report and list it in the manifest.
 
-        Raises ``OSError`` where the system refuses.
+        Args:
+            report: The report.
+            path: The recognised file.
+            below: The given folder in which the file was found, if any.
+            digest: SHA-256 of the file.
+
+        Raises:
+            OSError: The folder cannot be written.
         """
         stem = self.stem(path, below)
         entry = write_files(report, self.folder, stem)
-        row = {"stem": stem, "sha256": digest, "options": self.made_with}
+        row = {"stem": stem, "sha256": digest, "options": self.options_id}
         self.files[str(path.resolve())] = row
         used = {row["options"] for row in self.files.values()}
-        options = {name: kept for name, kept in self.options.items() if name in used}
+        options = {name: each for name, each in self.options.items() if name in used}
         text = {"format": 1, "options": options, "files": self.files}
         write_atomic(self.folder / OUTPUTS, json.dumps(text, indent=1, ensure_ascii=False))
         return entry
 
     def stem(self, path: Path, below: Path | None) -> str:
-        """Name of a file's outputs: its path below the named folder, "b/x.mp4" as "b__x.mp4".
+        """Stem of a file's outputs: its path below the given folder, "b/x.mp4" as "b__x.mp4".
 
-        Stays what it was in an earlier call. Where two files would share it, the later one has a
-        few letters of its path's hash behind it.
+        It never changes between calls. Where two files would share a stem, the later one gets the
+        start of its path's hash appended.
         """
         real = str(path.resolve())
         if real in self.files:
             return str(self.files[real]["stem"])
         plain = "__".join((path.relative_to(below) if below else Path(path.name)).parts)
-        short = plain.encode()[-LONGEST:].decode(errors="ignore")
+        short = plain.encode()[-MAX_STEM:].decode(errors="ignore")
         taken = {row["stem"].casefold() for row in self.files.values()} | {*RESERVED}
         if short == plain and plain.casefold() not in taken:
             return plain
         return f"{short}-{hashlib.sha256(real.encode()).hexdigest()[:8]}"
 
     def others(self) -> int:
-        """Reports in the folder that were made with other options."""
-        return sum(row["options"] != self.made_with for row in self.files.values())
+        """Number of reports with other options."""
+        return sum(row["options"] != self.options_id for row in self.files.values())
 
-    def _at(self, stem: str, ending: str) -> Path:
-        return self.folder / f"{stem}.{ending}"
+    def _at(self, stem: str, suffix: str) -> Path:
+        return self.folder / f"{stem}.{suffix}"
 
 
 def file_digest(path: Path) -> str | None:
-    """SHA-256 of a file's content; ``None`` for what is no plain file, or cannot be read."""
+    """SHA-256 of a file; ``None`` for anything that is not a readable regular file."""
     try:
         if not path.is_file():
             return None
@@ -115,10 +125,19 @@ def file_digest(path: Path) -> str | None:
 
 
 def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
-    """JSON, CSV and picture of one report, and a picture of each person in it.
+    """Write JSON, CSV and timeline of one report, and the thumbnail of each person.
 
-    Returns what the page needs, with ``label``, the emotion that the file is known to show. Raises
-    ``OSError`` where the system refuses.
+    Args:
+        report: The report.
+        folder: An existing folder.
+        stem: Stem of the files.
+        label: True label of the file, if known.
+
+    Returns:
+        The entry of the file on the page.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
     from PIL import Image
 
