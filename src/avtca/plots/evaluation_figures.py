@@ -38,6 +38,7 @@ def confusion_figure(report: Any) -> Figure:
 def reliability_figure(report: Any) -> Figure:
     """Reliability diagrams before and after temperature scaling."""
     figure = new_figure(9, 3.8)
+    figure.set_layout_engine("constrained", wspace=0.06)
     for axes, name in zip(figure.subplots(1, 2, sharey=True), ("before", "after"), strict=True):
         curve = getattr(report.calibration, name)
         heights = [value or 0 for value in curve.accuracy]
@@ -59,22 +60,16 @@ def abstention_figure(report: Any) -> Figure:
     figure = new_figure(6, 3.6)
     axes = figure.subplots()
     axes.plot(curve.coverage, curve.accuracy, color=PRIMARY, linewidth=2)
-    for i, point in enumerate(curve.thresholds):
-        if point.threshold is not None and point.accuracy is not None:
-            where = (point.answered, point.accuracy)
-            axes.plot(*where, "o", color=ACCENT)
-            axes.annotate(
-                f"target {point.wanted:.0%}",
-                where,
-                textcoords="offset points",
-                xytext=(6, (6, -14)[i % 2]),
-                fontsize=9,
-                color=MUTED,
-            )
+    for point, marker in zip(curve.thresholds, "os^", strict=False):
+        if point.accuracy is not None:
+            label = f"threshold for {point.wanted:.0%}"
+            axes.plot(point.answered, point.accuracy, marker, color=ACCENT, label=label)
     axes.set_xlabel("coverage: share of samples with a prediction")
     axes.set_ylabel("accuracy on those samples")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(min(0.5, *curve.accuracy), 1.02)
+    if len(axes.lines) > 1:
+        axes.legend(loc="lower left", frameon=False, fontsize=9)
     style_axes(axes, grid="both")
     return figure
 

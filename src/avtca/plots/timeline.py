@@ -1,5 +1,6 @@
 """The timeline of a recognition report as a figure."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 MAX_FACES = 9
 """Largest number of faces above the timeline."""
+FACE_WIDTH = 0.085
+"""Smallest distance of two faces, as a share of the timeline."""
 MAX_PEOPLE = 12
 """Largest number of people with their own timeline: those seen longest."""
 WIDTH_IN, HEIGHT_IN, PERSON_HEIGHT_IN = 11, 4.2, 1.0
@@ -88,9 +91,12 @@ def _draw_faces(axes: Axes, thumbnails: Sequence["Thumbnail"], end_s: float) -> 
     axes.axis("off")
     while len(thumbnails) > MAX_FACES:
         thumbnails = thumbnails[::2]
+    free = -np.inf
     for face in thumbnails:
-        x = min(max(face.time_s, 0.03 * end_s), 0.97 * end_s)
-        _draw_thumbnail(axes, face, (x, 0.5))
+        x = min(max(face.time_s / end_s, 0.03), 0.97)
+        if x >= free:
+            _draw_thumbnail(axes, face, (x * end_s, 0.5))
+            free = x + FACE_WIDTH
     if not thumbnails:
         axes.text(end_s / 2, 0.5, "no face", ha="center", va="center", color=MUTED)
 
@@ -133,8 +139,9 @@ def _draw_person(axes: Axes, person: "Person") -> None:
     axes.axis("off")
     if person.thumbnail is not None:
         _draw_thumbnail(axes, person.thumbnail, (0.17, 0.5))
-    certainty = person.certainty.replace(" (", "\n(")
-    text = f"{person.top} {certainty}\nseen {person.seen_s:.1f} s"
+    summary, _, reason = f"{person.top} {person.certainty}".partition(" (")
+    lines = [summary, *textwrap.wrap(f"({reason}" if reason else "", 20)]
+    text = "\n".join([*lines, f"seen {person.seen_s:.1f} s"])
     axes.text(0.42, 0.5, text, va="center", fontsize=9)
 
 
