@@ -17,7 +17,7 @@ from avtca.evaluation.evaluate import evaluate_model
 from avtca.evaluation.exported_model import open_model
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_initial_model
-from avtca.finetune.protocol import answers_before
+from avtca.finetune.protocol import predict_before
 from avtca.model.lineage import trained_on
 from avtca.runtime.bundle import PACKAGED
 from avtca.synthetic.corpus import synth_clip
@@ -66,7 +66,7 @@ def test_answers_are_those_before_a_fine_tuning(
 ) -> None:
     start = load_initial_model("default")
     own = read_clips(start, find_clips(start, clips), tmp_path / "work")
-    before = answers_before(start, own.samples)
+    before = predict_before(start, own.samples)
     assert before is not None
     found = system.predict()
     assert before[0].samples == found.samples and before[0].labels == found.labels

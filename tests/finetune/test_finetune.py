@@ -16,10 +16,11 @@ from avtca.cli import build_app
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
 from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.predictions import Predictions
-from avtca.finetune.clips import NOBODY, find_clips, read_clips
+from avtca.finetune.clips import NO_SPEAKER, find_clips, read_clips
 from avtca.finetune.finetune import finetune, train_config_for
 from avtca.finetune.initial import load_initial_model, resize_head
-from avtca.finetune.protocol import answers_before, deal, folds_of, label_parts
+from avtca.finetune.protocol import folds_of, label_changes, make_speaker_folds, predict_before
+from avtca.finetune.report import LabelChanges
 from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
 from avtca.model.ensemble import Ensemble
 from avtca.model.export_bundle import export_bundle
@@ -81,7 +82,7 @@ def done(tiny, clips, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("done") / "mine"
     with pytest.raises(KeyboardInterrupt):
-        finetune(tiny, clips, out, epochs=1, say=stop)
+        finetune(tiny, clips, out, epochs=1, message=stop)
     assert not (out / "avtca.json").exists()
     before = stamps(out)
     words = ["finetune", tiny, clips, "--out", out, "--epochs", 1, "--workers", 0]
@@ -101,8 +102,8 @@ def test_the_folder_is_a_model_that_recognises(done, clips):
     report = avtca.load(out).predict(clips / "sad" / "bob" / "clip.mp4")
     assert report.labels == LABELS and set(report.modalities) == {"face", "voice"}
     assert "concatenation fine-tuned" in report.model
-    assert "happy, sad keep the model's outputs; surprise get new ones" in printed
-    assert "neutral have no clips" in printed
+    assert "happy, sad keep the model's outputs; surprise get new outputs" in printed
+    assert "neutral are removed: no clip has them" in printed
     assert "before (6 clips): accuracy" in printed and "after (9 clips): accuracy" in printed
     card = read_bundle(out).card
     assert card["provenance"]["terms"] == "CC BY-NC-SA 4.0, research use"
@@ -214,12 +215,12 @@ def test_pixels_without_speakers_carry_the_caveat(clips, tmp_path):
         csv.writer(file).writerows(rows)
     words = (str(tmp_path / "mine"), tmp_path / "clips.csv", tmp_path / "out")
     said = []
-    with pytest.raises(LeakError, match=r"name no speaker.*people it was trained on"):
-        finetune(*words, epochs=1, say=said.append)
+    with pytest.raises(LeakError, match=r"name no speaker.*would be in the training data"):
+        finetune(*words, epochs=1, message=said.append)
     assert not (tmp_path / "out").exists(), "refused before anything was made"
-    result = finetune(*words, epochs=1, say=said.append, allow_leak=True)
-    assert result["caveat"].startswith("LEAK (allowed)") and result["speakers"] is None
-    assert result["after"]["accuracy"][1:] == [None, None], "no interval without people"
+    result = finetune(*words, epochs=1, message=said.append, allow_leak=True)
+    assert result.caveat.startswith("LEAK (allowed)") and result.speakers is None
+    assert result.after.accuracy[1:] == (None, None), "no interval without people"
     assert any(line.startswith("split: LEAK (allowed)") for line in said)
     text = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "**LEAK.**" in text and "not recorded" in text
@@ -250,7 +251,7 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
     three = folds_of([["a"], ["b"], ["c"]], named=True)
     assert all(len(split.train) == len(split.validation) == 1 for split in three.folds)
     leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
-    assert leak.unit == "sample_id" and "people it was trained on" in leak.warning
+    assert leak.unit == "sample_id" and "in the training data" in leak.warning
     few, many = (
         train_config_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
         for n in (40, 9000)
@@ -285,7 +286,9 @@ def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):
     text = "\n".join(read.notes)
     for part in ("1 clips without a speaker", "split of the clips is not used", "broken is left"):
         assert part in text
-    assert deal(read) == [["ann"], ["bob"]] and NOBODY not in read.samples.speakers
+    assert (
+        make_speaker_folds(read) == [["ann"], ["bob"]] and NO_SPEAKER not in read.samples.speakers
+    )
 
 
 def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
@@ -340,10 +343,12 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
         face=PACKAGED / "face.onnx",
     )
     start = load_initial_model(str(tmp_path))
-    assert start.labels == fine.labels and start.says == SPEC.labels
-    parts = label_parts(start, ("calm", "happy", "surprise"))
-    assert parts == {"kept": ["calm", "happy"], "new": ["surprise"], "gone": ["neutral", "sad"]}
-    whole, limited = answers_before(start, samples)
+    assert start.labels == fine.labels and start.predicted_labels == SPEC.labels
+    parts = label_changes(start, ("calm", "happy", "surprise"))
+    assert parts == LabelChanges(
+        kept=["calm", "happy"], new=["surprise"], removed=["neutral", "sad"]
+    )
+    whole, limited = predict_before(start, samples)
     assert whole.labels == SPEC.labels and set(whole.samples) < set(samples.sample_ids)
     ensemble = Ensemble(networks, sums).eval()
     known = samples.of_samples(whole.samples)

@@ -1,1 +1,1 @@
-"""Fine-tuning on a user's own recordings."""
+"""Fine-tuning on a user's own recordings: :func:`avtca.finetune.finetune.finetune`."""

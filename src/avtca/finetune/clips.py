@@ -1,7 +1,7 @@
-"""A user's labelled clips as samples of a start's network, each file read once.
+"""A user's labelled clips as samples for the initial model.
 
-Clips are prepared as any corpus is (crops and audio kept without loss, so that the network sees
-what the recognizer would show it); the face network runs over the crops once.
+Each clip is decoded once and cached without loss, so that the network is trained on exactly the
+input that the recognizer computes.
 """
 
 import hashlib
@@ -26,32 +26,30 @@ from avtca.finetune.initial import InitialModel
 from avtca.progress import ProgressHook, no_progress
 from avtca.runtime.backends import Backend
 
-NOBODY = "unknown"
-"""Speaker of all clips where people cannot be told apart, or there is only one."""
-FAILURES = 10
-"""Clips that cannot be read, named one by one."""
-LEAK = "every figure would be of people it was trained on"
+NO_SPEAKER = "unknown"
+"""Speaker of all clips if speakers are not known, or there is only one."""
+MAX_FAILURES = 10
+"""Failed clips that are listed; the others are counted."""
+LEAK = "every test speaker would be in the training data"
 
 
 @dataclass(frozen=True)
-class Clips:
-    """Takes with the labels that are found on them; ``notes`` say what was left out and why.
-
-    ``named``: people can be kept apart; else every speaker is :data:`NOBODY`.
-    """
+class LabelledClips:
+    """A user's clips with their labels."""
 
     samples: EmotionDataset
     corpus: PreparedCorpus
     summary: BuildSummary
     named: bool
+    """Speakers are known; otherwise every speaker is :data:`NO_SPEAKER`."""
     notes: tuple[str, ...]
+    """Which clips are left out, and why."""
 
 
 class BackendFace(nn.Module):
-    """A backend's face network as a trunk: crops ``(b, c, px, px)`` in 0..1 -> ``(b, f)``.
+    """The face network of a backend as a module: crops ``(b, c, px, px)`` in 0..1 -> ``(b, f)``.
 
-    Its only state is the hash of its file, so that vectors of another network are never taken
-    for its own.
+    Its only state is the hash of its file, by which cached features are found again.
     """
 
     def __init__(self, backend: Backend, file: Path) -> None:
@@ -61,17 +59,23 @@ class BackendFace(nn.Module):
         self.register_buffer("sha256", torch.tensor(list(digest), dtype=torch.uint8))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Through the backend, as when a file is recognised."""
+        """Encode crops as the recognizer does."""
         pixels = (crops * 255).round().to(torch.uint8).numpy()
         pixels = pixels[:, 0] if pixels.shape[1] == 1 else np.moveaxis(pixels, 1, -1)
         return torch.from_numpy(np.asarray(self.backend.encode_faces(pixels), np.float32))
 
 
 def find_clips(start: InitialModel, source: Path, *, allow_leak: bool = False) -> CorpusIndex:
-    """What a folder or CSV holds (``avtca prepare folder``), before anything is read.
+    """List the clips of a folder or CSV (see ``avtca prepare folder``) without decoding them.
 
-    Raises :class:`LeakError` where fewer than two people are named, unless ``allow_leak``;
-    :class:`CorpusError` for a folder that is none, or fewer than two labels.
+    Args:
+        start: The initial model.
+        source: The folder, or the CSV.
+        allow_leak: Accept clips of fewer than two speakers.
+
+    Raises:
+        LeakError: There are fewer than two speakers, unless ``allow_leak``.
+        CorpusError: There is no such folder, or there are fewer than two labels.
     """
     layout = index_folder(source, start.clips_spec)
     _require_people({one.speaker for one in layout.sources}, source, allow_leak)
@@ -87,18 +91,27 @@ def read_clips(
     allow_leak: bool = False,
     workers: int = 0,
     progress: ProgressHook = no_progress,
-) -> Clips:
-    """Read the clips into ``cache``, each once, and make the samples of the start's network.
+) -> LabelledClips:
+    """Decode the clips into a cache, and make samples for the initial model.
 
-    Raises as :func:`find_clips` where too little is left of what could be read.
+    Args:
+        start: The initial model.
+        layout: The clips, see :func:`find_clips`.
+        cache: Folder of the cache.
+        allow_leak: Accept clips of fewer than two speakers.
+        workers: Processes that decode; 0 for this one.
+        progress: Called with the number of clips done.
+
+    Raises:
+        LeakError, CorpusError: As :func:`find_clips`, for the clips that could be decoded.
     """
     source, spec = layout.root, start.clips_spec
     named = len({one.speaker for one in layout.sources} - {""}) > 1
     summary = build_cache(layout, cache, spec, lossless=True, workers=workers, progress=progress)
     corpus = PreparedCorpus.open(cache)
     rows, notes = _usable(corpus, layout, named)
-    notes += [f"{sample} is left out: {why}" for sample, _, why in summary.failures[:FAILURES]]
-    if more := len(summary.failures[FAILURES:]):
+    notes += [f"{sample} is left out: {why}" for sample, _, why in summary.failures[:MAX_FAILURES]]
+    if more := len(summary.failures[MAX_FAILURES:]):
         notes.append(f"and {more} more are left out, see {cache / 'failures.csv'}")
     manifest = corpus.manifest.iloc[rows]
     _require_people(set(manifest["speaker"]), source, allow_leak)
@@ -107,8 +120,8 @@ def read_clips(
     if start.face_file is not None:
         samples = _with_features(samples, start, start.face_file, corpus, progress)
     if not named:
-        samples = replace(samples, speakers=[NOBODY] * len(samples))
-    return Clips(samples, corpus, summary, named, tuple(notes))
+        samples = replace(samples, speakers=[NO_SPEAKER] * len(samples))
+    return LabelledClips(samples, corpus, summary, named, tuple(notes))
 
 
 def _with_features(
@@ -118,7 +131,7 @@ def _with_features(
     corpus: PreparedCorpus,
     progress: ProgressHook,
 ) -> EmotionDataset:
-    """The samples with the face network's vectors in place of crops, in memory."""
+    """The samples with features of the face network in place of crops, in memory."""
     spec = start.card.clip_spec
     trunk = BackendFace(start.backend, face_file)
     features = cache_backbone_features(corpus, trunk, progress=progress)
@@ -132,7 +145,7 @@ def _with_features(
 def _usable(
     corpus: PreparedCorpus, layout: CorpusIndex, named: bool
 ) -> tuple[list[int], list[str]]:
-    """Rows of the manifest that can be learned from, and lines on the others."""
+    """Rows of the manifest that can be used, and notes on the others."""
     table = corpus.manifest
     empty = (table["face_coverage"] == 0) & (table["voice_coverage"] == 0)
     nameless = (table["speaker"] == "") & named
@@ -141,7 +154,7 @@ def _usable(
         first = table["sample_id"][empty].iloc[0]
         notes.append(f"{n} clips with neither a face nor a voice are left out (first: {first})")
     if n := int((nameless & ~empty).sum()):
-        notes.append(f"{n} clips without a speaker are left out: they cannot be kept apart")
+        notes.append(f"{n} clips without a speaker are left out: they cannot be assigned to a fold")
     if any("split" in source.fields for source in layout.sources):
         notes.append("the split of the clips is not used: every speaker is tested once")
     return [int(row) for row in np.flatnonzero(~(empty | nameless))], notes
@@ -154,8 +167,8 @@ def _require_people(speakers: set[str], source: Path, allow_leak: bool) -> None:
         raise LeakError(
             f"fine-tune on {source}",
             f"{found}, so that {LEAK}",
-            "name at least two speakers (column speaker, or LABEL/SPEAKER/ folders), or say "
-            "--allow-leak and carry the mark",
+            "name at least two speakers (column speaker, or LABEL/SPEAKER/ folders), or use "
+            "--allow-leak, which adds a caveat",
         )
 
 

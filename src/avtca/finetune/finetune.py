@@ -1,14 +1,14 @@
-"""A trained network adapted to a user's own labelled clips, with figures on people apart.
+"""Fine-tuning of a trained network on a user's own labelled clips.
 
-The figures are those of a cross-validation over speakers: the start and the adapted networks on
-the same clips, each clip answered by a network that never saw its speaker. Then one network is
-trained on all but a validation group, and exported.
+A cross-validation over speakers compares the initial model with the fine-tuned networks on the same
+clips, each clip predicted by a network that was not trained on its speaker. Then one network is
+trained on all clips but those of a validation group, and exported.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from avtca.finetune import protocol
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import InitialModel, load_initial_model, resize_head
 from avtca.finetune.model_card import model_card
+from avtca.finetune.report import FinalTraining, FineTuneReport, SubsetSize
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.export_bundle import export_bundle
@@ -47,12 +48,12 @@ from avtca.training.trainer import fit, new_network
 
 BATCH = 16
 STEPS = 500
-"""Optimiser steps that the number of epochs aims at, within :data:`EPOCHS`."""
+"""Number of optimiser steps that sets the number of epochs, within :data:`EPOCHS`."""
 EPOCHS = (5, 60)
 LEARNING_RATE = 3e-4
 TUNED = " fine-tuned"
 TEMPERATURES = (0.5, 5.0)
-"""A few validation clips, all right, would ask for a temperature near 0."""
+"""Range of the temperature; a few validation clips, all correct, would give 0."""
 
 
 def finetune(
@@ -64,18 +65,31 @@ def finetune(
     learning_rate: float = LEARNING_RATE,
     allow_leak: bool = False,
     workers: int = 0,
-    say: Callable[[str], None] = print,
+    message: Callable[[str], None] = print,
     progress: ProgressHook = no_progress,
     bars: bool = False,
-) -> dict[str, Any]:
-    """Adapt ``checkpoint`` (see :func:`load_initial_model`) to the clips of ``source``.
+) -> FineTuneReport:
+    """Fine-tune a model on labelled clips; an interrupted call is resumed by the same call.
 
-    Writes into ``out`` the exported model, ``MODEL_CARD.md`` and ``result.json`` (returned), and
-    under ``work`` the clips as they were read and all runs: stopped at any moment, the same call
-    goes on where it was. Raises :class:`CheckpointError` for a start that cannot be trained,
-    :class:`CorpusError` for clips that cannot be used, :class:`LeakError` where people cannot be
-    kept apart (unless ``allow_leak``), :class:`ConfigError` for a folder that holds something
-    else.
+    Args:
+        checkpoint: The initial model, see :func:`load_initial_model`.
+        source: Folder or CSV of clips, see :func:`find_clips`.
+        out: Folder of the new model, its ``MODEL_CARD.md`` and ``result.json``; ``work`` in it has
+            the decoded clips and all runs.
+        epochs: Maximum number of epochs; by default from the number of clips.
+        learning_rate: Learning rate of AdamW.
+        allow_leak: Split by clips where speakers are not known; adds a caveat.
+        workers: Processes that decode; 0 for this one.
+        message: Called with each line for the user.
+        progress: Called while clips are decoded.
+        bars: Show progress bars of the trainings.
+
+    Raises:
+        CheckpointError: The initial model cannot be trained.
+        CorpusError: The clips cannot be used.
+        LeakError: There are fewer than two speakers, or the initial model was trained on them
+            (unless ``allow_leak``).
+        ConfigError: ``out`` holds something else.
     """
     start = load_initial_model(checkpoint)
     layout = find_clips(start, source, allow_leak=allow_leak)
@@ -85,10 +99,10 @@ def finetune(
         start, layout, work / "clips", allow_leak=allow_leak, workers=workers, progress=progress
     )
     samples = clips.samples
-    parts = protocol.label_parts(start, samples.spec.labels)
-    for note in (*clips.notes, protocol.label_line(parts)):
-        say(note)
-    groups = protocol.deal(clips)
+    changes = protocol.label_changes(start, samples.spec.labels)
+    for note in (*clips.notes, str(changes)):
+        message(note)
+    groups = protocol.make_speaker_folds(clips)
     folds = protocol.folds_of(groups, named=clips.named)
     data_module = check_init_leakage(
         protocol.data_module_of(clips, folds, allow_leak=allow_leak),
@@ -96,37 +110,39 @@ def finetune(
         start.name,
         range(len(folds.folds)),
         allow_leak,
-        "say --allow-leak and carry the mark",
+        "use --allow-leak, which adds a caveat",
     )
     write_atomic(work / "folds.json", folds.to_json())
     if data_module.caveat != "clean":
-        say(f"split: {data_module.caveat}")
+        message(f"split: {data_module.caveat}")
     network, told = resize_head(start, samples.spec.labels), start.card.provenance
     save_checkpoint(work / "start", network, samples.spec, provenance=told)
     experiment = _experiment(start, data_module, work, epochs, learning_rate)
 
     def before(seed: int, fold: int) -> None:
-        say(f"fold {fold + 1} of {len(groups)}")
+        message(f"fold {fold + 1} of {len(groups)}")
 
     cross_validate(experiment, data_module, work / "folds", progress=bars, before=before)
     tests = [fold_folder(work / "folds", 0, fold) / "test.csv" for fold in range(len(groups))]
-    say("the network that is kept")
+    message("final training")
     network, card, final = _final(experiment, data_module, set(groups[0]), work / "final", bars)
-    result = {
-        "start": start.name,
-        "labels": parts,
-        "clips": len(samples),
-        "speakers": len(set(samples.speakers)) if clips.named else None,
-        "lonely": protocol.lonely_labels(clips),
-        "failed": len(clips.summary.failures),
-        "notes": list(clips.notes),
-        "protocol": folds.rule,
-        "caveat": data_module.caveat,
-        **protocol.compared(start, samples, Predictions.joined([*map(Predictions.load, tests)])),
-        "final": final,
-    }
-    _export(start, network, card, out, result)
-    return result
+    after = Predictions.joined([*map(Predictions.load, tests)])
+    comparison = protocol.compare_before_after(start, samples, after)
+    report = FineTuneReport(
+        initial_model=start.name,
+        labels=changes,
+        clips=len(samples),
+        speakers=len(set(samples.speakers)) if clips.named else None,
+        single_speaker_labels=protocol.single_speaker_labels(clips),
+        failed=len(clips.summary.failures),
+        notes=list(clips.notes),
+        protocol=folds.rule,
+        caveat=data_module.caveat,
+        final=final,
+        **{field.name: getattr(comparison, field.name) for field in fields(comparison)},
+    )
+    _export(start, network, card, out, report)
+    return report
 
 
 def train_config_for(
@@ -137,10 +153,14 @@ def train_config_for(
     epochs: int | None,
     learning_rate: float,
 ) -> TrainConfig:
-    """How a network is adapted to about so many training clips; validation chooses the epoch.
+    """Settings of a fine-tuning.
 
-    ``streams`` that the network has: "both", "audio" or "video". Without masks of time and bands:
-    on a small corpus they cost more than they give.
+    Args:
+        clips: Number of training clips, which sets the number of epochs.
+        pixels: The network reads face crops.
+        streams: Streams of the network: "both", "audio" or "video".
+        epochs: Number of epochs; ``None`` for the default.
+        learning_rate: Learning rate of AdamW.
     """
     seen = streams != "audio"
     whole = ModalityDropout(mode="whole", audio=0.15, video=0.15)
@@ -178,7 +198,7 @@ def _experiment(
     epochs: int | None,
     learning_rate: float,
 ) -> ExperimentConfig:
-    """What ``avtca cv`` would read from a file, beginning with the start's weights."""
+    """The configuration of the cross-validation, initialised from the initial model."""
     train, validation = (data_module.subset(0, side) for side in ("train", "validation"))
     config = train_config_for(
         len(train),
@@ -200,13 +220,13 @@ def _experiment(
 
 
 def _final(
-    experiment: ExperimentConfig, data_module: DataModule, held: set[str], out: Path, bars: bool
-) -> tuple[AVTCA, Card, dict[str, Any]]:
-    """Train on everybody but the group ``held``, which chooses epoch and temperature."""
+    experiment: ExperimentConfig, data_module: DataModule, held_out: set[str], out: Path, bars: bool
+) -> tuple[AVTCA, Card, FinalTraining]:
+    """Train on all groups but ``held_out``, which selects the epoch and the temperature."""
     samples, model, config = data_module.dataset, experiment.model, experiment.train
     unit = samples.speakers if data_module.folds.unit == "speaker" else samples.sample_ids
-    validation = samples.subset(row for row, name in enumerate(unit) if name in held)
-    train = samples.subset(row for row, name in enumerate(unit) if name not in held)
+    validation = samples.subset(row for row, name in enumerate(unit) if name in held_out)
+    train = samples.subset(row for row, name in enumerate(unit) if name not in held_out)
     network = new_network(model.variant, samples.spec, **model.sizes)
     origin = {k: v for k, v in data_module.provenance.items() if not k.startswith("folds")}
     if model.init_from is not None:
@@ -215,44 +235,41 @@ def _final(
     network, card = load_checkpoint(best_checkpoint(out))
     temperature = fit_window_temperature(window_logits(network, validation), validation)
     temperature = float(np.clip(temperature, *TEMPERATURES))
-    sides = {
-        name: {"clips": len(side), "speakers": len(set(side.speakers))}
-        for name, side in (("trained_on", train), ("validation", validation))
-    }
-    return (
-        network,
-        replace(card, calibration={"temperature": temperature}),
-        {
-            **sides,
-            "epoch": done.epoch + 1,
-            "epochs": config.epochs,
-            "learning_rate": config.optimiser.learning_rate,
-            "temperature": temperature,
-            "figures": done.figures,
-        },
+    sizes = [
+        SubsetSize(clips=len(subset), speakers=len(set(subset.speakers)))
+        for subset in (train, validation)
+    ]
+    final = FinalTraining(
+        trained_on=sizes[0],
+        validation=sizes[1],
+        epoch=done.epoch + 1,
+        epochs=config.epochs,
+        learning_rate=config.optimiser.learning_rate,
+        temperature=temperature,
+        figures=done.figures,
     )
+    return network, replace(card, calibration={"temperature": temperature}), final
 
 
 def _export(
-    start: InitialModel, network: AVTCA, card: Card, out: Path, result: dict[str, Any]
+    start: InitialModel, network: AVTCA, card: Card, out: Path, report: FineTuneReport
 ) -> None:
-    """The bundle with the start's face network, ``result.json`` and the model card."""
+    """Write the bundle with the face network, ``result.json`` and the model card."""
     name = f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"
     before = start.card.provenance
     terms = str(before.get("terms", "not recorded; ask for those of its training data"))
     provenance = {
         **card.provenance,
         "init_from": {"name": start.name, "weights_sha256": start.card.weights_sha256},
-        "data": f"{result['clips']} own clips; start: {before.get('data', 'not recorded')}",
+        "data": f"{report.clips} own clips; start: {before.get('data', 'not recorded')}",
         "terms": terms,
         "command": "avtca finetune",
     }
     figures = {
-        key: {metric: result[key][metric] for metric in protocol.METRICS}
-        for key in ("before", "before_limited", "after_known", "after")
-        if result.get(key)
+        name: {"accuracy": list(summary.accuracy), "uar": list(summary.uar)}
+        for name, summary in report.rows().items()
     }
-    about = {key: result[key] for key in ("clips", "speakers", "protocol", "caveat")}
+    about = {key: getattr(report, key) for key in ("clips", "speakers", "protocol", "caveat")}
     card = replace(card, provenance=provenance, metrics={"finetune": {**about, **figures}})
     try:
         export_bundle(
@@ -263,8 +280,8 @@ def _export(
             face=start.face_file,
             face_px=start.backend.crop_px,
         )
-        write_atomic(out / "result.json", json.dumps(result, indent=1))
-        write_atomic(out / "MODEL_CARD.md", model_card(name, result, terms))
+        write_atomic(out / "result.json", json.dumps(report.to_dict(), indent=1))
+        write_atomic(out / "MODEL_CARD.md", model_card(name, report, terms))
     except OSError as error:
         raise ConfigError(f"write the model into {out}", str(error), "make room there") from error
 

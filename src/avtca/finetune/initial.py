@@ -1,4 +1,4 @@
-"""What a fine-tuning starts from: a network that can be trained, and the eyes that go with it."""
+"""The initial model of a fine-tuning: trainable weights and the matching face network."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,43 +14,42 @@ from avtca.runtime.bundle import PACKAGED, model_path, read_bundle
 from avtca.training.pretrained import copy_weights
 from avtca.training.trainer import new_network
 
-"""Names the packaged model."""
-
 
 @dataclass(frozen=True)
 class InitialModel:
-    """The network that is adapted, its card, and the backend that reads faces for it.
-
-    ``face_file``: the face network of the backend; ``None`` where the network reads pixels.
-    """
+    """A trainable network, its card, and the backend that encodes faces for it."""
 
     name: str
     network: AVTCA
     card: Card
     backend: Backend
     face_file: Path | None
+    """The face network of the backend; ``None`` if the network reads face crops."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What the network names now."""
+        """Labels of the network."""
         return self.card.labels
 
     @property
-    def says(self) -> tuple[str, ...]:
-        """What the model says at use; may be fewer labels, summed."""
+    def predicted_labels(self) -> tuple[str, ...]:
+        """Labels that the model predicts; may be fewer than those of the network, with sums."""
         return self.backend.spec.labels
 
     @property
     def clips_spec(self) -> ClipSpec:
-        """How clips are read for it: the face crops its backend wants, and its audio."""
+        """How clips are decoded for it: face crops for the backend, and audio."""
         return self.card.clip_spec.of_media(self.backend.crop_px, self.backend.colour)
 
 
 def load_initial_model(text: str) -> InitialModel:
-    """The start named: "default", the folder of an exported model, or a run of ``avtca train``.
+    """Load the initial model of a fine-tuning.
 
-    Raises :class:`CheckpointError` where there are no weights that can be trained, or none that
-    can be run on a user's clips.
+    Args:
+        text: "default", the folder of an exported model, or a checkpoint or run of ``avtca train``.
+
+    Raises:
+        CheckpointError: There are no trainable weights, or they cannot be used on clips.
     """
     path = model_path(text)
     start = _of_bundle(path, text) if (path / "avtca.json").is_file() else _of_checkpoint(path)
@@ -58,12 +57,14 @@ def load_initial_model(text: str) -> InitialModel:
     action = f"fine-tune {text}"
     if provenance.get("train_config", {}).get("loss") == "binary":
         raise CheckpointError(
-            action, "it names several labels at once", "start from a network that names one a clip"
+            action,
+            "it predicts several labels at once",
+            "start from a network that predicts one per clip",
         )
     if provenance.get("provenance", {}).get("normalise", "none") != "none":
         raise CheckpointError(
             action,
-            "it reads features standardised on each speaker's other samples",
+            "its features are normalised over each speaker's other samples",
             "start from a network that was trained with data.normalise: none",
         )
     return start
@@ -107,10 +108,16 @@ def _of_checkpoint(path: Path) -> InitialModel:
 
 
 def resize_head(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
-    """The start's network with one output for each of ``labels``.
+    """The network of the initial model with one output for each of ``labels``.
 
-    Labels that it names already keep their rows of every output layer (the auxiliary heads'
-    too); the rows of other labels are fresh, drawn from ``seed``. All else is copied.
+    Args:
+        start: The initial model.
+        labels: Labels of the result.
+        seed: Seed of the rows of new labels.
+
+    Returns:
+        A network in which labels of the initial model keep their rows of every output layer,
+        auxiliary heads included.
     """
     sizes: dict[str, Any] = {**start.card.config.to_dict()}
     sizes.pop("n_labels")

@@ -1,7 +1,9 @@
 """The model card of a fine-tuned network, from the figures of its result."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from avtca.evaluation.report import PerClass, Summary
+from avtca.finetune.report import FineTuneReport, SubsetSize
 
 FORBIDDEN = """\
 ## Forbidden use
@@ -14,126 +16,136 @@ FORBIDDEN = """\
 The scores say what an expression *resembles*, as in the clips it learned from. They do not say
 what a person feels, thinks or intends.
 """
-"""In substance that of the packaged model's card, which every adapted model inherits."""
+"""As in the card of the packaged model."""
 LEAKS = """\
-> **LEAK.** People are not kept apart: every figure below is of people the network was trained on.
-> It says nothing about anybody else. Name the speakers of the clips and fine-tune again.
+> **LEAK.** Speakers are not separated: every figure below is of speakers in the training data and
+> tells nothing about other people. Name the speakers of the clips and fine-tune again.
 """
-FEW = 10
-"""People below which an interval is said to be rough."""
+FEW_SPEAKERS = 10
+"""With fewer speakers, intervals are called rough."""
 
 
-def model_card(name: str, result: Mapping[str, Any], terms: str) -> str:
-    """Markdown: data, protocol, figures before and after, limits, forbidden uses, terms."""
+def model_card(name: str, report: FineTuneReport, terms: str) -> str:
+    """The model card in Markdown.
+
+    Args:
+        name: Name of the model.
+        report: Data, protocol and metrics.
+        terms: Terms of use of the initial weights.
+    """
     return "\n".join(
         [
             f"# Model card: {name}\n",
-            *([LEAKS] if result["speakers"] is None else []),
-            f"An AVT-CA network adapted to own clips by `avtca finetune`. Start: {result['start']}."
+            *([LEAKS] if report.speakers is None else []),
+            f"An AVT-CA network fine-tuned on own clips by `avtca finetune`. Initial model: {report.initial_model}."
             " Use: `avtca predict --model FOLDER clip.mp4`.\n",
-            _data(result),
-            _figures(result),
-            _labels(result["after"]),
-            _limits(result),
+            _data(report),
+            _figures(report),
+            _labels(report.after),
+            _limits(report),
             FORBIDDEN,
-            f"## Terms\n\nInherited from the start weights: **{terms}**. Those of the clips it was "
-            "adapted to come on top. The names of the speakers, as the clips' owner gave them, "
-            "stand in the JSON files of this folder.\n",
+            f"## Terms\n\nInherited from the initial weights: **{terms}**. Those of the clips come on "
+            "top. The JSON files of this folder contain the names of the speakers, as the owner of "
+            "the clips gave them.\n",
         ]
     )
 
 
-def _data(result: Mapping[str, Any]) -> str:
-    labels, final, people = result["labels"], result["final"], result["speakers"]
-    after = result["after"]
-    counts = zip(after["labels"], after["per_class"]["support"], strict=True)
+def _data(report: FineTuneReport) -> str:
+    labels, final, people = report.labels, report.final, report.speakers
+    after = report.after
+    counts = zip(after.labels, per_class(after).support, strict=True)
 
-    def size(side: Mapping[str, int]) -> str:
-        n = side["speakers"]
+    def size(subset: SubsetSize) -> str:
+        n = subset.speakers
         of = f" of {n} speaker{'' if n == 1 else 's'}" if people else ""
-        return f"{side['clips']} clips{of}"
+        return f"{subset.clips} clips{of}"
 
-    whole = size({"clips": result["clips"], "speakers": people or 0})
+    whole = size(SubsetSize(clips=report.clips, speakers=people or 0))
     out = [f"- {whole}: {', '.join(f'{label} {n:.0f}' for label, n in counts)}"]
-    for key, text in (
-        ("kept", "outputs kept from the start"),
-        ("new", "new outputs"),
-        ("gone", "outputs of the start that no clip has, not in this model"),
+    for names, text in (
+        (labels.kept, "outputs kept from the initial model"),
+        (labels.new, "new outputs"),
+        (labels.removed, "outputs of the initial model that no clip has, removed"),
     ):
-        if labels[key]:
-            out.append(f"- {text}: {', '.join(labels[key])}")
-    out += [f"- {note}" for note in result["notes"]]
+        if names:
+            out.append(f"- {text}: {', '.join(names)}")
+    out += [f"- {note}" for note in report.notes]
     out.append(
-        f"- the network in this folder: {size(final['trained_on'])}, epoch {final['epoch']} of "
-        f"{final['epochs']}, learning rate {final['learning_rate']:g}; held out for validation "
-        f"and for the temperature ({final['temperature']:.2f}): {size(final['validation'])}"
+        f"- the network in this folder: {size(final.trained_on)}, epoch {final.epoch} of "
+        f"{final.epochs}, learning rate {final.learning_rate:g}; held out for validation "
+        f"and for the temperature ({final.temperature:.2f}): {size(final.validation)}"
     )
     return "\n".join(["## Trained on\n", *out, ""])
 
 
-def _figures(result: Mapping[str, Any]) -> str:
-    outputs = len(result["labels"]["kept"]) + len(result["labels"]["gone"])
+def _figures(report: FineTuneReport) -> str:
+    outputs = len(report.labels.kept) + len(report.labels.removed)
     rows = {
-        "before": f"before, among all {outputs} labels of the start",
+        "before": f"before, among all {outputs} labels of the initial model",
         "before_limited": "before, among the clips' labels alone",
         "after_known": "after, on the same clips",
         "after": "after",
     }
     out = [
         "## What it scores\n",
-        f"{result['protocol'].capitalize()}. Split audit: {result['caveat']}. Intervals are 95 %, "
+        f"{report.protocol.capitalize()}. Split audit: {report.caveat}. Intervals are 95 %, "
         "from a bootstrap over speakers.\n",
         "| | clips | accuracy | UAR |",
         "|---|---:|---:|---:|",
     ]
-    for key, text in rows.items():
-        if found := result.get(key):
-            figures = " | ".join(percent(found[metric]) for metric in ("accuracy", "uar"))
-            out.append(f"| {text} | {found['samples']} | {figures} |")
-    if change := result.get("change"):
-        ends = [[change[m][k] for k in ("value", "low", "high")] for m in ("accuracy", "uar")]
+    for name, found in report.rows().items():
+        figures = f"{percent(found.accuracy)} | {percent(found.uar)}"
+        out.append(f"| {rows[name]} | {found.samples} | {figures} |")
+    if change := report.change:
+        ends = [[change[m].value, change[m].low, change[m].high] for m in ("accuracy", "uar")]
         out.append(f"| change, same clips and labels | | {' | '.join(map(points, ends))} |")
-    if result["before"] is None:
-        out.append("\nThe start names none of these labels: there is no figure before.")
+    if report.before is None:
+        out.append(
+            "\nThe initial model has none of these labels: there is nothing to compare with."
+        )
     out.append(
-        '\n"Before" is flattering where the start learned from some of these clips or people. '
-        "The figures are those of the cross-validation's networks; the one in this folder saw "
-        "more clips, and has no figure of its own on people it never saw.\n"
+        '\n"Before" is too high if the initial model was trained on some of these clips or speakers. '
+        "The metrics are those of the networks of the cross-validation. The network in this folder "
+        "was trained on more clips; its accuracy on unseen speakers was not measured.\n"
     )
     return "\n".join(out)
 
 
-def _labels(after: Mapping[str, Any]) -> str:
-    rows = zip(
-        after["labels"],
-        *(after["per_class"][column] for column in ("support", "recall", "precision")),
-        strict=True,
-    )
+def _labels(after: Summary) -> str:
+    found = per_class(after)
+    rows = zip(after.labels, found.support, found.recall, found.precision, strict=True)
     out = ["| label | clips | recall | precision |", "|---|---:|---:|---:|"]
     out += [f"| {label} | {n:.0f} | {100 * r:.0f} % | {100 * p:.0f} % |" for label, n, r, p in rows]
     return "\n".join(out) + "\n"
 
 
-def _limits(result: Mapping[str, Any]) -> str:
+def _limits(report: FineTuneReport) -> str:
     out = ["## Limits\n"]
-    if (people := result["speakers"]) is not None and people < FEW:
+    if (people := report.speakers) is not None and people < FEW_SPEAKERS:
         out.append(f"- {people} speakers are few: read the intervals as rough.")
-    if lonely := result["lonely"]:
+    if labels := report.single_speaker_labels:
         out.append(
-            f"- Of one speaker only: {', '.join(lonely)}. When they are tested the label was never "
-            "trained on, so that its figure is of no use."
+            f"- Labels of one speaker only: {', '.join(labels)}. When that speaker is tested, the "
+            "label is not in the training data, so that its figures are meaningless."
         )
     out += [
-        "- It is measured on clips like its own: the same room, camera, language and task. "
-        "Elsewhere it will be wrong more often, and its confidence was set on few clips.",
-        "- All limits of the start hold: see its card. Figures by sex, age, language and skin were "
-        "not measured.\n",
+        "- It was measured on clips like those it was trained on: the same room, camera, language "
+        "and task. Elsewhere it will be wrong more often. Its confidence was calibrated on few clips.",
+        "- All limits of the initial model hold: see its card. Accuracy by sex, age, language and "
+        "skin colour was not measured.\n",
     ]
     return "\n".join(out)
 
 
+def per_class(summary: Summary) -> PerClass:
+    """The metrics of each label."""
+    assert summary.per_class is not None, "only several labels per sample have none"
+    return summary.per_class
+
+
 def percent(interval: Sequence[float | None]) -> str:
-    """``61.5 % [52.0, 70.1]``, or without an interval where there is but one person."""
+    """``61.5 % [52.0, 70.1]``, without the interval if there is none."""
     value, *ends = (None if x is None else f"{100 * x:.1f}" for x in interval)
     return f"{value} %" + (f" [{', '.join(str(x) for x in ends)}]" if None not in ends else "")
 

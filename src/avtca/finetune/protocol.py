@@ -1,9 +1,8 @@
-"""Who is tested by whom when a network is adapted to own clips, and what changed by it."""
+"""Cross-validation of a fine-tuning: its folds, and the comparison with the initial model."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,22 @@ from avtca.data.windows import Batch, WindowDataset
 from avtca.evaluation.aggregate import difference, summarise
 from avtca.evaluation.inference import WindowLogits, collect_logits
 from avtca.evaluation.predictions import Predictions
-from avtca.finetune.clips import LEAK, Clips
+from avtca.evaluation.report import PairedDifference
+from avtca.finetune.clips import LEAK, LabelledClips
 from avtca.finetune.initial import InitialModel
+from avtca.finetune.report import Comparison, LabelChanges, to_summary
 from avtca.preprocess import ModelInput
 
 FOLDS = 5
 METRICS = ("accuracy", "uar")
-"""Whose change is reported, with its interval."""
+"""Metrics whose change is reported, with its interval."""
 
 
-def deal(clips: Clips) -> list[list[str]]:
-    """At most five groups: of speakers, about equal in samples; or of samples, within each label."""
+def make_speaker_folds(clips: LabelledClips) -> list[list[str]]:
+    """At most five groups of speakers with about equally many clips.
+
+    Without speakers, groups of clips with about equal shares of labels.
+    """
     samples = clips.samples
     if clips.named:
         count = {name: list(samples.speakers).count(name) for name in sorted(set(samples.speakers))}
@@ -45,7 +49,7 @@ def deal(clips: Clips) -> list[list[str]]:
 
 
 def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> CrossValidationSplit:
-    """Each group is tested once and the next one validates; two groups leave none to do so."""
+    """Folds that test each group once and validate on the next; two groups leave none for that."""
     two = len(groups) == 2
     if two:
         pairs = zip(groups, groups[::-1], strict=True)
@@ -60,12 +64,14 @@ def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> CrossValidation
         "speaker" if named else "sample_id",
         tuple(splits),
         f"{len(groups)} groups of {unit}, each tested once by a network without it; {how}",
-        warning="" if named else f"split over clips, people not apart: {LEAK}",
+        warning="" if named else f"split over clips, not over speakers: {LEAK}",
     )
 
 
-def data_module_of(clips: Clips, folds: CrossValidationSplit, *, allow_leak: bool) -> DataModule:
-    """The samples under these folds, audited. Raises :class:`LeakError` as the auditor says."""
+def data_module_of(
+    clips: LabelledClips, folds: CrossValidationSplit, *, allow_leak: bool
+) -> DataModule:
+    """The samples with these folds, audited; raises :class:`LeakError` for a leak."""
     samples, corpus = clips.samples, clips.corpus
     manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.sample_ids)]
     manifest = manifest.reset_index(drop=True).assign(speaker=list(samples.speakers))
@@ -83,30 +89,17 @@ def data_module_of(clips: Clips, folds: CrossValidationSplit, *, allow_leak: boo
     return DataModule(samples, folds, rows, report.caveat, provenance)
 
 
-def label_parts(start: InitialModel, labels: Sequence[str]) -> dict[str, list[str]]:
-    """The labels that the start names too ("kept"), the "new" ones, and those that the start says
-    at use and no clip has ("gone").
-    """
-    return {
-        "kept": [one for one in labels if one in start.labels],
-        "new": [one for one in labels if one not in start.labels],
-        "gone": [one for one in start.says if one not in labels],
-    }
+def label_changes(model: InitialModel, labels: Sequence[str]) -> LabelChanges:
+    """Which of the clips' labels the initial model has."""
+    return LabelChanges(
+        kept=[one for one in labels if one in model.labels],
+        new=[one for one in labels if one not in model.labels],
+        removed=[one for one in model.predicted_labels if one not in labels],
+    )
 
 
-def label_line(parts: dict[str, list[str]]) -> str:
-    """The same for people."""
-    kept, new, gone = parts["kept"], parts["new"], parts["gone"]
-    said = [
-        f"{', '.join(kept)} keep the model's outputs" if kept else "none is among the model's",
-        f"{', '.join(new)} get new ones" if new else "",
-        f"the model's {', '.join(gone)} have no clips and are left out" if gone else "",
-    ]
-    return f"labels: {'; '.join(part for part in said if part)}"
-
-
-def lonely_labels(clips: Clips) -> list[str]:
-    """Labels of one speaker only, which no network can know when that speaker is tested."""
+def single_speaker_labels(clips: LabelledClips) -> list[str]:
+    """Labels of one speaker only, which are not in training when that speaker is tested."""
     if not clips.named:
         return []
     samples = clips.samples
@@ -118,52 +111,62 @@ def lonely_labels(clips: Clips) -> list[str]:
     ]
 
 
-def answers_before(
-    start: InitialModel, samples: EmotionDataset
+def predict_before(
+    model: InitialModel, samples: EmotionDataset
 ) -> tuple[Predictions, Predictions] | None:
-    """The start as it is at use, on the samples whose label it says: among all of its labels, and
-    among the samples' labels alone. ``None`` where it says none of them.
+    """Predictions of the initial model as it is used for recognition.
+
+    Returns:
+        Predictions among all of its labels, and among the labels of the samples, both on the
+        samples whose label it has; ``None`` if it has none of them.
     """
-    labels, names = samples.spec.labels, start.says
+    labels, names = samples.spec.labels, model.predicted_labels
     rows = [row for row, at in enumerate(samples.labels) if labels[at] in names]
     if not rows:
         return None
     known = samples.subset(rows)
-    probs = window_logits_at_use(start, known).probabilities(start.backend.temperature)
+    probs = window_logits_at_use(model, known).probabilities(model.backend.temperature)
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
         if label in names:
             limited[:, column] = probs[:, names.index(label)]
     limited /= limited.sum(1, keepdims=True)
-    truth, _ = mapped_targets(known.targets, labels, names)
-    own = replace(known, spec=replace(known.spec, labels=names), targets=truth)
-    return Predictions.of(own, probs), Predictions.of(known, limited)
+    targets, _ = mapped_targets(known.targets, labels, names)
+    among_all = replace(known, spec=replace(known.spec, labels=names), targets=targets)
+    return Predictions.of(among_all, probs), Predictions.of(known, limited)
 
 
-def window_logits_at_use(start: InitialModel, samples: EmotionDataset) -> WindowLogits:
-    """Of what recognises: several networks where the start is a model of several."""
+def window_logits_at_use(model: InitialModel, samples: EmotionDataset) -> WindowLogits:
+    """Logits of the initial model, of all its networks if it is an ensemble."""
 
-    def answer(batch: Batch) -> NDArray[np.float64]:
+    def predict(batch: Batch) -> NDArray[np.float64]:
         parts = (batch.video, batch.video_mask, batch.audio, batch.audio_mask)
-        return start.backend.logits(ModelInput(*(part.numpy() for part in parts))).astype(
-            np.float64
-        )
+        logits = model.backend.logits(ModelInput(*(part.numpy() for part in parts)))
+        return logits.astype(np.float64)
 
-    return collect_logits(answer, WindowDataset(samples), len(samples))
+    return collect_logits(predict, WindowDataset(samples), len(samples))
 
 
-def compared(start: InitialModel, samples: EmotionDataset, after: Predictions) -> dict[str, Any]:
-    """Figures before and after on the same clips, and the change with its speaker interval."""
-    out: dict[str, Any] = {"before": None, "after": summarise({0: [after]})}
-    found = answers_before(start, samples)
+def compare_before_after(
+    model: InitialModel, samples: EmotionDataset, after: Predictions
+) -> Comparison:
+    """Metrics before and after on the same clips, and the change with its speaker interval."""
+    whole = to_summary(summarise({0: [after]}))
+    found = predict_before(model, samples)
     if found is None:
-        return out
-    whole, limited = found
-    same = after.at(np.isin(after.samples, whole.samples))
-    out["before"] = summarise({0: [whole]})
-    if len(same) < len(after):
-        out["after_known"] = summarise({0: [same]})
-    if len(set(start.says) & set(samples.spec.labels)) > 1:
-        out["before_limited"] = summarise({0: [limited]})
-        out["change"] = {name: difference([same], [limited], name) for name in METRICS}
-    return out
+        return Comparison(after=whole)
+    before, limited = found
+    same = after.at(np.isin(after.samples, before.samples))
+    comparison = Comparison(
+        after=whole,
+        before=to_summary(summarise({0: [before]})),
+        after_known=to_summary(summarise({0: [same]})) if len(same) < len(after) else None,
+    )
+    if len(set(model.predicted_labels) & set(samples.spec.labels)) < 2:
+        return comparison
+    pairs = {name: difference([same], [limited], name) for name in METRICS}
+    return replace(
+        comparison,
+        before_limited=to_summary(summarise({0: [limited]})),
+        change={name: PairedDifference(**values) for name, values in pairs.items()},
+    )
