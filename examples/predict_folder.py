@@ -1,9 +1,9 @@
-"""Purpose: read every clip of a folder and keep the timelines as CSV.
+"""Recognise every clip of a folder and write the timelines as CSV.
 
-Cost, CPU seconds of one core: 3.4 for 8.8 s of two faces, 2.6 for 3.4 s of one in 720p, 7.9 for
-6.4 s of HEVC; 817 for an hour of two faces (benchmarks/results/recognizer_memory.json).
+Cost in CPU seconds of one core: 3.4 for 8.8 s with two faces, 2.6 for 3.4 s with one face in 720p, 7.9
+for 6.4 s of HEVC, and 817 for an hour with two faces (benchmarks/results/recognizer_memory.json).
 
-python examples/predict_folder.py FOLDER OUT
+Usage: python examples/predict_folder.py FOLDER OUT
 """
 
 import sys
@@ -17,17 +17,17 @@ if len(sys.argv) != 3:
 folder, out = map(Path, sys.argv[1:])
 recognizer = avtca.load()
 failed = 0
-for entry in find_media([folder]):
+for found in find_media([folder]):
     try:
-        if entry.error is not None:
-            raise entry.error
-        report = recognizer.predict(entry.path)
+        if found.error is not None:
+            raise found.error
+        report = recognizer.predict(found.path)
     except avtca.AvtcaError as error:
         print(error, file=sys.stderr)
         failed += 1
         continue
-    name = entry.path.relative_to(folder) if folder.is_dir() else Path(entry.path.name)
-    timeline = out / f"{name}.csv"  # a/x.mp4 and b/x.wav stay apart
+    name = found.path.relative_to(folder) if folder.is_dir() else Path(found.path.name)
+    timeline = out / f"{name}.csv"  # distinct for a/x.mp4 and b/x.mp4
     timeline.parent.mkdir(parents=True, exist_ok=True)
     report.to_csv(timeline)
     print(f"{name}: {report.top} {report.certainty}")
