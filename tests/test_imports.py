@@ -1,6 +1,7 @@
 """Imports run one way (docs/architecture.md), and the core needs none of the training packages."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ MAY_IMPORT = {
     "run_dir": {"compat", "errors", "files"},
     "clipspec": {"errors", "compat"},
     "media": BASE,
-    "faces": BASE | {"media"},
+    "faces": BASE,
     "audio": BASE,
     "preprocess": BASE | {"audio"},
     "model": BASE,
@@ -35,7 +36,7 @@ MAY_IMPORT["data"] = MEDIA | {"corpora", "model", "training"}
 MAY_IMPORT["evaluation"] = MEDIA | {"corpora", "data", "model", "runtime"}
 MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
 MAY_IMPORT["finetune"] = MAY_IMPORT["training"] | {"training"}
-INSIDE_FUNCTIONS = {"recognize": {"plots", "model"}, "runtime": {"model"}}
+INSIDE_FUNCTIONS = {"recognize": {"plots"}, "runtime": {"model"}}
 """What a room may import besides, but only when it is asked for: ``Report.plot()`` draws, and the
 PyTorch backend builds a network."""
 
@@ -67,6 +68,25 @@ def rooms_imported(path: Path) -> list[tuple[str, int, bool]]:
 
     visit(ast.parse(path.read_text(), str(path)), False)
     return found
+
+
+def modules_imported(path: Path, modules: set[str]) -> set[str]:
+    """Modules of avtca that a file imports when it runs."""
+    found = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(names & modules, {node.module} if names - modules else ())
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(), str(path)))
+    return found & modules
 
 
 def files_of(room: str) -> list[Path]:
@@ -112,6 +132,18 @@ def test_the_reader_of_imports_sees_every_form(tmp_path: Path) -> None:
         ("model", 6, True),
         ("media", 8, False),
     ]
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports inside functions count, imports for types alone do not."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    paths = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    graph = {name: modules_imported(path, set(paths)) - {name} for name, path in paths.items()}
+    assert graph["avtca.recognize.recognizer"] >= {"avtca.media", "avtca.runtime.backends"}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("room", CORE)
