@@ -32,9 +32,9 @@ def real_clip(ravdess: Path) -> tuple[torch.Tensor, ...]:
 
 
 def check_audio(result: Conversion, state: dict[str, torch.Tensor]) -> None:
-    assert set(result.taken) | set(result.left) == set(state)
-    assert not set(result.taken) & set(result.left)
-    assert all(result.left.values())
+    assert set(result.converted) | set(result.unused) == set(state)
+    assert not set(result.converted) & set(result.unused)
+    assert all(result.unused.values())
 
 
 def test_released_gives_the_authors_logits(ravdess: Path, tmp_path: Path) -> None:
@@ -43,8 +43,11 @@ def test_released_gives_the_authors_logits(ravdess: Path, tmp_path: Path) -> Non
     run = {"epoch": 3, "arch": "multimodalcnn", "state_dict": wrapped, "best_prec1": 71.2}
     result = convert(saved(tmp_path / "RAVDESS_best0.pth", run), "released")
     check_audio(result, state)
-    assert not result.fresh
-    assert {name.split(".classifier")[0] for name in result.left} == {"audio_model", "visual_model"}
+    assert not result.untrained
+    assert {name.split(".classifier")[0] for name in result.unused} == {
+        "audio_model",
+        "visual_model",
+    }
     video, audio = real_clip(ravdess)
     with torch.inference_mode():
         ours = result.model(video, audio).logits
@@ -63,7 +66,7 @@ def test_parents_give_the_authors_logits(
     path = saved(tmp_path / "model.pth", state)
     result = convert(path, variant, heads=None if heads == 1 else heads)
     check_audio(result, state)
-    assert not result.fresh
+    assert not result.untrained
     video, audio = real_clip(ravdess)
     video = video[:, :1]
     with torch.inference_mode():
@@ -77,7 +80,7 @@ def test_avtcas_own_late_fusion_has_eight_heads(tmp_path: Path) -> None:
     state = authors.network("lt", shared=True)
     result = convert(saved(tmp_path / "m.pth", state), "late_transformer")
     assert result.model.config.heads == 8
-    assert "finalAttention.in_proj_weight" in result.left
+    assert "finalAttention.in_proj_weight" in result.unused
 
 
 def test_efficientface_fills_the_released_trunk(tmp_path: Path) -> None:
@@ -88,8 +91,8 @@ def test_efficientface_fills_the_released_trunk(tmp_path: Path) -> None:
     wrapped = {"state_dict": {f"module.{k}": v for k, v in state.items()}, "epoch": 10}
     result = convert(saved(tmp_path / "EfficientFace.pth.tar", wrapped), "released")
     check_audio(result, state)
-    assert result.kind == EFFICIENTFACE and set(result.left) == {"fc.weight", "fc.bias"}
-    assert not [name for name in result.fresh if "trunk" in name]
+    assert result.kind == EFFICIENTFACE and set(result.unused) == {"fc.weight", "fc.bias"}
+    assert not [name for name in result.untrained if "trunk" in name]
     crops = torch.rand(2, 3, 224, 224)
     with torch.inference_mode():
         ours = result.model.video_frontend.trunk(crops)
@@ -101,10 +104,10 @@ def test_efficientface_fills_the_figure_as_far_as_it_goes(tmp_path: Path) -> Non
     path = saved(tmp_path / "e.pth.tar", state, legacy=True)
     result = convert(path, "figure")
     check_audio(result, state)
-    assert "stage3.7.branch2.5.weight" in result.taken and "conv1.0.weight" in result.taken
-    assert "stage4.0.branch1.0.weight" in result.left  # the figure has two stages
-    assert "local.conv1_1.weight" in result.left  # on the stem's 29 channels
-    with pytest.raises(CheckpointError, match="reads no pictures"):
+    assert "stage3.7.branch2.5.weight" in result.converted and "conv1.0.weight" in result.converted
+    assert "stage4.0.branch1.0.weight" in result.unused  # the figure has two stages
+    assert "local.conv1_1.weight" in result.unused  # on the stem's 29 channels
+    with pytest.raises(CheckpointError, match="does not read pixels"):
         convert(path, "audio_only")
 
 
@@ -163,7 +166,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     state = authors.network("it", shared=True) | {"av1.attn.kv.weight": torch.zeros(5, 64)}
     with pytest.raises(CheckpointError, match=r"av1\.attn\.kv\.weight: shape \(5, 64\)"):
         convert(saved(path, state), "released")
-    with pytest.raises(CheckpointError, match="names of no network known here"):
+    with pytest.raises(CheckpointError, match="names of no known network"):
         convert(saved(path, {"a.weight": torch.zeros(2)}), "released")
     with pytest.raises(CheckpointError, match="without tensors"):
         convert(saved(path, [1, 2]), "released")

@@ -117,24 +117,24 @@ def test_convert_says_what_became_of_every_tensor(tmp_path: Path) -> None:
     torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
     text = run(convert, str(path), "--to", "released", "--out", str(tmp_path / "out"))
     lines = text.splitlines()
-    assert lines[0] == f"released: {len(state) - 4} tensors taken"
-    assert lines[1].startswith("left, a classifier that the released forward pass never calls: ")
+    assert lines[0] == f"released: {len(state) - 4} tensors converted"
+    assert lines[1].startswith("unused, a classifier that the released forward pass never calls: ")
     loaded, card = load_checkpoint(tmp_path / "out")
     assert loaded.variant == "released"
     assert card.provenance["converted_from"] == path.name
-    assert len(card.provenance["left"]) == 4 and card.provenance["fresh"] == []
+    assert len(card.provenance["unused"]) == 4 and card.provenance["untrained"] == []
     assert json.loads((tmp_path / "out" / "released.json").read_text())["labels"][0] == "neutral"
 
     path = tmp_path / "e.pth.tar"
     torch.save(authors.efficientface(torch.Generator().manual_seed(0)), path)
     text = run(convert, str(path), "--to", "experts", "--out", str(tmp_path / "e"))
-    assert "fresh, nothing in the file for them: " in text and "untrained" in text
+    assert "untrained, not in the file: " in text and "untrained" in text
     assert (
         len(text.splitlines()) < 10
-        and "left, experts has no video_frontend.trunk.stages.2: " in text
+        and "unused, experts has no video_frontend.trunk.stages.2: " in text
     )
     shapes = (
-        "left, of another shape in experts: local.conv1_1.weight (116, 1, 3, 3) for (29, 1, 3, 3)"
+        "unused, of another shape in experts: local.conv1_1.weight (116, 1, 3, 3) for (29, 1, 3, 3)"
     )
     assert shapes in text
     with pytest.raises(CheckpointError, match="no such file"):

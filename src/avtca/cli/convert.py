@@ -1,4 +1,4 @@
-"""`avtca convert`: weights of EfficientFace, AVT-CA and its parent into avtca checkpoints."""
+"""`avtca convert`: published weights of EfficientFace, AVT-CA and its parent as checkpoints."""
 
 import re
 from collections import defaultdict
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 
 def convert(
     source: Annotated[Path, typer.Argument(help="A .pth or .pth.tar file.")],
-    to: Annotated[str, typer.Option("--to", help="The network it is for; see: avtca model.")],
+    to: Annotated[str, typer.Option("--to", help="The network to convert to; see: avtca model.")],
     out: Annotated[Path, typer.Option(help="Folder for NAME.safetensors and NAME.json.")],
     heads: Annotated[
         int | None,
-        typer.Option(help="Attention heads, which no file tells [default: the code's own]", min=1),
+        typer.Option(
+            help="Attention heads, which the file does not contain [default: the published number]",
+            min=1,
+        ),
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Names of the outputs in order, with commas between.")
+        str | None, typer.Option(help="Names of the outputs in order, separated by commas.")
     ] = None,
 ) -> None:
-    """Turn a foreign .pth file into a checkpoint, and say what became of every tensor."""
+    """Convert a published .pth file to a checkpoint, and list converted and unused tensors."""
     from avtca.model import require_torch
 
     require_torch(f"convert {source}")
@@ -38,9 +41,9 @@ def convert(
     provenance = {
         "converted_from": source.name,
         "kind": result.kind,
-        "taken": len(result.taken),
-        "left": result.left,
-        "fresh": result.fresh,
+        "converted": len(result.converted),
+        "unused": result.unused,
+        "untrained": result.untrained,
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -55,23 +58,23 @@ def convert(
         typer.echo("the rest of the network is untrained: train it before use")
     else:
         typer.echo(
-            "its crops must be cut as its authors cut them; on other crops check it with: "
+            "it expects face crops like those of its authors; check it on yours with: "
             "avtca evaluate"
         )
 
 
 def report(result: "Conversion") -> list[str]:
-    """Lines on what was taken, left and why, and what nothing filled."""
-    lines = [f"{result.kind}: {len(result.taken)} tensors taken"]
+    """Lines on the converted and unused tensors and the untrained parameters."""
+    lines = [f"{result.kind}: {len(result.converted)} tensors converted"]
     reasons: dict[str, list[str]] = defaultdict(list)
-    for name, why in result.left.items():
+    for name, why in result.unused.items():
         shapes = _SHAPES.fullmatch(why)
         reason = f"of another shape in {result.model.variant}" if shapes else why
         reasons[reason].append(f"{name} {shapes[1]} for {shapes[2]}" if shapes else name)
     for why, names in reasons.items():
-        lines.append(f"left, {why}: {_listed(names)}")
-    if result.fresh:
-        lines.append(f"fresh, nothing in the file for them: {_listed(result.fresh)}")
+        lines.append(f"unused, {why}: {_listed(names)}")
+    if result.untrained:
+        lines.append(f"untrained, not in the file: {_listed(result.untrained)}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`avtca model`: the networks, and what each is made of."""
+"""`avtca model`: the networks and their modules."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,23 +12,23 @@ from avtca.clipspec import PITCH_ROWS
 
 def model(
     variant: Annotated[
-        str | None, typer.Argument(help="A network's name [default: list them all]")
+        str | None, typer.Argument(help="Name of a network [default: list all]")
     ] = None,
     video_dim: Annotated[
-        int, typer.Option(help="Read feature vectors of this length instead of pictures.", min=0)
+        int, typer.Option(help="Length of the video feature vector, instead of face crops.", min=0)
     ] = 0,
     crop_px: Annotated[int, typer.Option(help="Side of the face crop in pixels.", min=32)] = 224,
-    grey: Annotated[bool, typer.Option("--grey", help="One channel of luma, not RGB.")] = False,
+    grey: Annotated[bool, typer.Option("--grey", help="Grey face crops, not RGB.")] = False,
     video_steps: Annotated[int, typer.Option(help="Video steps in a window.", min=1)] = 15,
     logmel: Annotated[
         int, typer.Option(help="Log-mel bands at 16 kHz and 10 ms, instead of 10 MFCCs.", min=0)
     ] = 0,
     pitch: Annotated[
-        bool, typer.Option("--pitch", help="Pitch and voicing beside the log-mel bands.")
+        bool, typer.Option("--pitch", help="Add pitch and voicing to the log-mel bands.")
     ] = False,
     labels: Annotated[int, typer.Option(help="Number of emotions.", min=1)] = 8,
 ) -> None:
-    """List the networks, or the boxes of one: shapes, parameters, multiply-adds, sources."""
+    """List the networks, or the modules of one: shapes, parameters, multiply-adds, sources."""
     from avtca.model import require_torch
 
     require_torch("list the networks")
@@ -39,13 +39,13 @@ def model(
 
     if crop_px % 32:
         raise ConfigError(
-            f"size a network for {crop_px} px crops", "not a multiple of 32", "give one"
+            f"size a network for {crop_px} px crops", "not a multiple of 32", "give a multiple"
         )
     if pitch and not (logmel and variant):
         raise ConfigError(
-            "size a network that hears pitch",
+            "size a network that reads pitch",
             "--pitch without " + ("a network's name" if logmel else "--logmel"),
-            "name a network with experts and its bands, for instance: experts --logmel 64 --pitch",
+            "name a network with experts and the bands, for example: experts --logmel 64 --pitch",
         )
     spec = ClipSpec(
         video_steps=video_steps,
@@ -55,7 +55,7 @@ def model(
     )
     if variant is None:
         names = [name for name in VARIANTS if not (video_dim and name.startswith("no_"))]
-        table = _table("network", "parameters", "multiply-adds", "heads", "what", "where from")
+        table = _table("network", "parameters", "multiply-adds", "heads", "description", "source")
         for name in names:
             choice = VARIANTS[name]
             parameters, multiply_adds = totals(summarise(name, spec))
@@ -65,14 +65,14 @@ def model(
     else:
         choice = variant_named(variant)
         rows = summarise(variant, spec)
-        table = _table("box", "class", "output", "parameters", "multiply-adds", "where from")
+        table = _table("module", "class", "output", "parameters", "multiply-adds", "source")
         table.title = f"{variant}: {choice.summary} ({choice.source})"
         for row in rows:
             sizes = f"{row.parameters:,}", f"{row.multiply_adds:,}"
             table.add_row(row.name, row.kind, row.shapes, *sizes, row.source)
         table.add_section()
         parameters, multiply_adds = totals(rows)
-        table.add_row("all", "", "", f"{parameters:,}", f"{multiply_adds:,}", "")
+        table.add_row("total", "", "", f"{parameters:,}", f"{multiply_adds:,}", "")
     wide = Console(width=400, markup=False)  # "[conv 3, BN, ReLU] x2" is no markup
     width = Measurement.get(wide, wide.options, table).maximum
     Console(width=width, markup=False, highlight=False).print(table, crop=False)

@@ -1,4 +1,4 @@
-"""The AVT-CA network, one file for each box of the figure (docs/paper_map.md).
+"""The AVT-CA network; one file for each box of the paper's figure (docs/paper_map.md).
 
 Importing this package needs no PyTorch; its networks do (the ``train`` extra).
 """
@@ -40,14 +40,14 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Names of :data:`__all__` on first use."""
+    """Import the names of :data:`__all__` on first use."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def require_torch(action: str) -> None:
-    """Raise :class:`MissingExtra` where PyTorch or safetensors are not installed."""
+    """Raise :class:`MissingExtra` if PyTorch, safetensors or einops is not installed."""
     missing = [name for name in ("torch", "safetensors", "einops") if find_spec(name) is None]
     if missing:
         raise MissingExtra(

@@ -1,7 +1,7 @@
-"""Checkpoints that rebuild themselves: ``<name>.safetensors`` beside ``<name>.json``.
+"""Checkpoints: ``<name>.safetensors`` and ``<name>.json``, from which the network is rebuilt.
 
-The JSON is a :class:`~avtca.model.config.Card`. Nothing is ever unpickled here; foreign
-``.pth`` files go through ``avtca convert``.
+The JSON is a :class:`~avtca.model.config.Card`. Pickles are refused; ``avtca convert`` reads the
+``.pth`` files of other projects.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from avtca.model.config import FORMAT_VERSION, Card, ModelConfig
 from avtca.model.variants import build_model
 
 PICKLES = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
-"""Endings of files that hold Python objects, which loading would run."""
+"""Suffixes of files that can run code when they are loaded."""
 
 
 def save_checkpoint(
@@ -36,11 +36,25 @@ def save_checkpoint(
     provenance: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> Card:
-    """Write ``path`` (a folder: ``model``; else its name without ending) as a pair of files.
+    """Write a checkpoint.
 
-    Each file is written beside and moved into place, the card last; it names the weights' hash,
-    so that a pair torn by a crash is noticed. Raises :class:`CheckpointError` where the network
-    does not fit ``clip_spec``.
+    Each file is moved into place when complete, the card last. The card holds the weights' hash,
+    so that an interrupted save is detected.
+
+    Args:
+        path: Common path of the two files without suffix, or an existing folder, in which they
+            are named ``model``.
+        model: The network.
+        clip_spec: The model input that it was trained on.
+        calibration: See :class:`~avtca.model.config.Card`.
+        provenance: See :class:`~avtca.model.config.Card`.
+        metrics: See :class:`~avtca.model.config.Card`.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        CheckpointError: If the network does not fit ``clip_spec``.
     """
     weights_path, card_path = pair_at(Path(path))
     if mismatches := model.config.mismatches(clip_spec):
@@ -71,11 +85,19 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | Path, *, clip_spec: ClipSpec | None = None, device: str = "cpu"
 ) -> tuple[AVTCA, Card]:
-    """The network in evaluation mode, and its card.
+    """Load a checkpoint.
 
-    ``path`` is either file of the pair, their common name, or a folder with one pair in it. Where
-    ``clip_spec`` is given it must be the card's (:class:`~avtca.errors.ClipSpecMismatch` names
-    the fields). Raises :class:`CheckpointError` for everything else that does not fit.
+    Args:
+        path: Either file, their common path without suffix, or a folder with one checkpoint.
+        clip_spec: If given, the checkpoint must be trained on this model input.
+        device: A device of PyTorch.
+
+    Returns:
+        The network in evaluation mode, and its card.
+
+    Raises:
+        ClipSpecMismatch: If the card's ClipSpec differs from ``clip_spec``.
+        CheckpointError: If the files are missing, damaged or do not belong together.
     """
     weights_path, card_path = pair_at(Path(path), existing=True)
     card = read_card(card_path)
@@ -94,8 +116,8 @@ def load_checkpoint(
         found = error.problem if isinstance(error, AvtcaError) else str(error)
         raise CheckpointError(
             action,
-            f"its card names no network of this avtca ({found})",
-            "install the avtca it is of",
+            f"this avtca cannot build its network ({found})",
+            "install the version of avtca that saved it",
         ) from None
     _load_state(model, state, action)
     if card.weights_sha256 and blob_hash != card.weights_sha256:
@@ -108,7 +130,11 @@ def load_checkpoint(
 
 
 def read_card(path: str | Path) -> Card:
-    """The card of a checkpoint. Raises :class:`CheckpointError` where it is not one."""
+    """Read the card of a checkpoint.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged or not a card.
+    """
     path = Path(path)
     action = f"read {path}"
     try:
@@ -154,11 +180,15 @@ def read_card(path: str | Path) -> Card:
 
 
 def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
-    """The two files that ``path`` means, weights first.
+    """The paths of the weights and the card of a checkpoint.
 
-    A path with either ending, their common name, or a folder (written as ``model``; read where
-    one pair, or ``model``, is in it). With ``existing``, raises :class:`CheckpointError` where a
-    file is missing or is a pickle.
+    Args:
+        path: Either file, their common path without suffix, or a folder: the checkpoint
+            ``model`` in it, or with ``existing`` the only one.
+        existing: Whether both files must exist.
+
+    Raises:
+        CheckpointError: If a file is missing, or ``path`` is a pickle.
     """
     action = f"load {path}"
     if path.suffix.lower() in PICKLES:
@@ -196,7 +226,7 @@ def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
 
 
 def _load_state(model: nn.Module, state: dict[str, torch.Tensor], action: str) -> None:
-    """Strict loading with one line of what does not fit."""
+    """Load all parameters; the error names the first that do not fit."""
     wanted = model.state_dict()
     wrong = [
         f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}"
@@ -204,12 +234,12 @@ def _load_state(model: nn.Module, state: dict[str, torch.Tensor], action: str) -
         if name in state and state[name].shape != wanted[name].shape
     ]
     missing, unknown = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
-    for what, names in (("other shapes", wrong), ("missing", missing), ("unknown", unknown)):
+    for problem, names in (("other shapes", wrong), ("missing", missing), ("unknown", unknown)):
         if names:
             listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
             raise CheckpointError(
                 action,
-                f"the weights are not those of its card ({what}: {listed})",
+                f"the weights are not those of its card ({problem}: {listed})",
                 "copy both files of one save",
             )
     model.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Foreign weights into our networks: EfficientFace, the released AVT-CA, its parent's fusions.
+"""Conversion of published weights: EfficientFace, the released AVT-CA, its parent's fusions.
 
 Names and shapes were read from the public repositories zengqunzhao/EfficientFace,
 katerynaCh/multimodal-emotion-recognition and shravan-18/AVTCA.
@@ -24,24 +24,29 @@ from avtca.model.variants import build_model, variant_named
 
 State = dict[str, Tensor]
 EFFICIENTFACE = "EfficientFace"
-"""Kind of a file that holds the video trunk and its classifier alone."""
+"""Kind of a file with the video trunk and its classifier only."""
 _TRUNK = "video_frontend.trunk."
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a foreign file.
+    """The result of a conversion.
 
-    ``taken``: foreign name -> ours. ``left``: foreign name -> why. ``fresh``: our names that
-    nothing filled, which keep their random start.
+    Attributes:
+        kind: :data:`EFFICIENTFACE` or the variant that the file is for.
+        model: The network with the converted weights, in evaluation mode.
+        clip_spec: Its model input.
+        converted: Tensor of the file -> parameter of the network.
+        unused: Tensor of the file -> why it was not used.
+        untrained: Parameters of the network that are not in the file and keep random values.
     """
 
     kind: str
     model: AVTCA
     clip_spec: ClipSpec
-    taken: dict[str, str] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
-    fresh: list[str] = field(default_factory=list)
+    converted: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, str] = field(default_factory=dict)
+    untrained: list[str] = field(default_factory=list)
 
 
 def convert(
@@ -51,14 +56,19 @@ def convert(
     heads: int | None = None,
     labels: tuple[str, ...] | None = None,
 ) -> Conversion:
-    """The network of ``variant``, in evaluation mode, with the weights of a foreign file.
+    """Convert a published weights file to one of our networks.
 
-    EfficientFace files fill the trunk of any variant that reads pixels, as far as the shapes
-    agree; files of the released code fill ``released`` or the parent's fusion that they are.
-    ``heads`` cannot be seen in a file: 1 in the parent's code unless it was told otherwise, 8 in
-    AVT-CA's. ``labels`` name the outputs (RAVDESS's where there are eight).
+    Args:
+        source: A ``.pth`` or ``.pth.tar`` file. EfficientFace's fills the trunk of any variant
+            that reads pixels, as far as shapes agree; one of the released code must be for
+            ``variant``.
+        variant: The network.
+        heads: Attention heads, which the file does not contain; by default 8 for AVT-CA's code and
+            1 for its parent's.
+        labels: Names of the outputs; by default RAVDESS's if there are eight.
 
-    Raises :class:`CheckpointError` where the file is not such a file, or does not fit.
+    Raises:
+        CheckpointError: If the file is of another kind, or does not fit.
     """
     source = Path(source)
     action = f"convert {source} to {variant}"
@@ -69,7 +79,9 @@ def convert(
         labels = labels or label_sets.RAVDESS
         model = build_model(variant, ModelConfig(n_labels=len(labels), heads=heads))
         if not hasattr(model.video_frontend, "trunk"):
-            raise CheckpointError(action, f"{variant} reads no pictures", "choose another variant")
+            raise CheckpointError(
+                action, f"{variant} does not read pixels", "choose another variant"
+            )
     else:
         if kind != variant:
             raise CheckpointError(action, f"the file holds {kind}", f"give --to {kind}")
@@ -88,48 +100,50 @@ def convert(
 
 
 def read_state(path: Path) -> State:
-    """The state dict in a ``.pth`` file, ``module.`` prefixes removed.
+    """The state dict in a ``.pth`` file, without ``module.`` prefixes.
 
-    Only tensors and plain values are unpickled (``weights_only=True``). Classes of the training
-    script and of numpy that a file drags along (EfficientFace saved its meters) are read as
-    empty shells; any other code in the file is a :class:`CheckpointError`.
+    Only tensors and plain values are unpickled (``weights_only=True``). Objects of the training
+    script and of NumPy (EfficientFace saved its meters) are replaced by empty placeholders.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or refers to any other code.
     """
     action = f"read {path}"
     if not path.is_file():
         found = "it is a folder" if path.is_dir() else "no such file"
         raise CheckpointError(action, found, "name a .pth or .pth.tar file")
     try:
-        with torch.serialization.safe_globals(_shells(path, action)):
-            held = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_placeholders(path, action)):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         line = str(error).strip().splitlines()[0][:120] if str(error).strip() else "broken"
         line = "more, or other, than plain tensors" if "Weights only" in line else line
         raise CheckpointError(
             action, f"not a readable PyTorch file ({line})", "download it again"
         ) from None
-    if isinstance(held, Mapping) and isinstance(held.get("state_dict"), Mapping):
-        held = held["state_dict"]
-    if not isinstance(held, Mapping) or not any(isinstance(v, Tensor) for v in held.values()):
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, Mapping) or not any(isinstance(v, Tensor) for v in loaded.values()):
         raise CheckpointError(
-            action, f"holds a {type(held).__name__} without tensors", "name a state dict"
+            action, f"holds a {type(loaded).__name__} without tensors", "name a state dict"
         )
     return {
         str(name).removeprefix("module."): value
-        for name, value in held.items()
+        for name, value in loaded.items()
         if isinstance(value, Tensor)
     }
 
 
-class _Shell:
-    """Stands for an object that a foreign file contains and nobody needs."""
+class _Placeholder:
+    """In place of an object in the file that is not needed."""
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
     def __setstate__(self, state: Any) -> None: ...
 
 
-def _shells(path: Path, action: str) -> list[Any]:
-    """Empty shells for the harmless foreign names in a file."""
+def _placeholders(path: Path, action: str) -> list[Any]:
+    """Placeholders for the harmless classes in a file."""
     if not zipfile.is_zipfile(path):
         return []
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -140,7 +154,7 @@ def _shells(path: Path, action: str) -> list[Any]:
             f"it would run foreign code ({', '.join(foreign[:3])})",
             "do not trust this file; ask its author for a plain state dict",
         )
-    return [(type("Shell", (_Shell,), {}), name) for name in names]
+    return [(type("Placeholder", (_Placeholder,), {}), name) for name in names]
 
 
 def kind_of(state: State, action: str) -> str:
@@ -159,13 +173,13 @@ def kind_of(state: State, action: str) -> str:
         return EFFICIENTFACE
     raise CheckpointError(
         action,
-        f"names of no network known here ({', '.join(list(state)[:3])}, ...)",
+        f"names of no known network ({', '.join(list(state)[:3])}, ...)",
         "give EfficientFace, AVT-CA or Chumachenko 2022 weights",
     )
 
 
 def key_map(kind: str) -> dict[str, list[str]]:
-    """Foreign name -> our names; two of ours share the rows of one foreign tensor in order."""
+    """Tensor of the file -> our parameters; if several, they are consecutive rows of the tensor."""
     trunk = "" if kind == EFFICIENTFACE else "visual_model."
     pairs = {f"{trunk}{theirs}": [f"{_TRUNK}{ours}"] for theirs, ours in _trunk_names()}
     if kind == EFFICIENTFACE:
@@ -187,7 +201,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def _trunk_names() -> Iterator[tuple[str, str]]:
-    """EfficientFace's tensors in :class:`~avtca.model.video_trunk.VideoTrunk`."""
+    """EfficientFace's tensors and those of :class:`~avtca.model.video_trunk.VideoTrunk`."""
 
     def conv(theirs: str, ours: str, *leaves: str) -> Iterator[tuple[str, str]]:
         for leaf in leaves or ("weight",):
@@ -228,7 +242,7 @@ def _trunk_names() -> Iterator[tuple[str, str]]:
 
 
 def _fusion_names(kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The attention boxes; ``av`` is the audio branch asking, ``va`` the video branch."""
+    """The attention layers; ``av`` has audio queries, ``va`` video queries."""
     if kind == "intermediate_attention":
         for theirs, ours in (("av1", "audio"), ("va1", "video")):
             yield f"{theirs}.q.weight", (f"transformer.{ours}.query.weight",)
@@ -262,38 +276,38 @@ def _fusion_names(kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _fill(result: Conversion, state: State, action: str) -> None:
-    """Copy what fits into the model and write down what became of the rest."""
+    """Copy the tensors that fit into the model and record the others."""
     ours = result.model.state_dict()
     names = key_map(result.kind)
     filled: set[str] = set()
     for theirs, value in state.items():
         targets = names.get(theirs)
         if targets is None:
-            result.left[theirs] = _why_left(theirs)
+            result.unused[theirs] = _why_unused(theirs)
             continue
         if len(targets) > 1 and (value.ndim == 0 or len(value) % len(targets)):
-            result.left[theirs] = f"shape {tuple(value.shape)}, not {len(targets)} parts"
+            result.unused[theirs] = f"shape {tuple(value.shape)}, not {len(targets)} parts"
             continue
         parts = value.chunk(len(targets)) if len(targets) > 1 else (value,)
         wanted = [(name, part) for name, part in zip(targets, parts, strict=True) if name]
         wrong = [n for n, part in wanted if n not in ours or ours[n].shape != part.shape]
         if wrong:
             there = tuple(ours[wrong[0]].shape) if wrong[0] in ours else None
-            result.left[theirs] = (
+            result.unused[theirs] = (
                 f"shape {tuple(value.shape)}, {wrong[0]} has {there}"
                 if there is not None
-                else f"{result.model.variant} has no {_box_of(wrong[0])}"
+                else f"{result.model.variant} has no {_module_of(wrong[0])}"
             )
             continue
         for name, part in wanted:
             ours[name].copy_(part)
             filled.add(name)
-        result.taken[theirs] = " + ".join(name for name, _ in wanted)
-    result.fresh.extend(name for name in ours if name not in filled)
+        result.converted[theirs] = " + ".join(name for name, _ in wanted)
+    result.untrained.extend(name for name in ours if name not in filled)
     if result.kind != EFFICIENTFACE:
-        missing = [n for n in result.fresh if not n.endswith("num_batches_tracked")]
+        missing = [n for n in result.untrained if not n.endswith("num_batches_tracked")]
         if missing:
-            known = (f"; {k}: {why}" for k, why in result.left.items() if why.startswith("shape"))
+            known = (f"; {k}: {why}" for k, why in result.unused.items() if why.startswith("shape"))
             raise CheckpointError(
                 action,
                 f"nothing in the file fits {missing[0]} ({len(missing)} such){next(known, '')}",
@@ -301,22 +315,22 @@ def _fill(result: Conversion, state: State, action: str) -> None:
             )
 
 
-def _box_of(name: str) -> str:
-    """The box of one of our tensors; of the trunk, its part."""
+def _module_of(name: str) -> str:
+    """The module of a parameter; for the trunk, its part."""
     part = re.match(re.escape(_TRUNK) + r"(stages\.\d+|\w+)", name)
     return part[0] if part else name.partition(".")[0]
 
 
-def _why_left(name: str) -> str:
+def _why_unused(name: str) -> str:
     if name.startswith(("audio_model.classifier", "visual_model.classifier")):
         return "a classifier that the released forward pass never calls"
     if name.startswith("finalAttention"):
-        return "created for every fusion, called in 'it' alone"
+        return "created for every fusion, called in 'it' only"
     if name.startswith("fc."):
         return "EfficientFace's classifier of AffectNet's seven expressions"
     if name.startswith(("av1.proj", "va1.proj")):
-        return "this fusion uses the attention weights alone"
-    return "no box of this network has it"
+        return "this fusion uses the attention weights only"
+    return "this network has no such module"
 
 
 def _labels_for(n_labels: int) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Models ready to run: bundles, and the ONNX and PyTorch backends."""
+"""Running a model: exported folders, and the ONNX and PyTorch backends."""
