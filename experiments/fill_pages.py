@@ -22,7 +22,7 @@ from robustness_pages import (
     shift_rows,
 )
 
-from avtca.evaluation.comparison import cell
+from avtca.evaluation.comparison import format_percent
 from avtca.finetune.model_card import percent
 
 ROOT = Path(__file__).parents[1]
@@ -79,11 +79,11 @@ def network_rows(results: dict[str, Any]) -> str:
         found = results[name]["luna_5fold"]
         seeds = "3, averaged" if name.endswith("averaged") else len(found["seeds"])
         others = " | ".join(accuracy_only(results[name].get(key)) for key in OTHER_PROTOCOLS)
-        figure = cell(found["accuracy"]) + earlier(found)
+        figure = format_percent(found["accuracy"]) + earlier(found)
         lines.append(f"| `{shown(name)}`: {words} | {figure} | {seeds} | {others} |")
     references = results["_beside"]["references"]
     for name, words in REFERENCES.items():
-        lines.append(f"| *{words}* | {cell(references[name]['accuracy'])} | | | |")
+        lines.append(f"| *{words}* | {format_percent(references[name]['accuracy'])} | | | |")
     return "\n".join(lines) + "\n"
 
 

@@ -38,7 +38,7 @@ from ravdess import LastDataModule, sweep
 from avtca.cli.prepare import FAILED
 from avtca.errors import AvtcaError
 from avtca.evaluation.aggregate import BINARY_METRICS
-from avtca.evaluation.comparison import cell, load_system
+from avtca.evaluation.comparison import format_percent, load_system
 from avtca.evaluation.metrics import binary_confusions
 from avtca.files import write_atomic
 from avtca.training.config import ExperimentConfig
@@ -204,7 +204,7 @@ def markdown(corpus: str, results: Mapping[str, Mapping[str, Any]], missing: str
 
 def line(head: str, paper: Sequence[str], by_protocol: Sequence[Mapping[str, Any]]) -> str:
     """A line of the table; empty where there is no figure."""
-    cells = [cell(one[name]) if name in one else "" for one in by_protocol for name in FIGURES]
+    cells = [format_percent(one[name]) if name in one else "" for one in by_protocol for name in FIGURES]
     return f"| {head} | " + " | ".join([*paper, *cells]) + " |"
 
 

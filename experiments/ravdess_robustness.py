@@ -50,15 +50,15 @@ from robustness_pages import (
 )
 
 from avtca.compat import upgrade, upgrade_report
-from avtca.data.dataset import EmotionDataset
-from avtca.evaluation.aggregate import stack_seeds, to_estimate
+from avtca.evaluation.aggregate import estimate_metrics, stack_seeds, to_estimate
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
-from avtca.evaluation.evaluate import estimate_metrics
+from avtca.evaluation.degradations import CONDITIONS
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import METRICS
-from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.robustness import CONDITIONS, Condition
+from avtca.evaluation.report import to_json
+from avtca.evaluation.robustness import Degraded, degrade_once
+from avtca.evaluation.trained_model import open_trained_model
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS
 from avtca.training.record import commit
@@ -104,37 +104,24 @@ def measure(
     for system, model in models.items():
         if made.get(system, {}).get("recipe") != hashes[system]:
             (answers / f"{system}.csv.gz").unlink(missing_ok=True)
-            record = {"recipe": hashes[system], "commit": commit(), "caveat": model.caveat}
-            made[system] = record | model.provenance
+            record = {"recipe": hashes[system], "commit": commit()}
+            made[system] = record | to_json(model.split)
             write_atomic(answers / "made.json", json.dumps(made, indent=1, sort_keys=True))
     for name in conditions:
         condition = replace(CONDITIONS[name], levels=LEVELS[name])
         for level in condition.levels:
-            damaged: dict[tuple[str, ...], EmotionDataset] = {}
+            degraded: Degraded = {}
             for system, model in models.items():
                 if not condition.fits(model.spec):
                     continue
                 path = answers / f"{system}.csv.gz"
                 table = read(path) if path.exists() else None
                 if table is None or column(name, level) not in table:
-                    found = model.predict(partial(_once, damaged, condition, level))
+                    found = model.predict(partial(degrade_once, degraded, condition, level))
                     save(path, added(table, column(name, level), found))
                     print(
                         f"{system}, {name} {level}: {100 * found.correct.mean():.1f} %", flush=True
                     )
-
-
-def _once(
-    damaged: dict[tuple[str, ...], EmotionDataset],
-    condition: Condition,
-    level: Any,
-    samples: EmotionDataset,
-) -> EmotionDataset:
-    """The samples at a level, degraded once per ClipSpec."""
-    key = samples.spec.hash, *samples.sample_ids
-    if key not in damaged:
-        damaged[key] = condition.applied(samples, level)
-    return damaged[key]
 
 
 def added(table: pd.DataFrame | None, name: str, found: Predictions) -> pd.DataFrame:
@@ -205,7 +192,7 @@ def lost(tables: dict[str, pd.DataFrame], system: str, condition: str) -> list[d
 def points(table: pd.DataFrame, condition: str) -> list[dict[str, Any]]:
     """The curve of a system, as in `avtca robustness`."""
     return [
-        {"level": level, **estimate_metrics(predictions(table, column(condition, level)))}
+        {"level": level, **estimate_metrics(predictions(table, column(condition, level))).to_dict()}
         for level in LEVELS[condition]
     ]
 
@@ -273,7 +260,7 @@ def main() -> None:
     answers.mkdir(parents=True, exist_ok=True)
     hashes = finished(args.work, args.systems)
     models = {
-        system: open_evaluated_model(
+        system: open_trained_model(
             args.work / "runs" / MAIN / system / "of_seed0",
             args.work / "prepared" / SYSTEMS[system][1],
         )

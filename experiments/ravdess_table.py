@@ -44,9 +44,9 @@ from ravdess import (
 
 from avtca.data.caveats import CAVEATS_FILE, provenance_caveats
 from avtca.evaluation.adaptation import match_priors, speaker_normalise
-from avtca.evaluation.aggregate import difference, summarise
+from avtca.evaluation.aggregate import metric_difference, summarise
 from avtca.evaluation.bootstrap import mcnemar
-from avtca.evaluation.comparison import cell
+from avtca.evaluation.comparison import format_percent
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 
@@ -157,7 +157,7 @@ def with_earlier(result: dict[str, Any], path: Path) -> None:
 
 def line(tables: Tables, *, today: bool = True) -> dict[str, Any]:
     """The figures of a system under a protocol."""
-    found = summarise(tables)
+    found = summarise(tables).to_dict()
     return {
         **({} if today else OLD),
         **{name: found[name] for name in METRICS},
@@ -199,7 +199,7 @@ def joined(tables: Tables) -> list[Predictions]:
 def paired(first: Tables, second: Tables) -> dict[str, Any]:
     """Difference in accuracy, its interval over people, and McNemar's p of the first seeds."""
     a, b = joined(first), joined(second)
-    found = difference(a, b)
+    found = metric_difference(a, b).to_dict()
     return {**found, "mcnemar": mcnemar(a[0].ordered().correct, b[0].ordered().correct)}
 
 
@@ -245,7 +245,7 @@ def markdown(result: dict[str, Any]) -> str:
         cells = [counted(name, found[p]) if p in found else "" for p in protocols]
         lines.append(f"| {shown(name)} | " + " | ".join(cells) + " |")
     for name, found in result["references"].items():
-        cells = [cell(found["accuracy"]) if p == MAIN else "" for p in protocols]
+        cells = [format_percent(found["accuracy"]) if p == MAIN else "" for p in protocols]
         lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " |")
     lines += ["", "Differences on the same samples, Luna-Jimenez's folds.", ""]
     lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
@@ -262,7 +262,7 @@ def markdown(result: dict[str, Any]) -> str:
 def counted(name: str, found: dict[str, Any]) -> str:
     """An accuracy with its interval, its number of seeds and its mark."""
     seeds = "ensemble" if "_averaged" in name else len(found["seeds"])
-    return f"{cell(found['accuracy'])} ({seeds}){mark(found)}"
+    return f"{format_percent(found['accuracy'])} ({seeds}){mark(found)}"
 
 
 def mark(found: dict[str, Any]) -> str:

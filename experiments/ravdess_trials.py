@@ -21,9 +21,8 @@ from names import published
 from ravdess import PRETRAINED, SINGLE_STREAM, SYSTEMS, Run, prepare
 
 from avtca.data.dataset import EmotionDataset
-from avtca.evaluation.evaluate import remove_modality
+from avtca.evaluation.degradations import CONDITIONS, Condition, remove_modality
 from avtca.evaluation.inference import predict_samples
-from avtca.evaluation.robustness import CONDITIONS, Condition
 from avtca.training.fold import load_data_module
 from avtca.training.pretrained import init_weights
 from avtca.training.trainer import fit, new_network, torch_threads

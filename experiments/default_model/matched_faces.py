@@ -33,7 +33,7 @@ from packaged_face import packaged_face
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.evaluation.evaluate import remove_modality
+from avtca.evaluation.degradations import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.ensemble import Ensemble

@@ -322,6 +322,7 @@ def main() -> None:
     card.provenance.update(
         data="FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "
         "EMO-DB (free for research)",
+        corpora=["ferplus", "ravdess", "nemo", "emodb"],
         terms="CC BY-NC-SA 4.0, research use; see MODEL_CARD.md",
         command="experiments/default_model.sh",
     )

@@ -22,7 +22,7 @@ from voice import german
 
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.evaluation.evaluate import remove_modality
+from avtca.evaluation.degradations import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import RAVDESS, SEVEN
 from avtca.training.trainer import torch_threads

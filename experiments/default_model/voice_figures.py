@@ -29,7 +29,7 @@ from voice import ONE_STUDIO, RECIPE, SPEECH, german
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.evaluation import bootstrap as intervals
-from avtca.evaluation.evaluate import remove_modality
+from avtca.evaluation.degradations import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import EMODB, RAVDESS, SEVEN
 from avtca.model import load_checkpoint

@@ -4,6 +4,7 @@ Cards, configurations, caches and reports keep their values; only keys are renam
 today's names alone.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -122,6 +123,11 @@ def upgrade_path(path: Sequence[str]) -> list[str]:
     for part in path:
         out.append(CONFIG_KEYS.get(out[-1], {}).get(part) or KEYS.get(part, part))
     return out[1:]
+
+
+def prose_names_corpus(text: str, corpus: str) -> bool:
+    """Whether a sentence about training data, as cards of 0.1 have it, names a corpus."""
+    return corpus in re.sub("[^a-z0-9]", "", text.lower())
 
 
 def upgrade_parameter(name: str) -> str:

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import BINARY_METRICS, difference, summarise
+from avtca.evaluation.aggregate import BINARY_METRICS, metric_difference, summarise
 from avtca.evaluation.predictions import Predictions
 
 
@@ -41,12 +41,12 @@ def test_figures_are_scikit_learns_and_means_over_seeds():
         value, low, high = found[name]
         assert value == pytest.approx(np.mean(values), abs=1e-4)
         assert low < value < high
-        assert [one[name] for one in found["seeds"].values()] == pytest.approx(values, abs=1e-4)
+        assert [one[name] for one in found.seeds.values()] == pytest.approx(values, abs=1e-4)
     per_fold = [
         np.mean([f.correct.mean() for f in fold]) for fold in zip(*map(folds, tables), strict=True)
     ]
-    assert found["folds"]["accuracy"] == pytest.approx(per_fold, abs=1e-4)
-    assert found["spread"]["accuracy"] == pytest.approx(np.std(per_fold, ddof=1), abs=1e-4)
+    assert found.folds["accuracy"] == pytest.approx(per_fold, abs=1e-4)
+    assert found.spread["accuracy"] == pytest.approx(np.std(per_fold, ddof=1), abs=1e-4)
 
 
 def test_the_interval_is_over_people_not_over_samples():
@@ -66,11 +66,11 @@ def test_several_labels_at_once():
     table = predictions(binary=True)
     found = summarise({0: folds(table)})
     said, truth = table.probs >= 0.5, table.targets > 0.5
-    assert found["accuracy"][0] == pytest.approx((said == truth).mean(), abs=1e-4)
+    assert found.accuracy[0] == pytest.approx((said == truth).mean(), abs=1e-4)
     wanted = np.mean([balanced_accuracy_score(truth[:, j], said[:, j]) for j in range(4)])
-    assert found["uar"][0] == pytest.approx(wanted, abs=1e-4)
+    assert found.uar[0] == pytest.approx(wanted, abs=1e-4)
     wanted = f1_score(truth, said, average="macro")
-    assert found["macro_f1"][0] == pytest.approx(wanted, abs=1e-4)
+    assert found.macro_f1[0] == pytest.approx(wanted, abs=1e-4)
     assert set(BINARY_METRICS) == {"accuracy", "uar", "weighted_f1", "macro_f1"}
 
 
@@ -79,18 +79,18 @@ def test_a_difference_of_systems_with_unequal_numbers_of_seeds():
         [predictions(seed=s, skill=3) for s in (0, 1, 2)],
         [predictions(seed=s) for s in (3, 4)],
     )
-    found = difference(good, bad)
+    found = metric_difference(good, bad)
     wanted = np.mean([t.correct.mean() for t in good]) - np.mean([t.correct.mean() for t in bad])
-    assert found["value"] == pytest.approx(wanted)
-    assert 0 < found["low"] < found["value"] < found["high"] and found["p"] < 0.01
-    same = difference(good, good)
-    assert same["value"] == same["low"] == same["high"] == 0 and same["p"] == 1
+    assert found.value == pytest.approx(wanted)
+    assert 0 < found.low < found.value < found.high and found.p < 0.01
+    same = metric_difference(good, good)
+    assert same.value == same.low == same.high == 0 and same.p == 1
 
 
 def test_rows_may_come_in_any_order():
     table = predictions()
     shuffled = table.at(np.random.default_rng(0).permutation(len(table)))
-    assert difference([table], [shuffled])["value"] == 0
+    assert metric_difference([table], [shuffled]).value == 0
     assert shuffled.ordered().samples == table.samples
 
 

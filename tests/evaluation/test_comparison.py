@@ -7,23 +7,40 @@ import pytest
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
+from avtca.data.caveats import NORMALISED, Caveat, CaveatKind
 from avtca.errors import ConfigError
 from avtca.evaluation.bootstrap import mcnemar
-from avtca.evaluation.comparison import Entry, compare, latex, load_system, load_systems, markdown
+from avtca.evaluation.comparison import (
+    SystemPredictions,
+    compare_systems,
+    latex,
+    load_system,
+    load_systems,
+    markdown,
+)
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import (
+    METRIC_NAMES,
+    ComparisonReport,
+    Estimate,
+    PairedDifference,
+    PairedTests,
+    Summary,
+    to_json,
+)
 
 
 def test_two_cross_validations(made, tmp_path):
     entries = [load_system(made / name) for name in ("both", "seen")]
-    result = compare(entries)
+    result = compare_systems(entries)
     known = [json.loads((made / n / "result.json").read_text()) for n in ("both", "seen")]
-    assert result["samples"] == 48
-    (pair,) = result["pairs"]
-    assert pair["accuracy"]["value"] == pytest.approx(
+    assert result.samples == 48
+    (pair,) = result.pairs
+    assert pair.accuracy.value == pytest.approx(
         known[0]["accuracy"][0] - known[1]["accuracy"][0], abs=1e-4
     )
     right = [entry.joined[0].ordered().correct for entry in entries]
-    assert pair["mcnemar"] == mcnemar(*right)
+    assert pair.mcnemar == mcnemar(*right)
     text = markdown(result)
     assert f"{100 * known[0]['accuracy'][0]:.1f} [" in text and "both - seen" in text
     tex = latex(result)
@@ -36,71 +53,79 @@ def test_two_cross_validations(made, tmp_path):
 def test_the_caveat_of_a_split_is_in_every_table(made):
     """As a run keeps it, whichever of its folders or files is named."""
     both, seen = (load_system(made / name) for name in ("both", "seen"))
-    assert both.caveat == "clean" and "LEAK" not in markdown(compare([both, seen]))
+    assert both.caveat == "clean" and "LEAK" not in markdown(compare_systems([both, seen]))
     for part in ("seed0/fold1", "seed0/fold1/test.csv"):
         assert load_system(made / "both" / part).caveat == "clean"
-    caveat = "LEAK (allowed): 3 people on both sides"
-    result = compare([replace(both, caveat=caveat), seen])
-    assert result["caveats"] == {"both": caveat, "seen": "clean"}
+    caveat = "LEAK (allowed): 3 speakers in both subsets"
+    leak = Caveat(CaveatKind.LEAK, caveat)
+    result = compare_systems([replace(both, caveats=(leak,)), seen])
+    assert result.caveats == {"both": caveat, "seen": "clean"}
     assert markdown(result).endswith(f"\n\nboth: {caveat}\n")
     assert latex(result).count(rf"\small both: {caveat}}} \\") == 2
-
-
-STANDARDISED = "features standardised on each person's own samples"
 
 
 def test_the_caveat_of_standardised_features_is_in_every_table(made, standardised, tmp_path):
     """As a run keeps it, and beside the answers of `avtca evaluate`."""
     for path in (standardised, standardised / "seed0/fold1", standardised / "seed0/fold1/test.csv"):
-        assert load_system(path).caveat == f"clean; {STANDARDISED}"
-    result = compare([load_system(made / "both"), load_system(standardised)])
-    assert markdown(result).endswith(f"\n\nown: clean; {STANDARDISED}\n")
-    assert latex(result).count(STANDARDISED) == 2
+        assert load_system(path).caveat == NORMALISED.text
+    result = compare_systems([load_system(made / "both"), load_system(standardised)])
+    assert markdown(result).endswith(f"\n\nown: {NORMALISED.text}\n")
+    assert latex(result).count(NORMALISED.text) == 2
     action = ["evaluate", str(standardised), str(made / "prepared"), "--out", str(tmp_path)]
     done = CliRunner().invoke(build_app(), action)
-    assert done.exit_code == 0 and STANDARDISED in done.stderr
-    assert load_system(tmp_path / "evaluation.csv").caveat == f"clean; {STANDARDISED}"
+    assert done.exit_code == 0 and NORMALISED.text in done.stderr
+    assert load_system(tmp_path / "evaluation.csv").caveat == NORMALISED.text
 
 
-def test_kept_answers_have_their_caveat_in_the_table_of_cells(made, tmp_path):
-    """PROTOCOL/ROW/seedN of cells.json, two folders above the answers."""
+def test_saved_predictions_have_their_caveats_in_a_file_beside_or_above(made, tmp_path):
     whole = load_system(made / "both").joined[0]
-    leak = "LEAK (allowed): 24 people on both sides"
-    cells = {}
-    for protocol, row, told in (
-        ("random", "net", {"split_audit": leak, "standardise": "none"}),
-        ("folds_own", "net", {"split_audit": "clean", "standardise": "speaker"}),
-        ("folds", "net", {"split_audit": "clean", "standardise": "none"}),
-        ("folds", "net_long", {"split_audit": leak, "standardise": "none"}),
-        ("folds", "old", {}),
+    leak = Caveat(CaveatKind.LEAK, "LEAK (allowed): 24 speakers in both subsets")
+    for protocol, caveats in (
+        ("random", [leak]),
+        ("own", [NORMALISED]),
+        ("folds", []),
+        ("old", None),
     ):
-        (tmp_path / protocol / row).mkdir(parents=True)
-        whole.save(tmp_path / protocol / row / "seed0.csv.gz")
-        cells[f"{protocol}/{row}/seed0"] = {"recipe": "x", **told}
-    (tmp_path / "cells.json").write_text(json.dumps(cells))
-    caveats = {"random/net": leak, "folds_own/net": f"clean; {STANDARDISED}", "folds/net": "clean"}
-    for name, caveat in caveats.items():
-        assert load_system(tmp_path / name).caveat == caveat
-        assert load_system(tmp_path / name / "seed0.csv.gz").caveat == caveat
-    entries = load_systems([tmp_path / "random/net", tmp_path / "folds/net"])
-    text = markdown(compare(entries))
-    assert text.endswith(f"\n\nrandom/net: {leak}\n")
-    unknown = compare(load_systems([tmp_path / "folds/net", tmp_path / "folds/old"]))
-    assert "\n\nold: nothing beside the answers says how they were split\n" in markdown(unknown)
+        folder = tmp_path / protocol / "net"
+        folder.mkdir(parents=True)
+        whole.save(folder / "seed0.csv.gz")
+        if caveats is not None:
+            (folder.parent / "caveats.json").write_text(json.dumps(to_json(caveats)))
+            for path in (folder, folder / "seed0.csv.gz"):
+                assert load_system(path).caveats == tuple(caveats)
+    (tmp_path / "random/beside").mkdir()
+    whole.save(tmp_path / "random/beside/seed0.csv.gz")
+    (tmp_path / "random/beside/caveats.json").write_text("[]")
+    assert load_system(tmp_path / "random/beside").caveat == "clean"
+    systems = load_systems([tmp_path / "random/net", tmp_path / "folds/net"])
+    text = markdown(compare_systems(systems))
+    assert text.endswith(f"\n\nrandom/net: {leak.text}\n")
+    unknown = compare_systems(load_systems([tmp_path / "folds/net", tmp_path / "old/net"]))
+    assert "\n\nold/net: no file beside the predictions describes their split\n" in markdown(
+        unknown
+    )
 
 
 def test_latex_has_the_differences_of_each_pair():
     """The numbers of the Markdown table, with signs and powers of ten as LaTeX writes them."""
-    value = {"accuracy": [0.5, 0.25, 0.75], "spread": {"accuracy": None}, "seeds": {"0": {}}}
-    pair = {"first": "a_b", "second": "c&d", "mcnemar": 2.5e-5}
-    pair["accuracy"] = {"value": -0.0123, "low": -0.03, "high": 0.01, "p": 0.25}
-    alone = {"first": "c&d", "second": "e", "mcnemar": 1.0}
-    alone["accuracy"] = {"value": 0.5, "low": None, "high": None, "p": None}
-    result = {
-        "systems": {"a_b": value, "c&d": value, "e": value},
-        "pairs": [pair, alone],
-        "caveats": {"a_b": "clean", "c&d": "clean", "e": "clean"},
-    }
+    metrics = dict.fromkeys(METRIC_NAMES, Estimate(0.5, 0.25, 0.75))
+    counts = {"samples": 1, "labels": [], "speakers": 1, "level": 0.95}
+    value = Summary(**metrics, **counts, seeds={"0": {}}, folds={}, spread={})
+
+    def tests(first, second, accuracy, mcnemar):
+        found = dict.fromkeys(METRIC_NAMES, PairedDifference(**accuracy))
+        return PairedTests(first=first, second=second, **found, mcnemar=mcnemar)
+
+    sure = {"value": -0.0123, "low": -0.03, "high": 0.01, "p": 0.25}
+    alone = {"value": 0.5, "low": None, "high": None, "p": None}
+    result = ComparisonReport(
+        samples=1,
+        speakers=1,
+        caveats=dict.fromkeys(("a_b", "c&d", "e"), "clean"),
+        systems=dict.fromkeys(("a_b", "c&d", "e"), value),
+        pairs=[tests("a_b", "c&d", sure, 2.5e-5), tests("c&d", "e", alone, 1.0)],
+    )
+    assert ComparisonReport.from_dict(result.to_dict()) == result
     _, differences = latex(result).split("\n\n")
     rows = differences.split("\\midrule\n")[1].split("\n\\bottomrule")[0].splitlines()
     assert rows == [
@@ -120,10 +145,10 @@ def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):
     whole.joined[0].save(kept / "seed10.csv.gz", digits=4)
     (kept / "seed_notes.csv").write_text("not answers\n")
     names = (f"{made.name}/both", "table/both")
-    result = compare(load_systems([made / "both", kept]))
-    assert tuple(result["systems"]) == names
-    assert list(result["systems"]["table/both"]["seeds"]) == [*map(str, whole.tables), "10"]
-    assert result["systems"][names[0]]["seeds"]["0"] == result["systems"][names[1]]["seeds"]["0"]
+    result = compare_systems(load_systems([made / "both", kept]))
+    assert tuple(result.systems) == names
+    assert list(result.systems["table/both"].seeds) == [*map(str, whole.tables), "10"]
+    assert result.systems[names[0]]["seeds"]["0"] == result.systems[names[1]]["seeds"]["0"]
     found = load_systems([kept / "seed0.csv.gz", made / "both", made / "seen"])
     assert [one.name for one in found] == ["seed0", "both", "seen"]
 
@@ -142,9 +167,9 @@ def test_other_samples_are_refused_unless_only_the_common_ones_count(made):
     part = load_system(made / "seen" / "seed0" / "fold1")
     n = 48 - len(part.joined[0])
     with pytest.raises(ConfigError, match=f"differ in {n} samples"):
-        compare([whole, part])
-    result = compare([whole, part], allow_partial=True)
-    assert result["samples"] == 48 - n
+        compare_systems([whole, part])
+    result = compare_systems([whole, part], allow_partial=True)
+    assert result.samples == 48 - n
 
 
 def test_a_cross_validation_that_has_not_ended_is_refused(made, tmp_path):
@@ -179,20 +204,20 @@ def test_truths_of_several_labels_must_agree_in_each():
         table = Predictions(
             ("a", "b"), ["1", "2"], ["p", "q"], np.array(truth), np.full((2, 2), 0.4), binary=True
         )
-        return Entry(name, {0: [table]})
+        return SystemPredictions(name, {0: [table]})
 
     one = entry("one", [[1.0, 0.0], [0.0, 1.0]])
-    with pytest.raises(ConfigError, match="do not agree on the truth of 1"):
-        compare([one, entry("other", [[1.0, 1.0], [0.0, 1.0]])])
-    compare([one, entry("same", [[1.0, 0.0], [0.0, 1.0]])])
+    with pytest.raises(ConfigError, match="do not have the same label of 1"):
+        compare_systems([one, entry("other", [[1.0, 1.0], [0.0, 1.0]])])
+    compare_systems([one, entry("same", [[1.0, 0.0], [0.0, 1.0]])])
 
 
 def test_what_cannot_be_compared(made, tmp_path):
     entry = load_system(made / "both")
     with pytest.raises(ConfigError, match="only one"):
-        compare([entry])
+        compare_systems([entry])
     with pytest.raises(ConfigError, match="given twice"):
-        compare([entry, entry])
+        compare_systems([entry, entry])
     with pytest.raises(ConfigError, match="no finished run"):
         load_system(tmp_path)
     table = entry.joined[0]
@@ -200,5 +225,5 @@ def test_what_cannot_be_compared(made, tmp_path):
         table.labels, table.samples, table.speakers, np.roll(table.targets, 1, axis=1), table.probs
     )
     other.save(tmp_path / "other.csv")
-    with pytest.raises(ConfigError, match="do not agree on the truth"):
-        compare([entry, load_system(tmp_path / "other.csv")])
+    with pytest.raises(ConfigError, match="do not have the same label"):
+        compare_systems([entry, load_system(tmp_path / "other.csv")])

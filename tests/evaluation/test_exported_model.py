@@ -14,7 +14,7 @@ from avtca.corpora.folder import index_folder
 from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakError
 from avtca.evaluation import exported_model as at_use
 from avtca.evaluation.evaluate import evaluate_model
-from avtca.evaluation.exported_model import open_model
+from avtca.evaluation.open_model import open_model
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_initial_model
 from avtca.finetune.protocol import predict_before
@@ -75,13 +75,13 @@ def test_answers_are_those_before_a_fine_tuning(
 
 
 def test_what_is_left_out_is_said(system: at_use.EvaluatedModel) -> None:
-    assert "1 clips are left out: the model does not say their label" in system.caveat
-    assert "1 clips could not be read, see " in system.caveat
-    assert system.provenance["failed"] == 1 and "compressed" not in system.caveat
+    assert "1 clips are left out: the model does not predict their label" in system.split.caveat
+    assert "1 clips could not be decoded, see " in system.split.caveat
+    assert system.split.failed == 1 and "compressed" not in system.split.caveat
     result = evaluate_model(system)
-    assert result["samples"] == 4 and result["speakers"] == 2
-    assert {"both", "audio alone", "picture alone"} == set(result["modalities"])
-    json.dumps(result, allow_nan=False)
+    assert result.samples == 4 and result.speakers == 2
+    assert {"both", "audio only", "video only"} == set(result.modalities)
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
 def test_clips_are_read_once(clips: Path, system: at_use.EvaluatedModel) -> None:
@@ -114,7 +114,7 @@ def test_a_prepared_corpus_must_be_of_the_models_spec(clips: Path, tmp_path: Pat
         spec = read_spec(PACKAGED, changes)
         build_cache(index_folder(one, spec), tmp_path / name, spec)
     made = open_model(PACKAGED, tmp_path / "right", tmp_path / "unused")
-    assert made.caveat.endswith("were compressed (avtca prepare --lossless keeps them)")
+    assert made.split.caveat.endswith("were compressed (avtca prepare --lossless keeps them)")
     assert made.predict().samples == ["ann_sad"] and not (tmp_path / "unused").exists()
     with pytest.raises(ClipSpecMismatch, match=r"crop_px: 64 against 48.*--spec MODEL"):
         open_model(PACKAGED, tmp_path / "wrong", tmp_path / "unused")
@@ -129,12 +129,12 @@ def test_people_who_were_trained_on_are_a_leak(
         return at_use.replace(card, provenance=provenance)
 
     own = {"provenance": {"corpus": "folder"}, "validation": {"speakers": ["bob"]}}
-    for given, n in ((on(**own), 1), (on(data="Folder (free)"), 2)):
+    for given, n in ((on(**own), 1), (on(data="Folder (free)"), 2), (on(corpora=["folder"]), 2)):
         monkeypatch.setattr(at_use, "_card", lambda bundle, given=given: given)
-        with pytest.raises(LeakError, match=f"learned from {n} of these speakers"):
+        with pytest.raises(LeakError, match=f"{n} test speakers were in the training data"):
             open_model(PACKAGED, clips, clips.parent / "read")
         found = open_model(PACKAGED, clips, clips.parent / "read", allow_leak=True)
-        assert f"LEAK (allowed): {n} speakers" in found.caveat
+        assert f"LEAK (allowed): {n} test speakers" in found.split.caveat
 
 
 def test_the_packaged_model_owns_up_to_its_corpora() -> None:
@@ -162,7 +162,7 @@ def test_default_is_evaluated_on_own_clips(clips: Path, tmp_path: Path) -> None:
     words = ["evaluate", "default", str(clips), "--out", str(tmp_path)]
     done = CliRunner().invoke(build_app(), words)
     assert done.exit_code == 2, done.output  # one of the clips cannot be read
-    assert "accuracy" in done.output and "the model does not say their label" in done.output
+    assert "accuracy" in done.output and "the model does not predict their label" in done.output
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"clips", *(f"evaluation.{end}" for end in ("csv", "html", "json"))}
     assert not list(PACKAGED.glob("evaluation*"))

@@ -15,15 +15,15 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
 from avtca.evaluation.aggregate import summarise
 from avtca.evaluation.evaluate import (
-    abstention,
+    abstention_report,
     estimate_metrics,
     evaluate_model,
-    raters,
+    rater_agreement,
     remove_modality,
 )
-from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.selective import AbstentionCurve
+from avtca.evaluation.trained_model import open_trained_model
 from avtca.labels import CREMAD
 from avtca.plots.html import evaluation_html
 
@@ -32,7 +32,7 @@ LABELS = ("low", "middle", "high")
 
 @pytest.fixture(scope="module")
 def both(made):
-    return open_evaluated_model(made / "both", made / "prepared")
+    return open_trained_model(made / "both", made / "prepared")
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def result(both):
 
 
 def test_every_sample_is_answered_by_a_network_that_never_saw_its_speaker(both):
-    assert len(both.parts) == 3
+    assert len(both.folds) == 3
     table = both.predict()
     assert sorted(table.samples) == [f"take{i:03d}" for i in range(48)]
     assert both.name == "both"
-    for part in both.parts:
+    for part in both.folds:
         assert not set(part.test.speakers) & set(part.validation.speakers)
     for seen, action in both.calibration_pairs():
         assert not set(action.speakers) & set(seen.speakers)
@@ -54,36 +54,34 @@ def test_every_sample_is_answered_by_a_network_that_never_saw_its_speaker(both):
 def test_the_figures_are_those_of_the_cross_validation(made, both, result):
     known = json.loads((made / "both/result.json").read_text())
     for name in ("accuracy", "uar", "weighted_f1", "macro_f1"):
-        assert result["metrics"][name] == known[name]
-    assert result["metrics"]["confusion"] == known["confusion"]
+        assert list(result.metrics[name]) == known[name]
+    assert result.metrics.confusion == known["confusion"]
 
 
 def test_what_a_study_says(both, result):
-    assert set(result["groups"]) == {"sex", "age", "intensity"}
-    assert sum(one["samples"] for one in result["groups"]["age"].values()) == 48
-    assert list(result["groups"]["age"]) == ["30 to 49", "50 and over", "under 30"]
-    assert set(result["modalities"]) == {"both", "audio alone", "picture alone"}
-    assert result["modalities"]["both"]["accuracy"] == result["metrics"]["accuracy"]
-    assert len(result["calibration"]["temperature"]) == 3
-    assert result["fitted_on"] == "validation people" and "left_out" not in result
-    for one in result["sets"]:
-        assert 0 < one["covered"] <= 1 and 1 <= one["mean_size"] <= 3
-    coverage = result["abstention"]["coverage"]
+    assert set(result.groups) == {"sex", "age", "intensity"}
+    assert sum(one.samples for one in result.groups["age"].values()) == 48
+    assert list(result.groups["age"]) == ["30 to 49", "50 and over", "under 30"]
+    assert set(result.modalities) == {"both", "audio only", "video only"}
+    assert result.modalities["both"].accuracy == result.metrics.accuracy
+    assert len(result.calibration.temperature) == 3
+    assert result.fitted_on == "validation speakers" and result.left_out is None
+    for one in result.sets:
+        assert 0 < one.covered <= 1 and 1 <= one.mean_size <= 3
+    coverage = result.abstention.coverage
     assert coverage == sorted(coverage) and coverage[-1] == 1
     calibrated = both.calibrated().predict(calibrated=True)
-    assert result["abstention"]["accuracy"][-1] == pytest.approx(
-        calibrated.correct.mean(), abs=1e-5
-    )
-    samples = [len(part.test) // len(set(part.test.speakers)) for part in both.parts]
-    assert result["own_samples"]["least"] == min(samples)
-    value, low, high = result["own_samples"]["standardised"]["accuracy"]
+    assert result.abstention.accuracy[-1] == pytest.approx(calibrated.correct.mean(), abs=1e-5)
+    samples = [len(part.test) // len(set(part.test.speakers)) for part in both.folds]
+    assert result.speaker_normalisation.min_samples == min(samples)
+    value, low, high = result.speaker_normalisation.normalised.accuracy
     assert low <= value <= high
     assert "Speaker normalisation" in evaluation_html(result)
-    json.dumps(result, allow_nan=False)
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
 def test_a_modality_taken_away_cannot_speak(both):
-    part = both.parts[0]
+    part = both.folds[0]
     blind = remove_modality(part.test, "video")
     other = replace(
         part.test, samples=list(reversed([part.test.samples[i] for i in range(len(part.test))]))
@@ -91,7 +89,7 @@ def test_a_modality_taken_away_cannot_speak(both):
     assert all(not len(blind.samples[i].steps) for i in range(len(blind)))
     deaf = remove_modality(other, "audio")
     assert all(not len(deaf.samples[i].wave) for i in range(len(deaf)))
-    alone = replace(both, parts=(part,))
+    alone = replace(both, folds=(part,))
     found = alone.predict(
         lambda samples: remove_modality(remove_modality(samples, "video"), "audio")
     ).probs
@@ -103,10 +101,10 @@ def test_raters_beside_the_network(both, result):
     votes = both.votes["both"]
     assert votes.shape == (48, 3)
     own = votes[np.arange(48), plain.true_labels]
-    assert result["raters"]["both"]["one_rater"] == pytest.approx(own.mean(), abs=1e-6)
-    assert result["raters"]["both"]["majority"] == pytest.approx((own == votes.max(1)).mean())
-    assert result["raters"]["both"]["network"] == pytest.approx(plain.correct.mean())
-    assert "intended" not in result  # the label is what it was trained and tested on
+    assert result.raters["both"].one_rater == pytest.approx(own.mean(), abs=1e-6)
+    assert result.raters["both"].majority == pytest.approx((own == votes.max(1)).mean())
+    assert result.raters["both"].network == pytest.approx(plain.correct.mean())
+    assert result.intended is None  # the label is what it was trained and tested on
 
 
 def test_crema_d_raters_are_the_published_ones(corpora):
@@ -126,9 +124,9 @@ def test_crema_d_raters_are_the_published_ones(corpora):
         np.eye(6)[truth],
         np.full((len(samples), 6), 1 / 6),
     )
-    found = raters({"both": counts}, plain, plain.targets)["both"]
-    assert found["one_rater"] == pytest.approx(0.631, abs=0.0005)
-    assert found["majority"] == pytest.approx(0.722, abs=0.0005)
+    found = rater_agreement({"both": counts}, plain, plain.targets)["both"]
+    assert found.one_rater == pytest.approx(0.631, abs=0.0005)
+    assert found.majority == pytest.approx(0.722, abs=0.0005)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +142,7 @@ def voted(made, tmp_path_factory):
     run = cross_validated(
         made, "voted", prepared="voted_samples", data={"target": "both"}, epochs=1
     )
-    return open_evaluated_model(run, made / "voted_samples"), shares, most
+    return open_trained_model(run, made / "voted_samples"), shares, most
 
 
 def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted):
@@ -153,16 +151,16 @@ def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted
     result, answers = evaluate_model(system), system.predict().ordered()
     assert answers.samples == [f"take{i:03d}" for i in range(48)]
     intended, named = np.arange(48) % 3, answers.probs.argmax(1)
-    one = result["raters"]["both"]
-    assert one["samples"] == 48 and one["voted"] == 47
-    assert one["majority"] == pytest.approx(np.mean((most == intended)[:47]) * 47 / 48)
-    assert one["one_rater"] == pytest.approx(shares[np.arange(48), intended].mean())
-    assert one["network"] == pytest.approx(np.mean(named == intended))
-    assert one["network_as_voted"] == pytest.approx(np.mean((named == most)[:47]))
-    assert result["intended"]["samples"] == 48
-    assert result["intended"]["accuracy"][0] == pytest.approx(np.mean(named == intended), abs=1e-5)
+    one = result.raters["both"]
+    assert one.samples == 48 and one.voted == 47
+    assert one.majority == pytest.approx(np.mean((most == intended)[:47]) * 47 / 48)
+    assert one.one_rater == pytest.approx(shares[np.arange(48), intended].mean())
+    assert one.network == pytest.approx(np.mean(named == intended))
+    assert one.network_as_voted == pytest.approx(np.mean((named == most)[:47]))
+    assert result.intended.samples == 48
+    assert result.intended.accuracy[0] == pytest.approx(np.mean(named == intended), abs=1e-5)
     truth = shares.argmax(1)
-    assert result["metrics"]["accuracy"][0] == pytest.approx(np.mean(named == truth), abs=1e-5)
+    assert result.metrics.accuracy[0] == pytest.approx(np.mean(named == truth), abs=1e-5)
     text = html.unescape(evaluation_html(result))
     assert "target both" in text and "against the corpus's own label, 48 samples" in text
 
@@ -170,16 +168,16 @@ def test_raters_beside_a_network_of_votes_are_judged_by_the_intended_label(voted
 def test_votes_for_labels_that_the_network_does_not_name_are_votes_all_the_same():
     plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
     votes = {"both": np.array([[3.0, 1.0, 6.0], [0.0, 4.0, 1.0]])}
-    found = raters(votes, plain, np.eye(2))["both"]
-    assert found["one_rater"] == pytest.approx(7 / 15) and found["majority"] == 0.5
-    assert found["voted"] == 1 and found["network_as_voted"] == 1 and found["network"] == 1
+    found = rater_agreement(votes, plain, np.eye(2))["both"]
+    assert found.one_rater == pytest.approx(7 / 15) and found.majority == 0.5
+    assert found.voted == 1 and found.network_as_voted == 1 and found.network == 1
 
 
 def test_samples_without_a_label_of_the_corpus_count_for_nobody():
     plain = Predictions(("a", "b"), ["1", "2"], ["p", "q"], np.eye(2), np.eye(2))
     votes = {"both": np.array([[3.0, 1.0], [2.0, 2.0]])}
-    found = raters(votes, plain, np.array([[1.0, 0.0], [0.0, 0.0]]))["both"]
-    assert found["samples"] == 1 and found["one_rater"] == 0.75 and found["network"] == 1
+    found = rater_agreement(votes, plain, np.array([[1.0, 0.0], [0.0, 0.0]]))["both"]
+    assert found.samples == 1 and found.one_rater == 0.75 and found.network == 1
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +192,7 @@ def several(made):
     data = {"target": "multi"}
     train = {"epochs": 1, "loss": "binary"}
     run = cross_validated(made, "several", prepared="several_samples", data=data, **train)
-    return open_evaluated_model(run, made / "several_samples"), held
+    return open_trained_model(run, made / "several_samples"), held
 
 
 def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(several):
@@ -203,20 +201,21 @@ def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(sev
         warnings.simplefilter("error")
         result = evaluate_model(system)
         text = evaluation_html(result)
-    json.dumps(result, allow_nan=False)
+    json.dumps(result.to_dict(), allow_nan=False)
     named = system.predict().ordered().probs >= 0.5
-    metrics = result["metrics"]
-    assert metrics["accuracy"][0] == pytest.approx(np.mean(named == held), abs=1e-5)
+    metrics = result.metrics
+    assert metrics.accuracy[0] == pytest.approx(np.mean(named == held), abs=1e-5)
     recalls = [
         [np.mean(named[held[:, j] == yes, j] == yes) for yes in (0, 1)] for j in range(2)
     ]  # the third label never holds
-    assert metrics["uar"][0] == pytest.approx(np.mean(recalls), abs=1e-5)
-    each = result["multilabel"]["per_class"]
-    assert each["high"]["weighted_accuracy"] is None and each["low"]["support"] == 16
-    assert result["left_out"]["why"] == "they are made for one label a sample, not for several"
-    assert not {"calibration", "sets", "abstention", "own_samples", "intended"} & set(result)
-    assert "weighted accuracy" in text and "not for several" in text and "nan" not in text
-    assert set(result["modalities"]) == {"both", "audio alone", "picture alone"}
+    assert metrics.uar[0] == pytest.approx(np.mean(recalls), abs=1e-5)
+    each = result.multilabel.per_class
+    assert each["high"].weighted_accuracy is None and each["low"].support == 16
+    assert result.left_out.why == "they need a single label per sample"
+    left_out = {"calibration", "sets", "abstention", "speaker_normalisation", "intended"}
+    assert not left_out & set(result.to_dict())
+    assert "weighted accuracy" in text and "single label" in text and "nan" not in text
+    assert set(result.modalities) == {"both", "audio only", "video only"}
 
 
 def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
@@ -227,8 +226,8 @@ def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
         warnings.simplefilter("error")
         line = estimate_metrics(never)
         summary = summarise({0: [never]})
-    assert line["uar"] == [None, None, None] and line["accuracy"][0] is not None
-    assert summary["folds"]["uar"] == [None] and summary["spread"]["uar"] is None
+    assert line.uar == (None, None, None) and line.accuracy[0] is not None
+    assert summary.folds["uar"] == [None] and summary.spread["uar"] is None
 
 
 def test_the_command_on_samples_of_which_no_label_holds(made, several, tmp_path):
@@ -245,7 +244,7 @@ def test_the_command_on_samples_of_which_no_label_holds(made, several, tmp_path)
     assert run.exit_code == 0, run.output
     first = run.stdout.splitlines()[0]
     assert first.startswith("accuracy") and "uar" not in first
-    assert "left out: temperature" in run.stderr and "not for several" in run.stderr
+    assert "left out: temperature" in run.stderr and "single label" in run.stderr
     assert "no value" in (tmp_path / "o/evaluation.html").read_text()
 
 
@@ -255,22 +254,22 @@ def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
     monkeypatch.setattr(
         AbstentionCurve,
         "threshold_for",
-        lambda curve, wanted: choose(curve, wanted, least=1, caution=0),
+        lambda curve, wanted: choose(curve, wanted, min_count=1, z=0),
     )
     system = both.calibrated()
-    result = abstention(system)
-    for one in result["thresholds"]:
+    result = abstention_report(system)
+    for one in result.thresholds:
         answered, right, n = 0, 0, 0
-        for (seen, action), at in zip(system.calibration_pairs(), one["threshold"], strict=True):
+        for (seen, action), at in zip(system.calibration_pairs(), one.threshold, strict=True):
             sure = seen.probs.max(1)
-            good = [t for t in np.unique(sure) if seen.correct[sure >= t].mean() >= one["wanted"]]
+            good = [t for t in np.unique(sure) if seen.correct[sure >= t].mean() >= one.wanted]
             assert at == (pytest.approx(min(good)) if good else None)
             kept = action.probs.max(1) >= (2 if at is None else at)
             answered, right = answered + kept.sum(), right + action.correct[kept].sum()
             n += len(action)
-        assert one["answered"] == pytest.approx(answered / n)
-        assert one["accuracy"] == (pytest.approx(right / answered) if answered else None)
-    assert any(one["answered"] > 0 for one in result["thresholds"])
+        assert one.answered == pytest.approx(answered / n)
+        assert one.accuracy == (pytest.approx(right / answered) if answered else None)
+    assert any(one.answered > 0 for one in result.thresholds)
 
 
 def test_the_area_over_abstention_is_the_mean_risk_over_coverages(both, result):
@@ -280,7 +279,7 @@ def test_the_area_over_abstention_is_the_mean_risk_over_coverages(both, result):
     assert len(np.unique(table.probs.max(1))) == len(order)
     wrong = ~table.correct[order]
     risks = [wrong[: n + 1].mean() for n in range(len(wrong))]
-    assert result["abstention"]["aurc"] == pytest.approx(np.mean(risks))
+    assert result.abstention.aurc == pytest.approx(np.mean(risks))
 
 
 class Tags(HTMLParser):
@@ -327,36 +326,38 @@ def test_people_of_training_are_refused(made, tmp_path):
     splits = [{"train": [], "validation": [], "test": trained}]
     (tmp_path / "swap.json").write_text(json.dumps({"unit": "speaker", "splits": splits}))
     swap = str(tmp_path / "swap.json")
-    with pytest.raises(LeakError, match=f"{len(trained)} speakers were trained on"):
-        open_evaluated_model(run, made / "prepared", folds=swap, fold=0)
-    allowed = open_evaluated_model(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
+    with pytest.raises(LeakError, match=f"{len(trained)} test speakers were in the training data"):
+        open_trained_model(run, made / "prepared", folds=swap, fold=0)
+    allowed = open_trained_model(run, made / "prepared", folds=swap, fold=0, allow_leak=True)
     assert set(allowed.predict().speakers) == set(trained)
-    assert "2 speakers of the test were trained on" in allowed.caveat
+    assert "2 test speakers were in the training data of the network" in allowed.split.caveat
     assert "LEAK" in evaluation_html(evaluate_model(allowed))
 
 
 def test_the_caveat_of_standardised_features_is_on_the_page(made, standardised):
-    system = open_evaluated_model(standardised, made / "prepared")
-    assert system.caveat == "clean; features standardised on each person's own samples"
+    system = open_trained_model(standardised, made / "prepared")
+    assert (
+        system.split.caveat == "features normalised per speaker, on the test speakers' own samples"
+    )
     text = html.unescape(evaluation_html(evaluate_model(system)))
-    assert f'<p class="note warning">{system.caveat}</p>' in text
-    assert "standardised on each" not in evaluation_html(
-        evaluate_model(open_evaluated_model(made / "both", made / "prepared"))
+    assert f'<p class="note warning">{system.split.caveat}</p>' in text
+    assert "normalised per speaker" not in evaluation_html(
+        evaluate_model(open_trained_model(made / "both", made / "prepared"))
     )
 
 
 def test_a_single_run_is_tested_on_its_own_fold(made):
-    system = open_evaluated_model(made / "both" / "seed0" / "fold2", made / "prepared")
+    system = open_trained_model(made / "both" / "seed0" / "fold2", made / "prepared")
     assert set(system.predict().speakers) == {"p4", "p5"}
 
 
 def test_what_cannot_be_evaluated(made, tmp_path):
     with pytest.raises(CorpusError):
-        open_evaluated_model(made / "both", tmp_path)
+        open_trained_model(made / "both", tmp_path)
     run = made / "both"
     (tmp_path / "seed0" / "fold0").mkdir(parents=True)
     with pytest.raises(ConfigError, match="fold0 not finished"):
-        open_evaluated_model(tmp_path, made / "prepared")
+        open_trained_model(tmp_path, made / "prepared")
     card = run / "seed0/fold0/best.json"
     values = json.loads(card.read_text())
     assert ClipSpec.from_dict(values["clip_spec"]).sample_rate == 8000
@@ -368,7 +369,7 @@ def test_what_cannot_be_evaluated(made, tmp_path):
         (run / "seed0/fold0/best.safetensors").read_bytes()
     )
     with pytest.raises(ClipSpecMismatch, match="sample_rate"):
-        open_evaluated_model(tmp_path / "other", made / "prepared")
+        open_trained_model(tmp_path / "other", made / "prepared")
 
 
 def test_answers_are_saved_with_the_report(made, tmp_path):

@@ -10,9 +10,12 @@ from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.corpora.sample_file import RawSample
+from avtca.data.caveats import Caveat, CaveatKind
 from avtca.errors import ConfigError
-from avtca.evaluation.open_model import open_evaluated_model
-from avtca.evaluation.robustness import CONDITIONS, _once, blurred, robustness, through_codec
+from avtca.evaluation.degradations import CONDITIONS, blurred, through_codec
+from avtca.evaluation.report import SplitInfo
+from avtca.evaluation.robustness import degrade_once, measure_robustness
+from avtca.evaluation.trained_model import open_trained_model
 from avtca.plots.html import robustness_html
 
 FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]
@@ -36,9 +39,9 @@ def test_conditions_fit_what_the_clipspec_holds():
 @pytest.mark.parametrize("name", FEATURES)
 def test_each_condition_changes_what_it_says_and_is_the_same_each_time(name):
     condition, samples = CONDITIONS[name], make_samples(6)
-    assert condition.applied(samples, condition.levels[0]) is samples
+    assert condition.apply(samples, condition.levels[0]) is samples
     for level in condition.levels[1:]:
-        once, again = condition.applied(samples, level), condition.applied(samples, level)
+        once, again = condition.apply(samples, level), condition.apply(samples, level)
         changed = 0
         for i in range(6):
             a, b, plain = once.samples[i], again.samples[i], samples.samples[i]
@@ -62,7 +65,7 @@ def test_pictures_get_worse(name):
     condition, raw = CONDITIONS[name], pixel_sample()
     before = 0.0
     for level in condition.levels[1:]:
-        out = condition.change(raw, PIXELS, level, np.random.default_rng(0))
+        out = condition.degrade(raw, PIXELS, level, np.random.default_rng(0))
         assert out.video.dtype == np.uint8 and out.video.shape == raw.video.shape
         error = float(np.abs(out.video.astype(float) - raw.video).mean())
         assert error >= before and error > 0
@@ -73,7 +76,7 @@ def test_pictures_get_worse(name):
 
 def test_a_shift_moves_the_audio_alone():
     raw = make_samples(1).samples[0]
-    late = CONDITIONS["shift"].change(raw, SPEC, 0.2, np.random.default_rng(0))
+    late = CONDITIONS["shift"].degrade(raw, SPEC, 0.2, np.random.default_rng(0))
     np.testing.assert_array_equal(late.wave[1600:], raw.wave[:-1600])
     assert not late.wave[:1600].any()
     shifts = CONDITIONS["shift"].levels
@@ -82,12 +85,12 @@ def test_a_shift_moves_the_audio_alone():
 
 def test_a_shorter_sample_is_the_middle_of_both_streams():
     raw = make_samples(24).samples[23]
-    out = CONDITIONS["length"].change(raw, SPEC, 0.5, np.random.default_rng(0))
+    out = CONDITIONS["length"].degrade(raw, SPEC, 0.5, np.random.default_rng(0))
     first = int((raw.duration_s - 0.5) / 2 * 10)
     assert out.steps.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(out.video, raw.video[first : first + 5])
     np.testing.assert_array_equal(out.wave, raw.wave[first * 800 : first * 800 + 4000])
-    samples = CONDITIONS["length"].applied(make_samples(24), 0.5)
+    samples = CONDITIONS["length"].apply(make_samples(24), 0.5)
     assert max(samples.durations) == 0.5
 
 
@@ -119,31 +122,30 @@ def test_blur_keeps_a_flat_picture_and_its_mean():
 
 
 def test_curves_of_two_systems(made):
-    systems = [open_evaluated_model(made / name, made / "prepared") for name in ("both", "seen")]
+    systems = [open_trained_model(made / name, made / "prepared") for name in ("both", "seen")]
     action = []
-    result = robustness(
+    result = measure_robustness(
         systems, ["modality", "shift"], progress=lambda *where: action.append(where)
     )
-    assert list(result["systems"]) == ["both", "seen"]
-    curve = result["systems"]["seen"]["shift"]
-    assert [point["level"] for point in curve] == list(CONDITIONS["shift"].levels)
+    assert list(result.systems) == ["both", "seen"]
+    curve = result.systems["seen"]["shift"]
+    assert [point.level for point in curve] == list(CONDITIONS["shift"].levels)
     # A network of pictures alone does not care when the audio comes.
-    assert len({tuple(point["accuracy"]) for point in curve}) == 1
-    deaf = result["systems"]["both"]["modality"]
-    assert deaf[0]["accuracy"] != deaf[1]["accuracy"]
+    assert len({tuple(point.accuracy) for point in curve}) == 1
+    deaf = result.systems["both"]["modality"]
+    assert deaf[0].accuracy != deaf[1].accuracy
     assert len(action) == 2 * (3 + 11)
     text = robustness_html(result)
     assert text.count("<img") == 2 and "http" not in text.split("</style>")[1]
 
 
 def test_the_caveats_of_all_systems_are_on_the_page(made, standardised):
-    systems = [
-        open_evaluated_model(run, made / "prepared") for run in (made / "both", standardised)
-    ]
-    leaking = replace(systems[0], caveat="LEAK (allowed): 3 people on both sides")
-    text = html.unescape(robustness_html(robustness([leaking, systems[1]], ["modality"])))
-    assert f'<p class="note error">{leaking.caveat}</p>' in text
-    own = "clean; features standardised on each person's own samples"
+    systems = [open_trained_model(run, made / "prepared") for run in (made / "both", standardised)]
+    leak = Caveat(CaveatKind.LEAK, "LEAK (allowed): 3 speakers in both subsets")
+    leaking = replace(systems[0], split=SplitInfo.of([leak], corpus="made"))
+    text = html.unescape(robustness_html(measure_robustness([leaking, systems[1]], ["modality"])))
+    assert f'<p class="note error">{leak.text}</p>' in text
+    own = "features normalised per speaker, on the test speakers' own samples"
     assert f'<p class="note warning">{own}</p>' in text
 
 
@@ -153,7 +155,7 @@ def test_systems_that_share_windows_keep_their_own_truth():
     for level in (None, 10):
         damaged = {}
         for samples in (votes, labels):
-            found = _once(damaged, CONDITIONS["noise"], level, samples)
+            found = degrade_once(damaged, CONDITIONS["noise"], level, samples)
             np.testing.assert_array_equal(found.targets, samples.targets)
         assert len(damaged) == 1
 
@@ -170,10 +172,10 @@ def test_runs_of_one_name_are_called_by_their_paths(made, tmp_path):
 
 
 def test_what_cannot_be_measured(made):
-    system = open_evaluated_model(made / "both", made / "prepared")
+    system = open_trained_model(made / "both", made / "prepared")
     with pytest.raises(ConfigError, match="unknown condition 'fog'"):
-        robustness([system], ["fog"])
+        measure_robustness([system], ["fog"])
     with pytest.raises(ConfigError, match="no condition fits"):
-        robustness([system], ["blur"])
-    with pytest.raises(ConfigError, match="one name"):
-        robustness([system, system], ["shift"])
+        measure_robustness([system], ["blur"])
+    with pytest.raises(ConfigError, match="the same name"):
+        measure_robustness([system, system], ["shift"])

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avtca.evaluation.calibration import softmax
 from avtca.evaluation.selective import (
     AbstentionCurve,
     abstention_curve,
     fit_conformal,
     set_coverage,
 )
+from avtca.runtime.scores import softmax
 
 METHODS = ("lac", "aps")
 
@@ -134,7 +134,7 @@ def test_area_is_the_mean_risk_over_the_samples_answered() -> None:
 @pytest.mark.parametrize("wanted", [0.7, 0.8, 0.9])
 def test_threshold_for_an_accuracy_answers_most(wanted: float) -> None:
     p, y = samples(np.random.default_rng(8), 3000)
-    threshold = abstention_curve(p, y).threshold_for(wanted, caution=0)
+    threshold = abstention_curve(p, y).threshold_for(wanted, z=0)
     assert threshold is not None
     sure, right = p.max(1), p.argmax(1) == y
     assert right[sure >= threshold].mean() >= wanted
@@ -150,7 +150,7 @@ def test_caution_makes_the_accuracy_hold_on_other_samples() -> None:
     for _ in range(100):
         curve = abstention_curve(*samples(rng, 400))
         for caution, holds in held.items():
-            threshold = curve.threshold_for(0.8, caution=caution)
+            threshold = curve.threshold_for(0.8, z=caution)
             holds.append(threshold is None or bool(right[sure >= threshold].mean() >= 0.8))
     shares = [np.mean(holds) for holds in held.values()]
     assert shares == sorted(shares)
@@ -165,8 +165,8 @@ def test_the_lower_bound_is_wilsons() -> None:
     )
     bound = binomtest(45, 50).proportion_ci(0.95, method="wilson").low
     z = 1.959963984540054
-    assert curve.threshold_for(bound - 1e-9, caution=z) == 0.9
-    assert curve.threshold_for(bound + 1e-9, caution=z) is None
+    assert curve.threshold_for(bound - 1e-9, z=z) == 0.9
+    assert curve.threshold_for(bound + 1e-9, z=z) is None
 
 
 def test_threshold_needs_enough_answers_and_may_not_exist() -> None:
@@ -175,8 +175,8 @@ def test_threshold_needs_enough_answers_and_may_not_exist() -> None:
     best = np.argsort(-p.max(1))[:5]
     labels[best] = p.argmax(1)[best]  # only the five surest are right
     curve = abstention_curve(p, labels)
-    assert curve.threshold_for(0.99, least=5, caution=0) == pytest.approx(p.max(1)[best[4]])
-    assert curve.threshold_for(0.99, caution=0) is None
-    assert curve.threshold_for(0.99, least=5) is None
+    assert curve.threshold_for(0.99, min_count=5, z=0) == pytest.approx(p.max(1)[best[4]])
+    assert curve.threshold_for(0.99, z=0) is None
+    assert curve.threshold_for(0.99, min_count=5) is None
     with pytest.raises(ValueError, match="confidence"):
         abstention_curve(p, labels, confidence=np.full(200, np.nan))

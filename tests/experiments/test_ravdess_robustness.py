@@ -12,7 +12,8 @@ from made_samples import SPEC, make_samples
 
 from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.robustness import robustness
+from avtca.evaluation.report import SplitInfo
+from avtca.evaluation.robustness import measure_robustness
 from avtca.labels import RAVDESS
 from avtca.model import ModelConfig, build_model
 
@@ -27,7 +28,7 @@ def evaluated_model(name):
     samples = replace(made, spec=spec, targets=targets)
     network = build_model("concatenation", ModelConfig.for_spec(spec))
     return EvaluatedModel(
-        name, (FoldModel((network,), samples, None),), None, "clean", False, {"folds": "x"}
+        name, (FoldModel((network,), samples, None),), None, SplitInfo.of((), folds="x")
     )
 
 
@@ -78,8 +79,8 @@ def test_predictions_are_those_of_avtca_robustness_and_are_not_measured_twice(
     study.measure(models, ["noise"], tmp_path, hashes)
     found = study.read(tmp_path / "best.csv.gz")
     assert list(found)[3:] == ["untouched", "noise 20", "noise 10", "noise 0"]
-    wanted = robustness([models["best"]], ["noise"])["systems"]["best"]["noise"]
-    same = {point["level"]: point for point in wanted}
+    wanted = measure_robustness([models["best"]], ["noise"]).systems["best"]["noise"]
+    same = {point.level: point.to_dict() for point in wanted}
     assert study.points(found, "noise") == [same[level] for level in study.LEVELS["noise"]]
     # An existing level is not measured again, nor one that other conditions share.
     measured = []

@@ -7,8 +7,8 @@ import yaml
 from made_corpus import make_corpus, make_folds
 
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
-from avtca.evaluation.open_model import open_evaluated_model
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.trained_model import open_trained_model
 from avtca.model import load_checkpoint
 from avtca.model.lineage import lineage_text, trained_on
 from avtca.training.config_file import check_experiment, load_experiment
@@ -124,8 +124,8 @@ def test_validation_people_can_be_trained_on_and_then_calibrate_nothing(corpus, 
         run = json.loads((tmp_path / f"seed0/fold{fold}/run.json").read_text())
         assert len(run["train"]["speakers"]) == 4 and run["validation"] is None
         assert not (tmp_path / f"seed0/fold{fold}/validation.csv").exists()
-    system = open_evaluated_model(tmp_path, corpus / "prepared")
-    assert [part.validation for part in system.parts] == [None] * 3
+    system = open_trained_model(tmp_path, corpus / "prepared")
+    assert [part.validation for part in system.folds] == [None] * 3
 
 
 def test_a_clip_that_was_not_prepared_so_is_refused(corpus):
@@ -226,8 +226,8 @@ def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
     allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
     result = cross_validate(allowed, load_data_module(allowed), tmp_path / "b")
     assert "LEAK (allowed)" in result["split_audit"]
-    system = open_evaluated_model(tmp_path / "b/seed0/fold0", corpus / "prepared", allow_leak=True)
-    assert "speakers of the test were trained on" in system.caveat
+    system = open_trained_model(tmp_path / "b/seed0/fold0", corpus / "prepared", allow_leak=True)
+    assert "speakers of the test were trained on" in system.split.caveat
     # and through a second start
     model["init_from"] = str(tmp_path / "b/seed0/fold1/best")
     with pytest.raises(LeakError, match="had a part in its weights"):
@@ -248,7 +248,7 @@ def test_words_that_name_the_corpus_are_behind_everybody(corpus, tmp_path):
     allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
     run_fold(allowed, load_data_module(allowed), fold=1, seed=0, out=tmp_path / "b")
     with pytest.raises(LeakError, match="speakers were trained on"):
-        open_evaluated_model(tmp_path / "b", corpus / "prepared")
+        open_trained_model(tmp_path / "b", corpus / "prepared")
 
 
 def test_the_packaged_network_is_a_start(corpus):

@@ -1,4 +1,4 @@
-"""`avtca compare`: runs side by side on the same samples."""
+"""`avtca compare`: compare runs on the same samples."""
 
 import json
 from pathlib import Path
@@ -22,28 +22,27 @@ def compare(
         Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")
     ] = None,
     common: Annotated[
-        bool, typer.Option("--common", help="Compare on the samples that all have answered.")
+        bool, typer.Option("--common", help="Compare on the samples that all runs have.")
     ] = False,
 ) -> None:
-    """Paired tests over people and samples; prints Markdown.
+    """Compare runs with paired tests over speakers and samples; prints Markdown.
 
-    Intervals and p of differences: bootstrap over speakers, both systems on the same draw; and
-    McNemar's exact test over samples.
+    Differences have an interval and a p-value from a bootstrap in which both systems have the same
+    speakers, and the p-value of McNemar's exact test over samples.
     """
-    from avtca.evaluation.comparison import compare as run_all
-    from avtca.evaluation.comparison import latex, load_systems, markdown
+    from avtca.evaluation.comparison import compare_systems, latex, load_systems, markdown
     from avtca.files import write_atomic
 
-    result = run_all(load_systems(run), allow_partial=common)
-    text = markdown(result)
+    report = compare_systems(load_systems(run), allow_partial=common)
+    text = markdown(report)
     typer.echo(text, nl=False)
     if out is None:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / "comparison.json", json.dumps(result, indent=1))
+        write_atomic(out / "comparison.json", json.dumps(report.to_dict(), indent=1))
         write_atomic(out / "comparison.md", text)
-        write_atomic(out / "comparison.tex", latex(result))
+        write_atomic(out / "comparison.tex", latex(report))
     except OSError as error:
         raise ConfigError(f"write {out}", str(error), "choose another --out") from error
     cli.err.print(f"written: {out / 'comparison'}.json, .md, .tex", markup=False)

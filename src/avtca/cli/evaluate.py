@@ -1,10 +1,9 @@
-"""`avtca evaluate`: what a trained network is worth on people it has not seen."""
+"""`avtca evaluate`: the performance of a model on speakers it has not seen."""
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,7 +34,7 @@ def evaluate(
         typer.Option(help="Folder of the report [default: beside a checkpoint; else here]"),
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="Folds to test by [default: those it was trained with]")
+        str | None, typer.Option(help="Folds to test on [default: those it was trained with]")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
     seed: Annotated[
@@ -43,26 +42,30 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Test on people trained on; the mark stays.")
+        bool,
+        typer.Option(
+            "--allow-leak",
+            help="Evaluate even if test speakers were in the training data; the report is flagged.",
+        ),
     ] = False,
 ) -> None:
     """Write evaluation.json, evaluation.html and evaluation.csv.
 
-    Figures with speaker intervals, each label, calibration, prediction sets, abstention, each
-    modality taken away, groups, and human raters where the corpus has their votes.
+    Metrics with speaker intervals, each label, calibration, prediction sets, abstention, missing
+    modalities, groups of samples, and human raters where the corpus has their votes.
     """
     from avtca.cli.train import line, warn
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
     from avtca.evaluation.evaluate import evaluate_model
-    from avtca.evaluation.exported_model import open_model
+    from avtca.evaluation.open_model import open_model
     from avtca.plots.html import evaluation_html
 
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent
     folder = out or (Path() if (inside / "avtca.json").is_file() else inside) / "evaluation"
     with ProgressBar() as bar:
-        system = open_model(
+        model = open_model(
             checkpoint,
             data,
             folder / "clips",
@@ -74,28 +77,22 @@ def evaluate(
             workers=os.cpu_count() or 1,
             progress=bar,
         )
-    warn("", system.caveat)
-    result = evaluate_model(system)
-    if "left_out" in result:
-        gone = result["left_out"]
-        cli.err.print(f"left out: {', '.join(gone['what'])}: {gone['why']}", markup=False)
-    write(folder, "evaluation", json.dumps(result, indent=1), evaluation_html(result))
-    system.predict().save(folder / "evaluation.csv")
-    typer.echo(line(_known(result["metrics"])))
-    for name, one in result["modalities"].items():
-        typer.echo(f"{name}: {line(_known(one))}")
+    warn("", model.split.caveat)
+    report = evaluate_model(model)
+    if gone := report.left_out:
+        cli.err.print(f"left out: {', '.join(gone.what)}: {gone.why}", markup=False)
+    write(folder, "evaluation", json.dumps(report.to_dict(), indent=1), evaluation_html(report))
+    model.predict().save(folder / "evaluation.csv")
+    typer.echo(line(report.metrics.to_dict()))
+    for name, metrics in report.modalities.items():
+        typer.echo(f"{name}: {line(metrics.to_dict())}")
     typer.echo(f"report: {folder / 'evaluation.html'}")
-    if system.provenance.get("failed"):
+    if model.split.failed:
         raise typer.Exit(2)
 
 
-def _known(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Without those that have no value (of several labels none of which ever holds)."""
-    return {name: one for name, one in figures.items() if one != [None, None, None]}
-
-
 def write(folder: Path, name: str, text: str, html: str) -> None:
-    """A JSON and an HTML file. Raises :class:`ConfigError` where the folder cannot be written."""
+    """Write a JSON and an HTML file; ``ConfigError`` where the folder cannot be written."""
     from avtca.files import write_atomic
 
     try:

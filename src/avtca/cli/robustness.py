@@ -1,10 +1,10 @@
-"""`avtca robustness`: how answers change when audio or picture get worse."""
+"""`avtca robustness`: the performance of models on degraded audio and video."""
 
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,7 +34,7 @@ def robustness(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("robustness"),
     folds: Annotated[
-        str | None, typer.Option(help="Folds to test by [default: those they were trained with]")
+        str | None, typer.Option(help="Folds to test on [default: those they were trained with]")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
     seed: Annotated[
@@ -42,26 +42,30 @@ def robustness(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Test on people trained on; the mark stays.")
+        bool,
+        typer.Option(
+            "--allow-leak",
+            help="Evaluate even if test speakers were in the training data; the report is flagged.",
+        ),
     ] = False,
 ) -> None:
     """Write robustness.json and robustness.html with a curve for each condition.
 
-    A modality taken away, noise, reverberation, codecs, dropped and black frames, blur,
-    occlusion, noise on features, audio shifted against picture, shorter clips.
+    Conditions: a missing modality, noise, reverberation, codecs, dropped and black frames, blur,
+    occlusion, noise on features, audio shifted against the video, and shorter clips.
     """
     from avtca.model import require_torch
 
     require_torch("avtca robustness")
     from avtca.cli.evaluate import write
     from avtca.cli.train import warn
-    from avtca.evaluation.exported_model import open_model
+    from avtca.evaluation.open_model import open_model
     from avtca.evaluation.predictions import distinct_names
-    from avtca.evaluation.robustness import robustness as measure
+    from avtca.evaluation.robustness import measure_robustness
     from avtca.plots.html import robustness_html
 
     with ProgressBar() as bar:
-        systems = [
+        models = [
             open_model(
                 path,
                 data,
@@ -76,17 +80,17 @@ def robustness(
             )
             for path in checkpoint
         ]
-    names = distinct_names([system.name for system in systems], checkpoint)
-    systems = [replace(one, name=name) for one, name in zip(systems, names, strict=True)]
-    for caveat in sorted({system.caveat for system in systems}):
+    names = distinct_names([model.name for model in models], checkpoint)
+    models = [replace(model, name=name) for model, name in zip(models, names, strict=True)]
+    for caveat in sorted({model.split.caveat for model in models}):
         warn("", caveat)
 
-    def progress(system: str, name: str, level: Any) -> None:
-        cli.err.print(f"{system}: {name} {level}", markup=False)
+    def progress(model: str, condition: str, level: object) -> None:
+        cli.err.print(f"{model}: {condition} {level}", markup=False)
 
-    result = measure(systems, condition or (), progress=progress)
-    write(out, "robustness", json.dumps(result, indent=1), robustness_html(result))
-    for name, curves in result["systems"].items():
-        for what, points in curves.items():
-            values = ", ".join(f"{p['level']}: {100 * p['accuracy'][0]:.1f}" for p in points)
-            typer.echo(f"{name}, {what}: {values}")
+    report = measure_robustness(models, condition or (), progress=progress)
+    write(out, "robustness", json.dumps(report.to_dict(), indent=1), robustness_html(report))
+    for name, curves in report.systems.items():
+        for tested, points in curves.items():
+            values = ", ".join(f"{p.level}: {100 * (p.accuracy.value or 0):.1f}" for p in points)
+            typer.echo(f"{name}, {tested}: {values}")

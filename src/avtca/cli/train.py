@@ -62,7 +62,7 @@ def train(
     figures = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
     typer.echo(f"validation (epoch {result.epoch + 1}): {figures or 'none'}")
     if (folder / "test.csv").exists():
-        found = summarise({0: [Predictions.load(folder / "test.csv")]})
+        found = summarise({0: [Predictions.load(folder / "test.csv")]}).to_dict()
         typer.echo(f"test: {line(found)}")
     typer.echo(f"run: {folder}")
 

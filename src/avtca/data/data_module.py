@@ -12,6 +12,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, resolve_folds
+from avtca.data.caveats import Caveat, audit_caveats
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import speaker_normalise
 from avtca.errors import ConfigError, CorpusError
@@ -30,6 +31,7 @@ class DataModule:
     rows: tuple[dict[str, NDArray[np.int64]], ...]
     caveat: str
     provenance: dict[str, Any]
+    caveats: tuple[Caveat, ...] = ()
 
     def subset(self, fold: int, name: str) -> EmotionDataset:
         """Samples of one subset ("train", "validation", "test") of a fold."""
@@ -108,4 +110,4 @@ def open_data_module(
         "where": dict(where or {}),
         "normalise": normalise,
     }
-    return DataModule(samples, split, rows, report.caveat, provenance)
+    return DataModule(samples, split, rows, report.caveat, provenance, audit_caveats(report))

@@ -1,7 +1,7 @@
-"""Answers adapted to each person by that person's other answers, without a label of theirs.
+"""Transductive adaptation of predictions to each speaker, without labels.
 
-For a protocol of its own: who does this has many samples of each person before the first answer, and
-assumes something of what is in them. Shape legend: ``n`` samples, ``k`` labels.
+It belongs to its own protocol: all samples of a speaker must be available before the first
+prediction, and assumptions are made about them. Shape legend: ``n`` samples, ``k`` labels.
 """
 
 from dataclasses import replace
@@ -10,65 +10,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.evaluation.predictions import Predictions
+from avtca.runtime.scores import softmax
 
 Float = NDArray[np.float64]
-LEAST = 1e-6
-"""Probabilities below count as this."""
-ROUNDS = 500
-CLOSE = 1e-6
+MIN_PROB = 1e-6
+"""Lower bound applied before taking logarithms."""
+MAX_ITERATIONS = 500
+TOLERANCE = 1e-6
 
 
-def speaker_normalise(answers: Predictions, others: Predictions) -> Predictions:
-    """Each speaker's log-posteriors brought to the mean and deviation that other people's have.
+def speaker_normalise(predictions: Predictions, reference: Predictions) -> Predictions:
+    """Shift and scale each speaker's log-posteriors to the mean and deviation of other speakers.
 
-    Of each label apart, the logs being centred over the labels; ``others``' deviation is the mean
-    of theirs. Assumes that everybody's samples hold the emotions in about the same shares. A label
-    whose log never changes over a speaker's samples keeps its deviation.
+    Logarithms are centred over the labels, and each label is treated apart. It assumes that all
+    speakers' samples contain the emotions in similar proportions. A label whose log-posterior is
+    constant over a speaker's samples keeps its deviation.
+
+    Args:
+        predictions: Predictions to normalise.
+        reference: Predictions on other speakers; its deviation is the mean of theirs.
     """
-    theirs = _logs(others.probs)
-    level = theirs.mean(0)
-    spread = np.mean([theirs[rows].std(0) for rows in _of_each(others)], axis=0)
-    out = np.empty_like(answers.probs)
-    for rows in _of_each(answers):
-        own = _logs(answers.probs[rows])
+    logs = _log_posteriors(reference.probs)
+    level = logs.mean(0)
+    spread = np.mean([logs[rows].std(0) for rows in _speaker_rows(reference)], axis=0)
+    out = np.empty_like(predictions.probs)
+    for rows in _speaker_rows(predictions):
+        own = _log_posteriors(predictions.probs[rows])
         deviation = own.std(0)
         scale = np.divide(spread, deviation, out=np.ones_like(spread), where=deviation > 0)
-        out[rows] = _softmax((own - own.mean(0)) * scale + level)
-    return replace(answers, probs=out)
+        out[rows] = softmax((own - own.mean(0)) * scale + level)
+    return replace(predictions, probs=out)
 
 
-def match_priors(answers: Predictions, shares: Float) -> Predictions:
-    """Each speaker's posteriors times one factor a label, so that their mean is ``shares (k,)``.
+def match_priors(predictions: Predictions, priors: Float) -> Predictions:
+    """Multiply each speaker's posteriors by one factor a label, so that their mean is the prior.
 
-    Assumes that every speaker's samples hold the emotions in just these shares, as in a corpus whose
-    script says so. It is half of the knowledge that a label would give: not for life.
-    Raises ``ValueError`` for shares that are not positive or do not sum to one.
+    It assumes that every speaker's samples contain the emotions in exactly these proportions, as in
+    a corpus with a fixed script. This uses knowledge about the test labels.
+
+    Args:
+        predictions: Predictions to adapt.
+        priors: Proportions of the labels ``(k,)``, positive and with a sum of one.
+
+    Raises:
+        ValueError: For other ``priors``.
     """
-    if not (shares > 0).all() or abs(shares.sum() - 1) > CLOSE:
-        raise ValueError(f"shares are positive and sum to one, found {shares.tolist()}")
-    out = np.empty_like(answers.probs)
-    for rows in _of_each(answers):
-        logs = _logs(answers.probs[rows])
-        for _ in range(ROUNDS):
-            mean = _softmax(logs).mean(0)
-            if np.abs(mean - shares).max() < CLOSE:
+    if not (priors > 0).all() or abs(priors.sum() - 1) > TOLERANCE:
+        raise ValueError(f"priors must be positive and sum to one, found {priors.tolist()}")
+    out = np.empty_like(predictions.probs)
+    for rows in _speaker_rows(predictions):
+        logs = _log_posteriors(predictions.probs[rows])
+        for _ in range(MAX_ITERATIONS):
+            mean = softmax(logs).mean(0)
+            if np.abs(mean - priors).max() < TOLERANCE:
                 break
-            logs += np.log(shares / mean)
-        out[rows] = _softmax(logs)
-    return replace(answers, probs=out)
+            logs += np.log(priors / mean)
+        out[rows] = softmax(logs)
+    return replace(predictions, probs=out)
 
 
-def _of_each(answers: Predictions) -> list[NDArray[np.int64]]:
+def _speaker_rows(predictions: Predictions) -> list[NDArray[np.int64]]:
     """Rows of each speaker."""
-    speakers = np.array(answers.speakers)
-    return [np.flatnonzero(speakers == one) for one in sorted(set(answers.speakers))]
+    speakers = np.array(predictions.speakers)
+    return [np.flatnonzero(speakers == one) for one in sorted(set(predictions.speakers))]
 
 
-def _logs(probs: Float) -> Float:
-    logs = np.log(probs.clip(min=LEAST))
+def _log_posteriors(probs: Float) -> Float:
+    logs = np.log(probs.clip(min=MIN_PROB))
     return np.asarray(logs - logs.mean(axis=1, keepdims=True))
-
-
-def _softmax(logs: Float) -> Float:
-    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

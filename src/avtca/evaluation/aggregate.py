@@ -1,8 +1,8 @@
-"""Folds and seeds of one system, brought to one line of a table.
+"""Metrics over the folds and seeds of one system.
 
-Every sample is in the test side of one fold. For each seed the answers of all folds are one table;
-figures are the mean over seeds of the figure of such a table. The interval draws *speakers*, each
-with all of their samples and all seeds; the spread is over the folds.
+Each sample is in the test set of one fold. For each seed the predictions of all folds form one
+table; a figure is the mean over the seeds of the figure of such a table. The confidence interval
+resamples *speakers*, each with all samples and all seeds; the spread is over the folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,20 +22,31 @@ from avtca.evaluation.bootstrap import (
 from avtca.evaluation.metrics import (
     METRICS,
     Metric,
-    f1_holds,
+    f1_present,
     per_class,
     weighted_accuracy,
     weighted_f1,
 )
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import (
+    Estimate,
+    MetricName,
+    Metrics,
+    PairedDifference,
+    PerClass,
+    PooledMetrics,
+    Summary,
+)
 
 Matrices = NDArray[np.int64]
+PredictionsBySeed = Mapping[int, Sequence[Predictions]]
+"""Seed -> predictions on the test set of each fold."""
 
 
 def over_labels(metric: Metric) -> Metric:
-    """Mean over the labels' ``(..., k, 2, 2)`` matrices, labels without a value left out.
+    """The mean of a metric over the labels' ``(..., k, 2, 2)`` matrices.
 
-    NaN where no label has one.
+    Labels for which it is NaN are left out; the mean is NaN where none remains.
     """
 
     def mean(matrices: NDArray[Any]) -> NDArray[np.float64]:
@@ -48,37 +59,37 @@ def over_labels(metric: Metric) -> Metric:
 
 
 def binary_accuracy(matrix: NDArray[Any]) -> NDArray[np.float64]:
-    """Share of right answers in ``(..., 2, 2)``."""
+    """Share of correct predictions in ``(..., 2, 2)``."""
     c = np.asarray(matrix, np.float64)
     return np.asarray(np.trace(c, axis1=-2, axis2=-1) / np.maximum(c.sum((-2, -1)), 1))
 
 
-BINARY_METRICS: dict[str, Metric] = {
+BINARY_METRICS: dict[MetricName, Metric] = {
     "accuracy": over_labels(binary_accuracy),
     "uar": over_labels(weighted_accuracy),
     "weighted_f1": over_labels(weighted_f1),
-    "macro_f1": over_labels(f1_holds),
+    "macro_f1": over_labels(f1_present),
 }
-"""Of several labels at once: means over the labels. ``uar`` is CMU-MOSEI's weighted accuracy,
-``weighted_f1`` goes over presence and absence, ``macro_f1`` over presence alone."""
+"""Metrics of several labels a sample: means over the labels. ``uar`` is CMU-MOSEI's weighted
+accuracy, ``weighted_f1`` covers presence and absence, ``macro_f1`` presence alone."""
 
 
-def to_estimate(interval: Interval) -> list[float | None]:
-    """``[value, low, high]`` for JSON; ``None`` where there is none (a single person)."""
-    return [_rounded(x) for x in interval.to_list()]
+def to_estimate(interval: Interval) -> Estimate:
+    """A value and its interval, rounded for JSON; ``None`` for NaN (a single speaker)."""
+    return Estimate(*(_rounded(value) for value in interval.to_list()))
 
 
 def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 5)
 
 
-def metric_functions(predictions: Predictions) -> dict[str, Metric]:
-    """The metrics that fit a table of answers."""
+def metric_functions(predictions: Predictions) -> dict[MetricName, Metric]:
+    """The metrics that fit the predictions: for one label a sample, or for several."""
     return BINARY_METRICS if predictions.binary else METRICS
 
 
 def speaker_matrices(predictions: Predictions) -> Matrices:
-    """Confusion matrices of each speaker, in the order of their names."""
+    """Confusion matrices of each speaker ``(s, ...)``, in the order of their names."""
     if predictions.binary:
         return speaker_binary_confusions(
             predictions.probs >= 0.5, predictions.targets > 0.5, predictions.speakers
@@ -87,12 +98,12 @@ def speaker_matrices(predictions: Predictions) -> Matrices:
 
 
 def stack_seeds(tables: Sequence[Predictions]) -> Matrices:
-    """``(s, seeds, ...)``: each speaker's matrices of every seed. All seeds see the same samples."""
+    """Confusion matrices ``(s, seeds, ...)`` of several seeds' predictions on the same samples."""
     return np.stack([speaker_matrices(table.ordered()) for table in tables], axis=1)
 
 
 def mean_over_seeds(metric: Metric) -> Metric:
-    """A metric of summed ``(..., seeds, k, k)``: the mean of the seeds' figures."""
+    """A metric of summed ``(..., seeds, k, k)``: the mean over the seeds."""
 
     def mean(matrices: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(np.asarray(metric(matrices)).mean(-1))
@@ -100,71 +111,93 @@ def mean_over_seeds(metric: Metric) -> Metric:
     return mean
 
 
-def summarise(folds_by_seed: Mapping[int, Sequence[Predictions]]) -> dict[str, Any]:
-    """One line of a table, in plain values.
+def estimate_metrics(predictions: Predictions) -> Metrics:
+    """The metrics of one table with their intervals."""
+    matrices = speaker_matrices(predictions)
+    functions = metric_functions(predictions)
+    return Metrics(
+        **{name: to_estimate(bootstrap(matrices, functions[name])) for name in functions}
+    )
 
-    ``folds_by_seed``: for each seed the answers on the test side of each fold. Keys: each metric
-    -> ``[mean over seeds, low, high]``; ``seeds``: seed -> metric -> value; ``folds``: metric ->
-    mean over seeds for each fold; ``spread``: metric -> standard deviation over the folds;
-    ``samples``, ``speakers``, ``level``, ``per_class``, ``confusion`` (mean over seeds).
+
+def pool(tables: Sequence[Predictions]) -> PooledMetrics:
+    """Metrics over all samples, with the confusion matrix and each label's figures.
+
+    Args:
+        tables: Predictions of each seed on the same samples.
+    """
+    first, matrices = tables[0], stack_seeds(tables)
+    metrics = {
+        name: to_estimate(bootstrap(matrices, mean_over_seeds(metric)))
+        for name, metric in metric_functions(first).items()
+    }
+    confusion, by_class = None, None
+    if not first.binary:
+        mean = matrices.sum(0).mean(0)
+        confusion = np.round(mean, 2).tolist()
+        values = {name: np.round(found, 5).tolist() for name, found in per_class(mean).items()}
+        by_class = PerClass(**values)
+    return PooledMetrics(
+        **metrics,
+        confusion=confusion,
+        per_class=by_class,
+        labels=list(first.labels),
+        samples=len(first),
+        speakers=len(set(first.speakers)),
+        level=LEVEL,
+    )
+
+
+def summarise(folds_by_seed: PredictionsBySeed) -> Summary:
+    """Metrics of a cross-validation over all folds and seeds.
+
+    Args:
+        folds_by_seed: For each seed the predictions on the test set of each fold.
     """
     tables = [Predictions.joined(list(folds)) for folds in folds_by_seed.values()]
-    first = tables[0]
-    metrics = metric_functions(first)
-    matrices = stack_seeds(tables)
-    out: dict[str, Any] = {}
-    for name, metric in metrics.items():
-        found = bootstrap(matrices, mean_over_seeds(metric))
-        out[name] = to_estimate(found)
-    out["seeds"] = {
-        str(seed): {
-            name: round(float(metric(speaker_matrices(table).sum(0))), 5)
-            for name, metric in metrics.items()
-        }
+    functions = metric_functions(tables[0])
+    by_seed = {
+        str(seed): {name: round(_value(table, metric), 5) for name, metric in functions.items()}
         for seed, table in zip(folds_by_seed, tables, strict=True)
     }
     by_fold = {
-        name: np.array(
-            [
-                [float(metric(speaker_matrices(fold).sum(0))) for fold in folds]
-                for folds in folds_by_seed.values()
-            ]
-        )
-        for name, metric in metrics.items()
+        name: np.array([[_value(fold, f) for fold in folds] for folds in folds_by_seed.values()])
+        for name, f in functions.items()
     }
-    out["folds"] = {
-        name: [_rounded(value) for value in values.mean(0)] for name, values in by_fold.items()
-    }
-    out["spread"] = {
-        name: _rounded(values.mean(0).std(ddof=1)) if values.shape[1] > 1 else None
-        for name, values in by_fold.items()
-    }
-    if not first.binary:
-        mean = matrices.sum(0).mean(0)
-        out["confusion"] = np.round(mean, 2).tolist()
-        out["per_class"] = {
-            name: np.round(values, 5).tolist() for name, values in per_class(mean).items()
-        }
-    out |= {
-        "labels": list(first.labels),
-        "samples": len(first),
-        "speakers": len(set(first.speakers)),
-        "level": LEVEL,
-    }
-    return out
+    return Summary(
+        **vars(pool(tables)),
+        seeds=by_seed,
+        folds={name: [_rounded(x) for x in values.mean(0)] for name, values in by_fold.items()},
+        spread={
+            name: _rounded(values.mean(0).std(ddof=1)) if values.shape[1] > 1 else None
+            for name, values in by_fold.items()
+        },
+    )
 
 
-def difference(
-    first: Sequence[Predictions], second: Sequence[Predictions], metric: str = "accuracy"
-) -> dict[str, float | None]:
-    """``metric(first) - metric(second)``, means over seeds, with its speaker interval and p.
+def _value(predictions: Predictions, metric: Metric) -> float:
+    return float(metric(speaker_matrices(predictions).sum(0)))
 
-    Both must have answered the same samples (``ValueError``); the numbers of seeds may differ.
+
+def metric_difference(
+    first: Sequence[Predictions], second: Sequence[Predictions], metric: MetricName = "accuracy"
+) -> PairedDifference:
+    """``metric(first) - metric(second)``, means over seeds, with its speaker interval and p-value.
+
+    Args:
+        first: Predictions of each seed of one system.
+        second: Predictions of the other system on the same samples; the numbers of seeds may
+            differ.
+        metric: The metric to compare.
+
+    Raises:
+        ValueError: If the two were not evaluated on the same samples.
     """
     score = metric_functions(first[0])[metric]
     a, b = stack_seeds(first), stack_seeds(second)
-    wide = int(np.lcm(a.shape[1], b.shape[1]))
-    a, b = (np.repeat(part, wide // part.shape[1], axis=1) for part in (a, b))
+    seeds = int(np.lcm(a.shape[1], b.shape[1]))
+    a, b = (np.repeat(part, seeds // part.shape[1], axis=1) for part in (a, b))
     found = paired_difference(a, b, mean_over_seeds(score))
     value, low, high = to_estimate(found)
-    return {"value": value, "low": low, "high": high, "p": None if np.isnan(found.p) else found.p}
+    p = None if np.isnan(found.p) else found.p
+    return PairedDifference(value=value, low=low, high=high, p=p)

@@ -1,8 +1,8 @@
-"""Intervals and paired tests that treat the person, not the sample, as the unit.
+"""Bootstrap confidence intervals and paired tests over speakers.
 
-Takes of one speaker resemble each other, so an interval over samples is too narrow. Speakers are
-drawn with replacement instead, each with all of their samples. Predictions of several seeds on the
-same samples can be given one after the other, with their speakers: they stay together.
+Samples of one speaker resemble each other, so that an interval over samples is too narrow. Speakers
+are resampled with replacement instead, each with all of their samples. Predictions of several seeds
+on the same samples may be concatenated: a speaker's stay together.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avtca.evaluation.metrics import METRICS, Metric, binary_confusions, checked
+from avtca.evaluation.report import MetricName
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -20,7 +21,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with the interval ``low .. high``; both NaN where there is only one speaker."""
+    """A value with its interval ``low .. high``; both are NaN for a single speaker."""
 
     value: float
     low: float
@@ -34,7 +35,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """A difference of two systems; ``p`` is the bootstrap's two-sided p-value against zero."""
+    """A difference of two systems; ``p`` is the two-sided bootstrap p-value against zero."""
 
     p: float = 1.0
 
@@ -48,18 +49,18 @@ def speaker_confusions(
     """
     p, y = checked(probs, labels)
     k = p.shape[1]
-    _, who, s = _people(speakers, len(y))
-    cell = (who * k + y) * k + p.argmax(1)
+    speaker, s = _speaker_index(speakers, len(y))
+    cell = (speaker * k + y) * k + p.argmax(1)
     return np.bincount(cell, minlength=s * k * k).reshape(s, k, k).astype(np.int64)
 
 
 def speaker_binary_confusions(
-    named: ArrayLike, truth: ArrayLike, speakers: ArrayLike
+    predicted: ArrayLike, truth: ArrayLike, speakers: ArrayLike
 ) -> NDArray[np.int64]:
-    """``(s, k, 2, 2)`` for several-label answers and truth, bool ``(n, k)``."""
-    a, t = np.asarray(named, bool), np.asarray(truth, bool)
-    _, who, s = _people(speakers, len(t))
-    return np.stack([binary_confusions(t[who == j], a[who == j]) for j in range(s)])
+    """``(s, k, 2, 2)`` for predicted and true presence of labels, bool ``(n, k)``."""
+    a, t = np.asarray(predicted, bool), np.asarray(truth, bool)
+    speaker, s = _speaker_index(speakers, len(t))
+    return np.stack([binary_confusions(t[speaker == j], a[speaker == j]) for j in range(s)])
 
 
 def bootstrap(
@@ -72,8 +73,8 @@ def bootstrap(
 ) -> Interval:
     """Percentile interval of ``metric`` over speakers, from their matrices ``(s, ...)``.
 
-    ``metric`` takes summed matrices ``(b, ...)`` and gives ``(b,)``; resamples in which it is
-    NaN are left out.
+    ``metric`` maps summed matrices ``(b, ...)`` to ``(b,)``; resamples for which it is NaN are left
+    out.
     """
     value = float(metric(matrices.sum(0)))
     if len(matrices) < 2:
@@ -88,12 +89,12 @@ def intervals(
     labels: ArrayLike,
     speakers: ArrayLike,
     *,
-    metrics: Mapping[str, Metric] = METRICS,
+    metrics: Mapping[MetricName, Metric] = METRICS,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
-) -> dict[str, Interval]:
-    """An :class:`Interval` for each metric, all on the same draws of speakers."""
+) -> dict[MetricName, Interval]:
+    """An :class:`Interval` for each metric, all with the same resamples."""
     matrices = speaker_confusions(probs, labels, speakers)
     return {
         name: bootstrap(matrices, metric, resamples=resamples, level=level, seed=seed)
@@ -112,10 +113,19 @@ def paired_difference(
 ) -> Difference:
     """``metric(first) - metric(second)`` of two systems on the same samples.
 
-    ``first`` and ``second`` are matrices ``(s, ...)`` of the same speakers in the same order,
-    with the same samples (``ValueError`` where a class of a speaker has other counts). Both
-    systems see the same draw of speakers, so that hard speakers cancel. ``p`` is twice the share
-    of draws on the far side of zero, at least ``1 / resamples``.
+    Both systems are resampled with the same speakers, so that difficult speakers cancel. ``p`` is
+    twice the share of resamples on the far side of zero, at least ``1 / resamples``.
+
+    Args:
+        first: Confusion matrices ``(s, ...)`` of the speakers.
+        second: Those of the other system, with the same speakers in the same order.
+        metric: Metric of summed matrices.
+        resamples: Number of bootstrap resamples.
+        level: Confidence level.
+        seed: Seed of the resampling.
+
+    Raises:
+        ValueError: If a class of a speaker has different numbers of samples.
     """
     if first.shape != second.shape or (first.sum(-1) != second.sum(-1)).any():
         raise ValueError("the two systems were not evaluated on the same samples of each speaker")
@@ -129,14 +139,14 @@ def paired_difference(
     return Difference(value, *_percentiles(draws, level), level, p)
 
 
-def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
+def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> float:
     """Exact two-sided McNemar p-value of two systems on the same samples, bool ``(n,)`` each.
 
-    Under the null hypothesis a sample on which just one system is right is a fair coin. It takes
-    the samples as independent, which takes of one speaker are not: read it beside
-    :func:`paired_difference`.
+    Under the null hypothesis each system is as likely to be the correct one, where only one is. The
+    test treats samples as independent, which samples of one speaker are not: report it together
+    with :func:`paired_difference`.
     """
-    a, b = np.asarray(first_right, bool), np.asarray(second_right, bool)
+    a, b = np.asarray(first_correct, bool), np.asarray(second_correct, bool)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"two arrays (n,) are needed, found {a.shape} and {b.shape}")
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
@@ -145,11 +155,12 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
     return float(min(1.0, 2 * tail / 2**n))
 
 
-def _people(speakers: ArrayLike, n: int) -> tuple[NDArray[np.generic], NDArray[np.int64], int]:
-    names, who = np.unique(np.asarray(speakers), return_inverse=True)
-    if who.shape != (n,):
-        raise ValueError(f"{who.size} speakers for {n} samples")
-    return names, who.astype(np.int64), len(names)
+def _speaker_index(speakers: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
+    """Index of each sample's speaker ``(n,)``, and the number of speakers."""
+    names, index = np.unique(np.asarray(speakers), return_inverse=True)
+    if index.shape != (n,):
+        raise ValueError(f"{index.size} speakers for {n} samples")
+    return index.astype(np.int64), len(names)
 
 
 def _resample(matrices: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How far confidence can be believed, and a temperature that mends it.
+"""Calibration errors, reliability curves and temperature scaling.
 
 Probabilities are ``(n, k)`` with rows that sum to 1, labels integers ``(n,)``. "Confidence" is
 the highest probability of a row.
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avtca.evaluation.metrics import Float, checked
+from avtca.runtime.scores import softmax
 
 BINS = 15
 """Bins of the calibration errors (Guo et al. 2017)."""
 TEMPERATURES = (0.05, 20.0)
-"""Where the fitted temperature must lie."""
-TINY = 1e-12
-"""Least probability whose logarithm is taken."""
+"""Bounds of a fitted temperature."""
+EPS = 1e-12
+"""Lower bound applied before taking logarithms."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def reliability(
     equal numbers of samples, to within one, in the order of confidence.
     """
     p, y = _probabilities(probs, labels)
-    confidence, right = p.max(1), (p.argmax(1) == y).astype(np.float64)
+    confidence, correct = p.max(1), (p.argmax(1) == y).astype(np.float64)
     if adaptive:
         order = np.argsort(confidence, kind="stable")
         cuts = np.linspace(0, len(y), min(bins, len(y)) + 1).round().astype(np.int64)
@@ -68,7 +69,7 @@ def reliability(
     size = len(edges) - 1
     count = np.bincount(where, minlength=size)
     with np.errstate(invalid="ignore"):
-        means = [np.bincount(where, x, size) / count for x in (confidence, right)]
+        means = [np.bincount(where, x, size) / count for x in (confidence, correct)]
     return Reliability(edges, means[0], means[1], count.astype(np.int64))
 
 
@@ -83,9 +84,9 @@ def adaptive_ece(probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> fl
 
 
 def nll(probs: ArrayLike, labels: ArrayLike) -> float:
-    """Mean negative log-likelihood of the true labels, in nats; probabilities from 1e-12."""
+    """Mean negative log-likelihood of the true labels, in nats; probabilities below 1e-12 count as 1e-12."""
     p, y = _probabilities(probs, labels)
-    return float(-np.log(np.maximum(p[np.arange(len(y)), y], TINY)).mean())
+    return float(-np.log(np.maximum(p[np.arange(len(y)), y], EPS)).mean())
 
 
 def brier(probs: ArrayLike, labels: ArrayLike) -> float:
@@ -94,25 +95,20 @@ def brier(probs: ArrayLike, labels: ArrayLike) -> float:
     return float(np.square(p - np.eye(p.shape[1])[y]).sum(1).mean())
 
 
-def softmax(logits: ArrayLike, temperature: float = 1.0) -> Float:
-    """Probabilities ``(n, k)`` of ``logits / temperature``."""
-    if temperature <= 0:
-        raise ValueError(f"temperature must be positive, found {temperature}")
-    z = np.asarray(logits, np.float64) / temperature
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return np.asarray(e / e.sum(-1, keepdims=True))
-
-
 def fit_temperature(
     logits: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None
 ) -> float:
-    """The temperature under which logits ``(n, k)`` give the labels the most likelihood.
+    """The temperature of maximum likelihood.
 
-    Fit it on people who are neither trained on nor tested (Guo et al. 2017). The likelihood is
-    concave in ``1 / T``, so its slope is bisected; the answer lies within :data:`TEMPERATURES`
-    and is at their edge where the data ask for more (all right, or no better than chance).
-    ``weights (n,)`` counts samples unevenly, such as ``1 / samples of the speaker``. Log-probabilities
-    serve as logits.
+    The likelihood is concave in ``1 / T``, so its slope is bisected. The result lies within
+    :data:`TEMPERATURES`, at the edge where all predictions are correct or none is better than
+    chance.
+
+    Args:
+        logits: ``(n, k)`` of speakers that are neither trained on nor tested (Guo et al. 2017);
+            log-probabilities will do.
+        labels: True labels ``(n,)``.
+        weights: Weight of each sample ``(n,)``, such as ``1 / samples of the speaker``.
     """
     z, y = checked(logits, labels)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)

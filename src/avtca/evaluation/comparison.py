@@ -1,79 +1,97 @@
-"""Systems side by side on the same samples: paired tests, and a table for a paper."""
+"""Comparison of systems on the same samples: paired tests, and tables in Markdown and LaTeX."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from avtca.data.caveats import caveat_beside
+from avtca.data.caveats import CLEAN, Caveat, caveat_text, find_caveats
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import difference, metric_functions, summarise
+from avtca.evaluation.aggregate import metric_difference, summarise
 from avtca.evaluation.bootstrap import mcnemar
-from avtca.evaluation.predictions import Predictions, distinct_names, folds_of, numbered, run_name
+from avtca.evaluation.predictions import (
+    Predictions,
+    distinct_names,
+    n_folds,
+    numbered_folders,
+    run_name,
+)
+from avtca.evaluation.report import (
+    METRIC_NAMES,
+    ComparisonReport,
+    Estimate,
+    PairedDifference,
+    PairedTests,
+)
 
-UNKNOWN = "nothing beside the answers says how they were split"
+UNKNOWN_SPLIT = "no file beside the predictions describes their split"
 Tables = dict[int, list[Predictions]]
-"""For each seed, the answers on the test side of each fold."""
+"""Seed -> predictions on the test set of each fold."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A system's answers, by seed and fold.
+class SystemPredictions:
+    """The predictions of a system.
 
-    ``caveat``: what must be said of its split, see :mod:`avtca.data.caveats`; empty where nothing
-    is known of it.
+    Attributes:
+        name: Name in tables.
+        tables: Predictions by seed and fold.
+        caveats: Caveats of the split; ``None`` where nothing is known of it.
     """
 
     name: str
     tables: Tables
-    caveat: str = ""
+    caveats: tuple[Caveat, ...] | None = None
 
     @property
     def joined(self) -> list[Predictions]:
         """One table of all folds for each seed."""
         return [Predictions.joined(folds) for folds in self.tables.values()]
 
+    @property
+    def caveat(self) -> str:
+        """The caveats in one line, "clean" for none; empty where nothing is known."""
+        return "" if self.caveats is None else caveat_text(self.caveats)
 
-def load_systems(paths: Sequence[Path]) -> list[Entry]:
-    """One entry a path; what would have one name is called by as much of its path as it takes.
 
-    Raises :class:`ConfigError` as :func:`load_system` does.
+def load_systems(paths: Sequence[Path]) -> list[SystemPredictions]:
+    """The systems of several paths, with distinct names; see :func:`load_system`."""
+    systems = [load_system(path) for path in paths]
+    names = distinct_names([system.name for system in systems], paths)
+    return [replace(system, name=name) for system, name in zip(systems, names, strict=True)]
+
+
+def load_system(path: Path) -> SystemPredictions:
+    """Load saved predictions.
+
+    Args:
+        path: Folder of a run or a cross-validation, a CSV file of predictions, or a folder of such
+            files for each seed (seed0.csv, seed1.csv.gz).
+
+    Raises:
+        ConfigError: If there are no predictions, or seeds or folds are missing.
     """
-    entries = [load_system(path) for path in paths]
-    names = distinct_names([entry.name for entry in entries], paths)
-    return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
-
-
-def load_system(path: Path) -> Entry:
-    """Answers of a run's folder, of a cross-validation's, of a CSV of predictions, or of a folder
-    of those for each seed (seed0.csv, seed1.csv.gz).
-
-    Raises :class:`ConfigError` where there are none, or seeds or folds are missing.
-    """
-    action = f"compare {path}"
+    caveats = find_caveats(path)
     if path.is_file():
-        return Entry(
-            path.name.partition(".csv")[0], {0: [Predictions.load(path)]}, caveat_beside(path)
-        )
+        name = path.name.partition(".csv")[0]
+        return SystemPredictions(name, {0: [Predictions.load(path)]}, caveats)
     if (path / "test.csv").exists():
-        return Entry(
-            run_name(path), {0: [Predictions.load(path / "test.csv")]}, caveat_beside(path)
-        )
+        tables = {0: [Predictions.load(path / "test.csv")]}
+        return SystemPredictions(run_name(path), tables, caveats)
     files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
-    if kept := {_number(file): [Predictions.load(file)] for file in files}:
-        return Entry(path.resolve().name, kept, caveat_beside(path))
-    return Entry(run_name(path), _cross_validated(path, action), caveat_beside(path))
+    if tables := {_number(file): [Predictions.load(file)] for file in files}:
+        return SystemPredictions(path.resolve().name, tables, caveats)
+    return SystemPredictions(run_name(path), _cross_validated(path, f"compare {path}"), caveats)
 
 
 def _cross_validated(path: Path, action: str) -> Tables:
-    """Answers of every fold and seed; refused where one is not there."""
-    wanted, tables = folds_of(path), Tables()
-    for folder in numbered(path, "seed"):
-        folds = numbered(folder, "fold")
+    """Predictions of every fold and seed; refused where some are missing."""
+    expected, tables = n_folds(path), Tables()
+    for folder in numbered_folders(path, "seed"):
+        folds = numbered_folders(folder, "fold")
         open_ones = [one.name for one in folds if not (one / "test.csv").exists()]
-        if open_ones or not wanted or [_number(one) for one in folds] != [*range(wanted)]:
+        if open_ones or not expected or [_number(one) for one in folds] != [*range(expected)]:
             found = f"{folder.name}/{open_ones[0]} is" if open_ones else f"{folder.name} is"
             raise ConfigError(action, f"{found} not finished", "run avtca cv to its end")
         tables[_number(folder)] = [Predictions.load(one / "test.csv") for one in folds]
@@ -89,152 +107,165 @@ def _number(path: Path) -> int:
     return int(path.name.partition(".")[0][4:])
 
 
-def compare(entries: Sequence[Entry], *, allow_partial: bool = False) -> dict[str, Any]:
-    """Figures of each system, and for each pair the difference with its paired tests.
+def compare_systems(
+    systems: Sequence[SystemPredictions], *, allow_partial: bool = False
+) -> ComparisonReport:
+    """Metrics of each system, and paired tests of each two.
 
-    All must have answered the same samples with the same truth; ``allow_partial`` compares on the
-    samples that all have answered. ``caveats``: what must be said of each split. ``pairs``: first,
-    second, metric -> value, low, high and p of the speaker bootstrap; ``mcnemar``: the exact p on
-    samples, of the first seed of each. Raises :class:`ConfigError` where systems cannot be compared.
+    McNemar's test uses the first seed of each.
+
+    Args:
+        systems: Predictions on the same samples with the same labels.
+        allow_partial: Compare on the samples that all systems have.
+
+    Raises:
+        ConfigError: If the systems cannot be compared.
     """
     action = "compare runs"
-    if len(entries) < 2:
+    if len(systems) < 2:
         raise ConfigError(action, "only one was given", "name two or more")
-    if len({entry.name for entry in entries}) != len(entries):
+    if len({system.name for system in systems}) != len(systems):
         raise ConfigError(action, "one was given twice", "name each of them once")
-    first = entries[0].joined[0]
-    for entry in entries:
-        if entry.joined[0].labels != first.labels or entry.joined[0].binary != first.binary:
-            found = f"{entry.name} names {', '.join(entry.joined[0].labels)}"
-            raise ConfigError(action, found, f"compare runs that name {', '.join(first.labels)}")
+    first = systems[0].joined[0]
+    for system in systems:
+        other = system.joined[0]
+        if other.labels != first.labels or other.binary != first.binary:
+            problem = f"{system.name} predicts {', '.join(other.labels)}"
+            raise ConfigError(
+                action, problem, f"compare runs that predict {', '.join(first.labels)}"
+            )
     common = set(first.samples)
-    for entry in entries:
-        for joined in entry.joined:
+    for system in systems:
+        for joined in system.joined:
             common &= set(joined.samples)
             if not allow_partial and set(joined.samples) != set(first.samples):
-                lacking = len(set(first.samples) ^ set(joined.samples))
+                differing = len(set(first.samples) ^ set(joined.samples))
                 raise ConfigError(
                     action,
-                    f"{entries[0].name} and {entry.name} differ in {lacking} samples",
-                    "test them on the same samples, or say --common to compare where they meet",
+                    f"{systems[0].name} and {system.name} differ in {differing} samples",
+                    "test them on the same samples, or pass --common to compare on common samples",
                 )
     if not common:
-        raise ConfigError(action, "no sample was answered by all", "test them on the same samples")
-    shared = [_within(entry, common) for entry in entries]
-    _require_same_truth(shared)
-    pairs = []
-    for i, a in enumerate(shared):
-        for b in shared[i + 1 :]:
-            one: dict[str, Any] = {"first": a.name, "second": b.name}
-            for metric in metric_functions(first):
-                one[metric] = difference(a.joined, b.joined, metric)
-            if not first.binary:
-                right = [entry.joined[0].ordered().correct for entry in (a, b)]
-                one["mcnemar"] = mcnemar(*right)
-            pairs.append(one)
-    return {
-        "samples": len(common),
-        "speakers": len(set(shared[0].joined[0].speakers)),
-        "caveats": {entry.name: entry.caveat for entry in shared},
-        "systems": {entry.name: summarise(entry.tables) for entry in shared},
-        "pairs": pairs,
-    }
+        raise ConfigError(action, "they have no common sample", "test them on the same samples")
+    shared = [_within(system, common) for system in systems]
+    _require_same_targets(shared)
+    return ComparisonReport(
+        samples=len(common),
+        speakers=len(set(shared[0].joined[0].speakers)),
+        caveats={system.name: system.caveat for system in shared},
+        systems={system.name: summarise(system.tables) for system in shared},
+        pairs=[_paired_tests(a, b) for i, a in enumerate(shared) for b in shared[i + 1 :]],
+    )
 
 
-def _within(entry: Entry, samples: set[str]) -> Entry:
+def _paired_tests(a: SystemPredictions, b: SystemPredictions) -> PairedTests:
+    first, second = (system.joined[0].ordered() for system in (a, b))
+    return PairedTests(
+        first=a.name,
+        second=b.name,
+        mcnemar=None if first.binary else mcnemar(first.correct, second.correct),
+        **{name: metric_difference(a.joined, b.joined, name) for name in METRIC_NAMES},
+    )
+
+
+def _within(system: SystemPredictions, samples: set[str]) -> SystemPredictions:
+    """The predictions on these samples."""
+
     def cut(table: Predictions) -> Predictions:
         return table.at(np.array([sample in samples for sample in table.samples]))
 
     tables = {
         seed: [part for part in map(cut, folds) if len(part)]
-        for seed, folds in entry.tables.items()
+        for seed, folds in system.tables.items()
     }
-    return Entry(entry.name, tables, entry.caveat)
+    return replace(system, tables=tables)
 
 
-def _require_same_truth(entries: Sequence[Entry]) -> None:
-    first = entries[0].joined[0].ordered()
-    for entry in entries[1:]:
-        other = entry.joined[0].ordered()
-        unlike = np.abs(other.targets - first.targets).max(1) > 0.5 if first.binary else None
-        differ = np.flatnonzero(
-            other.true_labels != first.true_labels if unlike is None else unlike
-        )
+def _require_same_targets(systems: Sequence[SystemPredictions]) -> None:
+    first = systems[0].joined[0].ordered()
+    for system in systems[1:]:
+        other = system.joined[0].ordered()
+        if first.binary:
+            unlike = np.abs(other.targets - first.targets).max(1) > 0.5
+        else:
+            unlike = other.true_labels != first.true_labels
+        differ = np.flatnonzero(unlike)
         if len(differ) or other.speakers != first.speakers:
-            sample = first.samples[differ[0]] if len(differ) else "a speaker"
+            what = f"label of {first.samples[differ[0]]}" if len(differ) else "speakers"
             raise ConfigError(
                 "compare runs",
-                f"{entries[0].name} and {entry.name} do not agree on the truth of {sample}",
+                f"{systems[0].name} and {system.name} do not have the same {what}",
                 "compare runs on the same labels",
             )
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """Two tables: figures of each system, and differences of each pair."""
-    names = _metrics(result)
+def markdown(report: ComparisonReport) -> str:
+    """Two tables: metrics of each system, and differences of each pair."""
     lines = [
-        "| system | " + " | ".join(names) + " | seeds |",
-        "|---|" + "---|" * (len(names) + 1),
+        "| system | " + " | ".join(METRIC_NAMES) + " | seeds |",
+        "|---|" + "---|" * (len(METRIC_NAMES) + 1),
     ]
-    for name, one in result["systems"].items():
-        cells = [cell(one[metric]) for metric in names]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(one['seeds'])} |")
+    for name, one in report.systems.items():
+        cells = [format_percent(one[metric]) for metric in METRIC_NAMES]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(one.seeds)} |")
     lines += [
         "",
-        "| difference | accuracy, points | p (people) | p (McNemar) |",
+        "| difference | accuracy, points | p (speakers) | p (McNemar) |",
         "|---|---|---|---|",
     ]
-    for pair in result["pairs"]:
-        d = pair["accuracy"]
+    for pair in report.pairs:
         lines.append(
-            f"| {pair['first']} - {pair['second']} | {_points(d)} | {_p(d['p'])} | "
-            f"{_p(pair.get('mcnemar'))} |"
+            f"| {pair.first} - {pair.second} | {_points(pair.accuracy)} | {_p(pair.accuracy.p)} | "
+            f"{_p(pair.mcnemar)} |"
         )
-    lines += [f"\n{words}" for words in _marked(result)]
+    lines += [f"\n{words}" for words in _caveat_lines(report)]
     return "\n".join(lines) + "\n"
 
 
-def latex(result: Mapping[str, Any]) -> str:
-    """The same two tables, each a booktabs ``tabular``; what must be said of splits is in both."""
-    names = _metrics(result)
-    best = {name: max(one[name][0] for one in result["systems"].values()) for name in names}
-    head = " & ".join(["EvaluatedModel", *(name.replace("_", " ") for name in names)])
+def latex(report: ComparisonReport) -> str:
+    """The same two tables, each a booktabs ``tabular`` that includes the caveats."""
+    best = {
+        name: max(one[name].value or 0 for one in report.systems.values()) for name in METRIC_NAMES
+    }
+    head = " & ".join(["System", *(name.replace("_", " ") for name in METRIC_NAMES)])
     lines = [
-        r"\begin{tabular}{l" + "c" * len(names) + "}",
+        r"\begin{tabular}{l" + "c" * len(METRIC_NAMES) + "}",
         r"\toprule",
         head + r" \\",
         r"\midrule",
     ]
-    for system, one in result["systems"].items():
+    for system, one in report.systems.items():
         cells = []
-        for name in names:
-            value, low, high = (float("nan") if x is None else 100 * x for x in one[name])
+        for name in METRIC_NAMES:
+            value, low, high = _in_percent(one[name])
             shown = f"{value:.1f}"
-            if one[name][0] == best[name]:
+            if one[name].value == best[name]:
                 shown = rf"\textbf{{{shown}}}"
             cells.append(shown if low != low else rf"{shown} {{\small [{low:.1f}, {high:.1f}]}}")
         lines.append(" & ".join([_escaped(system), *cells]) + r" \\")
-    lines += [*_closing(result, len(names) + 1), ""]
+    lines += [*_closing(report, len(METRIC_NAMES) + 1), ""]
     lines += [
         r"\begin{tabular}{lccc}",
         r"\toprule",
-        r"Difference & accuracy, points & $p$ (people) & $p$ (McNemar) \\",
+        r"Difference & accuracy, points & $p$ (speakers) & $p$ (McNemar) \\",
         r"\midrule",
     ]
-    for pair in result["pairs"]:
-        names = [_escaped(pair[key]) for key in ("first", "second")]
-        d = pair["accuracy"]
-        cells = [rf"{names[0]} $-$ {names[1]}", _in_maths(_points(d))]
-        cells += [_in_maths(_p(value)) for value in (d["p"], pair.get("mcnemar"))]
+    for pair in report.pairs:
+        cells = [
+            rf"{_escaped(pair.first)} $-$ {_escaped(pair.second)}",
+            _in_maths(_points(pair.accuracy)),
+            *(_in_maths(_p(value)) for value in (pair.accuracy.p, pair.mcnemar)),
+        ]
         lines.append(" & ".join(cells) + r" \\")
-    lines += _closing(result, 4)
+    lines += _closing(report, 4)
     return "\n".join(lines) + "\n"
 
 
-def _closing(result: Mapping[str, Any], wide: int) -> list[str]:
-    """The end of a ``tabular`` of so many columns, the marks in it."""
+def _closing(report: ComparisonReport, columns: int) -> list[str]:
+    """The end of a ``tabular`` of so many columns, with the caveats."""
     notes = [
-        rf"\multicolumn{{{wide}}}{{l}}{{\small {_escaped(words)}}} \\" for words in _marked(result)
+        rf"\multicolumn{{{columns}}}{{l}}{{\small {_escaped(words)}}} \\"
+        for words in _caveat_lines(report)
     ]
     return [*notes, r"\bottomrule", r"\end{tabular}"]
 
@@ -245,30 +276,29 @@ def _in_maths(text: str) -> str:
     return f"${value}" + (rf" \cdot 10^{{{int(power)}}}" if power else "") + "$" if text else ""
 
 
-def _marked(result: Mapping[str, Any]) -> list[str]:
-    """What must be said of a system's split."""
+def _caveat_lines(report: ComparisonReport) -> list[str]:
     return [
-        f"{name}: {caveat or UNKNOWN}"
-        for name, caveat in result["caveats"].items()
-        if caveat != "clean"
+        f"{name}: {caveat or UNKNOWN_SPLIT}"
+        for name, caveat in report.caveats.items()
+        if caveat != CLEAN
     ]
 
 
-def _metrics(result: Mapping[str, Any]) -> list[str]:
-    return list(next(iter(result["systems"].values()))["spread"])
-
-
-def cell(interval: Sequence[float | None]) -> str:
+def format_percent(interval: Sequence[float | None]) -> str:
     """``61.5 [52.0, 70.1]`` in percent, or the value alone where there is no interval."""
-    value, low, high = (float("nan") if x is None else 100 * x for x in interval)
+    value, low, high = _in_percent(interval)
     return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _points(d: Mapping[str, float | None]) -> str:
-    value, low, high = (d[key] for key in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "" if value is None else f"{100 * value:+.1f}"
-    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+def _in_percent(interval: Estimate | Sequence[float | None]) -> tuple[float, float, float]:
+    value, low, high = (float("nan") if x is None else 100 * x for x in interval)
+    return value, low, high
+
+
+def _points(d: PairedDifference) -> str:
+    if d.value is None or d.low is None or d.high is None:
+        return "" if d.value is None else f"{100 * d.value:+.1f}"
+    return f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
 
 
 def _p(value: float | None) -> str:

@@ -1,191 +1,204 @@
-"""Networks, the people they are tested on, and whose answers they are calibrated by."""
+"""A model together with the data that it is tested on and calibrated with."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
+from avtca.data.caveats import Caveat
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.calibration import fit_temperature
-from avtca.evaluation.inference import WindowLogits, ensemble, window_logits
+from avtca.evaluation.inference import Network, WindowLogits, average_networks, window_logits
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import CalibrationSource, SplitInfo
 from avtca.model import Card
-from avtca.model.avtca import AVTCA
 
 Float = NDArray[np.float64]
-FittedOn = Literal["validation people", "other folds", ""]
-"""Whose answers temperatures, sets and thresholds are fitted on; empty for nobody's."""
-Seen = Sequence[tuple[WindowLogits, EmotionDataset]]
-"""Answers on windows, and the samples that they are about."""
+Transform = Callable[[EmotionDataset], EmotionDataset]
+CalibrationData = Sequence[tuple[WindowLogits, EmotionDataset]]
+"""Window logits, and the data set that they belong to."""
 
 
 @dataclass(frozen=True)
 class FoldModel:
-    """Networks that answer as one (their probabilities' mean), and the samples they are tested on.
+    """One network, or several whose probabilities are averaged, and its test data.
 
-    ``validation``: samples of other people, whom the networks have not seen either; ``None`` where
-    there are none, and ``lacking`` says why. ``trained``: speakers of the networks' training.
+    Attributes:
+        networks: The networks.
+        test: Samples of the test speakers.
+        validation: Samples of other speakers that the networks have not seen, or ``None``.
+        no_validation: Why there are none.
+        training_speakers: Speakers with a part in the networks' weights.
+        temperature: Divisor of the logits, where calibrated.
     """
 
-    networks: tuple[AVTCA, ...]
+    networks: tuple[Network, ...]
     test: EmotionDataset
     validation: EmotionDataset | None
-    lacking: str = ""
-    trained: frozenset[str] = frozenset()
+    no_validation: str = ""
+    training_speakers: frozenset[str] = frozenset()
     temperature: float = 1.0
 
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """One network, several that answer as one, or those of all folds with their own test people.
+    """A model as it is evaluated: a single network, an ensemble, or all folds' networks.
 
-    ``caveat``: what must be said of the split. ``card``: of the first network.
+    Attributes:
+        name: Name in reports.
+        folds: The networks of each fold with their test data; one entry for a single network.
+        card: Card of the first network.
+        split: The test data and the caveats of the split.
+        binary: Whether a sample has several labels.
+        votes: What raters were given -> numbers of votes ``(n, k)`` on every test sample, with one
+            more column for votes for other labels; NaN where a sample was not rated.
+        intended: The corpus's own label of every test sample, one-hot ``(n, k)``; zeros where there
+            is none.
     """
 
     name: str
-    parts: tuple[FoldModel, ...]
+    folds: tuple[FoldModel, ...]
     card: Card
-    caveat: str
-    binary: bool
-    provenance: dict[str, Any]
+    split: SplitInfo
+    binary: bool = False
     votes: dict[str, Float] = field(default_factory=dict)
-    """Raters' votes ``(n, k)``, or one column more, on every test sample, by what they were given;
-    NaN where unrated."""
     intended: Float | None = None
-    """The corpus's own label of every test sample, one-hot ``(n, k)``; zeros where there is none."""
     memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
 
     @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """The caveats of the split."""
+        return self.split.caveats
+
+    @property
     def spec(self) -> ClipSpec:
-        """What the samples were prepared with."""
-        return self.parts[0].test.spec
+        """The ClipSpec of the test data."""
+        return self.folds[0].test.spec
 
     @property
     def test(self) -> list[EmotionDataset]:
-        """The test samples of each part."""
-        return [part.test for part in self.parts]
+        """The test data of each fold."""
+        return [fold.test for fold in self.folds]
 
     @property
-    def fitted_on(self) -> FittedOn:
-        """Whose answers a part is fitted on, none of them about people it is tested on.
+    def fitted_on(self) -> CalibrationSource | None:
+        """The data that temperatures, sets and thresholds are fitted on.
 
-        Its validation people's, or, where any part has none, those of the other folds' networks
-        about their own test people.
+        Either each fold's validation speakers or, where a fold has none, the test speakers of the
+        other folds as predicted by those folds' networks; ``None`` where there are neither.
         """
         if self.binary:
-            return ""
-        if all(part.validation is not None for part in self.parts):
-            return "validation people"
-        apart = [
-            any(len(_strangers(part, other)) for other in self.parts if other is not part)
-            for part in self.parts
+            return None
+        if all(fold.validation is not None for fold in self.folds):
+            return "validation speakers"
+        unseen = [
+            any(len(_unseen_rows(fold, other)) for other in self.folds if other is not fold)
+            for fold in self.folds
         ]
-        return "other folds" if all(apart) else ""
+        return "other folds" if all(unseen) else None
 
     @property
-    def unfitted_reason(self) -> str:
+    def not_fitted(self) -> str:
         """Why nothing can be fitted; empty where it can."""
         if self.fitted_on:
             return ""
         if self.binary:
-            return "they are made for one label a sample, not for several"
-        first = next(part for part in self.parts if part.validation is None)
-        if len(self.parts) > 1:
-            return f"{first.lacking}, and the people of the other folds are known here, too"
-        return first.lacking
+            return "they need a single label per sample"
+        first = next(fold for fold in self.folds if fold.validation is None)
+        if len(self.folds) > 1:
+            return f"{first.no_validation}, and so were the test speakers of the other folds"
+        return first.no_validation
 
     def predict(
-        self,
-        change: Callable[[EmotionDataset], EmotionDataset] | None = None,
-        *,
-        calibrated: bool = False,
+        self, transform: Transform | None = None, *, calibrated: bool = False
     ) -> Predictions:
-        """Answers of all parts on their test samples, after ``change``."""
+        """Predictions of all folds on their test data.
+
+        Args:
+            transform: Applied to each fold's test data first.
+            calibrated: Divide the logits by the temperature of each fold.
+        """
         return Predictions.joined(
-            [self._predict(part, change, calibrated=calibrated) for part in self.parts]
+            [self._predict(fold, transform, calibrated=calibrated) for fold in self.folds]
         )
 
     def calibration_pairs(self) -> list[tuple[Predictions, Predictions]]:
-        """For each part the answers that it is fitted on, and those about its test people.
-
-        Both with the part's temperature.
-        """
+        """For each fold the predictions to fit on and those on its test data, both calibrated."""
         out = []
-        for part in self.parts:
+        for fold in self.folds:
             seen = [
-                Predictions.of(samples, found.probabilities(part.temperature))
-                for found, samples in self._seen(part)
+                Predictions.of(dataset, found.probabilities(fold.temperature))
+                for found, dataset in self._calibration_data(fold)
             ]
-            out.append((Predictions.joined(seen), self._predict(part, calibrated=True)))
+            out.append((Predictions.joined(seen), self._predict(fold, calibrated=True)))
         return out
 
     def calibrated(self) -> "EvaluatedModel":
-        """The same with a temperature for each part, fitted as :attr:`fitted_on` says.
+        """The model with a temperature for each fold, fitted on :attr:`fitted_on`.
 
-        Windows of a sample count as one sample. The card's, where there is nothing to fit it on.
+        The windows of a sample count as one sample. The card's temperature is used where there is
+        nothing to fit on.
         """
         known = float(self.card.calibration.get("temperature", 1.0))
-        fit = bool(self.fitted_on)
-        parts = [
-            replace(part, temperature=_fit_temperature(self._seen(part)) if fit else known)
-            for part in self.parts
+        fit = self.fitted_on is not None
+        folds = [
+            replace(fold, temperature=_temperature(self._calibration_data(fold)) if fit else known)
+            for fold in self.folds
         ]
-        return replace(self, parts=tuple(parts))
+        return replace(self, folds=tuple(folds))
 
     def _predict(
-        self,
-        part: FoldModel,
-        change: Callable[[EmotionDataset], EmotionDataset] | None = None,
-        *,
-        calibrated: bool = False,
+        self, fold: FoldModel, transform: Transform | None = None, *, calibrated: bool = False
     ) -> Predictions:
-        seen = part.test if change is None else change(part.test)
-        found = self._logits(part, "test") if change is None else self._action(part, seen)
-        probs = found.probabilities(part.temperature if calibrated else 1.0)
-        return Predictions.of(seen, probs, binary=self.binary)
+        dataset = fold.test if transform is None else transform(fold.test)
+        found = self._logits(fold, "test") if transform is None else self._run(fold, dataset)
+        probs = found.probabilities(fold.temperature if calibrated else 1.0)
+        return Predictions.of(dataset, probs, binary=self.binary)
 
-    def _seen(self, part: FoldModel) -> Seen:
-        """What a part is fitted on; nothing of it is about the people it is tested on."""
-        if self.fitted_on == "validation people" and part.validation is not None:
-            return [(self._logits(part, "validation"), part.validation)]
+    def _calibration_data(self, fold: FoldModel) -> CalibrationData:
+        """What a fold is fitted on, none of it from its test speakers."""
+        if self.fitted_on == "validation speakers" and fold.validation is not None:
+            return [(self._logits(fold, "validation"), fold.validation)]
         out = []
-        for other in self.parts:
-            if other.test is not part.test and len(rows := _strangers(part, other)):
+        for other in self.folds:
+            if other.test is not fold.test and len(rows := _unseen_rows(fold, other)):
                 out.append((self._logits(other, "test").at(rows), other.test.subset(rows)))
         return out
 
-    def _logits(self, part: FoldModel, side: Literal["test", "validation"]) -> WindowLogits:
-        """Of untouched samples, kept once computed."""
-        key = id(part.networks[0]), side
+    def _logits(self, fold: FoldModel, subset: Literal["test", "validation"]) -> WindowLogits:
+        """Logits on the untouched samples, computed once."""
+        key = id(fold.networks[0]), subset
         if key not in self.memo:
-            samples = part.test if side == "test" else part.validation
-            assert samples is not None
-            self.memo[key] = self._action(part, samples)
+            dataset = fold.test if subset == "test" else fold.validation
+            assert dataset is not None
+            self.memo[key] = self._run(fold, dataset)
         return self.memo[key]
 
-    def _action(self, part: FoldModel, samples: EmotionDataset) -> WindowLogits:
-        return ensemble([window_logits(one, samples, binary=self.binary) for one in part.networks])
+    def _run(self, fold: FoldModel, dataset: EmotionDataset) -> WindowLogits:
+        return average_networks(
+            [window_logits(network, dataset, binary=self.binary) for network in fold.networks]
+        )
 
 
-def _strangers(part: FoldModel, other: FoldModel) -> NDArray[np.int64]:
-    """Rows of another part's test samples: people unseen by its networks, and not tested here."""
-    known = set(part.test.speakers) | other.trained
+def _unseen_rows(fold: FoldModel, other: FoldModel) -> NDArray[np.int64]:
+    """Rows of another fold's test data whose speakers neither saw training there nor test here."""
+    known = set(fold.test.speakers) | other.training_speakers
     return np.array(
-        [row for row, who in enumerate(other.test.speakers) if who not in known], np.int64
+        [row for row, speaker in enumerate(other.test.speakers) if speaker not in known], np.int64
     )
 
 
-def fit_window_temperature(found: WindowLogits, samples: EmotionDataset) -> float:
-    """Temperature of window logits, each sample weighing the same."""
-    return _fit_temperature([(found, samples)])
+def fit_window_temperature(logits: WindowLogits, dataset: EmotionDataset) -> float:
+    """The temperature of window logits, all samples having the same weight."""
+    return _temperature([(logits, dataset)])
 
 
-def _fit_temperature(seen: Seen) -> float:
+def _temperature(data: CalibrationData) -> float:
     return fit_temperature(
-        np.concatenate([found.logits for found, _ in seen]),
-        np.concatenate([samples.labels[found.sample] for found, samples in seen]),
-        weights=np.concatenate([found.weights for found, _ in seen]),
+        np.concatenate([found.logits for found, _ in data]),
+        np.concatenate([dataset.labels[found.sample] for found, dataset in data]),
+        weights=np.concatenate([found.weights for found, _ in data]),
     )

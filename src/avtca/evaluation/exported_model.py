@@ -1,105 +1,106 @@
-"""An exported model, as it recognises, tested on labelled clips or on a prepared corpus.
+"""An exported model with labelled clips or a prepared corpus to test it on.
 
-It becomes a :class:`EvaluatedModel` like any other: its face network, its networks and its temperature
-are one network that reads face crops. One thing differs from a recognizer: the audio of a window
-without voice is not masked, as in every evaluation.
+It is evaluated as it recognises, face network and temperature included, with one difference: as in
+every evaluation, the audio of a window without speech is not masked.
 """
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from avtca.corpora import BuildSummary, PreparedCorpus, build_cache
 from avtca.corpora.folder import index_folder
 from avtca.corpora.leakage import speaker_warnings
-from avtca.data.caveats import joined
+from avtca.data.caveats import WHOLE_CORPUS, Caveat, CaveatKind, manifest_caveats
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.errors import ConfigError, CorpusError, LeakError
+from avtca.data.windows import Batch
+from avtca.errors import ConfigError, CorpusError
 from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
-from avtca.evaluation.open_model import open_evaluated_model
-from avtca.model.avtca import AVTCA, ModelOutput
+from avtca.evaluation.leakage import check_leakage, unchecked_caveats
+from avtca.evaluation.report import SplitInfo
 from avtca.model.checkpoint import read_card
 from avtca.model.config import Card
-from avtca.model.lineage import trained_on, unchecked
+from avtca.model.lineage import trained_on
 from avtca.preprocess import ModelInput
 from avtca.progress import ProgressHook, no_progress
 from avtca.runtime.backends import Backend, OnnxBackend
 from avtca.runtime.bundle import Bundle, read_bundle
 
-CROPS = 64
-"""Face crops in one run of the face network, so that a batch of windows needs little memory."""
-LACKING = "an exported model has its temperature, and no other people's answers to fit on"
+CROPS_PER_RUN = 64
+"""Face crops in one run of the face network, which bounds its memory."""
+NO_VALIDATION = "an exported model has its temperature, and no other speakers to fit on"
 
 
-class ExportedModel(nn.Module):
-    """A backend as a network: crops of the face network's size, or the features it makes of them.
+@dataclass(frozen=True)
+class ExportedModel:
+    """A backend as a network: crops of the face network's size or video features to logits."""
 
-    Its logits are divided by the backend's temperature, so that their softmax is what a user sees.
-    """
+    backend: Backend
 
-    def __init__(self, backend: Backend) -> None:
-        super().__init__()
-        self.backend = backend
-        self.place = nn.Parameter(torch.zeros(0))  # for callers who ask a network for its device
+    def logits(self, batch: Batch) -> NDArray[np.float64]:
+        """Logits ``(b, k)``, divided by the backend's temperature.
 
-    def forward(
-        self, video: Tensor, audio: Tensor, video_mask: Tensor, audio_mask: Tensor
-    ) -> ModelOutput:
-        """``video (b, t, c, h, w)`` in 0..1, or ``(b, t, f)``; all else as every network."""
-        faces, seen = video.numpy(), video_mask.numpy()
-        if faces.ndim == 5 and self.backend.spec.video == "features":
-            crops = (faces[seen] * 255).round().astype(np.uint8)
-            crops = crops[:, 0] if crops.shape[1] == 1 else np.moveaxis(crops, 1, -1)
-            faces = np.zeros((*seen.shape, self.backend.spec.video_dim), np.float32)
-            parts = [
-                self.backend.encode_faces(crops[start : start + CROPS])
-                for start in range(0, len(crops), CROPS)
-            ]
-            if parts:
-                faces[seen] = np.concatenate(parts)
-        made = self.backend.logits(ModelInput(faces, seen, audio.numpy(), audio_mask.numpy()))
-        none = video.new_zeros(0)
-        logits = torch.from_numpy(made / np.float32(self.backend.temperature))
-        return ModelOutput(logits, none, none, video_mask, audio_mask, {}, {})
+        The batch's video is crops ``(b, t, c, h, w)`` in 0..1, or features ``(b, t, f)``.
+        """
+        video, mask = batch.video.numpy(), batch.video_mask.numpy()
+        if video.ndim == 5 and self.backend.spec.video == "features":
+            video = self._features(video, mask)
+        inputs = ModelInput(video, mask, batch.audio.numpy(), batch.audio_mask.numpy())
+        scaled = self.backend.logits(inputs) / np.float32(self.backend.temperature)
+        return scaled.astype(np.float64)
+
+    def _features(self, video: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """The face network's features of all crops that are there."""
+        crops = (video[mask] * 255).round().astype(np.uint8)
+        crops = crops[:, 0] if crops.shape[1] == 1 else np.moveaxis(crops, 1, -1)
+        out = np.zeros((*mask.shape, self.backend.spec.video_dim), np.float32)
+        parts = [
+            self.backend.encode_faces(crops[start : start + CROPS_PER_RUN])
+            for start in range(0, len(crops), CROPS_PER_RUN)
+        ]
+        if parts:
+            out[mask] = np.concatenate(parts)
+        return out
 
 
-def open_model(
+def open_exported_model(
     path: Path,
     data: Path,
     clips: Path,
     *,
-    folds: str | None = None,
-    fold: int | None = None,
-    seed: int | None = None,
     allow_leak: bool = False,
     device: str = "cpu",
     workers: int = 0,
     progress: ProgressHook = no_progress,
 ) -> EvaluatedModel:
-    """An exported model on all of ``data``, or :func:`open_evaluated_model` for everything else.
+    """Open an exported model with all of ``data`` as test data.
 
-    For an exported model ``data`` is a prepared corpus of its ClipSpec (``avtca prepare --spec``),
-    or what ``avtca prepare folder`` reads: a CSV, or folders named by label; these are read into
-    ``clips`` once, each source into a folder of its own, by ``workers`` processes. Clips of labels
-    that the model does not say, and those with neither a face nor a voice, are left out; the mark
-    says so. Raises as :func:`open_evaluated_model` does; :class:`LeakError` where the model learned from
-    this corpus or these people.
+    Clips with labels that the model does not predict, and clips with neither a face nor speech,
+    are left out, with a caveat.
+
+    Args:
+        path: Folder of the model.
+        data: A corpus prepared with the model's ClipSpec (``avtca prepare --spec``), or labelled
+            clips: a CSV, or folders named by label. These are decoded once.
+        clips: Folder for the decoded clips; each source has its own inside.
+        allow_leak: Test on training speakers all the same, with a caveat.
+        device: "auto" or "cpu".
+        workers: Processes that decode clips; 0 for none.
+        progress: Called while clips are decoded.
+
+    Raises:
+        LeakError: If the model was trained on this corpus or these speakers, unless
+            ``allow_leak``.
+        ClipSpecMismatch: If the corpus is prepared with another ClipSpec.
+        ConfigError: For other devices.
+        CorpusError: If no clip remains.
     """
-    if not (path / "avtca.json").is_file():
-        return open_evaluated_model(
-            path, data, folds=folds, fold=fold, seed=seed, allow_leak=allow_leak, device=device
-        )
-    action = f"evaluate {path}"
-    if folds is not None or fold is not None or seed is not None:
-        found, fix = "an exported model has no folds", "leave --folds, --fold and --seed out"
-        raise ConfigError(action, found, fix)
     if device not in ("auto", "cpu"):
-        raise ConfigError(action, f"it cannot run on the device {device}", "leave --device out")
+        problem = f"it cannot run on the device {device}"
+        raise ConfigError(f"evaluate {path}", problem, "leave --device out")
     bundle = read_bundle(path)
     backend = OnnxBackend(bundle)
     media = backend.spec.of_media(backend.crop_px, backend.colour)
@@ -107,34 +108,50 @@ def open_model(
     if (data / "corpus.json").is_file():
         corpus = PreparedCorpus.open(data)
     else:
-        layout = index_folder(data, media)
-        whose = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
-        clips = clips / media.hash / whose
+        index = index_folder(data, media)
+        source = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
+        clips = clips / media.hash / source
         summary = build_cache(
-            layout, clips, media, lossless=True, workers=workers, progress=progress
+            index, clips, media, lossless=True, workers=workers, progress=progress
         )
         corpus = PreparedCorpus.open(clips)
     corpus = corpus.view(backend.spec if corpus.spec.video == "features" else media)
-    samples, notes = _chosen(corpus, bundle.spec.labels, summary, clips)
+    dataset, notes = _usable(corpus, bundle.spec.labels, summary, clips)
     card = _card(bundle)
-    trained = trained_on(card, corpus.name, samples.speakers)
-    leak = _leak(trained, samples, corpus.name, allow_leak)
-    unknown = unchecked(card, corpus.name)
-    caveat = joined(("whole corpus", leak, unknown, *speaker_warnings(corpus.manifest), *notes))
-    part = FoldModel((cast(AVTCA, ExportedModel(backend)),), samples, None, LACKING, trained)
-    provenance: dict[str, Any] = {
-        "corpus": corpus.name,
-        "data_hash": corpus.data_hash,
-        "failed": len(summary.failures) if summary else 0,
-    }
-    return EvaluatedModel(bundle.name, (part,), card, caveat, False, provenance)
+    known = trained_on(card, corpus.name, dataset.speakers)
+    leaks = check_leakage(
+        known,
+        dataset.speakers,
+        action=f"evaluate on unseen speakers of {corpus.name}",
+        fix="give clips of other speakers, or pass --allow-leak and report the caveat",
+        allow_leak=allow_leak,
+        model="the model",
+    )
+    caveats = (
+        WHOLE_CORPUS,
+        *leaks,
+        *unchecked_caveats(card, corpus.name, model="the model"),
+        *manifest_caveats(speaker_warnings(corpus.manifest)),
+        *notes,
+    )
+    return EvaluatedModel(
+        name=bundle.name,
+        folds=(FoldModel((ExportedModel(backend),), dataset, None, NO_VALIDATION, known),),
+        card=card,
+        split=SplitInfo.of(
+            caveats,
+            corpus=corpus.name,
+            data_hash=corpus.data_hash,
+            failed=len(summary.failures) if summary else 0,
+        ),
+    )
 
 
 def _card(bundle: Bundle) -> Card:
-    """What the model says of itself; the sizes are those of the network that it holds."""
-    named = bundle.card.get("checkpoint", {}).get("name", "fusion")
+    """The card of the exported model, with the sizes of the network in it."""
+    name = bundle.card.get("checkpoint", {}).get("name", "fusion")
     return replace(
-        read_card(bundle.folder / f"{named}.json"),
+        read_card(bundle.folder / f"{name}.json"),
         clip_spec=bundle.spec,
         calibration=bundle.card["calibration"],
         provenance=bundle.card["provenance"],
@@ -142,39 +159,26 @@ def _card(bundle: Bundle) -> Card:
     )
 
 
-def _chosen(
+def _usable(
     corpus: PreparedCorpus, labels: tuple[str, ...], summary: BuildSummary | None, clips: Path
-) -> tuple[EmotionDataset, list[str]]:
-    """Takes with a label that the model says and something to see or hear; what to say of them."""
-    samples = from_corpus(corpus, labels)
+) -> tuple[EmotionDataset, list[Caveat]]:
+    """Samples with a face or speech and a label that the model predicts, and notes on the others."""
+    dataset = from_corpus(corpus, labels)
     notes = []
-    if gone := len(corpus) - len(samples):
-        notes.append(f"{gone} clips are left out: the model does not say their label")
-    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.sample_ids)]
+    if dropped := len(corpus) - len(dataset):
+        notes.append(f"{dropped} clips are left out: the model does not predict their label")
+    manifest = corpus.manifest.set_index("sample_id").loc[list(dataset.sample_ids)]
     empty = (manifest["face_coverage"] == 0) & (manifest["voice_coverage"] == 0)
     if n := int(empty.sum()):
-        notes.append(f"{n} clips with neither a face nor a voice are left out")
-        samples = samples.subset(np.flatnonzero(~empty))
+        notes.append(f"{n} clips with neither a face nor speech are left out")
+        dataset = dataset.subset(np.flatnonzero(~empty))
     if summary and summary.failures:
         n = len(summary.failures)
-        notes.append(f"{n} clips could not be read, see {clips / 'failures.csv'}")
+        notes.append(f"{n} clips could not be decoded, see {clips / 'failures.csv'}")
     if not corpus.meta["lossless"]:
         notes.append("crops and audio were compressed (avtca prepare --lossless keeps them)")
-    if not len(samples):
+    if not len(dataset):
         raise CorpusError(
-            f"evaluate on {corpus.path}", "no clip has a face or a voice", "give other clips"
+            f"evaluate on {corpus.path}", "no clip has a face or speech", "give other clips"
         )
-    return samples, notes
-
-
-def _leak(trained: frozenset[str], samples: EmotionDataset, corpus: str, allow_leak: bool) -> str:
-    both = sorted(trained & set(samples.speakers))
-    if not both:
-        return ""
-    if not allow_leak:
-        raise LeakError(
-            "evaluate on people the model has not seen",
-            f"it learned from {len(both)} of these speakers of {corpus}, the first is {both[0]!r}",
-            "give clips of other people, or say --allow-leak and carry the mark",
-        )
-    return f"LEAK (allowed): {len(both)} speakers of the test were trained on"
+    return dataset, [Caveat(CaveatKind.NOTE, note) for note in notes]

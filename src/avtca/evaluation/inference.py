@@ -1,7 +1,11 @@
-"""A network's answers on samples."""
+"""Logits and probabilities of a network on the samples of a data set.
+
+Shape legend: ``b`` batch, ``k`` labels, ``n`` samples.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,23 +16,35 @@ from avtca.data.dataset import EmotionDataset
 from avtca.data.windows import Batch, WindowDataset, evaluation_loader, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.model.avtca import ModelOutput
+from avtca.runtime.scores import softmax
 
 Float = NDArray[np.float64]
-LEAST = 1e-12
-"""Probabilities of several networks' mean lie at least so far within 0..1."""
+EPS = 1e-12
+"""Averaged probabilities are kept within ``EPS .. 1 - EPS`` before logarithms are taken."""
 
 
-def resolve_device(wanted: str) -> str:
-    """What "cpu", "cuda" or "auto" means here; the last is a graphics card where there is one.
+class BatchModel(Protocol):
+    """A model outside of PyTorch, for example an exported one."""
 
-    Raises :class:`ConfigError` for others, and for a card that is not there.
+    def logits(self, batch: Batch) -> Float:
+        """Logits ``(b, k)`` of a batch of windows."""
+
+
+Network = nn.Module | BatchModel
+
+
+def resolve_device(device: str) -> str:
+    """The device of PyTorch for "cpu", "cuda" or "auto" (a graphics card where there is one).
+
+    Raises:
+        ConfigError: For other names, and for a card that PyTorch does not find.
     """
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"use the device {wanted}", "unknown", "choose auto, cpu or cuda")
-    there = wanted != "cpu" and torch.cuda.is_available()
-    if wanted == "cuda" and not there:
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"use the device {device}", "unknown", "choose auto, cpu or cuda")
+    found = device != "cpu" and torch.cuda.is_available()
+    if device == "cuda" and not found:
         raise ConfigError("use the device cuda", "PyTorch finds none here", "choose cpu or auto")
-    return "cuda" if there else "cpu"
+    return "cuda" if found else "cpu"
 
 
 def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
@@ -39,7 +55,14 @@ def run_network(network: nn.Module, batch: Batch) -> ModelOutput:
 
 @dataclass(frozen=True)
 class WindowLogits:
-    """Logits ``(windows, k)`` and the sample ``(windows,)`` each window is of, of ``n`` samples."""
+    """Logits of windows.
+
+    Attributes:
+        logits: ``(windows, k)``.
+        sample: Index of the sample of each window, ``(windows,)``.
+        n: Number of samples.
+        binary: Whether a sample has several labels (sigmoid in place of softmax).
+    """
 
     logits: Float
     sample: NDArray[np.int64]
@@ -47,15 +70,14 @@ class WindowLogits:
     binary: bool = False
 
     def probabilities(self, temperature: float = 1.0) -> Float:
-        """Scores of samples ``(n, k)``: the mean of their windows' probabilities."""
-        return mean_by_sample(self._of_windows(temperature), self.sample, self.n)
+        """Probabilities of samples ``(n, k)``: the mean of their windows' probabilities."""
+        return mean_by_sample(self.window_probabilities(temperature), self.sample, self.n)
 
-    def _of_windows(self, temperature: float = 1.0) -> Float:
-        z = self.logits / temperature
+    def window_probabilities(self, temperature: float = 1.0) -> Float:
+        """Probabilities of windows ``(windows, k)``."""
         if self.binary:
-            return np.asarray(1 / (1 + np.exp(-z)))
-        e = np.exp(z - z.max(1, keepdims=True))
-        return np.asarray(e / e.sum(1, keepdims=True))
+            return np.asarray(1 / (1 + np.exp(-self.logits / temperature)))
+        return softmax(self.logits, temperature)
 
     def at(self, rows: NDArray[np.int64]) -> "WindowLogits":
         """The windows of these samples alone, samples counted in the order given."""
@@ -70,59 +92,66 @@ class WindowLogits:
         return np.asarray(1 / np.bincount(self.sample, minlength=self.n)[self.sample])
 
 
-def ensemble(answers: Sequence[WindowLogits]) -> WindowLogits:
-    """Several networks' answers on the same windows as those of one: their probabilities' mean."""
-    first = answers[0]
-    if len(answers) == 1:
+def average_networks(logits: Sequence[WindowLogits]) -> WindowLogits:
+    """The mean of several networks' probabilities on the same windows, as logits."""
+    first = logits[0]
+    if len(logits) == 1:
         return first
-    p = np.mean([one._of_windows() for one in answers], axis=0).clip(LEAST, 1 - LEAST)
+    p = np.mean([one.window_probabilities() for one in logits], axis=0).clip(EPS, 1 - EPS)
     return replace(first, logits=np.log(p / (1 - p)) if first.binary else np.log(p))
 
 
 @torch.no_grad()
 def window_logits(
-    network: nn.Module,
-    samples: EmotionDataset,
+    network: Network,
+    dataset: EmotionDataset,
     *,
     binary: bool = False,
     hop_s: float | None = None,
     data: WindowDataset | None = None,
 ) -> WindowLogits:
-    """The network's logits on every window of the samples, in evaluation mode.
+    """Logits of a network, in evaluation mode, on every window of the samples.
 
-    ``data`` replaces the windows.
+    Args:
+        network: A module of PyTorch, or another model that maps batches to logits.
+        dataset: The samples.
+        binary: Whether a sample has several labels.
+        hop_s: Seconds between windows.
+        data: Windows to use in place of the data set's.
     """
-    data = WindowDataset(samples, hop_s) if data is None else data
+    data = WindowDataset(dataset, hop_s) if data is None else data
+    if not isinstance(network, nn.Module):
+        return collect_logits(network.logits, data, len(dataset), binary=binary)
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
 
-    def answer(batch: Batch) -> Float:
+    def logits(batch: Batch) -> Float:
         moved = Batch(*(part.to(device) for part in batch))
         return np.asarray(run_network(network, moved).logits.double().cpu())
 
-    found = collect_logits(answer, data, len(samples), binary=binary)
+    found = collect_logits(logits, data, len(dataset), binary=binary)
     network.train(was_training)
     return found
 
 
 def collect_logits(
-    answer: Callable[[Batch], Float], data: WindowDataset, n: int, *, binary: bool = False
+    logits: Callable[[Batch], Float], data: WindowDataset, n: int, *, binary: bool = False
 ) -> WindowLogits:
-    """What ``answer`` gives for the windows, ``(b, k)`` a batch, of ``n`` samples."""
-    batches = [(answer(batch), batch.sample.numpy()) for batch in evaluation_loader(data)]
-    logits, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
-    return WindowLogits(logits, rows, n, binary)
+    """The logits ``(b, k)`` that a function returns for all windows of ``n`` samples."""
+    batches = [(logits(batch), batch.sample.numpy()) for batch in evaluation_loader(data)]
+    values, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
+    return WindowLogits(values, rows, n, binary)
 
 
 def predict_samples(
     network: nn.Module,
-    samples: EmotionDataset,
+    dataset: EmotionDataset,
     *,
     binary: bool = False,
     temperature: float = 1.0,
     hop_s: float | None = None,
 ) -> Float:
     """Probabilities ``(n, k)`` of samples: the mean over each sample's windows."""
-    found = window_logits(network, samples, binary=binary, hop_s=hop_s)
+    found = window_logits(network, dataset, binary=binary, hop_s=hop_s)
     return found.probabilities(temperature)

@@ -1,9 +1,9 @@
 """Classification metrics as functions of confusion matrices.
 
-A confusion matrix ``(k, k)`` counts samples, true labels in rows, named labels in columns. Every
-metric takes a stack ``(..., k, k)`` and gives ``(...)``, so that a bootstrap over speakers is one
-product of matrices (:mod:`avtca.evaluation.bootstrap`). Several-label tasks (CMU-MOSEI) are a
-stack ``(k, 2, 2)``, one matrix for each label. Values equal scikit-learn's.
+A confusion matrix ``(k, k)`` counts samples, true labels in rows, predicted labels in columns. Every
+metric maps a stack ``(..., k, k)`` to ``(...)``, so that a bootstrap over speakers is one matrix
+product (:mod:`avtca.evaluation.bootstrap`). Several labels a sample (CMU-MOSEI) are a stack
+``(k, 2, 2)``, one matrix for each label. Values equal scikit-learn's.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from avtca.evaluation.report import BinaryClass, MetricName, MultilabelSummary
+
 Float = NDArray[np.float64]
 Counts = NDArray[np.generic]
 Metric = Callable[[Any], Float]
 
 
 def checked(probs: ArrayLike, labels: ArrayLike) -> tuple[Float, NDArray[np.int64]]:
-    """``probs (n, k)`` and ``labels (n,)`` as arrays; ``ValueError`` says what is wrong."""
+    """``probs (n, k)`` and ``labels (n,)`` as arrays; ``ValueError`` where they do not fit."""
     p, y = np.asarray(probs, np.float64), np.asarray(labels)
     if p.ndim != 2 or y.shape != p.shape[:1]:
         raise ValueError(f"scores (n, k) and labels (n,) are needed, found {p.shape} and {y.shape}")
@@ -31,22 +33,22 @@ def checked(probs: ArrayLike, labels: ArrayLike) -> tuple[Float, NDArray[np.int6
     return p, y.astype(np.int64)
 
 
-def confusion(labels: ArrayLike, named: ArrayLike, k: int) -> NDArray[np.int64]:
-    """Confusion matrix ``(k, k)`` of true and named labels ``(n,)``, true ones in rows."""
-    cell = np.asarray(labels, np.int64) * k + np.asarray(named, np.int64)
+def confusion(labels: ArrayLike, predicted: ArrayLike, k: int) -> NDArray[np.int64]:
+    """Confusion matrix ``(k, k)`` of true and predicted labels ``(n,)``, true ones in rows."""
+    cell = np.asarray(labels, np.int64) * k + np.asarray(predicted, np.int64)
     return np.bincount(cell, minlength=k * k).reshape(k, k).astype(np.int64)
 
 
-def binary_confusions(truth: ArrayLike, named: ArrayLike) -> NDArray[np.int64]:
-    """``(k, 2, 2)`` from several-label truth and answers, both bool ``(n, k)``; 1 is "holds"."""
-    t, p = np.asarray(truth, bool), np.asarray(named, bool)
+def binary_confusions(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.int64]:
+    """``(k, 2, 2)`` from true and predicted presence of labels, both bool ``(n, k)``."""
+    t, p = np.asarray(truth, bool), np.asarray(predicted, bool)
     if t.ndim != 2 or t.shape != p.shape:
-        raise ValueError(f"truth and answers (n, k) are needed, found {t.shape} and {p.shape}")
+        raise ValueError(f"truth and predictions (n, k) are needed, found {t.shape} and {p.shape}")
     return np.stack([confusion(t[:, j], p[:, j], 2) for j in range(t.shape[1])])
 
 
 def accuracy(matrix: Counts) -> Float:
-    """Share of samples that are named rightly."""
+    """Share of correct predictions."""
     c = np.asarray(matrix, np.float64)
     return _ratio(np.trace(c, axis1=-2, axis2=-1), c.sum((-2, -1)))
 
@@ -58,26 +60,26 @@ def balanced_accuracy(matrix: Counts) -> Float:
 
 
 def macro_f1(matrix: Counts) -> Float:
-    """Mean F1 over the classes that occur, in truth or in answers."""
+    """Mean F1 over the classes that are true or predicted at least once."""
     c = np.asarray(matrix)
     occurs = (c.sum(-1) + c.sum(-2)) > 0
     return _ratio(f1(c).sum(-1), np.count_nonzero(occurs, axis=-1))
 
 
 def weighted_f1(matrix: Counts) -> Float:
-    """Mean F1 weighted by how often each class is true."""
+    """Mean F1 weighted by the support of each class."""
     c = np.asarray(matrix, np.float64)
     return _ratio((f1(c) * c.sum(-1)).sum(-1), c.sum((-2, -1)))
 
 
 def f1(matrix: Counts) -> Float:
-    """F1 ``(..., k)`` of each class; 0 for one that neither occurs nor is named."""
+    """F1 ``(..., k)`` of each class; 0 for one that is neither true nor predicted."""
     c = np.asarray(matrix, np.float64)
     return _ratio(2 * np.diagonal(c, axis1=-2, axis2=-1), c.sum(-1) + c.sum(-2))
 
 
-def f1_holds(matrix: Counts) -> Float:
-    """F1 of "holds" in a ``(..., 2, 2)`` matrix."""
+def f1_present(matrix: Counts) -> Float:
+    """F1 of presence in a ``(..., 2, 2)`` matrix."""
     return f1(matrix)[..., 1]
 
 
@@ -91,19 +93,19 @@ def weighted_accuracy(matrix: Counts) -> Float:
     return np.where(missing, np.nan, _recall(matrix).mean(-1))
 
 
-METRICS: dict[str, Metric] = {
+METRICS: dict[MetricName, Metric] = {
     "accuracy": accuracy,
     "uar": balanced_accuracy,
     "weighted_f1": weighted_f1,
     "macro_f1": macro_f1,
 }
-"""The metrics of every table, by the names used in results."""
+"""The metrics of every table."""
 
 
 def per_class(matrix: Counts) -> dict[str, Float]:
     """``precision``, ``recall``, ``f1`` and ``support`` of a ``(k, k)`` matrix, each ``(k,)``.
 
-    Precision of a class that is never named, and recall of one that never occurs, are 0.
+    Precision of a class that is never predicted, and recall of one that never occurs, are 0.
     """
     c = np.asarray(matrix, np.float64)
     return {
@@ -114,35 +116,19 @@ def per_class(matrix: Counts) -> dict[str, Float]:
     }
 
 
-def summary(probs: ArrayLike, labels: ArrayLike, names: Sequence[str]) -> dict[str, Any]:
-    """All metrics of scores ``(n, k)`` against labels ``(n,)``, in plain values for JSON.
-
-    The label named is the one of the highest score (the first of equals). Keys: ``n``, those of
-    :data:`METRICS`, ``per_class`` (name -> precision, recall, f1, support), ``confusion`` (rows
-    true) and ``labels``.
-    """
-    p, y = checked(probs, labels)
-    if len(names) != p.shape[1]:
-        raise ValueError(f"{len(names)} names for {p.shape[1]} scores")
-    matrix = confusion(y, p.argmax(1), p.shape[1])
-    return {
-        "n": len(y),
-        **{name: float(metric(matrix)) for name, metric in METRICS.items()},
-        "per_class": _table(matrix, names),
-        "confusion": matrix.tolist(),
-        "labels": list(names),
-    }
-
-
 def multilabel_summary(
     probs: ArrayLike, truth: ArrayLike, names: Sequence[str], *, threshold: float = 0.5
-) -> dict[str, Any]:
-    """Metrics of several-label scores ``(n, k)`` against bool truth ``(n, k)``.
+) -> MultilabelSummary:
+    """Metrics of scores of several labels a sample.
 
-    A label is named where its score reaches ``threshold``. ``per_class`` holds, for each emotion,
-    ``weighted_accuracy`` (``None`` where it never or always holds), ``f1`` of its presence,
-    ``weighted_f1`` over presence and absence (what papers on CMU-MOSEI call F1) and ``support``;
-    at the top stand their means over the emotions, and ``n`` and ``labels``.
+    Args:
+        probs: Scores ``(n, k)``.
+        truth: Which labels are present, bool ``(n, k)``.
+        names: The labels.
+        threshold: Score from which a label is predicted.
+
+    Raises:
+        ValueError: If there are no samples, scores are not finite, or shapes differ.
     """
     p = np.asarray(probs, np.float64)
     if not p.size or not np.isfinite(p).all():
@@ -150,35 +136,26 @@ def multilabel_summary(
     matrices = binary_confusions(truth, p >= threshold)
     if len(names) != len(matrices):
         raise ValueError(f"{len(names)} names for {len(matrices)} scores")
-    wa = weighted_accuracy(matrices)
-    columns = {"f1": f1_holds(matrices), "weighted_f1": weighted_f1(matrices)}
-    rows = {
-        name: {
-            "weighted_accuracy": None if np.isnan(wa[j]) else float(wa[j]),
-            **{column: float(values[j]) for column, values in columns.items()},
-            "support": int(matrices[j, 1].sum()),
-        }
-        for j, name in enumerate(names)
-    }
-    known = wa[~np.isnan(wa)]
-    return {
-        "n": len(p),
-        "weighted_accuracy": float(known.mean()) if len(known) else None,
-        **{column: float(values.mean()) for column, values in columns.items()},
-        "per_class": rows,
-        "labels": list(names),
-    }
-
-
-def _table(matrix: Counts, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    columns = per_class(matrix)
-    return {
-        name: {
-            column: int(values[j]) if column == "support" else float(values[j])
-            for column, values in columns.items()
-        }
-        for j, name in enumerate(names)
-    }
+    accuracy, f1_yes, f1_both = (
+        metric(matrices) for metric in (weighted_accuracy, f1_present, weighted_f1)
+    )
+    known = accuracy[~np.isnan(accuracy)]
+    return MultilabelSummary(
+        n=len(p),
+        weighted_accuracy=float(known.mean()) if len(known) else None,
+        f1=float(f1_yes.mean()),
+        weighted_f1=float(f1_both.mean()),
+        per_class={
+            name: BinaryClass(
+                weighted_accuracy=None if np.isnan(accuracy[j]) else float(accuracy[j]),
+                f1=float(f1_yes[j]),
+                weighted_f1=float(f1_both[j]),
+                support=int(matrices[j, 1].sum()),
+            )
+            for j, name in enumerate(names)
+        },
+        labels=list(names),
+    )
 
 
 def _recall(matrix: Counts) -> Float:

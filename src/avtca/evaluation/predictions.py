@@ -1,4 +1,4 @@
-"""Answers of a system on samples, as a table that every report and comparison reads."""
+"""Predictions on samples: the table behind every report and comparison."""
 
 import csv
 import gzip
@@ -22,9 +22,15 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities ``probs (n, k)`` beside the truth ``targets (n, k)``, one row a sample.
+    """Predicted probabilities and targets, one row per sample.
 
-    ``binary``: several labels may hold at once.
+    Attributes:
+        labels: The ``k`` labels.
+        samples: Names of the ``n`` samples.
+        speakers: Speaker of each sample.
+        targets: True shares of the labels ``(n, k)``, one-hot for a single label.
+        probs: Predicted probabilities ``(n, k)``.
+        binary: Whether a sample has several labels.
     """
 
     labels: tuple[str, ...]
@@ -36,7 +42,7 @@ class Predictions:
 
     @classmethod
     def of(cls, samples: EmotionDataset, probs: Float, *, binary: bool = False) -> "Predictions":
-        """A network's answers on a set of samples."""
+        """Probabilities ``(n, k)`` for the samples of a data set, in their order."""
         return cls(
             samples.spec.labels,
             list(samples.sample_ids),
@@ -56,7 +62,7 @@ class Predictions:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether the strongest label is the true one, ``(n,)``."""
+        """Whether the most probable label is the true one, ``(n,)``."""
         return np.asarray(self.probs.argmax(1) == self.true_labels)
 
     def ordered(self) -> "Predictions":
@@ -77,7 +83,7 @@ class Predictions:
 
     @classmethod
     def joined(cls, parts: Sequence["Predictions"]) -> "Predictions":
-        """Rows of several tables (folds, seeds) one after another; labels must agree."""
+        """The rows of several tables (folds, seeds); ``ConfigError`` where their labels differ."""
         first = parts[0]
         for part in parts[1:]:
             if (part.labels, part.binary) != (first.labels, first.binary):
@@ -144,7 +150,7 @@ class Predictions:
 
 
 def run_name(path: Path) -> str:
-    """The configuration's name where the folder is a run's, else the path's."""
+    """The name in a run's configuration, or that of the path."""
     try:
         config = json.loads((path / "config.json").read_text())["config"]
         return str(config["name"])
@@ -153,7 +159,7 @@ def run_name(path: Path) -> str:
 
 
 def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    """The names; those that would be the same are as much of their paths as it takes."""
+    """The names; equal ones are replaced by as many trailing parts of their paths as needed."""
     alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
     for length in range(2, max(map(len, alike.values()), default=0) + 1):
         tails = {n: "/".join(parts[-length:]) for n, parts in alike.items()}
@@ -162,8 +168,8 @@ def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
     return [*names]
 
 
-def folds_of(path: Path) -> int | None:
-    """How many folds a finished cross-validation has; ``None`` where it has not come to its end."""
+def n_folds(path: Path) -> int | None:
+    """Number of folds of a cross-validation; ``None`` where it is not finished."""
     try:
         result = json.loads((path / "result.json").read_text("utf-8"))
         return len(list(result["folds"]["accuracy"]))
@@ -171,7 +177,7 @@ def folds_of(path: Path) -> int | None:
         return None
 
 
-def numbered(path: Path, kind: str) -> list[Path]:
-    """Folders seed0, seed1 ... (fold0, fold1 ...) of a cross-validation, in their order."""
+def numbered_folders(path: Path, kind: str) -> list[Path]:
+    """Folders seed0, seed1 ... (or fold0, fold1 ...) of a cross-validation, in order."""
     found = [one for one in path.glob(f"{kind}*") if one.is_dir() and one.name[4:].isdigit()]
     return sorted(found, key=lambda one: int(one.name[4:]))

@@ -79,8 +79,7 @@ class Metrics(Serialisable):
     weighted_f1: Estimate
     macro_f1: Estimate
 
-    def get(self, name: MetricName) -> Estimate:
-        """The metric of this name."""
+    def __getitem__(self, name: MetricName) -> Estimate:
         found: Estimate = getattr(self, name)
         return found
 
@@ -322,7 +321,7 @@ class RobustnessReport(Serialisable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedDifference:
+class PairedDifference(Serialisable):
     """Difference of two systems on the same speakers, with its interval and bootstrap p-value."""
 
     value: float | None

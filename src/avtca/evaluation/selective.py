@@ -1,8 +1,8 @@
-"""Answers that say how sure they are: sets with a promised coverage, and abstention.
+"""Selective prediction: conformal prediction sets and abstention.
 
-Probabilities are ``(n, k)``, labels integers ``(n,)``. The promise of a conformal set holds for
-samples that are exchangeable with the calibration samples. Takes of people who are not in the
-calibration set are that only as far as people are alike: measure coverage on unseen people.
+Probabilities are ``(n, k)``, labels integers ``(n,)``. The coverage of conformal sets is guaranteed
+for samples that are exchangeable with the calibration samples. Samples of other speakers are so
+only approximately: measure the coverage on unseen speakers.
 """
 
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from avtca.evaluation.metrics import Float, checked
 
 Method = Literal["lac", "aps"]
 SLACK = 1e-9
-"""Rounding allowed where scores meet the threshold."""
+"""Tolerance for rounding where scores are compared with the threshold."""
 
 
 @dataclass(frozen=True)
 class ConformalSets:
     """Prediction sets that hold the true label in at least ``1 - alpha`` of the samples.
 
-    ``threshold`` is the calibrated quantile of the scores of the true labels, 1 where the
-    calibration samples are too few for the promise (every label is then in the set).
+    ``threshold`` is the calibrated quantile of the scores of the true labels; it is 1 where the
+    calibration samples are too few, and every label is then in the set.
     """
 
     method: Method
@@ -43,9 +43,9 @@ def fit_conformal(
 ) -> ConformalSets:
     """Calibrate sets on samples that are neither trained on nor tested (split conformal).
 
-    "lac" takes labels of enough probability: the smallest sets on average (Sadinle et al. 2019).
-    "aps" takes labels from the top until enough probability is gathered: larger sets, of a
-    coverage that is more even between easy and hard samples (Romano et al. 2020, not randomised).
+    "lac" includes labels with enough probability: the smallest sets on average (Sadinle et al.
+    2019). "aps" includes labels in descending order until enough probability is accumulated: larger
+    sets, with a more even coverage of easy and hard samples (Romano et al. 2020, not randomised).
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha lies between 0 and 1, found {alpha}")
@@ -62,7 +62,7 @@ def set_coverage(sets: ArrayLike, labels: ArrayLike) -> float:
 
 
 def _scores(p: Float, method: Method) -> Float:
-    """How far each label of each sample is from being believed, ``(n, k)`` in 0..1."""
+    """Nonconformity scores of all labels, ``(n, k)`` in 0..1."""
     if method == "lac":
         return 1 - p
     if method != "aps":
@@ -76,10 +76,10 @@ def _scores(p: Float, method: Method) -> Float:
 
 @dataclass(frozen=True)
 class AbstentionCurve:
-    """What is gained by answering only where confidence reaches a threshold.
+    """Accuracy over coverage where predictions below a confidence threshold are withheld.
 
-    One entry for each distinct confidence, falling: ``threshold (m,)``, ``coverage (m,)`` the
-    share of samples answered, ``accuracy (m,)`` of those answered, ``count (m,)`` of them.
+    One entry for each distinct confidence, in descending order: ``threshold (m,)``, ``coverage
+    (m,)``, and ``accuracy (m,)`` and ``count (m,)`` of the samples that are answered.
     """
 
     threshold: Float
@@ -89,21 +89,27 @@ class AbstentionCurve:
 
     @property
     def area(self) -> float:
-        """Area under the risk-coverage curve (AURC): mean risk over the coverages, 0 best."""
+        """Area under the risk-coverage curve (AURC): mean risk over the coverages, 0 is best."""
         return float(np.sum((1 - self.accuracy) * np.diff(self.coverage, prepend=0)))
 
     def threshold_for(
-        self, accuracy: float, *, least: int = 20, caution: float = 1.0
+        self, accuracy: float, *, min_count: int = 20, z: float = 1.0
     ) -> float | None:
-        """The threshold that answers most samples with at least this accuracy.
+        """The threshold with the largest coverage that reaches an accuracy.
 
-        The best-looking of many thresholds flatters itself, so it is the lower bound of the
-        accuracy (Wilson's) that must reach the one wanted: ``caution`` standard errors down, 0
-        for none. ``least``: answers that a threshold must rest on. ``None`` where no threshold
-        will do. Choose on people held out from the test.
+        The best of many thresholds looks better than it is. Therefore the lower bound of Wilson's
+        score interval must reach the accuracy. Choose thresholds on speakers that are not tested.
+
+        Args:
+            accuracy: The wanted accuracy.
+            min_count: Samples that must be answered.
+            z: Standard errors of the lower bound; 0 compares the accuracy itself.
+
+        Returns:
+            The threshold, or ``None`` where none qualifies.
         """
-        bound = _wilson_lower(self.accuracy, self.count, caution)
-        good = np.flatnonzero((bound >= accuracy) & (self.count >= least))
+        bound = _wilson_lower(self.accuracy, self.count, z)
+        good = np.flatnonzero((bound >= accuracy) & (self.count >= min_count))
         return float(self.threshold[good[-1]]) if len(good) else None
 
 
@@ -118,13 +124,13 @@ def abstention_curve(
 ) -> AbstentionCurve:
     """The curve of the top label's probability, or of another ``confidence (n,)``."""
     p, y = checked(probs, labels)
-    sure = p.max(1) if confidence is None else np.asarray(confidence, np.float64)
-    if sure.shape != y.shape or not np.isfinite(sure).all():
-        raise ValueError(f"a finite confidence (n,) is needed, found shape {sure.shape}")
-    order = np.argsort(-sure, kind="stable")
-    right = np.cumsum(p.argmax(1)[order] == y[order])
-    last = np.append(np.flatnonzero(np.diff(sure[order])), len(y) - 1)  # last of each tie
+    confidences = p.max(1) if confidence is None else np.asarray(confidence, np.float64)
+    if confidences.shape != y.shape or not np.isfinite(confidences).all():
+        raise ValueError(f"a finite confidence (n,) is needed, found shape {confidences.shape}")
+    order = np.argsort(-confidences, kind="stable")
+    correct = np.cumsum(p.argmax(1)[order] == y[order])
+    last = np.append(np.flatnonzero(np.diff(confidences[order])), len(y) - 1)  # last of each tie
     count = last + 1
     return AbstentionCurve(
-        sure[order][last], count / len(y), right[last] / count, count.astype(np.int64)
+        confidences[order][last], count / len(y), correct[last] / count, count.astype(np.int64)
     )

@@ -19,9 +19,10 @@ from avtca.compat import upgrade
 from avtca.data.augment_config import Augmentation
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
+from avtca.evaluation.evaluated_model import fit_window_temperature
 from avtca.evaluation.inference import window_logits
-from avtca.evaluation.open_model import best_checkpoint, fit_window_temperature
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.trained_model import best_checkpoint
 from avtca.files import write_atomic
 from avtca.finetune import protocol
 from avtca.finetune.clips import find_clips, read_clips
@@ -31,6 +32,7 @@ from avtca.finetune.report import FinalTraining, FineTuneReport, SubsetSize
 from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.export_bundle import export_bundle
+from avtca.model.lineage import training_corpora
 from avtca.model.variants import variant_named
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
@@ -265,6 +267,8 @@ def _export(
         "terms": terms,
         "command": "avtca finetune",
     }
+    if corpora := training_corpora(start.card):
+        provenance["corpora"] = corpora
     figures = {
         name: {"accuracy": list(summary.accuracy), "uar": list(summary.uar)}
         for name, summary in report.rows().items()

@@ -9,20 +9,21 @@ from numpy.typing import NDArray
 
 from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic_folds
+from avtca.data.caveats import audit_caveats
 from avtca.data.data_module import DataModule
 from avtca.data.dataset import EmotionDataset, mapped_targets
 from avtca.data.windows import Batch, WindowDataset
-from avtca.evaluation.aggregate import difference, summarise
+from avtca.evaluation.aggregate import metric_difference, summarise
 from avtca.evaluation.inference import WindowLogits, collect_logits
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.report import PairedDifference
+from avtca.evaluation.report import MetricName
 from avtca.finetune.clips import LEAK, LabelledClips
 from avtca.finetune.initial import InitialModel
-from avtca.finetune.report import Comparison, LabelChanges, to_summary
+from avtca.finetune.report import Comparison, LabelChanges
 from avtca.preprocess import ModelInput
 
 FOLDS = 5
-METRICS = ("accuracy", "uar")
+METRICS: tuple[MetricName, ...] = ("accuracy", "uar")
 """Metrics whose change is reported, with its interval."""
 
 
@@ -86,7 +87,7 @@ def data_module_of(
         "split_audit": report.caveat,
         "target": "label",
     }
-    return DataModule(samples, folds, rows, report.caveat, provenance)
+    return DataModule(samples, folds, rows, report.caveat, provenance, audit_caveats(report))
 
 
 def label_changes(model: InitialModel, labels: Sequence[str]) -> LabelChanges:
@@ -151,7 +152,7 @@ def compare_before_after(
     model: InitialModel, samples: EmotionDataset, after: Predictions
 ) -> Comparison:
     """Metrics before and after on the same clips, and the change with its speaker interval."""
-    whole = to_summary(summarise({0: [after]}))
+    whole = summarise({0: [after]})
     found = predict_before(model, samples)
     if found is None:
         return Comparison(after=whole)
@@ -159,14 +160,13 @@ def compare_before_after(
     same = after.at(np.isin(after.samples, before.samples))
     comparison = Comparison(
         after=whole,
-        before=to_summary(summarise({0: [before]})),
-        after_known=to_summary(summarise({0: [same]})) if len(same) < len(after) else None,
+        before=summarise({0: [before]}),
+        after_known=summarise({0: [same]}) if len(same) < len(after) else None,
     )
     if len(set(model.predicted_labels) & set(samples.spec.labels)) < 2:
         return comparison
-    pairs = {name: difference([same], [limited], name) for name in METRICS}
     return replace(
         comparison,
-        before_limited=to_summary(summarise({0: [limited]})),
-        change={name: PairedDifference(**values) for name, values in pairs.items()},
+        before_limited=summarise({0: [limited]}),
+        change={name: metric_difference([same], [limited], name) for name in METRICS},
     )

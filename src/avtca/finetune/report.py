@@ -95,8 +95,3 @@ class FineTuneReport(Comparison, Serialisable):
     caveat: str
     """Caveats of the split in one line; "clean" for none."""
     final: FinalTraining
-
-
-def to_summary(values: Mapping[str, Any]) -> Summary:
-    """A typed summary from the values of :func:`~avtca.evaluation.aggregate.summarise`."""
-    return TypeAdapter(Summary).validate_python(values)

@@ -1,58 +1,91 @@
-"""Whose samples are behind a network's weights, also by way of the weights that it started from."""
+"""Which speakers and corpora a network was trained on, including through its initial checkpoint."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from avtca.compat import prose_names_corpus
 from avtca.model.config import Card
 
-SIDES = ("train", "validation")
-NAMELESS = ("", "unknown")
-"""Speakers of samples of whom nobody was named."""
+SUBSETS = ("train", "validation")
+UNNAMED = ("", "unknown")
+"""Speakers of samples for which no speaker is given."""
 
 
-def training_speakers(card: Card, *, choosing: bool = True) -> dict[str, list[str]]:
-    """Corpus -> speakers who were trained on or chose the weights, or those these started from.
+def training_speakers(card: Card, *, include_validation: bool = True) -> dict[str, list[str]]:
+    """The named speakers with a part in a network's weights.
 
-    Without ``choosing``, validation people of the network's own training do not count.
+    Args:
+        card: Card of the network.
+        include_validation: Count the validation speakers of the network's own training, where
+            they chose its epoch.
+
+    Returns:
+        Corpus -> speakers, those of the initial checkpoint included.
     """
-    run = card.provenance.get("provenance") or {}
+    run = _run(card)
     found: dict[str, set[str]] = {}
-    for corpus, people in (run.get("init_from") or {}).get("speakers", {}).items():
-        found.setdefault(corpus, set()).update(people)
-    if "corpus" in run and (own := _own(card, choosing)):
+    for corpus, speakers in _initial(card).get("speakers", {}).items():
+        found.setdefault(corpus, set()).update(speakers)
+    if "corpus" in run and (own := _own_speakers(card, include_validation)):
         found.setdefault(run["corpus"], set()).update(own)
-    return {corpus: sorted(people) for corpus, people in sorted(found.items())}
+    return {corpus: sorted(speakers) for corpus, speakers in sorted(found.items())}
 
 
-def _own(card: Card, choosing: bool) -> set[str]:
-    """Speakers of the network's own training; validation people where they chose its weights."""
-    chose = (card.provenance.get("train_config") or {}).get("metric") != "none"
-    sides = SIDES if chose and choosing else SIDES[:1]
-    return {who for side in sides for who in (card.provenance.get(side) or {}).get("speakers", ())}
+def training_corpora(card: Card) -> list[str]:
+    """The corpora that the card lists as training data as a whole."""
+    return sorted({name for record in _records(card) for name in record.get("corpora", ())})
 
 
 def lineage_text(card: Card) -> str:
-    """What is said in words of the data behind the weights, as a packaged model does."""
-    start = (card.provenance.get("provenance") or {}).get("init_from") or {}
-    return "; ".join(filter(None, (card.provenance.get("data", ""), start.get("data", ""))))
+    """The training data in words, as the card and that of its initial checkpoint state them."""
+    return "; ".join(filter(None, (card.provenance.get("data"), _initial(card).get("data"))))
 
 
 def trained_on(
-    card: Card, corpus: str, speakers: Iterable[str], *, choosing: bool = True
+    card: Card, corpus: str, speakers: Iterable[str], *, include_validation: bool = True
 ) -> frozenset[str]:
-    """Those of a corpus's ``speakers`` who are behind the weights; see :func:`training_speakers`.
+    """Those of a corpus's speakers that had a part in a network's weights.
 
-    Everybody, where words name the corpus; of people without a name nothing is known
-    (:func:`unchecked`).
+    All of them, where the card lists the corpus as training data. Of samples without a named
+    speaker nothing is known, see :func:`has_unnamed_speakers`.
     """
-    if corpus in re.sub("[^a-z0-9]", "", lineage_text(card).lower()):
+    if any(_names_corpus(record, corpus) for record in _records(card)):
         return frozenset(speakers)
-    behind = training_speakers(card, choosing=choosing).get(corpus, ())
-    return frozenset({*behind} & {*speakers}).difference(NAMELESS)
+    named = training_speakers(card, include_validation=include_validation).get(corpus, ())
+    return frozenset({*named} & {*speakers}).difference(UNNAMED)
 
 
-def unchecked(card: Card, corpus: str) -> str:
-    """What to say where nobody knows who of such a corpus was trained on; else empty."""
-    if {*training_speakers(card).get(corpus, ())}.isdisjoint(NAMELESS):
-        return ""
-    return "the training names no people: whether these had a part in it could not be checked"
+def has_unnamed_speakers(card: Card, corpus: str) -> bool:
+    """Whether a network was trained on samples of a corpus for which no speaker is given."""
+    return not {*training_speakers(card).get(corpus, ())}.isdisjoint(UNNAMED)
+
+
+def _names_corpus(record: Mapping[str, Any], corpus: str) -> bool:
+    """By its list of corpora; cards without one (those of 0.1) have them in a sentence."""
+    if "corpora" in record:
+        return corpus in record["corpora"]
+    return prose_names_corpus(str(record.get("data", "")), corpus)
+
+
+def _records(card: Card) -> tuple[Mapping[str, Any], ...]:
+    return card.provenance, _run(card), _initial(card)
+
+
+def _run(card: Card) -> Mapping[str, Any]:
+    """The data that the network's own training read."""
+    return card.provenance.get("provenance") or {}
+
+
+def _initial(card: Card) -> Mapping[str, Any]:
+    """What is recorded of the checkpoint that the training started from."""
+    return _run(card).get("init_from") or {}
+
+
+def _own_speakers(card: Card, include_validation: bool) -> set[str]:
+    chosen_by = (card.provenance.get("train_config") or {}).get("metric") != "none"
+    subsets = SUBSETS if chosen_by and include_validation else SUBSETS[:1]
+    return {
+        speaker
+        for subset in subsets
+        for speaker in (card.provenance.get(subset) or {}).get("speakers", ())
+    }

@@ -93,7 +93,7 @@ def collect(out: Path, experiment: ExperimentConfig, data_module: DataModule) ->
         "name": experiment.name,
         "variant": experiment.model.variant,
         **data_module.provenance,
-        **summarise(tables),
+        **summarise(tables).to_dict(),
     }
 
 

@@ -28,6 +28,7 @@ IGNORED_WHEN_RESUMING = (
     "config.model.init_from",
     "config.train.seed",
     "config.train.workers",
+    "data.split_audit",
 )
 """Keys of ``config.json`` that may differ; ``run.json`` of each training has the rest."""
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from avtca.data.caveats import joined
+from avtca.data.caveats import caveat_text, unique
 from avtca.data.data_module import DataModule
-from avtca.errors import ConfigError, LeakError
+from avtca.errors import ConfigError
+from avtca.evaluation.leakage import check_leakage, unchecked_caveats
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.config import Card
-from avtca.model.lineage import lineage_text, trained_on, training_speakers, unchecked
+from avtca.model.lineage import lineage_text, trained_on, training_corpora, training_speakers
 
 
 def copy_weights(
@@ -56,6 +57,7 @@ def init_weights(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str,
             f"none of its weights fits the variant {network.variant}",
             "start from a checkpoint with the same boxes",
         )
+    corpora = training_corpora(card)
     return {
         "init_from": {
             "taken": taken,
@@ -64,6 +66,7 @@ def init_weights(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str,
             "clip_spec_hash": card.clip_spec.hash,
             "speakers": training_speakers(card),
             "data": lineage_text(card),
+            **({"corpora": corpora} if corpora else {}),
         }
     }
 
@@ -71,30 +74,42 @@ def init_weights(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str,
 def check_init_leakage(
     data_module: DataModule,
     card: Card,
-    start: str,
+    init_from: str,
     folds: Iterable[int],
     allow_leak: bool,
     fix: str,
 ) -> DataModule:
-    """The same with a mark for people tested in ``folds`` who are behind the weights to start from.
+    """Check that no test speaker of ``folds`` had a part in the weights of the initial checkpoint.
 
-    Raises :class:`LeakError` unless leaks are allowed; ``fix`` says how they are.
+    Args:
+        data_module: The samples and their folds.
+        card: Card of the initial checkpoint.
+        init_from: Its name, for the error.
+        folds: The folds that are tested.
+        allow_leak: Return a caveat in place of raising.
+        fix: How a leak is allowed, for the error.
+
+    Returns:
+        The data module, with the caveats of the initial checkpoint.
+
+    Raises:
+        LeakError: If a test speaker had a part in the weights, unless ``allow_leak``.
     """
     tested = {s for fold in folds for s in data_module.subset(fold, "test").speakers}
     corpus = str(data_module.provenance["corpus"])
-    seen = sorted(trained_on(card, corpus, tested))
-    if seen and not allow_leak:
-        raise LeakError(
-            f"start from {start}",
-            f"{len(seen)} speakers of the test had a part in its weights, the first is {seen[0]}",
-            f"start from weights that have not seen them, or {fix}",
-        )
-    leak = f"LEAK (allowed): {len(seen)} speakers of the test had a part in the start's weights"
-    nameless = unchecked(card, corpus)
-    told = (leak if seen else "", f"the start: {nameless}" if nameless else "")
-    if not any(told):
-        return data_module
-    caveats = joined(("" if data_module.caveat == "clean" else data_module.caveat, *told))
-    return replace(
-        data_module, caveat=caveats, provenance={**data_module.provenance, "split_audit": caveats}
+    model = "the initial checkpoint"
+    found = check_leakage(
+        trained_on(card, corpus, tested),
+        tested,
+        action=f"start from {init_from}",
+        fix=f"start from weights that have not seen them, or {fix}",
+        allow_leak=allow_leak,
+        model=model,
     )
+    found += unchecked_caveats(card, corpus, model=model)
+    if not found:
+        return data_module
+    caveats = unique((*data_module.caveats, *found))
+    text = caveat_text(caveats)
+    provenance = {**data_module.provenance, "split_audit": text}
+    return replace(data_module, caveat=text, caveats=caveats, provenance=provenance)

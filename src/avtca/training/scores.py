@@ -29,7 +29,9 @@ def scores(
     if binary:
         loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
         matrices = binary_confusions(t > 0.5, p >= 0.5)
-        found = {name: float(metric(matrices)) for name, metric in BINARY_METRICS.items()}
+        found: dict[str, float] = {
+            name: float(metric(matrices)) for name, metric in BINARY_METRICS.items()
+        }
     else:
         loss = -(t * np.log(p)).sum(1).mean()
         matrix = confusion(t.argmax(1), p.argmax(1), t.shape[1])

@@ -250,8 +250,10 @@ IGNORED_WHEN_RESUMING = (
     "provenance.experiment.name",
     "provenance.experiment.model.init_from",
     "provenance.experiment.train.workers",
+    "provenance.init_from.corpora",
+    "provenance.split_audit",
 )
-"""Keys of ``run.json`` that may differ; an initial checkpoint is compared by its hash."""
+"""Keys of ``run.json`` that may differ; an initial checkpoint and a split are compared by hash."""
 
 
 def _finished(folder: RunDir, spec: ClipSpec) -> FitResult:
