@@ -204,7 +204,9 @@ def markdown(corpus: str, results: Mapping[str, Mapping[str, Any]], missing: str
 
 def line(head: str, paper: Sequence[str], by_protocol: Sequence[Mapping[str, Any]]) -> str:
     """A line of the table; empty where there is no figure."""
-    cells = [format_percent(one[name]) if name in one else "" for one in by_protocol for name in FIGURES]
+    cells = [
+        format_percent(one[name]) if name in one else "" for one in by_protocol for name in FIGURES
+    ]
     return f"| {head} | " + " | ".join([*paper, *cells]) + " |"
 
 

@@ -99,7 +99,7 @@ def test_sets_of_other_folds_are_those_of_the_formula(folded):
                 held = {j for j in range(3) if 1 - p[j] <= least + 1e-9} | {int(p.argmax())}
                 inside.append((len(held), int(label) in held))
         sizes, hits = (np.array(values) for values in zip(*inside, strict=True))
-        (one,) = [x for x in found if x["method"] == "lac" and x["promised"] == 1 - alpha]
+        (one,) = [x for x in found if x.method == "lac" and x.promised == 1 - alpha]
         assert one.covered == pytest.approx(hits.mean())
         assert one.mean_size == pytest.approx(sizes.mean())
         assert one.single == pytest.approx((sizes == 1).mean())
@@ -210,7 +210,7 @@ def test_people_who_chose_the_weights_are_no_test_people(made, tmp_path):
         match="2 test speakers were in the training data of the network, the first is 'p2'",
     ):
         open_trained_model(run, made / "prepared", folds=folds, fold=1)
-    assert open_trained_model(run, made / "prepared", folds=folds, fold=0).caveat == "clean"
+    assert open_trained_model(run, made / "prepared", folds=folds, fold=0).split.caveat == "clean"
     kept_last = cross_validated(made, "last", epochs=1, metric="none")
     assert open_trained_model(kept_last / "seed0/fold0", made / "prepared", folds=folds, fold=1)
 
@@ -249,8 +249,8 @@ def test_samples_that_have_changed_since_the_training_are_named(made, tmp_path):
     before, head["data_hash"] = head["data_hash"], "0" * 12
     (other / "corpus.json").write_text(json.dumps(head))
     said = f"samples changed since the training (data {before}, now {'0' * 12})"
-    assert said in open_trained_model(made / "both", other).caveat
-    assert "changed" not in open_trained_model(made / "both", made / "prepared").caveat
+    assert said in open_trained_model(made / "both", other).split.caveat
+    assert "changed" not in open_trained_model(made / "both", made / "prepared").split.caveat
 
 
 def test_on_another_corpus_the_networks_of_all_folds_answer_as_one(made, tmp_path):

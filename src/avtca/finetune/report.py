@@ -1,10 +1,6 @@
 """The report of a fine-tuning, written as ``result.json``."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from avtca.evaluation.report import PairedDifference, Serialisable, Summary
 
