@@ -5,7 +5,7 @@
 RAVDESS's audio and face sequences, batches of 32 from `avtca.data.training`, one thread;
 processor seconds, so that other work on the machine counts little. The first epoch makes windows,
 the second finds those made that do not change. Then two networks with the windows and the recipe of
-their own configuration over eight epochs: `best` hears pitch, whose windows cost more to make; each
+their own configuration over eight epochs: `experts` reads pitch, whose windows take longer to make; each
 is made once, and a sample has some dozens (its speeds and crops). Then what each step of the
 waveform's augmentation costs by itself, on a window of the usual length and of a prime length.
 Cost: three minutes.

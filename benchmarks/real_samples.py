@@ -27,7 +27,7 @@ FEATURES = ClipSpec(
 )
 """Audio as log-mel, faces as series of seven probabilities."""
 PITCH = replace(FEATURES, audio="logmel+pitch", audio_dim=66, n_fft=1024, hop=320)
-"""What `best` of the RAVDESS table and the packaged model hear."""
+"""Audio of `experts` in the RAVDESS table and of the packaged model."""
 
 
 def pixels(crop_px: int = 64, video_steps: int = 4) -> ClipSpec:

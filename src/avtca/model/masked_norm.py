@@ -66,7 +66,7 @@ class _Normalise(torch.autograd.Function):
     """``(x - mean) / deviation * weight + bias`` over real steps; with ``relu`` then ReLU and zero
     at masked steps.
 
-    The backward pass is written by hand: with PyTorch's own, forward and backward take 1.6 times
+    The backward pass is written by hand: with PyTorch's own, forward and backward take 1.8 times
     as long (docs/decisions.md).
     """
 
