@@ -20,7 +20,7 @@ from corpora_made import AUDIO, write_wav
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.corpora import decode as reading_module
-from avtca.corpora.index import sample_path
+from avtca.corpora.cache_files import sample_path
 from avtca.corpora.sample_file import read_row
 from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import ClipSpecMismatch, CorpusError
@@ -298,9 +298,9 @@ def test_folders_that_are_not_ours(wavs: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no prepared corpus"):
         PreparedCorpus.open(tmp_path / "full")
     build_cache(few, tmp_path / "out", AUDIO)
-    with pytest.raises(CorpusError, match="the folder holds folder"):
+    with pytest.raises(CorpusError, match="different settings: corpus 'folder' != 'cremad'"):
         build_cache(replace(few, corpus="cremad"), tmp_path / "out", AUDIO)
-    with pytest.raises(CorpusError, match="begun compressed"):
+    with pytest.raises(CorpusError, match="different settings: lossless False != True"):
         build_cache(few, tmp_path / "out", AUDIO, lossless=True)
     head = tmp_path / "out" / "corpus.json"
     values = json.loads(head.read_text())
@@ -311,7 +311,7 @@ def test_folders_that_are_not_ours(wavs: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"corpus\.json is broken"):
         PreparedCorpus.open(tmp_path / "out")
     (tmp_path / "file").write_text("")
-    with pytest.raises(CorpusError, match="choose an --out that can be written"):
+    with pytest.raises(CorpusError, match="check the folder"):
         build_cache(few, tmp_path / "file" / "out", AUDIO)
 
 
@@ -330,7 +330,7 @@ def test_a_damaged_cache_is_found_out(wavs: Path, tmp_path: Path) -> None:
     path = sample_path(tmp_path / "out", sample)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    with pytest.raises(CorpusError, match=f"take {sample} is not what was prepared"):
+    with pytest.raises(CorpusError, match=f"sample {sample} is not what was prepared"):
         corpus.verify()
     with pytest.raises(CorpusError, match="its file is broken"):
         corpus.raw(sample)

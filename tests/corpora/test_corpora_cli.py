@@ -104,7 +104,7 @@ def test_the_spec_comes_from_files_folders_and_options(
     for path, found in (
         (write_wav(tmp_path / "x.wav"), "not JSON"),
         (tmp_path / "nowhere", "no such file or folder"),
-        (wavs, "it holds none"),
+        (wavs, "it holds no ClipSpec"),
     ):
         with pytest.raises(ConfigError, match=found):
             read_spec(path, [])

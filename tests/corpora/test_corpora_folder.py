@@ -48,7 +48,7 @@ def test_folders_of_sides_words_of_labels_and_pairs(tmp_path: Path) -> None:
         tmp_path / "dev/sad" / f"z.{s}" for s in ("mp4", "wav")
     )
     assert index.skipped == (("dev/sad/notes.txt", "not media"),)
-    assert "Happiness, happy are one label: happy" in index.notes
+    assert "Happiness, happy are merged as happy" in index.notes
     assert any("3 samples without a speaker" in note for note in index.notes)
 
 
@@ -62,7 +62,7 @@ def test_two_files_of_one_name_are_no_pair(tmp_path: Path) -> None:
         for source in index.sources
     }
     assert files == {"sad/a": ("a.avi", "a.WAV"), "sad/b": (None, "b.flac")}
-    why = "another file of that name is taken"
+    why = "another file has the same name"
     assert dict(index.skipped) == dict.fromkeys(("sad/a.flac", "sad/a.mp4", "sad/b.wav"), why)
 
 
@@ -124,12 +124,12 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
         ("path,label\na.wav,sad\nb.wav,sad\na.wav,happy\n", "lines 2 and 4 both name a.wav"),
         ("path,label\na.wav,\n", "line 2 has no label"),
         ("path,label\na.wav,sad,extra\n", "line 2 has 3 cells, the header 2"),
-        ("path,label,start,end\na.wav,sad,2,1\n", "line 2: 2 .. 1 s is no stretch"),
+        ("path,label,start,end\na.wav,sad,2,1\n", "line 2: 2 .. 1 s is not a valid segment"),
         ("path,label,start,end\na.wav,sad,2,\n", "line 2 has only one of start and end"),
         ("path,label,start,end\na.wav,sad,0:01,2\n", "start '0:01' is not seconds"),
         ("path,label,split\na.wav,sad,holdout\n", "split 'holdout'"),
         ("path,label\na.wav,sad\n./a.wav,happy\n", "lines 2 and 3 both name ./a.wav"),
-        ("path;label\na.wav;sad\n", "cells are apart by ';'"),
+        ("path;label\na.wav;sad\n", "cells are separated by ';'"),
         ("path,label\n", "no clip in it"),
         ("", "no column 'path'"),
     ],

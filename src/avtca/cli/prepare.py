@@ -1,4 +1,4 @@
-"""`avtca prepare`: a corpus as its owners ship it, made into one audited cache."""
+"""`avtca prepare`: build the cache of a corpus."""
 
 import json
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avtca.corpora import BuildSummary
 
 FAILED = 2
-"""Exit status where some samples could not be prepared; the others are."""
+"""Exit status if some samples could not be prepared."""
 
 
 def prepare(
@@ -42,10 +42,10 @@ def prepare(
         bool, typer.Option("--lossless", help="Keep crops as PNG and audio as float32.")
     ] = False,
 ) -> None:
-    """Make (or complete) a prepared corpus.
+    """Make or complete a prepared corpus.
 
-    It can be stopped at any moment; the same command goes on where it was. Takes that cannot be
-    read are lines of failures.csv, and the exit status is 2.
+    Interrupted at any moment, the same command resumes. Samples that cannot be decoded are listed
+    in failures.csv, and the exit status is 2.
     """
     from avtca.corpora import build_cache as run
     from avtca.corpora import index_corpus
@@ -71,7 +71,7 @@ def show(summary: "BuildSummary") -> None:
 def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:
     """A ClipSpec: the defaults, or a file's; then ``field=value`` changes.
 
-    Raises :class:`ConfigError` for a file without one, an unknown field or a value that is none.
+    Raises :class:`ConfigError` for a file without one, an unknown field or an invalid value.
     """
     values: dict[str, Any] = ClipSpec().to_dict() if source is None else _spec_of(source)
     for change in changes:
@@ -94,41 +94,41 @@ def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:
 
 
 def _spec_of(source: Path) -> dict[str, Any]:
-    """From JSON: a ClipSpec itself, or a document or folder that holds a corpus's or a model's."""
+    """From JSON: a ClipSpec, or a file or folder with that of a corpus or a model."""
     action, fix = f"read a ClipSpec from {source}", "give a ClipSpec's JSON, or a model's folder"
     try:
         if source.is_dir():
-            held = next(filter(None, map(_held_in, sorted(source.glob("*.json")))), None)
+            found = next(filter(None, map(_spec_in_file, sorted(source.glob("*.json")))), None)
         else:
             document = json.loads(source.read_text("utf-8"))
-            held = (_held(document) or document) if isinstance(document, dict) else None
+            found = (_spec_in(document) or document) if isinstance(document, dict) else None
     except FileNotFoundError:
         raise ConfigError(action, "no such file or folder", fix) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(action, f"not JSON ({error})", fix) from error
     except (KeyError, TypeError, ValueError) as error:
-        found = f"its ClipSpec is broken ({type(error).__name__}: {error})"
-        raise ConfigError(action, found, fix) from error
-    if held is None:
-        raise ConfigError(action, "it holds none", fix)
-    return {**ClipSpec().to_dict(), **held}
+        problem = f"its ClipSpec is broken ({type(error).__name__}: {error})"
+        raise ConfigError(action, problem, fix) from error
+    if found is None:
+        raise ConfigError(action, "it holds no ClipSpec", fix)
+    return {**ClipSpec().to_dict(), **found}
 
 
-def _held_in(path: Path) -> dict[str, Any] | None:
+def _spec_in_file(path: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return _held(document) if isinstance(document, dict) else None
+    return _spec_in(document) if isinstance(document, dict) else None
 
 
-def _held(document: dict[str, Any]) -> dict[str, Any] | None:
-    """The ClipSpec of a corpus (``spec``), or that by which media are read for a model."""
-    held: dict[str, Any] | None = document.get("spec") or document.get("clipspec")
-    if held or "clip_spec" not in document:
-        return held
-    held = {**document["clip_spec"], "labels": []}
+def _spec_in(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The ClipSpec of a corpus (``spec``), or the one that prepares media for a model."""
+    found: dict[str, Any] | None = document.get("spec") or document.get("clipspec")
+    if found or "clip_spec" not in document:
+        return found
+    found = {**document["clip_spec"], "labels": []}
     if face := document.get("face"):
-        made = ClipSpec.from_dict(held).of_media(int(face["crop_px"]), str(face["colour"]))
-        held = made.to_dict()
-    return held
+        made = ClipSpec.from_dict(found).of_media(int(face["crop_px"]), str(face["colour"]))
+        found = made.to_dict()
+    return found

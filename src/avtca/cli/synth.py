@@ -1,4 +1,4 @@
-"""`avtca synth`: a made corpus, for smoke trainings, load tests and offline demos."""
+"""`avtca synth`: synthetic clips for smoke tests, load tests and offline demos."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +13,18 @@ from avtca.errors import ConfigError
 def synth(
     out: Annotated[Path, typer.Argument(help="Folder for the clips.")],
     samples: Annotated[int, typer.Option(help="Clips to make.")] = 64,
-    speakers: Annotated[int, typer.Option(help="Made people.")] = 8,
-    seed: Annotated[int, typer.Option(help="Other people and samples.")] = 0,
-    seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 3.0,
-    size: Annotated[str, typer.Option(help="Picture size in pixels.")] = "1280x720",
+    speakers: Annotated[int, typer.Option(help="Speakers, each with a face and a voice.")] = 8,
+    seed: Annotated[int, typer.Option(help="Other seeds give other clips.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Length of a clip in seconds.")] = 3.0,
+    size: Annotated[str, typer.Option(help="Frame size in pixels.")] = "1280x720",
     workers: Annotated[
         int | None, typer.Option(help="Processes that draw [default: one a core]", min=1)
     ] = None,
 ) -> None:
-    """Make a SYNTHETIC corpus in RAVDESS's layout: drawn faces, made voices.
+    """Make a SYNTHETIC corpus with RAVDESS's file names: drawn faces, computed voices.
 
-    It shows that software works, and says nothing about how well emotions are recognised. It can
-    be stopped at any moment; the same command goes on where it was.
+    It tests that software works; results on it say nothing about real people. Interrupted at any
+    moment, the same command resumes. Prepare it as ravdess, and split it by speakers:5.
     """
     from avtca.synthetic.corpus import synth_corpus
 
@@ -45,7 +45,7 @@ def synth(
     except ValueError as error:
         raise ConfigError("make a synthetic corpus", str(error), "change that option") from error
     cli.err.print(
-        f"SYNTHETIC corpus in {made.out}: {made.made} clips made, {made.kept} were there; "
-        f"avtca prepare ravdess {made.out} --out DIR reads it",
+        f"SYNTHETIC corpus in {made.out}: {made.made} clips made, {made.kept} were there before; "
+        f"avtca prepare ravdess {made.out} --out DIR prepares it",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""Corpora: official downloads to one audited, cached form, and folds that keep people apart."""
+"""Corpora: index of a download, cache of prepared samples, folds, leakage audit."""
 
 from avtca.corpora.backbone_features import BackboneFeatures, cache_backbone_features
 from avtca.corpora.build_cache import BuildSummary, build_cache

@@ -1,5 +1,5 @@
-"""Vectors of a video trunk, kept beside a prepared corpus, so that it runs once and not in each
-epoch. The folder is named by the trunk's weights: other weights never read these vectors.
+"""Vectors of a video backbone, kept beside a prepared corpus, so that it runs once and not in each
+epoch. The folder is named by the backbone's weights: other weights never read these vectors.
 """
 
 import hashlib
@@ -17,8 +17,7 @@ from avtca.progress import ProgressHook, no_progress
 if TYPE_CHECKING:
     from torch import nn
 
-PART = 64
-"""Takes in one file."""
+SAMPLES_PER_FILE = 64
 
 
 class BackboneFeatures:
@@ -40,44 +39,49 @@ class BackboneFeatures:
         return sample in self._of_sample
 
 
-def weights_hash(trunk: "nn.Module") -> str:
+def weights_hash(backbone: "nn.Module") -> str:
     """Sixteen hex digits over the names, shapes and values of all weights and buffers."""
     digest = hashlib.sha256()
-    for name, value in sorted(trunk.state_dict().items()):
+    for name, value in sorted(backbone.state_dict().items()):
         array = value.detach().cpu().contiguous().numpy()
-        digest.update(f"{type(trunk).__name__} {name} {array.dtype} {array.shape}\n".encode())
+        digest.update(f"{type(backbone).__name__} {name} {array.dtype} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
 
 def cache_backbone_features(
     corpus: PreparedCorpus,
-    trunk: "nn.Module",
+    backbone: "nn.Module",
     *,
     batch: int = 32,
     device: str = "cpu",
     progress: ProgressHook = no_progress,
 ) -> BackboneFeatures:
-    """Run ``trunk`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
+    """Run ``backbone`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
 
-    Files of :data:`PART` samples, each written whole or not at all, so that it resumes. The trunk
+    Files of :data:`SAMPLES_PER_FILE` samples, each written whole or not at all, so that it resumes. The backbone
     runs in evaluation mode and is left in the mode it was in. Raises :class:`CorpusError` for a
     corpus without crops, or where the disk refuses.
     """
-    action = f"cache trunk features of {corpus.path}"
+    action = f"cache backbone features of {corpus.path}"
     if corpus.spec.video != "pixels":
         raise CorpusError(action, "it holds features, not crops", "prepare it with video='pixels'")
-    folder = corpus.path / "trunk" / f"{weights_hash(trunk)}-{corpus.data_hash}"
+    folder = corpus.path / "trunk" / f"{weights_hash(backbone)}-{corpus.data_hash}"
     samples = corpus.samples
     of_sample: dict[str, NDArray[np.float32]] = {}
-    was_training = trunk.training
-    trunk.eval()
+    was_training = backbone.training
+    backbone.eval()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for start in range(0, len(samples), PART):
-            part = samples[start : start + PART]
+        for start in range(0, len(samples), SAMPLES_PER_FILE):
+            part = samples[start : start + SAMPLES_PER_FILE]
             made = _part(
-                folder / f"{start // PART:05d}.safetensors", corpus, part, trunk, batch, device
+                folder / f"{start // SAMPLES_PER_FILE:05d}.safetensors",
+                corpus,
+                part,
+                backbone,
+                batch,
+                device,
             )
             of_sample.update(made)
             progress("face features", len(of_sample), len(samples))
@@ -89,7 +93,7 @@ def cache_backbone_features(
     except OSError as error:
         raise CorpusError(action, str(error), "make room and run it again") from error
     finally:
-        trunk.train(was_training)
+        backbone.train(was_training)
     return BackboneFeatures(folder, of_sample, width)
 
 
@@ -97,7 +101,7 @@ def _part(
     path: Path,
     corpus: PreparedCorpus,
     samples: list[str],
-    trunk: "nn.Module",
+    backbone: "nn.Module",
     batch: int,
     device: str,
 ) -> dict[str, NDArray[np.float32]]:
@@ -111,7 +115,7 @@ def _part(
                 return kept
         except SafetensorError:
             pass  # cut short by a crash of the machine: made again below
-    made = {sample: _vectors(corpus, sample, trunk, batch, device) for sample in samples}
+    made = {sample: _vectors(corpus, sample, backbone, batch, device) for sample in samples}
     width = max((v.shape[1] for v in made.values()), default=0)
     made = {sample: v if len(v) else np.zeros((0, width), np.float32) for sample, v in made.items()}
     write_atomic(path, save(made))
@@ -119,7 +123,7 @@ def _part(
 
 
 def _vectors(
-    corpus: PreparedCorpus, sample: str, trunk: "nn.Module", batch: int, device: str
+    corpus: PreparedCorpus, sample: str, backbone: "nn.Module", batch: int, device: str
 ) -> NDArray[np.float32]:
     import torch
 
@@ -129,6 +133,6 @@ def _vectors(
         for start in range(0, len(crops), batch):
             part = crops[start : start + batch].astype(np.float32) / np.float32(255)
             part = part[:, None] if part.ndim == 3 else np.moveaxis(part, -1, 1)
-            vectors = trunk(torch.from_numpy(np.ascontiguousarray(part)).to(device))
+            vectors = backbone(torch.from_numpy(np.ascontiguousarray(part)).to(device))
             out.append(vectors.float().cpu().numpy())
     return np.concatenate(out[1:]) if len(out) > 1 else out[0]

@@ -1,8 +1,8 @@
-"""A corpus on disk to a prepared cache: in parallel, stoppable at any moment, resumable.
+"""Build the cache of a prepared corpus (``avtca prepare``): parallel, interruptible, resumable.
 
-Each sample becomes one file, written whole or not at all; the manifest is made from those files at
-the end. So a run that was killed and started again does what is left, and its manifest is byte
-for byte that of a run that was not.
+Each sample becomes one file, written atomically, and the manifest is built from these files at the
+end. A run that was killed and started again therefore gives byte for byte the manifest of an
+uninterrupted one.
 """
 
 import contextlib
@@ -15,22 +15,44 @@ from pathlib import Path
 from typing import Any
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.cache_files import read_metadata, to_csv, to_parquet
-from avtca.corpora.index import FORMAT, CorpusIndex, SampleSource, recipe, sample_path, sha256_file
+from avtca.corpora.cache_files import (
+    FORMAT,
+    METADATA,
+    cache_key,
+    read_metadata,
+    sample_path,
+    sha256_file,
+    to_csv,
+    to_parquet,
+)
+from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.sample_file import read_row, write_sample
 from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import AvtcaError, CorpusError
 from avtca.files import write_atomic, write_json
 from avtca.progress import ProgressHook, no_progress
+from avtca.run_dir import RunDir
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 STAGE = "read samples"
-"""Name of the stage that :func:`prepare` reports to its progress hook."""
+"""Stage that :func:`build_cache` reports to its progress hook."""
 
 
 @dataclass(frozen=True)
 class BuildSummary:
-    """What became of a corpus: counts of samples, and why the others are not in it."""
+    """The outcome of :func:`build_cache`.
+
+    Attributes:
+        folder: The prepared corpus.
+        prepared: Samples in it.
+        reused: Samples of these that were there before.
+        without_face: Samples in which no face was found.
+        without_voice: Samples in which no speech was found.
+        failures: ``(sample id, source file, reason)``, also in ``failures.csv``.
+        skipped: ``(file, reason)`` of files that are in no sample.
+        notes: Remarks on the corpus.
+        bytes: Size of all sample files.
+    """
 
     folder: Path
     prepared: int
@@ -38,13 +60,12 @@ class BuildSummary:
     without_face: int
     without_voice: int
     failures: tuple[tuple[str, str, str], ...]
-    """``(sample, source, why)``, also in ``failures.csv``."""
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     bytes: int
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The summary as printed."""
         out = [
             f"{self.prepared} samples in {self.folder} ({self.bytes / 1e6:.1f} MB), "
             f"{self.reused} of them were there already",
@@ -74,14 +95,21 @@ def build_cache(
     lossless: bool = False,
     progress: ProgressHook = no_progress,
 ) -> BuildSummary:
-    """Make or complete the prepared corpus in ``out``; see docs/corpora.md for its files.
+    """Make or complete a prepared corpus; docs/corpora.md describes its files.
 
-    The spec's labels are the corpus's where it names none. ``workers`` processes decode
-    (0: this one does; a script that asks for more needs ``if __name__ == "__main__":``).
-    ``lossless`` keeps crops as PNG and audio as float32, for exact comparisons. Raises
-    :class:`CorpusError` where the folder holds something else, samples repeat, or the disk is
-    full; :class:`ClipSpecMismatch` where it was begun with another spec.
-    What was done until then stays and is used by the next run.
+    Args:
+        index: The samples.
+        out: Folder of the prepared corpus.
+        spec: The spec of the cache; without labels it takes those of the corpus.
+        workers: Processes that decode; 0 decodes in this one. A script that uses more needs
+            ``if __name__ == "__main__":``.
+        lossless: Keep crops as PNG and audio as float32, for exact comparisons.
+        progress: Called with the stage, samples done, samples in all.
+
+    Raises:
+        CorpusError: The folder holds something else, sample ids repeat, no sample can be read, or
+            the disk is full. Finished samples are kept, and the next run uses them.
+        ClipSpecMismatch: The folder was built with another spec.
     """
     out = Path(out)
     spec = spec if spec.labels else replace(spec, labels=index.labels)
@@ -93,7 +121,7 @@ def build_cache(
     result = _Outcome()
     for source in index.sources:
         try:
-            current[source.sample_id] = recipe(source, index, spec, lossless=lossless)
+            current[source.sample_id] = cache_key(source, index, spec, lossless=lossless)
             if not _is_done(out, source, current[source.sample_id], moved):
                 todo.append(source)
         except OSError as error:
@@ -126,12 +154,12 @@ def build_cache(
 
 def _require_unique(index: CorpusIndex, action: str) -> None:
     if not index.sources:
-        raise CorpusError(action, "there is no sample to prepare", "check the folder")
+        raise CorpusError(action, "there are no samples", "check the folder")
     seen: set[str] = set()
     for source in index.sources:
         if source.sample_id in seen:
             raise CorpusError(
-                action, f"take {source.sample_id} is there twice", "name each sample once"
+                action, f"sample {source.sample_id} is there twice", "name each sample once"
             )
         seen.add(source.sample_id)
 
@@ -139,43 +167,37 @@ def _require_unique(index: CorpusIndex, action: str) -> None:
 def _open_folder(
     out: Path, index: CorpusIndex, spec: ClipSpec, lossless: bool, action: str
 ) -> bool:
-    """Make the folder, or see that it is this corpus begun with this spec.
+    """Make the folder, or check that it is a cache of this corpus with this spec.
 
-    Returns whether what is there may be of a source elsewhere, whose names say nothing.
+    Returns whether samples in it may come from another folder, so that names prove nothing.
     """
-    head = out / "corpus.json"
-    try:
-        if out.exists() and not head.is_file() and any(out.iterdir()):
-            raise CorpusError(action, "the folder holds something else", "choose an empty --out")
-        if not head.is_file():
-            out.mkdir(parents=True, exist_ok=True)
-            write_json(head, _head(index, spec, lossless))
-    except OSError as error:
-        raise CorpusError(action, _plain(error), "choose an --out that can be written") from error
-    values = read_metadata(out, action)
-    if values["corpus"] != index.corpus:
-        raise CorpusError(action, f"the folder holds {values['corpus']}", "choose another --out")
-    if values["lossless"] != lossless:
-        kind = "lossless" if values["lossless"] else "compressed"
-        raise CorpusError(action, f"the folder was begun {kind}", "do the same, or another --out")
-    ClipSpec.from_dict(values["spec"]).require(spec, action=action, ignore=("labels",))
+    settings = _metadata(index, spec, lossless)
+    run = RunDir(
+        out,
+        action=action,
+        settings_file=METADATA,
+        ignored=settings.keys() - {"corpus", "lossless"} | {"counts", "bytes", "data_hash"},
+        fix="choose another --out",
+        error=CorpusError,
+    )
+    before = run.settings() and read_metadata(out, action)
+    if before:
+        ClipSpec.from_dict(before["spec"]).require(spec, action=action, ignore=("labels",))
+    run.open(settings)
     for left in out.glob("clips/*/.*.part"):
         left.unlink(missing_ok=True)
-    moved = bool(values.get("root", _root(index)) != _root(index))
-    if moved and values["root"]:  # until this is done, samples may be of either
-        try:
-            write_json(head, {**values, "root": ""})
-        except OSError as error:
-            raise CorpusError(action, _plain(error), "choose another --out") from error
+    moved = bool(before) and before.get("root", settings["root"]) != settings["root"]
+    if moved and before["root"]:  # until this run is complete, samples may be of either folder
+        run.record({**before, "root": ""})
     return moved
 
 
 def _root(index: CorpusIndex) -> str:
-    """Where the source is, as twelve digits: corpora are shared, and paths name people."""
+    """Hash of the source folder; not its path, since caches are shared and paths name users."""
     return hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:12]
 
 
-def _head(index: CorpusIndex, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
+def _metadata(index: CorpusIndex, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "corpus": index.corpus,
@@ -191,13 +213,19 @@ def _head(index: CorpusIndex, spec: ClipSpec, lossless: bool) -> dict[str, Any]:
     }
 
 
+def _key(row: dict[str, Any]) -> Any:
+    """Take the cache key out of a row; avtca 0.1 called it the recipe."""
+    return row.pop("cache_key", row.pop("recipe", None))
+
+
 def _is_done(out: Path, source: SampleSource, wanted: str, moved: bool) -> bool:
-    """Whether a sample is there, of this recipe and no older than its files; and of their very bytes,
-    where the source has ``moved``.
+    """Whether a sample's file has this cache key and is no older than its sources.
+
+    With ``moved``, the sources must also be the same byte for byte.
     """
     path = sample_path(out, source.sample_id)
     row = read_row(path)
-    if row is None or row.get("recipe") != wanted:
+    if row is None or _key(row) != wanted:
         return False
     made = path.stat().st_mtime
     if any(file.stat().st_mtime > made for file in source.files()):
@@ -206,9 +234,7 @@ def _is_done(out: Path, source: SampleSource, wanted: str, moved: bool) -> bool:
 
 
 def _same_bytes(row: Mapping[str, Any], source: SampleSource) -> bool:
-    """Whether a sample was read from these very files; feature series have no hash and are not
-    known.
-    """
+    """Whether a sample was made from the same files; unknown, so False, for feature series."""
     if source.video_series or source.audio_series:
         return False
     main = source.video or source.audio
@@ -217,7 +243,7 @@ def _same_bytes(row: Mapping[str, Any], source: SampleSource) -> bool:
 
 
 def _jobs(sources: Sequence[SampleSource]) -> list[list[SampleSource]]:
-    """Takes cut from the same file are one job, so that it is decoded once."""
+    """Samples by job: segments of one file are one job, so that it is decoded once."""
     jobs: dict[tuple[Any, ...], list[SampleSource]] = {}
     for source in sources:
         shared = source.start_s is not None and (source.video or source.audio)
@@ -228,16 +254,16 @@ def _jobs(sources: Sequence[SampleSource]) -> list[list[SampleSource]]:
 
 @dataclass(frozen=True)
 class _Task:
-    """What every worker needs to know; the index without its samples."""
+    """The work that is sent to worker processes, with the index without its samples."""
 
     index: CorpusIndex
     spec: ClipSpec
     out: Path
     lossless: bool
-    recipes: dict[str, str]
+    keys: dict[str, str]
 
     def __call__(self, job: list[SampleSource]) -> _Outcome:
-        """Read and write the samples of one job; what goes wrong is said, not raised."""
+        """Decode and write the samples of one job; errors are returned, not raised."""
         from avtca.corpora.decode import decode_job
 
         outcome = _Outcome()
@@ -247,7 +273,7 @@ class _Task:
             return self._split(job, error)
         for source, sample in made:
             path = sample_path(self.out, source.sample_id)
-            row = {**sample.row, "recipe": self.recipes[source.sample_id]}
+            row = {**sample.row, "cache_key": self.keys[source.sample_id]}
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_sample(path, replace(sample, row=row), self.spec, lossless=self.lossless)
@@ -258,7 +284,7 @@ class _Task:
         return outcome
 
     def _split(self, job: list[SampleSource], error: BaseException) -> _Outcome:
-        """One bad segment does not take its neighbours along: they are tried one by one."""
+        """Retry the samples of a failed job one by one, so that one bad segment fails alone."""
         if len(job) == 1:
             return _Outcome({job[0].sample_id: (_file(job[0], self.index), _plain(error))})
         outcome = _Outcome()
@@ -269,13 +295,13 @@ class _Task:
         return outcome
 
     def call(self, job: list[SampleSource]) -> Callable[[], _Outcome]:
-        """The work of one job, with its own recipes only, to send to a worker."""
-        recipes = {source.sample_id: self.recipes[source.sample_id] for source in job}
+        """The work of one job, with its keys only."""
+        keys = {source.sample_id: self.keys[source.sample_id] for source in job}
         index = replace(self.index, sources=(), skipped=())
-        return functools.partial(replace(self, index=index, recipes=recipes), job)
+        return functools.partial(replace(self, index=index, keys=keys), job)
 
     def died(self, job: list[SampleSource]) -> _Outcome:
-        """What is said of a job that ended its worker."""
+        """The outcome of a job that killed its worker."""
         why = "decoding it ended the worker process (out of memory, or a broken file)"
         return _Outcome({source.sample_id: (_file(source, self.index), why) for source in job})
 
@@ -297,7 +323,7 @@ def _finish(
     out: Path,
     spec: ClipSpec,
     lossless: bool,
-    recipes: dict[str, str],
+    keys: dict[str, str],
     result: _Outcome,
     reused: int,
     action: str,
@@ -307,7 +333,7 @@ def _finish(
     for source in sorted(index.sources, key=lambda source: source.sample_id):
         path = sample_path(out, source.sample_id)
         row = read_row(path) if source.sample_id not in result.failures else None
-        if row is None or row.pop("recipe", None) != recipes[source.sample_id]:
+        if row is None or _key(row) != keys[source.sample_id]:
             result.failures.setdefault(
                 source.sample_id, (_file(source, index), "its file vanished")
             )
@@ -345,7 +371,7 @@ def _finish(
         write_atomic(out / "manifest.parquet", to_parquet(rows))
         write_atomic(out / "failures.csv", to_csv(("sample_id", "source", "why"), failures))
         head = {
-            **_head(index, spec, lossless),
+            **_metadata(index, spec, lossless),
             "complete": True,
             "counts": {
                 "samples": len(rows),
@@ -356,7 +382,7 @@ def _finish(
             "bytes": size,
             "data_hash": digest.hexdigest()[:12],
         }
-        write_json(out / "corpus.json", head)
+        write_json(out / METADATA, head)
     except OSError as error:
         raise CorpusError(action, _plain(error), "free some space and run it again") from error
     return BuildSummary(

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from avtca import preprocess
 from avtca.clipspec import ClipSpec
 from avtca.compat import KEYS
-from avtca.corpora.cache_files import read_metadata
-from avtca.corpora.index import sample_path
+from avtca.corpora.cache_files import read_metadata, sample_path
 from avtca.corpora.sample_file import RawSample, read_sample
 from avtca.errors import CorpusError
 
@@ -158,7 +157,7 @@ class PreparedCorpus:
             if found != wanted:
                 raise CorpusError(
                     f"verify {self.path}",
-                    f"take {sample} is not what was prepared",
+                    f"sample {sample} is not what was prepared",
                     "prepare again",
                 )
 

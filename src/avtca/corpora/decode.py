@@ -1,4 +1,4 @@
-"""Media and series to prepared samples: the part of ``prepare`` that runs in worker processes."""
+"""Decode media and series to prepared samples; runs in the worker processes of build_cache."""
 
 import functools
 import hashlib
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.index import CorpusIndex, SampleSource, is_silent, sha256_file
+from avtca.corpora.cache_files import sha256_file
+from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.media_hash import audio_hash, picture_hash
-from avtca.corpora.sample_file import RawSample, SampleFile, empty_video
+from avtca.corpora.sample_file import RawSample, SampleFile, empty_video, is_silent
 from avtca.errors import CorpusError, MediaError
 from avtca.media import MediaFile, hold_frames, open_media
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from avtca.faces import TrackedCrop
 
 SHORT_S = 0.5
-"""A file that ends this much before its header says is broken, not short."""
+"""Seconds by which a file may end before the length in its header."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A sample's part of its file on the file's clock: steps and samples, end exclusive."""
+    """The part of a file that a sample covers, in video steps and audio samples, end exclusive."""
 
     first_step: int
     end_step: int
@@ -36,7 +37,7 @@ class Span:
 
     @classmethod
     def of(cls, source: SampleSource, spec: ClipSpec) -> "Span":
-        """Segments begin on the step that holds ``start_s``, so that nothing of them is cut."""
+        """The span of a sample; a segment begins on the step that holds ``start_s``."""
         rate = spec.video_rate
         first = int(np.floor((source.start_s or 0.0) * rate + 1e-6))
         if source.end_s is None:
@@ -49,13 +50,16 @@ class Span:
 def decode_job(
     job: Sequence[SampleSource], index: CorpusIndex, spec: ClipSpec
 ) -> list[tuple[SampleSource, SampleFile]]:
-    """Every sample of one file (or pair of files), each decoded once from start to end.
+    """Decode the samples of one file, or of one video and one audio file.
 
-    A sample whose audio was read from its ``fallback_audio`` comes back as one of that audio, with a
-    warning. Raises :class:`MediaError` or :class:`CorpusError` where it cannot be read, or the
-    index calls a sample unusable.
+    Each file is decoded once, from start to end. A sample whose audio came from its
+    ``fallback_audio`` is returned with that source and a warning.
+
+    Raises:
+        MediaError: A file cannot be decoded.
+        CorpusError: A segment is beyond the end of its file, or the index rejects the sample.
     """
-    job, said = _with_audio(job)
+    job, notes = _with_audio(job)
     video, audio = job[0].video, job[0].audio
     spans = [Span.of(source, spec) for source in job]
     clips = {path: open_media(path) for path in dict.fromkeys((video, audio)) if path}
@@ -64,7 +68,7 @@ def decode_job(
     for path, clip in clips.items():
         _require_whole(clip, video=path == video, audio=path == audio)
     length = max((clip.decoded_seconds for clip in clips.values()), default=0.0)
-    warnings = [*said, *(text for clip in clips.values() for text in clip.warnings)]
+    warnings = [*notes, *(text for clip in clips.values() for text in clip.warnings)]
     digests = {path: _digest(path, path.stat().st_mtime_ns) for path in clips}
     out = []
     for source, span, (steps, crops), wave in zip(job, spans, faces, waves, strict=True):
@@ -80,22 +84,22 @@ def decode_job(
             duration = min(length - start, span.duration_s or length)
         raw = _with_series(RawSample(steps, crops, wave, duration or 0.0), source, spec)
         if index.unusable is not None and (why := index.unusable(raw)):
-            raise CorpusError(f"use {source.sample_id}", why, "the others go on without it")
+            raise CorpusError(f"use {source.sample_id}", why, "the other samples are prepared")
         out.append((source, SampleFile(raw, _row(raw, source, index, spec, digests, warnings))))
     return out
 
 
 def _with_audio(job: Sequence[SampleSource]) -> tuple[Sequence[SampleSource], list[str]]:
-    """The job with the spare audio where the first has none, and what is to be said of that."""
-    audio, spare = job[0].audio, job[0].fallback_audio
-    if audio is None or spare is None or spare == audio or not (why := _unheard(audio)):
+    """The job with its fallback audio where the audio is unusable, and the warning."""
+    audio, fallback = job[0].audio, job[0].fallback_audio
+    if audio is None or fallback is None or fallback == audio or not (why := _audio_problem(audio)):
         return job, []
-    said = f"{audio.name}: {why}; the audio of {spare.name} stands in"
-    return [replace(source, audio=spare) for source in job], [said]
+    note = f"{audio.name}: {why}; the audio of {fallback.name} is used"
+    return [replace(source, audio=fallback) for source in job], [note]
 
 
-def _unheard(path: Path) -> str:
-    """Why nothing is to be heard in a file; empty where something is, and read no further."""
+def _audio_problem(path: Path) -> str:
+    """Why a file has no usable audio, empty if it has; stops at the first audible block."""
     try:
         clip = open_media(path)
         silent = all(map(is_silent, clip.audio(clip.info.sample_rate or 16_000)))
@@ -105,13 +109,13 @@ def _unheard(path: Path) -> str:
 
 
 def _require_whole(clip: MediaFile, *, video: bool, audio: bool) -> None:
-    """Half a file is not a sample. Streams that were not read may be the longer ones."""
+    """Refuse truncated files; streams that were not decoded may be the longer ones."""
     read_all = (video or not clip.has_video) and (audio or not clip.has_audio)
     slack = SHORT_S if read_all else SHORT_S + 0.3 * clip.duration_s
     if clip.reliable_header and clip.duration_s - clip.decoded_seconds > slack:
         raise MediaError(
             f"read {clip.path.name}",
-            f"its header says {clip.duration_s:.1f} s, it ends after {clip.decoded_seconds:.1f} s",
+            f"its header gives {clip.duration_s:.1f} s, it ends after {clip.decoded_seconds:.1f} s",
             "unpack or download it again",
         )
 
@@ -138,7 +142,7 @@ def _digest(path: Path, mtime_ns: int) -> str:
 def _decode_faces(
     clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
 ) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
-    """Steps from each span's start, and crops of its main person."""
+    """Steps from the start of each span, and crops of its main person."""
     from avtca.faces import rank_people, track_faces
 
     seen: list[dict[int, list[TrackedCrop]]] = [{} for _ in spans]
@@ -167,7 +171,7 @@ def _decode_faces(
 def _decode_audio(
     clip: MediaFile, spans: Sequence[Span], spec: ClipSpec
 ) -> list[NDArray[np.float32]]:
-    """The samples of each span."""
+    """The audio of each span."""
     parts: list[list[NDArray[np.float32]]] = [[] for _ in spans]
     at = 0
     for block in clip.audio(spec.sample_rate):
@@ -180,7 +184,7 @@ def _decode_audio(
 
 
 def _with_series(raw: RawSample, source: SampleSource, spec: ClipSpec) -> RawSample:
-    """The sample with the corpus's own features where the spec asks for them."""
+    """The sample with the features that the corpus ships, where the spec uses them."""
     steps, video, wave, duration = raw.steps, raw.video, raw.wave, raw.duration_s
     audio = audio_times = None
     if source.video_series is not None:
@@ -205,18 +209,18 @@ def _require_width(source: SampleSource, kind: str, found: int, wanted: int) -> 
     if found != wanted:
         raise CorpusError(
             f"prepare {source.sample_id}",
-            f"its {kind} features have {found} values, the ClipSpec says {wanted}",
+            f"its {kind} features have {found} values, the ClipSpec has {wanted}",
             f"set {kind}_dim to {found}",
         )
 
 
 def total_steps(duration_s: float, spec: ClipSpec) -> int:
-    """Video steps that a sample reaches into, at least one."""
+    """Number of video steps of a sample, at least one."""
     return max(1, int(np.ceil(duration_s * spec.video_rate - 1e-6)))
 
 
 def _content(raw: RawSample) -> str:
-    """Hash of the sample's own features: one file of sequences holds thousands of samples."""
+    """Hash of a sample's features, whose file may hold thousands of samples."""
     digest = hashlib.sha256(np.ascontiguousarray(raw.video).tobytes())
     if raw.audio is not None:
         digest.update(np.ascontiguousarray(raw.audio).tobytes())
@@ -234,26 +238,26 @@ def _row(
     from avtca.audio import voice_activity
 
     steps = total_steps(raw.duration_s, spec)
-    seen = np.unique(raw.steps[(raw.steps >= 0) & (raw.steps < steps)])
+    with_face = np.unique(raw.steps[(raw.steps >= 0) & (raw.steps < steps)])
     if raw.audio is not None and raw.audio_times is not None:
         heard = np.unique((raw.audio_times * spec.video_rate).astype(int))
         voice = min(1.0, len(heard) / steps)
     else:
         voiced = voice_activity(raw.wave, spec.sample_rate)
         voice = float(voiced.sum()) / max(1, round(raw.duration_s * 100)) if len(voiced) else 0.0
-    pictures = raw.video if spec.video == "pixels" else np.zeros((0, 1, 1), np.uint8)
+    crops = raw.video if spec.video == "pixels" else np.zeros((0, 1, 1), np.uint8)
     files = source.files()
     main = source.video or source.audio or (files[0] if files else None)
     separate_audio = source.separate_audio
     return {
-        "face_coverage": len(seen) / steps,
+        "face_coverage": len(with_face) / steps,
         "voice_coverage": min(1.0, voice),
         "source": index.relative(main) if main else "",
         "source_sha256": digests[main] if main in digests else _content(raw),
         "audio_source": index.relative(separate_audio) if separate_audio else "",
         "audio_sha256": digests[separate_audio] if separate_audio else "",
         "detector": _detector().name if source.video else "",
-        "picture_hash": picture_hash(pictures),
+        "picture_hash": picture_hash(crops),
         "audio_hash": audio_hash(raw.wave, spec.sample_rate),
         "warnings": "; ".join(dict.fromkeys(warnings)),
     }

@@ -1,7 +1,7 @@
-"""Anybody's own corpus: a CSV ``path,label[,speaker][,start,end][,split]``, or folders by label.
+"""Your own corpus: a CSV ``path,label[,speaker][,start,end][,split]``, or folders by label.
 
 Folders: ``LABEL/file`` or ``LABEL/SPEAKER/file``, under ``train``, ``validation`` and ``test``
-where the corpus is split.
+if the corpus is split.
 """
 
 import csv
@@ -18,23 +18,25 @@ from avtca.corpora.index import (
     VIDEO_SUFFIXES,
     CorpusIndex,
     SampleSource,
+    list_files,
     require_media_spec,
-    visible,
 )
 from avtca.corpora.splits import SUBSET_ALIASES
 from avtca.errors import CorpusError
 from avtca.labels import canonical
 
 COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "intensity")
-"""Columns of the CSV; the first two are needed."""
+"""Columns of the CSV; the first two are required."""
 
 
 def index_folder(root: Path, spec: ClipSpec) -> CorpusIndex:
     """A CSV file, a folder with one CSV at its top, or folders named by label.
 
-    Labels are folded to the project's words ("Happiness" is "happy"). Raises
-    :class:`CorpusError` naming the line of the CSV that is wrong; files that are missing fail one
-    by one when they are prepared.
+    Labels are mapped to the project's words ("Happiness" to "happy"). Missing files are not an
+    error here: each fails when it is prepared.
+
+    Raises:
+        CorpusError: A line of the CSV is invalid, or there is no clip.
     """
     action = f"prepare the folder {root}"
     if root.is_file() and root.suffix.lower() == ".csv":
@@ -51,7 +53,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     action = f"prepare the clips of {table.name}"
     sources: dict[str, SampleSource] = {}
     line_of: dict[Any, int] = {}
-    words: dict[str, set[str]] = {}
+    spellings: dict[str, set[str]] = {}
     for line, row in _rows(table, action):
         where = f"line {line}"
         if not row["path"] or not row["label"]:
@@ -63,7 +65,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             raise CorpusError(action, f"{where} has only one of start and end", "give both")
         if start is not None and end is not None and not 0 <= start < end:
             raise CorpusError(
-                action, f"{where}: {start:g} .. {end:g} s is no stretch", "correct it"
+                action, f"{where}: {start:g} .. {end:g} s is not a valid segment", "correct it"
             )
         stem = Path(row["path"]).with_suffix("").as_posix().lstrip("/")
         sample = stem if start is None else f"{stem}@{start:g}-{end:g}"
@@ -76,7 +78,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             )
         line_of[sample] = line_of[same_file] = line
         label = canonical(row["label"])
-        words.setdefault(label, set()).add(row["label"])
+        spellings.setdefault(label, set()).add(row["label"])
         sources[sample] = SampleSource(
             sample_id=sample,
             speaker=row.get("speaker", ""),
@@ -87,7 +89,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             audio=path,
             fields=_fields(row, where, action),
         )
-    return _layout(table.parent, list(sources.values()), words, spec, action)
+    return _index(table.parent, list(sources.values()), spellings, spec, action)
 
 
 def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
@@ -103,7 +105,9 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
         ) from error
     for name in header:
         if name not in COLUMNS and ";" in name:
-            raise CorpusError(action, "cells are apart by ';'", "save it with commas between cells")
+            raise CorpusError(
+                action, "cells are separated by ';'", "save it with commas between cells"
+            )
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, 1)
             hint = f"did you mean {near[0]}?" if near else f"columns are {', '.join(COLUMNS)}"
@@ -144,17 +148,17 @@ def _fields(row: dict[str, str], where: str, action: str) -> dict[str, Any]:
     if row.get("age"):
         fields["age"] = _seconds(row["age"], where, "age", action)
     if row.get("split"):
-        side = SUBSET_ALIASES.get(row["split"].lower())
-        if side is None:
+        subset = SUBSET_ALIASES.get(row["split"].lower())
+        if subset is None:
             raise CorpusError(
                 action, f"{where}: split {row['split']!r}", "use train, validation or test"
             )
-        fields["split"] = side
+        fields["split"] = subset
     return fields
 
 
 def _video(path: Path) -> Path | None:
-    """The file, where it may hold a picture."""
+    """The file, if it may hold video."""
     return path if path.suffix.lower() not in AUDIO_SUFFIXES else None
 
 
@@ -163,10 +167,10 @@ def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     split = bool(tops) and all(top.name.lower() in SUBSET_ALIASES for top in tops)
     found: dict[str, SampleSource] = {}
     skipped: list[tuple[str, str]] = []
-    words: dict[str, set[str]] = {}
-    for path in visible(root):
+    spellings: dict[str, set[str]] = {}
+    for path in list_files(root):
         parts = path.relative_to(root).parts
-        side = SUBSET_ALIASES[parts[0].lower()] if split and len(parts) > 1 else None
+        subset = SUBSET_ALIASES[parts[0].lower()] if split and len(parts) > 1 else None
         inner = parts[1:] if split else parts
         name = path.relative_to(root).as_posix()
         if path.suffix.lower() not in VIDEO_SUFFIXES | AUDIO_SUFFIXES:
@@ -177,40 +181,37 @@ def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             continue
         sample = path.relative_to(root).with_suffix("").as_posix()
         label = canonical(inner[0])
-        words.setdefault(label, set()).add(inner[0])
+        spellings.setdefault(label, set()).add(inner[0])
         source = SampleSource(
             sample_id=sample,
             speaker=inner[1] if len(inner) == 3 else "",
             label=label,
             video=_video(path),
             audio=path,
-            fields={"split": side} if side else {},
+            fields={"split": subset} if subset else {},
         )
         if sample in found:
-            joined = _joined(found[sample], source)
-            if joined is None:
-                skipped.append((name, "another file of that name is taken"))
+            merged = _merged(found[sample], source)
+            if merged is None:
+                skipped.append((name, "another file has the same name"))
                 continue
-            source = joined
+            source = merged
         found[sample] = source
-    return _layout(root, list(found.values()), words, spec, action, skipped)
+    return _index(root, list(found.values()), spellings, spec, action, skipped)
 
 
-def _joined(first: SampleSource, second: SampleSource) -> SampleSource | None:
-    """``a.mp4`` and ``a.wav`` are one sample: picture of the one, audio of the other.
-
-    ``None`` for two videos or two sounds of one name.
-    """
-    film, audio = (first, second) if first.video else (second, first)
-    if film.video is None or film.video != film.audio or audio.video is not None:
+def _merged(first: SampleSource, second: SampleSource) -> SampleSource | None:
+    """One sample of ``a.mp4`` and ``a.wav``; ``None`` for two video or two audio files."""
+    video, audio = (first, second) if first.video else (second, first)
+    if video.video is None or video.video != video.audio or audio.video is not None:
         return None
-    return replace(film, audio=audio.audio)
+    return replace(video, audio=audio.audio)
 
 
-def _layout(
+def _index(
     root: Path,
     sources: list[SampleSource],
-    words: dict[str, set[str]],
+    spellings: dict[str, set[str]],
     spec: ClipSpec,
     action: str,
     skipped: list[tuple[str, str]] | None = None,
@@ -221,15 +222,15 @@ def _layout(
             "no clip in it",
             "make folders named by label, or a CSV with the columns path and label",
         )
-    require_media_spec(spec, action, pictures=any(source.video for source in sources))
+    require_media_spec(spec, action, video=any(source.video for source in sources))
     notes = [
-        f"{', '.join(sorted(names))} are one label: {label}"
-        for label, names in sorted(words.items())
+        f"{', '.join(sorted(names))} are merged as {label}"
+        for label, names in sorted(spellings.items())
         if len(names) > 1
     ]
-    nameless = sum(not source.speaker for source in sources)
-    if nameless:
-        notes.append(f"{nameless} samples without a speaker: people cannot be kept apart in splits")
+    unnamed = sum(not source.speaker for source in sources)
+    if unnamed:
+        notes.append(f"{unnamed} samples without a speaker: splits cannot be speaker-independent")
     return CorpusIndex(
         corpus="folder",
         root=root,

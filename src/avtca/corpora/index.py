@@ -1,12 +1,9 @@
-"""What a corpus on disk holds, before anything is decoded: one :class:`SampleSource` a sample."""
+"""The index of a corpus: where its samples are, before anything is decoded."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,42 +16,44 @@ if TYPE_CHECKING:
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"}
 AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}
-FORMAT = 2
-"""Version of the cache."""
-READABLE_FORMATS = (1, FORMAT)
-"""Format 1, of avtca 0.1, differs in its names alone."""
 SYNTHETIC = "SYNTHETIC: drawn faces and computed voices, results say nothing about real people"
-"""Said of samples whose corpus is "synthetic", in every summary, audit and report."""
-SILENCE = 1e-3
-"""Largest sample of an audio that holds nothing: 60 dB under full scale."""
+"""In every summary, audit and report of a corpus named "synthetic"."""
 
 
 class Series(Protocol):
-    """Features over time that a corpus ships: a small frozen object that can be pickled."""
+    """Features over time that a corpus ships; must be picklable."""
 
     @property
     def name(self) -> str:
-        """What is read, for the record: file and key."""
+        """Identifies the series: file and key."""
         ...
 
     @property
     def path(self) -> Path:
-        """The file behind it."""
+        """The file that holds it."""
         ...
 
     def load(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Seconds ``(n,)`` from the sample's start, ascending, and finite values ``(n, f)``."""
+        """Ascending times ``(n,)`` in seconds from the sample's start, finite values ``(n, f)``."""
         ...
 
 
 @dataclass(frozen=True)
 class SampleSource:
-    """Where one sample comes from.
+    """The files of one sample.
 
-    ``video`` and ``audio`` are media files (the same one where it holds both), cut to
-    ``start_s .. end_s`` where those are given; ``video_series`` and ``audio_series`` stand in
-    their place where the ClipSpec asks for features. ``fallback_audio``, ``video`` or nothing, is
-    read where ``audio`` cannot be, or is silent. ``fields`` are further manifest columns.
+    Attributes:
+        sample_id: Unique within the corpus.
+        speaker: Name of the speaker; empty if unknown.
+        label: Emotion; empty for none.
+        video: Media file of the video.
+        audio: Media file of the audio, the same as ``video`` where that holds both.
+        start_s: Start of a segment of these files, in seconds.
+        end_s: End of the segment.
+        video_series: Shipped features instead of ``video``, where the ClipSpec wants features.
+        audio_series: Shipped features instead of ``audio``.
+        fallback_audio: ``video`` or nothing; used where ``audio`` is unreadable or silent.
+        fields: Further columns of the manifest.
     """
 
     sample_id: str
@@ -71,11 +70,11 @@ class SampleSource:
 
     @property
     def separate_audio(self) -> Path | None:
-        """The file of the audio where it is not the video's."""
+        """The audio file, where it is not the video file."""
         return self.audio if self.video and self.audio != self.video else None
 
     def files(self) -> list[Path]:
-        """Every file that the sample is made from, once."""
+        """All files of the sample, each once."""
         series = [one.path for one in (self.video_series, self.audio_series) if one]
         media = [path for path in (self.video, self.audio) if path]
         return list(dict.fromkeys([*media, *series]))
@@ -83,14 +82,21 @@ class SampleSource:
 
 @dataclass(frozen=True)
 class CorpusIndex:
-    """A corpus as its reader found it.
+    """All samples of a corpus.
 
-    ``targets`` names groups of manifest columns, each in the order of ``labels``: soft labels
-    ("both"), several labels at once ("multi"), intensities ("value"). ``classes`` names columns
-    that hold one of a few words, and these words in order. ``skipped`` says
-    ``(file, why)`` for files that were not taken; ``notes`` are lines for the summary.
-    ``unusable`` says why a sample that was read is none of the corpus's ("" where it is); such a
-    sample fails. It is a function of a module: worker processes get it by name.
+    Attributes:
+        corpus: Name of the corpus.
+        root: Its folder.
+        labels: Its labels.
+        sources: Its samples.
+        language: ISO 639-1 code; empty if unknown.
+        targets: Named groups of manifest columns, each in the order of ``labels``: soft labels
+            ("both"), multi-label targets ("multi"), intensities ("value").
+        classes: Manifest columns with categorical values, and these values in order.
+        skipped: ``(file, reason)`` of files that are in no sample.
+        notes: Lines for the summary.
+        unusable: Returns why a decoded sample must be rejected, "" to accept it. A module-level
+            function, since worker processes import it by name.
     """
 
     corpus: str
@@ -105,56 +111,14 @@ class CorpusIndex:
     unusable: "Callable[[RawSample], str] | None" = None
 
     def relative(self, path: Path) -> str:
-        """A file's name for the manifest: from the corpus's root, with forward slashes."""
+        """A file's path relative to the corpus, with forward slashes."""
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
         )
 
 
-def recipe(source: SampleSource, index: CorpusIndex, spec: ClipSpec, *, lossless: bool) -> str:
-    """Hash of all that a sample's file depends on, but for the bytes of its sources.
-
-    ``OSError`` where a source file is gone.
-    """
-    from dataclasses import replace
-
-    files = [(index.relative(path), path.stat().st_size) for path in source.files()]
-    series = [one.name if one else "" for one in (source.video_series, source.audio_series)]
-    parts = [
-        FORMAT,
-        replace(spec, labels=()).hash,
-        lossless,
-        source.start_s,
-        source.end_s,
-        files,
-        series,
-        source.video is not None,
-        source.audio is not None,
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def sample_path(folder: Path, sample: str) -> Path:
-    """Where a sample's file stands in a cache: spread over 256 folders, safe on any file system."""
-    digest = hashlib.sha256(sample.encode()).hexdigest()
-    return (
-        folder / "clips" / digest[:2] / f"{quote(sample, safe='')[:80]}-{digest[2:8]}.safetensors"
-    )
-
-
-def sha256_file(path: Path) -> str:
-    """Of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_silent(wave: NDArray[np.float32]) -> bool:
-    """Whether a mono waveform ``(n,)``, -1..1, holds nothing; so does one of no samples."""
-    return not len(wave) or float(np.abs(wave).max()) <= SILENCE
-
-
-def visible(root: Path) -> list[Path]:
-    """Every file under a folder, sorted by path, hidden ones and Mac resource forks left out."""
+def list_files(root: Path) -> list[Path]:
+    """Every file below a folder, sorted, without hidden files and Mac resource forks."""
     return sorted(
         path
         for path in root.rglob("*")
@@ -163,25 +127,33 @@ def visible(root: Path) -> list[Path]:
     )
 
 
-def is_pointer(path: Path) -> bool:
-    """Whether a file is what git-lfs leaves in place of one that was not fetched."""
-    if path.stat().st_size > 1024:
-        return False
-    return path.read_bytes().startswith(b"version https://git-lfs")
+def list_audio(root: Path, spec: ClipSpec, action: str) -> list[Path]:
+    """Every audio file below the folder of a speech corpus.
 
-
-def require_media_spec(spec: ClipSpec, action: str, *, pictures: bool, audios: bool = True) -> None:
-    """Raise :class:`CorpusError` where the spec wants features that the corpus does not ship.
-
-    ``pictures``, ``audios``: whether the corpus holds such media, which would be left out.
+    Raises:
+        CorpusError: There is no such folder, or the spec wants features.
     """
-    wanted = {
-        "video": pictures and spec.video == "features",
-        "audio": audios and spec.audio == "features",
-    }
-    for name in (name for name, missing in wanted.items() if missing):
-        raise CorpusError(
-            action,
-            f"the ClipSpec says {name}='features', the corpus ships none",
-            "use a ClipSpec of pixels and of mfcc or logmel",
-        )
+    if not root.is_dir():
+        raise CorpusError(action, "no such folder", "give the folder of its clips")
+    require_media_spec(spec, action, video=False)
+    return [path for path in list_files(root) if path.suffix.lower() in AUDIO_SUFFIXES]
+
+
+def require_media_spec(spec: ClipSpec, action: str, *, video: bool) -> None:
+    """Refuse a spec that wants features, for a corpus that ships media alone.
+
+    Args:
+        spec: The spec of the cache.
+        action: What is done, for the message.
+        video: Whether the corpus holds video.
+    """
+    for name, missing in (
+        ("video", video and spec.video == "features"),
+        ("audio", spec.audio == "features"),
+    ):
+        if missing:
+            raise CorpusError(
+                action,
+                f"the ClipSpec has {name}='features', the corpus ships none",
+                "use a ClipSpec of pixels and of mfcc or logmel",
+            )

@@ -1,9 +1,9 @@
-"""Fingerprints that stay the same when media are coded again, for finding copies.
+"""Perceptual hashes, which hardly change when media are re-encoded, to find copies.
 
-A picture's is 128 bits: is each cell brighter than its right neighbour (9 x 8 grid), and than the
-one below it (8 x 9 grid), known as dHash. An audio's is 256 bits: how the difference of energies
-of neighbouring bands changes from one slice of time to the next (after Haitsma and Kalker 2002).
-Hex strings; distances are shares of differing bits.
+The hash of an image has 128 bits (dHash): whether each cell is brighter than its right neighbour
+(9 x 8 grid) and than the one below (8 x 9 grid). The hash of audio has 256 bits: the sign of the
+change, from one time slice to the next, of the energy difference of neighbouring bands (after
+Haitsma and Kalker 2002). Hashes are hex strings; distances are shares of differing bits.
 """
 
 import functools
@@ -15,26 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEAR = 0.03
-"""Share of differing bits up to which two pictures count as copies (3 of 128)."""
+"""Share of differing bits up to which two images count as copies (3 of 128)."""
 NEAR_AUDIO = 0.14
-"""The same for sounds (35 of 256): on RAVDESS copies through AAC, MP3 and Opus differ in 4 %
+"""The same for audio (35 of 256): on RAVDESS copies through AAC, MP3 and Opus differ in 4 %
 (at most 13 %), different samples in 47 % (at least 20 %)."""
 SLICES, BANDS = 17, 17
 BAND_HZ = (150.0, 4000.0)
 FRAME_S = 0.04
 QUIET_DB = -35.0
-"""Under the loudest: below it audio counts as quiet."""
+"""Level under the loudest frame below which audio counts as quiet."""
 FLAT = 0.01
-"""Cells that differ by less, of 255, are even; rounding does not decide."""
+"""Cells that differ by less, of 255, count as equal, so that rounding does not decide."""
 BLOCK = 1024
-"""Hashes that are compared with all others at once."""
+"""Hashes that are compared with all others in one product."""
 
 
 def picture_hash(crops: NDArray[np.uint8]) -> str:
-    """Of one picture ``(h, w[, 3])``, or of a sequence's at one and two thirds ``(n, h, w, 3)``.
+    """Hash of one image ``(h, w[, 3])``, or of the images at one and two thirds of a sequence.
 
-    A sequence of luma crops ``(n, h, w)`` is told from a colour picture by its last axis. A
-    sequence of no pictures gives an empty string.
+    A sequence is ``(n, h, w, 3)`` or luma ``(n, h, w)``, where ``w`` is not 3. An empty sequence
+    gives an empty string.
     """
     if crops.ndim == 2 or (crops.ndim == 3 and crops.shape[-1] == 3):
         return _hex(_dhash(_luma(crops[None]))[0])
@@ -44,18 +44,18 @@ def picture_hash(crops: NDArray[np.uint8]) -> str:
     return _hex(_dhash(_luma(crops[rows])).ravel())
 
 
-def picture_hashes(pictures: NDArray[np.uint8]) -> list[str]:
-    """Of each of many luma pictures ``(n, h, w)``."""
-    starts = range(0, len(pictures), BLOCK)
-    return [_hex(bits) for k in starts for bits in _dhash(_luma(pictures[k : k + BLOCK]))]
+def picture_hashes(images: NDArray[np.uint8]) -> list[str]:
+    """Hash of each luma image of ``(n, h, w)``."""
+    starts = range(0, len(images), BLOCK)
+    return [_hex(bits) for k in starts for bits in _dhash(_luma(images[k : k + BLOCK]))]
 
 
-def _luma(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _luma(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """``(n, h, w[, 3])`` to ``(n, h, w)`` (ITU-R BT.601)."""
-    if pictures.ndim == 3:
-        return pictures.astype(np.float32)
+    if images.ndim == 3:
+        return images.astype(np.float32)
     weights = np.array([0.299, 0.587, 0.114], np.float32)
-    return np.asarray(pictures.astype(np.float32) @ weights, np.float32)
+    return np.asarray(images.astype(np.float32) @ weights, np.float32)
 
 
 def _dhash(luma: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -79,10 +79,9 @@ def _areas(n: int, cells: int) -> NDArray[np.float32]:
 
 
 def audio_hash(wave: NDArray[np.float32], rate: int) -> str:
-    """Of a mono waveform ``(n,)``; an empty string for less than 0.2 s or digital silence.
+    """Hash of a mono waveform ``(n,)``; an empty string for less than 0.2 s or digital silence.
 
-    What is quiet at the start and the end is left out first, so that a codec's delay is no
-    difference.
+    Quiet audio at the start and the end is cut first, so that a codec's delay does not matter.
     """
     size = round(FRAME_S * rate)
     if len(wave) < 0.2 * rate or not np.any(wave):
@@ -117,7 +116,7 @@ def near_pairs(hashes: Sequence[str], share: float) -> list[tuple[int, int, floa
     """Pairs ``(i, j, distance)``, ``i < j``, whose hashes differ in at most ``share`` of the bits.
 
     Empty hashes match nothing; hashes of different lengths never match. All pairs are compared,
-    as products of matrices of +-1: some ten seconds for 36,000 pictures.
+    as products of matrices of +-1: about ten seconds for 36,000 images.
     """
     by_length: dict[int, list[int]] = defaultdict(list)
     for i, text in enumerate(hashes):

@@ -1,7 +1,7 @@
 """CMU-MOSEI (Zadeh et al. 2018): the SDK's computational sequences, and its raw videos.
 
-A sample is one labelled segment, named ``video[k]`` as the SDK does. The corpus names no speakers:
-``speaker`` is the video. Emotions hold 0..3 each, several at once; sentiment is -3..3.
+A sample is one labelled segment, named ``video[k]`` as in the SDK. The corpus names no speakers, so
+``speaker`` is the video. Several emotions may be present, each from 0 to 3; sentiment is -3..3.
 """
 
 import functools
@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.index import AUDIO_SUFFIXES, VIDEO_SUFFIXES, CorpusIndex, SampleSource, visible
+from avtca.corpora.index import (
+    AUDIO_SUFFIXES,
+    VIDEO_SUFFIXES,
+    CorpusIndex,
+    SampleSource,
+    list_files,
+)
 from avtca.corpora.splits import SUBSETS, load_folds
 from avtca.errors import CorpusError
 from avtca.labels import MOSEI
@@ -25,7 +31,7 @@ AUDIO = "CMU_MOSEI_COVAREP"
 LABELS = ("CMU_MOSEI_Labels", "CMU_MOSEI_All_Labels", "All Labels", "All_Labels")
 SENTIMENT7 = tuple(str(value) for value in range(-3, 4))
 FAR = 1e30
-"""Values beyond this are overflows of the feature extractor, as good as infinite."""
+"""Larger values are overflows of the feature extractor and count as infinite."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,12 @@ def _open(path: Path, action: str) -> Any:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise CorpusError(action, f"{path.name} is not HDF5 ({error})", "get it anew") from error
+        raise CorpusError(
+            action, f"{path.name} is not HDF5 ({error})", "download it again"
+        ) from error
     roots = [name for name in file if "data" in file[name]]
     if len(roots) != 1:
-        raise CorpusError(action, f"{path.name} is no computational sequence", "get it anew")
+        raise CorpusError(action, f"{path.name} is no computational sequence", "download it again")
     return file[roots[0]]["data"]
 
 
@@ -98,7 +106,7 @@ def index_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
     action = f"prepare CMU-MOSEI from {root}"
     if not root.is_dir():
         raise CorpusError(action, "no such folder", "give the folder with CMU_MOSEI_Labels.csd")
-    files = visible(root)
+    files = list_files(root)
     csd = {path.stem: path for path in files if path.suffix.lower() == ".csd"}
     labels = next((csd[name] for name in LABELS if name in csd), None)
     if labels is None:
@@ -107,12 +115,12 @@ def index_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
     facet = _needed(csd, VIDEO, spec, action) if spec.video == "features" else None
     audio = _csd(csd, AUDIO, action) if spec.audio == "features" else None
     whole = _whole_videos(files)
-    side_of = _sides()
+    subset_of = _official_subsets()
     sources: list[SampleSource] = []
     skipped: list[tuple[str, str]] = []
     for sample, video, start, end, values in _segments(labels, action):
         if not (np.isfinite([start, end]).all() and 0 <= start < end):
-            skipped.append((sample, "its interval is no stretch of time"))
+            skipped.append((sample, "its interval is invalid"))
             continue
         if values.shape != (7,) or not np.isfinite(values).all():
             skipped.append((sample, "its labels are not seven numbers"))
@@ -124,10 +132,10 @@ def index_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
                 drop_zeros = key == "video_series"
                 series[key] = CsdSeries(path, video, float(origin), float(end), drop_zeros)
         media = whole.get(video) if spec.video == "pixels" or spec.audio != "features" else None
-        has_picture = media and spec.video == "pixels" and media.suffix in VIDEO_SUFFIXES
-        picture = media if has_picture else None
-        heard = media if spec.audio != "features" else None
-        if not (series or picture or heard):
+        has_video = media and spec.video == "pixels" and media.suffix in VIDEO_SUFFIXES
+        video_file = media if has_video else None
+        audio_file = media if spec.audio != "features" else None
+        if not (series or video_file or audio_file):
             skipped.append((sample, "neither media nor features of its video"))
             continue
         sources.append(
@@ -135,18 +143,18 @@ def index_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
                 sample_id=sample,
                 speaker=video,
                 label=MOSEI[int(values[1:].argmax())] if values[1:].max() > 0 else "",
-                video=picture,
-                audio=heard,
+                video=video_file,
+                audio=audio_file,
                 start_s=float(start),
                 end_s=float(end),
-                fields={**_fields(values), "split": side_of.get(video)},
+                fields={**_fields(values), "split": subset_of.get(video)},
                 **series,
             )
         )
     if not sources:
         raise CorpusError(action, "no segment has media or features", "see the files in the guide")
-    unplaced = sum(source.fields["split"] is None for source in sources)
-    notes = [f"{unplaced} segments are in no official fold"] if unplaced else []
+    unassigned = sum(source.fields["split"] is None for source in sources)
+    notes = [f"{unassigned} segments are in no official fold"] if unassigned else []
     return CorpusIndex(
         corpus="mosei",
         root=root,
@@ -183,7 +191,7 @@ def _needed(csd: dict[str, Path], names: dict[str, str], spec: ClipSpec, action:
 
 
 def _whole_videos(files: list[Path]) -> dict[str, Path]:
-    """Whole recordings by video; pictures before audio alone, segmented copies left out."""
+    """Whole recordings by name, video files first; segmented copies are left out."""
     out: dict[str, Path] = {}
     for path in files:
         suffix = path.suffix.lower()
@@ -194,9 +202,9 @@ def _whole_videos(files: list[Path]) -> dict[str, Path]:
     return out
 
 
-def _sides() -> dict[str, str]:
-    split = load_folds("mosei_official").folds[0]
-    return {name: side for side, part in zip(SUBSETS, split, strict=True) for name in part}
+def _official_subsets() -> dict[str, str]:
+    fold = load_folds("mosei_official").folds[0]
+    return {name: subset for subset, part in zip(SUBSETS, fold, strict=True) for name in part}
 
 
 def _segments(

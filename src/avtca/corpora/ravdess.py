@@ -1,7 +1,8 @@
-"""RAVDESS as its owners ship it (Livingstone and Russo 2018), and its audio-only form.
+"""RAVDESS as distributed (Livingstone and Russo 2018), and its audio-only form.
 
-A file is ``modality-channel-emotion-intensity-statement-repetition-actor``; ``01-`` (audio and
-picture), ``02-`` (picture) and ``03-`` (audio) of the same rest are one sample, named with ``01-``.
+A file is named ``modality-channel-emotion-intensity-statement-repetition-actor``. The files ``01-``
+(audio and video), ``02-`` (video) and ``03-`` (audio) with the same rest are one sample, whose id
+begins with ``01-``.
 """
 
 import csv
@@ -22,15 +23,15 @@ from avtca.corpora.index import (
     VIDEO_SUFFIXES,
     CorpusIndex,
     SampleSource,
+    list_files,
     require_media_spec,
-    visible,
 )
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS
 
 NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
-MADE_NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(\d\d)-(\d\d)")
-"""Of ``avtca synth``, which has more people and repetitions."""
+SYNTHETIC_NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(\d\d)-(\d\d)")
+"""Names of ``avtca synth``, which has more speakers and repetitions."""
 FRAME_RATE = 29.97
 """Hz of ``face_sequences.npz``: frame numbers are 1-based, time = (frame - 1) / 29.97 s."""
 SERIES = {"expression7": 7, "action_units35": 35, "expression7+action_units35": 42}
@@ -87,18 +88,20 @@ def _units(root: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def index_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
-    """Every sample under a folder, in whatever subfolders.
+    """Every sample below a folder.
 
-    The audio of a sample is its ``03-`` file where there is one, else the audio of ``01-``. Clips of
-    ``avtca synth`` are a corpus of their own, "synthetic", so that whatever is made of them says
-    so. Raises :class:`CorpusError` where the folder is missing, holds no RAVDESS file, or does not
-    hold the video features that the spec asks for.
+    The audio of a sample is its ``03-`` file, or that of ``01-`` if there is none. Clips of ``avtca
+    synth`` are indexed as the corpus "synthetic", so that all results are labelled so.
+
+    Raises:
+        CorpusError: The folder is missing, has no RAVDESS file, or lacks the video features of the
+            spec.
     """
     action = f"prepare RAVDESS from {root}"
     files = _media(root, action)
-    require_media_spec(spec, action, pictures=False)
-    made = any((folder / "synth.json").is_file() for folder in (root, root.parent))
-    names = MADE_NAME if made else NAME
+    require_media_spec(spec, action, video=False)
+    synthetic = any((folder / "synth.json").is_file() for folder in (root, root.parent))
+    names = SYNTHETIC_NAME if synthetic else NAME
     samples: dict[str, dict[str, Path]] = defaultdict(dict)
     skipped: list[tuple[str, str]] = []
     for path in files:
@@ -114,8 +117,8 @@ def index_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
     for sample, parts in sorted(samples.items()):
         if not parts:
             continue
-        picture = parts.get("01") or parts.get("02")
-        sources.append(_source(sample, picture, parts.get("03") or parts.get("01"), root, spec))
+        video = parts.get("01") or parts.get("02")
+        sources.append(_source(sample, video, parts.get("03") or parts.get("01"), root, spec))
     if not sources:
         raise CorpusError(
             action,
@@ -123,43 +126,43 @@ def index_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
             "give the folder with Actor_01 .. Actor_24, or with audio/*.flac",
         )
     return CorpusIndex(
-        corpus="synthetic" if made else "ravdess",
+        corpus="synthetic" if synthetic else "ravdess",
         root=root,
         labels=RAVDESS,
         sources=tuple(sources),
         language="en",
         skipped=tuple(skipped),
-        notes=(SYNTHETIC,) if made else tuple(_notes(sources, root, spec)),
+        notes=(SYNTHETIC,) if synthetic else tuple(_notes(sources, root, spec)),
     )
 
 
 def _media(root: Path, action: str) -> list[Path]:
     if not root.is_dir():
         raise CorpusError(action, "no such folder", "give the folder with the unpacked files")
-    everything = visible(root)
-    media = [p for p in everything if p.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES]
+    files = list_files(root)
+    media = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES]
     if not media:
-        packed = [p.name for p in everything if p.suffix.lower() == ".zip"]
+        packed = [p.name for p in files if p.suffix.lower() == ".zip"]
         found = f"only packed files ({packed[0]} ...)" if packed else "no media file"
         raise CorpusError(action, found, "unpack the downloads into the folder first")
     return media
 
 
 def _source(
-    sample: str, picture: Path | None, audio: Path | None, root: Path, spec: ClipSpec
+    sample: str, video: Path | None, audio: Path | None, root: Path, spec: ClipSpec
 ) -> SampleSource:
     _, channel, emotion, intensity, statement, repetition, actor = sample.split("-")
     series = None
     if spec.video == "features":
         series = _series(sample, root, spec)
-        picture = None
+        video = None
     units = _units(root).get(sample) if (root / "action_units_clip.csv").is_file() else None
     names = _unit_names(root) if units is not None else []
     return SampleSource(
         sample_id=sample,
         speaker=actor,
         label=RAVDESS[int(emotion) - 1],
-        video=picture,
+        video=video,
         audio=audio,
         video_series=series,
         fields={
@@ -182,11 +185,13 @@ def _unit_names(root: Path) -> list[str]:
 def _series(sample: str, root: Path, spec: ClipSpec) -> RavdessSeries | None:
     action = f"read the video features {spec.video_features!r} of RAVDESS"
     if spec.video_features not in SERIES:
-        raise CorpusError(action, "RAVDESS has none of that name", f"choose {', '.join(SERIES)}")
+        raise CorpusError(
+            action, "RAVDESS has no features of that name", f"choose {', '.join(SERIES)}"
+        )
     if spec.video_dim != SERIES[spec.video_features]:
         raise CorpusError(
             action,
-            f"they have {SERIES[spec.video_features]} values, the ClipSpec says {spec.video_dim}",
+            f"they have {SERIES[spec.video_features]} values, the ClipSpec has {spec.video_dim}",
             f"set video_dim to {SERIES[spec.video_features]}",
         )
     series = RavdessSeries(root, sample, spec.video_features)
@@ -216,12 +221,12 @@ def _notes(sources: list[SampleSource], root: Path, spec: ClipSpec) -> list[str]
             notes.append(f"{len(here)} of {whole} {channel} samples are in {root.name}{missing}")
     silent = sum(source.audio is None for source in sources)
     if silent:
-        notes.append(f"{silent} samples are there as picture only (02-), so without audio")
+        notes.append(f"{silent} samples have video only (02-), no audio")
     blind = sum(not (source.video or source.video_series) for source in sources)
     if blind and spec.video == "pixels":
         shipped = (root / "face_sequences.npz").is_file()
-        hint = "; its face sequences need a ClipSpec of video='features'" if shipped else ""
-        notes.append(f"{blind} samples are there as audio only (03-), so without face{hint}")
+        hint = "; its face sequences need a ClipSpec with video='features'" if shipped else ""
+        notes.append(f"{blind} samples have audio only (03-), no face{hint}")
     elif blind:
         notes.append(f"{blind} samples have no {spec.video_features}, so no face")
     return notes

@@ -1,4 +1,4 @@
-"""Readers by name: a folder as its owners ship it, to a :class:`CorpusIndex`."""
+"""Corpora by name."""
 
 import os
 from collections.abc import Callable
@@ -8,14 +8,15 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.build_cache import build_cache
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.cremad import index_cremad
+from avtca.corpora.emodb import index_emodb
 from avtca.corpora.folder import index_folder
 from avtca.corpora.index import CorpusIndex
 from avtca.corpora.mosei import index_mosei
+from avtca.corpora.nemo import index_nemo
 from avtca.corpora.ravdess import index_ravdess
-from avtca.corpora.speech import index_emodb, index_nemo
 from avtca.errors import CorpusError
 
-INDEXERS: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
+CORPORA: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
     "ravdess": index_ravdess,
     "cremad": index_cremad,
     "mosei": index_mosei,
@@ -23,28 +24,41 @@ INDEXERS: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
     "emodb": index_emodb,
     "nemo": index_nemo,
 }
-"""Corpora that ``avtca prepare`` knows."""
+"""Corpora that ``avtca prepare`` accepts."""
 
 
 def index_corpus(name: str, root: str | Path, spec: ClipSpec) -> CorpusIndex:
-    """What a folder holds, read as the named corpus. Raises :class:`CorpusError`."""
-    if name not in INDEXERS:
+    """List the samples of a corpus.
+
+    Args:
+        name: A key of :data:`CORPORA`.
+        root: Folder of its files as distributed.
+        spec: The spec of the cache; it decides which files are needed.
+
+    Raises:
+        CorpusError: The name is unknown, or the folder does not hold this corpus.
+    """
+    if name not in CORPORA:
         raise CorpusError(
-            f"prepare {name}", "no such corpus", f"choose one of {', '.join(INDEXERS)}"
+            f"prepare {name}", "no such corpus", f"choose one of {', '.join(CORPORA)}"
         )
-    return INDEXERS[name](Path(root), spec)
+    return CORPORA[name](Path(root), spec)
 
 
 def load_ravdess_features(
     root: str | Path, spec: ClipSpec, cache: str | Path | None = None, *, workers: int = 0
 ) -> PreparedCorpus:
-    """RAVDESS's audio-only form with its video features, prepared once and opened.
+    """Prepare and open RAVDESS's audio-only form with its video features.
 
-    ``spec`` has ``video="features"`` and ``video_features`` of
-    :data:`avtca.corpora.ravdess.SERIES`. The cache is ``cache``, or a folder named by the spec's
-    hash in the user's cache folder.
+    Args:
+        root: Folder of its files.
+        spec: With ``video="features"`` and ``video_features`` of
+            :data:`avtca.corpora.ravdess.SERIES`.
+        cache: Folder of the prepared corpus; by default one named by the spec's hash in the user's
+            cache folder.
+        workers: Processes that decode; 0 decodes in this one.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    made = Path(cache) if cache else base / "avtca" / f"ravdess-{spec.hash}"
-    build_cache(index_corpus("ravdess", root, spec), made, spec, workers=workers)
-    return PreparedCorpus.open(made, spec)
+    folder = Path(cache) if cache else base / "avtca" / f"ravdess-{spec.hash}"
+    build_cache(index_corpus("ravdess", root, spec), folder, spec, workers=workers)
+    return PreparedCorpus.open(folder, spec)

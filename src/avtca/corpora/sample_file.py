@@ -1,7 +1,7 @@
-"""One prepared sample: in memory (:class:`RawSample`) and as one file of the cache.
+"""One prepared sample, in memory (:class:`RawSample`) and as one file of the cache.
 
-The file is safetensors, so nothing in it can run: face crops as JPEGs (or PNGs), audio as FLAC
-(or float32), feature series as float32, and one JSON text, the measured row of the sample.
+The file is safetensors, which cannot hold code: face crops as JPEG (or PNG), audio as FLAC (or
+float32), feature series as float32, and the sample's columns of the manifest as JSON.
 """
 
 import io
@@ -23,16 +23,23 @@ JPEG_QUALITY = 85
 """Of the face crops; the mean error is 1.6 of 255 on a real face of 224 px."""
 FULL_SCALE = 32_768
 """16-bit audio: the step of the waveform is 1 / 32768."""
+SILENCE = 1e-3
+"""Peak below which audio counts as silent: 60 dB under full scale."""
 
 
 @dataclass(frozen=True)
 class RawSample:
-    """A sample on the global clock of docs/architecture.md, before windows are cut.
+    """A whole sample on the global clock of docs/architecture.md, before windows are cut.
 
-    ``steps`` int64 ``(n,)`` ascending video steps, may repeat for features; ``video`` uint8
-    crops ``(n, px, px[, 3])`` RGB or luma, or float32 ``(n, f)``; ``wave`` float32 ``(m,)`` mono
-    at the spec's rate, empty where the corpus ships audio features: then ``audio`` float32
-    ``(f, k)`` at ``audio_times`` seconds ``(k,)``. A modality that is missing has n, m or k = 0.
+    A missing modality has n, m or k = 0.
+
+    Attributes:
+        steps: Ascending video steps, int64 ``(n,)``; may repeat for features.
+        video: Face crops, uint8 ``(n, px, px[, 3])``, RGB or luma; or features, float32 ``(n, f)``.
+        wave: Mono audio at the spec's rate, float32 ``(m,)``; empty where the corpus ships features.
+        duration_s: Length in seconds.
+        audio: Shipped audio features, float32 ``(f, k)``.
+        audio_times: Their times in seconds, float64 ``(k,)``.
     """
 
     steps: NDArray[np.int64]
@@ -45,14 +52,19 @@ class RawSample:
 
 @dataclass(frozen=True)
 class SampleFile:
-    """What is in one file: the sample, and its measured row of the manifest."""
+    """The content of one file: the sample, and its measured columns of the manifest."""
 
     raw: RawSample
     row: dict[str, Any] = field(default_factory=dict)
 
 
+def is_silent(wave: NDArray[np.float32]) -> bool:
+    """Whether a mono waveform ``(n,)``, -1..1, is silent or empty."""
+    return not len(wave) or float(np.abs(wave).max()) <= SILENCE
+
+
 def empty_video(spec: ClipSpec) -> NDArray[Any]:
-    """No video steps, in the shape that the spec asks for."""
+    """Video of no steps, in the shape of the spec."""
     if spec.video == "features":
         return np.zeros((0, spec.video_dim), np.float32)
     shape = (0, spec.crop_px, spec.crop_px, *((3,) if spec.colour == "rgb" else ()))
@@ -60,7 +72,7 @@ def empty_video(spec: ClipSpec) -> NDArray[Any]:
 
 
 def encode_images(crops: Iterable[NDArray[np.uint8]], *, lossless: bool) -> list[bytes]:
-    """Each crop as a JPEG, or a PNG where nothing may change."""
+    """Each crop as a JPEG, or losslessly as a PNG."""
     from PIL import Image
 
     out = []
@@ -75,18 +87,13 @@ def encode_images(crops: Iterable[NDArray[np.uint8]], *, lossless: bool) -> list
     return out
 
 
-def decode_pictures(pictures: Iterable[bytes]) -> NDArray[np.uint8]:
-    """Inverse of :func:`encode_images`: ``(n, px, px[, 3])``."""
+def decode_images(packed: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Crops ``(n, px, px[, 3])`` from concatenated images and the end of each, in bytes."""
     from PIL import Image
 
-    return np.stack([np.asarray(Image.open(io.BytesIO(one))) for one in pictures])
-
-
-def decode_images(packed: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The same from pictures joined to one string of bytes, with the end of each."""
-    data = packed.tobytes()
-    starts = [0, *ends[:-1].tolist()]
-    return decode_pictures(data[a:b] for a, b in zip(starts, ends.tolist(), strict=True))
+    data, starts = packed.tobytes(), [0, *ends[:-1].tolist()]
+    images = (data[a:b] for a, b in zip(starts, ends.tolist(), strict=True))
+    return np.stack([np.asarray(Image.open(io.BytesIO(image))) for image in images])
 
 
 def encode_flac(wave: NDArray[np.float32], rate: int) -> bytes:
@@ -118,7 +125,7 @@ def decode_flac(data: bytes) -> NDArray[np.float32]:
 
 
 def write_sample(path: Path, sample: SampleFile, spec: ClipSpec, *, lossless: bool = False) -> None:
-    """Write one file, whole or not at all. ``OSError`` where the disk refuses."""
+    """Write one file atomically."""
     from safetensors.numpy import save
 
     raw = sample.raw
@@ -141,7 +148,7 @@ def write_sample(path: Path, sample: SampleFile, spec: ClipSpec, *, lossless: bo
 
 
 def read_row(path: Path) -> dict[str, Any] | None:
-    """The measured row of a file, ``None`` where the file is absent, cut short or foreign."""
+    """The columns in a file's header; ``None`` for a file that is missing, truncated or foreign."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -157,8 +164,12 @@ def read_row(path: Path) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def read_sample(data: bytes, spec: ClipSpec, *, name: str = "sample_id") -> SampleFile:
-    """A sample from the bytes of its file. Raises :class:`CorpusError` for broken bytes."""
+def read_sample(data: bytes, spec: ClipSpec, *, name: str = "a sample") -> SampleFile:
+    """Decode a sample from the bytes of its file.
+
+    Raises:
+        CorpusError: The bytes are broken.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -1,4 +1,4 @@
-"""Jobs in worker processes that one bad job cannot bring down."""
+"""Run jobs in worker processes; a job that kills its worker fails alone."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ Outcome = TypeVar("Outcome")
 
 
 class _Broke(Exception):
-    """A worker process died; the jobs that were under way are in ``args[0]``."""
+    """A worker process died; ``args[0]`` lists the jobs that were running."""
 
 
 def run_jobs(
@@ -24,11 +24,18 @@ def run_jobs(
     died: Callable[[Job], Outcome],
     workers: int,
 ) -> Generator[tuple[Job, Outcome], None, None]:
-    """Outcomes as they come; ``call(job)`` is what a worker runs, it and its outcome are pickled.
+    """Yield jobs with their outcomes, in the order they finish.
 
-    A job whose worker dies (out of memory, a crash in a decoder) is tried once more alone, and
-    if that kills its worker too its outcome is ``died(job)``. ``workers=0`` runs in this process.
-    Raises :class:`CorpusError` where worker processes cannot start at all.
+    A job whose worker dies (out of memory, a crash in a decoder) is tried once more alone.
+
+    Args:
+        jobs: The jobs.
+        call: Returns the function that a worker runs for a job; it and its outcome are pickled.
+        died: Returns the outcome of a job that killed its worker twice.
+        workers: Number of processes; 0 runs the jobs in this one.
+
+    Raises:
+        CorpusError: Worker processes cannot start.
     """
     if workers <= 0:
         for job in jobs:
@@ -96,7 +103,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    """Leave Ctrl-C to the parent, and exit when the parent exits."""
     import multiprocessing
     import signal
     import threading

@@ -1,11 +1,9 @@
-"""Synthetic clips: a drawn, moving face and a computed voice, in RAVDESS's layout.
+"""Synthetic clips, a drawn moving face and a computed voice, with RAVDESS's file names.
 
-For smoke trainings, load tests and demonstrations without a corpus. Everything made here is
-synthetic and each file says so in its title; what a network scores on it says nothing about
-people.
+They serve smoke tests, load tests and demonstrations without a corpus. The title of every file is
+"synthetic": results on these clips say nothing about real people.
 """
 
-import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -21,10 +19,10 @@ import numpy as np
 from PIL import Image
 
 from avtca.errors import CorpusError
-from avtca.files import write_atomic
 from avtca.labels import RAVDESS, canonical
 from avtca.progress import ProgressHook, no_progress
-from avtca.synthetic.film import film, person
+from avtca.run_dir import RunDir
+from avtca.synthetic.animation import animate, make_speaker
 from avtca.synthetic.voice import RATE, Speech, speak
 
 TITLE = "synthetic"
@@ -33,14 +31,14 @@ VERSION = 2
 """Goes up when the same seed would give other clips."""
 MAX_SPEAKERS = 99
 DRAWINGS = 15
-"""Drawings a second, as in a cartoon; each is held until the next."""
+"""Drawings per second, as in a cartoon; each is shown until the next."""
 WEAK, STRONG = 0.65, 1.0
 """Strength of RAVDESS's two intensities."""
 
 
 @dataclass(frozen=True)
 class SyntheticSample:
-    """One sample in RAVDESS's coding, all numbers from 1; ``emotion`` 1 is neutral."""
+    """One sample in the coding of RAVDESS; all numbers from 1, ``emotion`` 1 is neutral."""
 
     emotion: int
     intensity: int
@@ -57,7 +55,7 @@ class SyntheticSample:
 
 @dataclass(frozen=True)
 class SynthSummary:
-    """What :func:`synth_corpus` did: clips ``made`` now, and ``kept`` from an earlier run."""
+    """The outcome of :func:`synth_corpus`: clips ``made`` now, and ``kept`` from an earlier run."""
 
     out: Path
     made: int
@@ -77,13 +75,28 @@ def synth_clip(
     statement: int = 1,
     sample: int = 0,
 ) -> Path:
-    """Write one synthetic clip (mp4: H.264 and AAC) and return its path.
+    """Write one synthetic clip (mp4: H.264 and AAC), atomically.
 
-    ``emotion`` is a label of RAVDESS; ``speaker`` with ``seed`` makes the person (odd numbers are
-    male, as in RAVDESS), ``sample`` what varies between samples; ``strength`` 0 is neutral, 1 strong;
-    ``size`` is (width, height) in pixels. The same arguments give the same file, byte for byte, on
-    the same machine. The file appears whole or not at all. Raises ``ValueError`` for arguments
-    that cannot be, :class:`CorpusError` where the file cannot be written.
+    The same arguments give the same bytes on the same machine.
+
+    Args:
+        path: The file.
+        emotion: A label of RAVDESS.
+        speaker: With ``seed`` determines face and voice; odd numbers are male, as in RAVDESS.
+        seed: See ``speaker``.
+        seconds: Length of the clip.
+        size: Width and height in pixels, even numbers.
+        fps: Frames per second.
+        strength: 0 is neutral, 1 strong.
+        statement: Number of the speaker's statement, from 1.
+        sample: Determines what varies between samples.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: An argument is out of range.
+        CorpusError: The file cannot be written.
     """
     path, emotion = Path(path), canonical(emotion)
     if emotion not in RAVDESS:
@@ -94,16 +107,18 @@ def synth_clip(
             "need speaker >= 1, seed >= 0, statement >= 1, sample >= 0 and strength 0..1.5; "
             f"found {speaker}, {seed}, {statement}, {sample}, {strength}"
         )
-    voice, looks = person(speaker, seed)
+    voice, looks = make_speaker(speaker, seed)
     rng = np.random.default_rng([seed, speaker, RAVDESS.index(emotion), statement, sample, VERSION])
     speech = speak(voice, emotion, statement=statement, strength=strength, seconds=seconds, rng=rng)
-    times = np.arange(0, max(1, round(seconds * fps)), _held(fps)) / fps
-    _write_whole(path, film(looks, emotion, strength, speech, times, size, rng), speech, size, fps)
+    times = np.arange(0, max(1, round(seconds * fps)), _frames_per_drawing(fps)) / fps
+    _write_whole(
+        path, animate(looks, emotion, strength, speech, times, size, rng), speech, size, fps
+    )
     return path
 
 
-def _held(fps: int) -> int:
-    """For how many frames a drawing is held."""
+def _frames_per_drawing(fps: int) -> int:
+    """For how many frames a drawing is shown."""
     return max(1, fps // DRAWINGS)
 
 
@@ -134,7 +149,7 @@ def _write_whole(
 def _write(
     path: Path, pictures: Iterator[Image.Image], speech: Speech, size: tuple[int, int], fps: int
 ) -> None:
-    n, held = max(1, round(len(speech.wave) / RATE * fps)), _held(fps)
+    n, repeat = max(1, round(len(speech.wave) / RATE * fps)), _frames_per_drawing(fps)
     with av.open(str(path), "w", format="mp4") as out:
         out.metadata["title"] = TITLE
         out.metadata["comment"] = f"made by avtca, {TITLE}: a drawn face and a computed voice"
@@ -149,7 +164,7 @@ def _write(
             small = small.reformat(format="yuv420p", dst_colorspace="ITU709")
             frame = small.reformat(*size, interpolation="BILINEAR")
             frame.time_base = Fraction(1, fps)
-            for frame.pts in range(k * held, min((k + 1) * held, n)):
+            for frame.pts in range(k * repeat, min((k + 1) * repeat, n)):
                 out.mux(video.encode(frame))
         out.mux(video.encode(None))
         wave = av.AudioFrame.from_ndarray(speech.wave[None], format="fltp", layout="mono")
@@ -159,7 +174,7 @@ def _write(
 
 
 def synth_samples(samples: int, speakers: int) -> list[SyntheticSample]:
-    """The samples of a corpus, dealt evenly to the speakers; sixty of one are RAVDESS's sixty.
+    """The samples of a corpus, evenly distributed over the speakers; 60 each are those of RAVDESS.
 
     Emotion varies fastest, then intensity (neutral has no strong form), statement, repetition.
     Each speaker starts with another emotion, so that few samples still show them all. Raises
@@ -180,7 +195,7 @@ def synth_samples(samples: int, speakers: int) -> list[SyntheticSample]:
 
 
 def _sample(k: int, shift: int, speaker: int) -> SyntheticSample:
-    """Take ``k`` of a speaker: eight weak and seven strong ones of a statement make a block."""
+    """Sample ``k`` of a speaker: eight weak and seven strong ones of a statement make a block."""
     block, place = divmod(k, 15)
     strong = place >= 8
     emotion = 2 + (place - 8 + shift) % 7 if strong else 1 + (place + shift) % 8
@@ -200,13 +215,24 @@ def synth_corpus(
     workers: int | None = None,
     progress: ProgressHook = no_progress,
 ) -> SynthSummary:
-    """Make ``samples`` synthetic clips of ``speakers`` people in RAVDESS's layout.
+    """Make synthetic clips, named as in RAVDESS; an interrupted call resumes.
 
-    Stopped at any moment and called again, it makes what is missing; each clip appears whole or
-    not at all. ``workers`` processes (one for each processor by default; 1 stays in this process)
-    share the work. ``synth.json`` in the folder holds the settings. Raises ``ValueError`` as
-    :func:`synth_clip` does; :class:`CorpusError` for a folder that holds something else or was
-    begun with other settings, as :func:`synth_samples` does, and where a clip cannot be written.
+    Args:
+        out: Folder of the corpus; ``synth.json`` in it records the settings.
+        samples: Number of clips.
+        speakers: Number of speakers; each has a face, a voice, a light pattern and statements of
+            their own, so that speaker-independent folds pass ``avtca audit``.
+        seed: Other seeds give other speakers and samples.
+        seconds: Length of a clip.
+        size: Width and height in pixels.
+        fps: Frames per second.
+        workers: Processes; by default one per processor, 1 stays in this process.
+        progress: Called with the stage, clips done, clips in all.
+
+    Raises:
+        ValueError: As in :func:`synth_clip`.
+        CorpusError: The folder holds something else or other settings, a clip cannot be written, or
+            as in :func:`synth_samples`.
     """
     out = Path(out)
     _check(seconds, size, fps)
@@ -221,7 +247,13 @@ def synth_corpus(
         "size": list(size),
         "fps": fps,
     }
-    _claim(out, settings)
+    RunDir(
+        out,
+        action=f"make a synthetic corpus in {out}",
+        settings_file="synth.json",
+        fix="choose another folder, or the same settings",
+        error=CorpusError,
+    ).open(settings)
     missing = [sample for sample in wanted if not (out / sample.path).exists()]
     kept = len(wanted) - len(missing)
     make = partial(_make, out=out, seed=seed, seconds=seconds, size=size, fps=fps)
@@ -229,28 +261,6 @@ def synth_corpus(
     for n in _run(make, missing, (os.cpu_count() or 1) if workers is None else workers):
         progress("synthetic clips", kept + n, len(wanted))
     return SynthSummary(out, len(missing), kept)
-
-
-def _claim(out: Path, settings: dict[str, object]) -> None:
-    """Write ``synth.json``, or check that the one that is there says the same."""
-    action, note = f"make a synthetic corpus in {out}", out / "synth.json"
-    other = "choose another folder"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not note.exists():
-            if any(not path.name.startswith(".synth.json.") for path in out.iterdir()):
-                raise CorpusError(action, "the folder holds something else", other)
-            write_atomic(note, json.dumps(settings, indent=2) + "\n")
-            return
-        found = json.loads(note.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CorpusError(action, error.strerror or str(error), "check the folder") from error
-    except ValueError as error:
-        raise CorpusError(action, f"its synth.json is broken ({error})", other) from error
-    found = found if isinstance(found, dict) else {}
-    if different := [name for name in settings if found.get(name) != settings[name]]:
-        what = ", ".join(f"{name} {found.get(name)}, not {settings[name]}" for name in different)
-        raise CorpusError(action, f"it was begun with {what}", f"{other}, or ask for the same")
 
 
 def _make(

@@ -1,6 +1,6 @@
-"""A drawn face that moves: shaded skin, hair, and features that sample an expression.
+"""A drawn face that moves: shaded skin, hair, and features that take on an expression.
 
-Nobody's picture is in it. Lengths are in units of half a face's width, from the point between the
+It is not based on any photograph. Lengths are in units of half a face's width, from the point between the
 eyes, x to the right of the picture, y down.
 """
 
@@ -38,7 +38,7 @@ EYES = ((72, 48, 30), (96, 72, 42), (70, 100, 84), (78, 108, 140))
 
 @dataclass(frozen=True, kw_only=True)
 class Expression:
-    """What the face does, 0 at rest; 1 is much."""
+    """Movements of the face, 0 at rest, 1 strong."""
 
     inner_brow: float = 0.0
     outer_brow: float = 0.0
@@ -85,7 +85,7 @@ EXPRESSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
-    """A person: colours and proportions."""
+    """Looks of one speaker: colours and proportions."""
 
     skin: Colour
     hair: Colour

@@ -1,6 +1,6 @@
 """A synthetic voice: glottal pulses through formants, with the prosody of an emotion.
 
-No recording of anybody is in it. A statement is a fixed sequence of
+It is not based on any recording. A statement is a fixed sequence of
 syllables without meaning, different for each speaker.
 """
 
@@ -37,7 +37,7 @@ SYLLABLES = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Prosody:
-    """How an emotion sounds beside neutral speech."""
+    """Prosody of an emotion."""
 
     pitch: float = 1.0
     """Factor on the speaker's fundamental frequency."""
@@ -128,7 +128,7 @@ def speak(
     seconds: float,
     rng: np.random.Generator,
 ) -> Speech:
-    """A statement, repeated to fill ``seconds`` but for silence at both ends.
+    """A statement, repeated to fill ``seconds``, with silence at both ends.
 
     ``strength`` scales the distance from neutral. Raises ``KeyError`` for an unknown emotion.
     """

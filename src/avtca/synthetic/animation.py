@@ -1,4 +1,4 @@
-"""A synthetic person, and the pictures of them speaking."""
+"""A synthetic speaker, and the frames of a clip in which they speak."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,12 +25,12 @@ from avtca.synthetic.voice import Speech, Voice
 Float = NDArray[np.float64]
 
 HALF = 2
-"""The picture is drawn at one half of its size, to be scaled up."""
+"""Frames are drawn at half of their size and scaled up."""
 HEAD_UNIT = 0.208
-"""Half a face's width over the picture's height, as in RAVDESS."""
+"""Half a face's width as a share of the frame's height, as in RAVDESS."""
 
 
-def person(speaker: int, seed: int) -> tuple[Voice, Looks]:
+def make_speaker(speaker: int, seed: int) -> tuple[Voice, Looks]:
     """Voice and looks of a speaker; odd numbers are male, as in RAVDESS."""
     rng = np.random.default_rng([seed, speaker])
     male = speaker % 2 == 1
@@ -65,7 +65,7 @@ def person(speaker: int, seed: int) -> tuple[Voice, Looks]:
 
 @dataclass(frozen=True)
 class _Motion:
-    """How head and face move over a clip; arrays have one value a picture."""
+    """Movement of head and face over a clip; arrays have one value per frame."""
 
     level: Float
     """How strongly the expression is shown."""
@@ -103,7 +103,7 @@ def _sway(times: Float, rng: np.random.Generator, rate: float) -> Float:
     return out
 
 
-def film(
+def animate(
     looks: Looks,
     emotion: str,
     strength: float,
@@ -112,7 +112,7 @@ def film(
     size: tuple[int, int],
     rng: np.random.Generator,
 ) -> Iterator[Image.Image]:
-    """The pictures at ``times`` seconds, at half of ``size`` (width, height)."""
+    """The frames at ``times`` seconds, at half of ``size`` (width, height)."""
     width, height = size[0] // HALF, size[1] // HALF
     unit = HEAD_UNIT * height
     light = float(rng.uniform(0.88, 1.05))
@@ -148,7 +148,7 @@ def _place(
     angle: float,
     unit: float,
 ) -> Image.Image:
-    """The head on the wall: eyes at ``centre``, turned by ``angle`` radians, ``unit`` pixels."""
+    """Paste the head on the wall: eyes at ``centre``, turned by ``angle`` radians, ``unit`` pixels."""
     reach_x, reach_y = 1.75 * unit, 2.2 * unit
     x0, y0 = int(max(0, centre[0] - reach_x)), int(max(0, centre[1] - reach_y))
     x1, y1 = int(min(wall.width, centre[0] + reach_x)), int(min(wall.height, centre[1] + reach_y))
