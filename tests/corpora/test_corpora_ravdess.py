@@ -147,7 +147,7 @@ def test_a_folder_without_samples(tmp_path: Path, files: list[str], found: str) 
 def test_audio_alone_says_where_the_faces_are(ravdess_some: Path) -> None:
     notes = index_corpus("ravdess", ravdess_some, ClipSpec()).notes
     assert "8 samples have audio only (03-), no face" in notes[-1]
-    assert "its face sequences need a ClipSpec of video='features'" in notes[-1]
+    assert "its face sequences need a ClipSpec with video='features'" in notes[-1]
     assert len(index_corpus("ravdess", ravdess_some, FEATURES).notes) == len(notes) - 1
 
 
