@@ -270,3 +270,33 @@ def test_several_labels_at_once(tmp_path):
     probs = predict_samples(result.network, validation, binary=True)
     assert ((probs >= 0.5) == (validation.targets > 0.5)).mean() > 0.8
     assert result.figures["macro_f1"] > 0.7
+
+
+def test_a_run_of_0_1_is_resumed(unbroken, tmp_path):
+    """Its record and its ``last.ckpt`` have other names."""
+
+    class Stop(Exception):
+        pass
+
+    class AfterTwo(Callback):
+        def on_train_epoch_start(self, trainer, module):
+            if trainer.current_epoch == 2:
+                raise Stop
+
+    with pytest.raises(Stop):
+        run(tmp_path, callbacks=[AfterTwo()])
+    card = json.loads((tmp_path / "run.json").read_text())
+    old = card.pop("train_config")
+    old["batch"], old["auxiliary"] = old.pop("batch_size"), old.pop("auxiliary_weight")
+    old["modality_dropout"]["form"] = old["modality_dropout"].pop("mode")
+    old["augmentation"] |= {"time_masks": 0, "time_mask_s": 0.25}
+    old["augmentation"]["visual_noise"] = old["augmentation"].pop("video_noise")
+    (tmp_path / "run.json").write_text(json.dumps({**card, "recipe": old}))
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    state["state_dict"] = {
+        name.replace("video_frontend", "visual_front").replace("audio_", "sound_"): value
+        for name, value in state["state_dict"].items()
+    }
+    assert any("sound_after" in name for name in state["state_dict"])
+    torch.save(state, tmp_path / "last.ckpt")
+    assert run(tmp_path).history == unbroken.history

@@ -1,4 +1,4 @@
-"""`avtca cv`: all folds and seeds of a configuration."""
+"""`avtca cv`: cross-validate a configuration."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,13 +19,13 @@ def cv(
     board: Annotated[bool, typer.Option(help="Write TensorBoard logs beside each run.")] = True,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one operation [default: PyTorch's]", min=1)
+        int | None, typer.Option(help="Threads per operation [default: PyTorch's]", min=1)
     ] = None,
 ) -> None:
-    """Cross-validate: every fold with every seed, resumable, to one table.
+    """Cross-validate: train and test every fold with every seed; an interrupted run is resumed.
 
-    The table has the mean over seeds with a bootstrap interval over speakers, the standard
-    deviation over folds, and each seed.
+    Prints the mean over seeds with a bootstrap interval over speakers, the standard deviation over
+    folds, and the value of each seed.
     """
     from rich.table import Table
 

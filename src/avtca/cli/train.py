@@ -1,4 +1,4 @@
-"""`avtca train`: one fold of a configuration."""
+"""`avtca train`: train one fold of a configuration."""
 
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,13 @@ def train(
     board: Annotated[bool, typer.Option(help="Write TensorBoard logs to OUT/board.")] = True,
     progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one operation [default: PyTorch's]", min=1)
+        int | None, typer.Option(help="Threads per operation [default: PyTorch's]", min=1)
     ] = None,
 ) -> None:
-    """Train a network; stopped at any moment, the same command goes on to the same result.
+    """Train a network on one fold; an interrupted run is resumed to the same result.
 
-    Under torchrun, all its processes train one network together. The fold is data.fold, the seed
-    train.seed. Prints the figures on the validation side, then on the test side.
+    The fold is data.fold, the seed train.seed. Under torchrun, all processes train one network.
+    Prints the validation metrics, then the test metrics.
     """
     from avtca.evaluation.aggregate import summarise
     from avtca.evaluation.predictions import Predictions
@@ -68,7 +68,7 @@ def train(
 
 
 def line(found: dict[str, object]) -> str:
-    """Each metric with its speaker interval, in percent."""
+    """The metrics with their intervals, in percent."""
     parts = []
     for name, interval in found.items():
         if name in ("accuracy", "uar", "weighted_f1", "macro_f1") and isinstance(interval, list):
@@ -80,7 +80,7 @@ def line(found: dict[str, object]) -> str:
 
 
 def warn(warning: str, caveat: str) -> None:
-    """What a reader of the results must know, on standard error."""
+    """Print the caveats of the split on standard error."""
     if warning:
         cli.err.print(f"warning: {warning}", markup=False)
     if caveat != "clean":

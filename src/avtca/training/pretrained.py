@@ -1,4 +1,4 @@
-"""Weights of one network in another: the same boxes, and outputs by the names of labels."""
+"""Initialisation of a network from a checkpoint."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,10 +18,19 @@ from avtca.model.lineage import lineage_text, trained_on, training_corpora, trai
 def copy_weights(
     network: AVTCA, labels: Sequence[str], other: AVTCA, others_labels: Sequence[str]
 ) -> int:
-    """Copy what fits from ``other`` into ``network``, in place; how many tensors were taken.
+    """Copy the weights of another network that fit, in place.
 
-    Tensors of the same name and shape are copied. Of layers with a row for each label, the rows
-    of labels that both name; a row means nothing without its label.
+    Tensors of the same name and shape are copied; of layers with a row for each label, the rows of
+    common labels.
+
+    Args:
+        network: The network to initialise.
+        labels: Its labels.
+        other: The network to copy from.
+        others_labels: The labels of that one.
+
+    Returns:
+        Number of tensors copied.
     """
     more = replace(network.config, n_labels=network.config.n_labels + 1)
     wider = build_model(network.variant, more).state_dict()
@@ -44,18 +53,27 @@ def copy_weights(
 
 
 def init_weights(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
-    """Copy weights from a checkpoint, in place; see :func:`copy_weights`.
+    """Initialise a network from a checkpoint, in place; see :func:`copy_weights`.
 
-    Returns what was taken, of which weights and whose samples are behind them, for the record.
-    Raises :class:`ConfigError` where nothing fits.
+    Args:
+        network: The network to initialise.
+        labels: Its labels.
+        path: The checkpoint.
+
+    Returns:
+        Under "init_from", for the record of the run: the number of tensors copied, the hash of the
+        weights, and the speakers and data that they were trained on.
+
+    Raises:
+        ConfigError: No tensor fits.
     """
     other, card = load_checkpoint(path)
     taken = copy_weights(network, labels, other, card.labels)
     if not taken:
         raise ConfigError(
-            f"start from {path}",
+            f"initialise from {path}",
             f"none of its weights fits the variant {network.variant}",
-            "start from a checkpoint with the same boxes",
+            "choose a checkpoint of a network with the same modules",
         )
     corpora = training_corpora(card)
     return {
