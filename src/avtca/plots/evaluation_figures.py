@@ -1,12 +1,22 @@
 """Figures of an evaluation report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from avtca.plots.style import ACCENT, INK, MUTED, PRIMARY, new_figure, style_axes
+
+if TYPE_CHECKING:
+    from avtca.evaluation.report import (
+        AbstentionReport,
+        CalibrationReport,
+        Estimate,
+        GroupMetrics,
+        Metrics,
+        Modality,
+    )
 
 METRIC_NAMES = {
     "accuracy": "accuracy",
@@ -17,10 +27,14 @@ METRIC_NAMES = {
 """Names of the metrics in figures and tables."""
 
 
-def confusion_figure(report: Any) -> Figure:
-    """Confusion matrix with rows of true labels, each normalised to 100 %."""
-    labels = report.labels
-    counts = np.array(report.metrics.confusion, float)
+def confusion_figure(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> Figure:
+    """Draw a confusion matrix, its rows normalised to 100 %.
+
+    Args:
+        confusion: Counts, true labels in rows and predicted ones in columns.
+        labels: Names of rows and columns.
+    """
+    counts = np.array(confusion, float)
     percent = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure = new_figure(0.75 * len(labels) + 2, 0.65 * len(labels) + 1.4)
     axes = figure.subplots()
@@ -35,12 +49,12 @@ def confusion_figure(report: Any) -> Figure:
     return figure
 
 
-def reliability_figure(report: Any) -> Figure:
+def reliability_figure(calibration: "CalibrationReport") -> Figure:
     """Reliability diagrams before and after temperature scaling."""
     figure = new_figure(9, 3.8)
     figure.set_layout_engine("constrained", wspace=0.06)
-    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("before", "after"), strict=True):
-        curve = getattr(report.calibration, name)
+    curves = {"before": calibration.before, "after": calibration.after}
+    for axes, (name, curve) in zip(figure.subplots(1, 2, sharey=True), curves.items(), strict=True):
         heights = [value or 0 for value in curve.accuracy]
         widths = np.diff(curve.edges)
         axes.bar(curve.edges[:-1], heights, widths, align="edge", color=PRIMARY, edgecolor="white")
@@ -54,9 +68,8 @@ def reliability_figure(report: Any) -> Figure:
     return figure
 
 
-def abstention_figure(report: Any) -> Figure:
+def abstention_figure(curve: "AbstentionReport") -> Figure:
     """Accuracy over coverage of selective prediction, with the points of the fitted thresholds."""
-    curve = report.abstention
     figure = new_figure(6, 3.6)
     axes = figure.subplots()
     axes.plot(curve.coverage, curve.accuracy, color=PRIMARY, linewidth=2)
@@ -74,29 +87,29 @@ def abstention_figure(report: Any) -> Figure:
     return figure
 
 
-def modalities_figure(report: Any) -> Figure:
+def modalities_figure(modalities: Mapping["Modality", "Metrics"]) -> Figure:
     """Accuracy with both modalities and with each of them alone."""
-    rows = [(name, metrics.accuracy) for name, metrics in report.modalities.items()]
+    rows = [(name, metrics.accuracy) for name, metrics in modalities.items()]
     return intervals_figure(rows, METRIC_NAMES["accuracy"])
 
 
-def group_figure(groups: Mapping[str, Any]) -> Figure:
+def group_figure(groups: Mapping[str, "GroupMetrics"]) -> Figure:
     """Balanced accuracy of each group of samples."""
     rows = [(f"{name} ({group.samples})", group.uar) for name, group in groups.items()]
     return intervals_figure(rows, METRIC_NAMES["uar"])
 
 
-def intervals_figure(rows: Sequence[tuple[str, Sequence[float | None]]], metric: str) -> Figure:
+def intervals_figure(rows: Sequence[tuple[str, "Estimate"]], metric: str) -> Figure:
     """Horizontal bars with confidence intervals.
 
     Args:
-        rows: Names, and value, lower and upper bound in 0..1; ``None`` where there is no value.
+        rows: Names and estimates.
         metric: Name for the axis.
     """
     figure = new_figure(7.5, 0.42 * len(rows) + 0.9)
     axes = figure.subplots()
-    for y, (_, interval) in enumerate(rows):
-        value, low, high = in_percent(interval)
+    for y, (_, estimate) in enumerate(rows):
+        value, low, high = in_percent(estimate)
         axes.barh(y, value, color=PRIMARY, height=0.62)
         axes.plot([low, high], [y, y], color=INK, linewidth=1.4)
         text = "no value" if np.isnan(value) else f"{value:.1f}"
@@ -109,7 +122,7 @@ def intervals_figure(rows: Sequence[tuple[str, Sequence[float | None]]], metric:
     return figure
 
 
-def in_percent(interval: Sequence[float | None]) -> tuple[float, float, float]:
+def in_percent(estimate: "Estimate") -> tuple[float, float, float]:
     """Value, lower and upper bound in percent, NaN for ``None``."""
-    value, low, high = (float("nan") if x is None else 100 * x for x in interval)
+    value, low, high = (float("nan") if x is None else 100 * x for x in estimate)
     return value, low, high

@@ -6,14 +6,13 @@ escapes every value.
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from avtca.compat import upgrade_report
 from avtca.plots import evaluation_figures
 from avtca.plots.evaluation_figures import METRIC_NAMES
 from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
@@ -21,6 +20,13 @@ from avtca.plots.robustness_figures import condition_figure, level_name
 from avtca.plots.timeline import WIDTH_IN
 
 if TYPE_CHECKING:
+    from avtca.evaluation.report import (
+        Estimate,
+        EvaluationReport,
+        MetricName,
+        RobustnessPoint,
+        RobustnessReport,
+    )
     from avtca.recognize.report import Report
 
 CONDITION_TITLES = {
@@ -92,28 +98,27 @@ def card_html(report: "Report") -> str:
     return render("card.html", name=name, entry=PageEntry(report, png_bytes(report.plot())))
 
 
-def evaluation_html(report: Any) -> str:
+def evaluation_html(report: "EvaluationReport") -> str:
     """A page with the tables and figures of an evaluation report."""
     return render(
         "evaluation.html",
-        report=_attributes(upgrade_report(report) if isinstance(report, Mapping) else report),
+        report=report,
         figures=evaluation_figures,
     )
 
 
-def robustness_html(report: Any, *, metric: str = "accuracy") -> str:
+def robustness_html(report: "RobustnessReport", *, metric: "MetricName" = "accuracy") -> str:
     """A page with a figure and a table for each condition of a robustness report.
 
     Args:
         report: Robustness report.
         metric: Metric to show.
     """
-    report = _attributes(upgrade_report(report) if isinstance(report, Mapping) else report)
-    conditions: dict[str, dict[str, Any]] = {}
+    conditions: dict[str, dict[str, list[RobustnessPoint]]] = {}
     for model, curves in report.systems.items():
         for condition, points in curves.items():
             if condition == "shift":
-                points = sorted(points, key=lambda point: float(point.level))
+                points = sorted(points, key=lambda point: float(point.level or 0))
             conditions.setdefault(condition, {})[model] = points
     caveats = dict.fromkeys(one for split in report.splits.values() for one in split.caveats)
     return render(
@@ -152,7 +157,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "bounds": _bounds,
         "data_uri": _data_uri,
-        "estimate": lambda estimate: _percent(estimate[0]),
+        "estimate": lambda estimate: _percent(estimate.value),
         "level_name": level_name,
         "percent": _percent,
         "width_px": lambda figure: _px(figure.get_size_inches()[0]),
@@ -174,36 +179,8 @@ def _percent(value: float | None, digits: int = 1) -> str:
     return "no value" if value is None else f"{100 * value:.{digits}f}"
 
 
-def _bounds(interval: Sequence[float | None]) -> str:
+def _bounds(estimate: "Estimate") -> str:
     """Lower and upper bound in percent; empty where there are none."""
-    low, high = interval[1:]
-    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-class _Attributes(dict[str, Any]):
-    """A dictionary whose values are read as attributes, ``None`` where there is none."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self.get(name)
-
-
-class _Text(str):
-    @property
-    def text(self) -> str:
-        return str(self)
-
-    @property
-    def warns(self) -> bool:
-        return self not in ("", "clean", "whole corpus")
-
-    @property
-    def invalidates(self) -> bool:
-        return "LEAK" in self or "SYNTHETIC" in self
-
-
-def _attributes(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        for split in (value.get("split", {}), *value.get("splits", {}).values()):
-            split.setdefault("caveats", (_Text(split.get("caveat", "")),))
-        return _Attributes({key: _attributes(one) for key, one in value.items()})
-    return [_attributes(one) for one in value] if isinstance(value, list) else value
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"

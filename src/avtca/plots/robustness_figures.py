@@ -2,18 +2,24 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from avtca.plots.evaluation_figures import METRIC_NAMES, in_percent
 from avtca.plots.style import INK, SERIES_COLOURS, new_figure, style_axes
 
+if TYPE_CHECKING:
+    from avtca.evaluation.report import Level, MetricName, RobustnessPoint
+
 LEGEND_COLUMNS = 3
 
 
 def condition_figure(
-    curves: Mapping[str, Sequence[Any]], *, metric: str = "accuracy", unit: str = ""
+    curves: Mapping[str, Sequence["RobustnessPoint"]],
+    *,
+    metric: "MetricName" = "accuracy",
+    unit: str = "",
 ) -> Figure:
     """A metric over the levels of one condition.
 
@@ -42,14 +48,14 @@ def condition_figure(
             axes.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set_xticks(places, names, rotation=20 if are_named else 0)
     axes.set_xlabel(unit)
-    axes.set_ylabel(f"{METRIC_NAMES.get(metric, metric)}, %")
+    axes.set_ylabel(f"{METRIC_NAMES[metric]}, %")
     axes.set_ylim(bottom=0)
     style_axes(axes, grid="both")
     figure.legend(loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=9)
     return figure
 
 
-def level_name(level: Any) -> str:
+def level_name(level: "Level") -> str:
     """A level on axes and in tables; ``None`` is the unchanged sample."""
     if level is None:
         return "unchanged"
