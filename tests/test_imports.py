@@ -18,11 +18,12 @@ MAY_IMPORT = {
     "progress": set(),
     "run_dir": {"compat", "errors", "files"},
     "clipspec": {"errors", "compat"},
+    "voicing": set(),
     "media": BASE,
     "faces": BASE,
     "audio": BASE,
     "preprocess": BASE | {"audio"},
-    "model": BASE,
+    "model": BASE | {"voicing"},
     "plots": BASE,
 }
 """What each room may import of avtca; ``cli`` may import all. Imports for types alone do not run
@@ -32,7 +33,7 @@ MAY_IMPORT["runtime"] = BASE | {"preprocess"}
 MAY_IMPORT["recognize"] = MEDIA | {"runtime"}
 MAY_IMPORT["corpora"] = MEDIA
 MAY_IMPORT["synthetic"] = BASE | {"audio", "media", "corpora"}
-MAY_IMPORT["data"] = MEDIA | {"corpora", "model", "training"}
+MAY_IMPORT["data"] = MEDIA | {"corpora", "voicing"}
 MAY_IMPORT["evaluation"] = MEDIA | {"corpora", "data", "model", "runtime"}
 MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
 MAY_IMPORT["finetune"] = MAY_IMPORT["training"] | {"training"}

@@ -30,7 +30,6 @@ import torch
 
 from avtca.audio.augment import WaveAugment
 from avtca.corpora import PreparedCorpus, load_folds
-from avtca.corpora.sample_file import RawSample
 from avtca.data.augment_config import Augmentation
 from avtca.data.dataset import EmotionDataset, from_corpus, mapped_targets
 from avtca.evaluation import bootstrap as intervals
@@ -42,6 +41,7 @@ from avtca.labels import RAVDESS, SEVEN
 from avtca.model import build_model
 from avtca.model.avtca import AVTCA
 from avtca.model.ensemble import Ensemble
+from avtca.preprocess import RawSample
 from avtca.training.config import ModalityDropout, Optimiser, TrainConfig
 from avtca.training.pretrained import init_weights
 from avtca.training.trainer import fit, new_network, torch_threads

@@ -30,14 +30,13 @@ from numpy.typing import NDArray
 from package import Sample, fit_bridge, label_of, names, read_samples
 from packaged_face import packaged_face
 
-from avtca.clipspec import ClipSpec
+from avtca.clipspec import MIN_PROB, ClipSpec
 from avtca.corpora import PreparedCorpus, load_folds
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.evaluation.degradations import remove_modality
 from avtca.evaluation.inference import predict_samples
 from avtca.labels import FER2013, FERPLUS, RAVDESS, SEVEN, order_map
 from avtca.model.ensemble import Ensemble
-from avtca.model.frontends import MIN_PROB
 from avtca.training.trainer import torch_threads
 
 PICTURES = 3

@@ -32,7 +32,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from avtca import preprocess
-from avtca.clipspec import ClipSpec
+from avtca.clipspec import MIN_PROB, ClipSpec
 from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
@@ -41,7 +41,6 @@ from avtca.model.checkpoint import load_checkpoint
 from avtca.model.ensemble import Ensemble
 from avtca.model.export_bundle import export_bundle
 from avtca.model.expression import ExpressionFeatures, ExpressionNetwork
-from avtca.model.frontends import MIN_PROB
 from avtca.recognize import Recognizer, load
 
 ORDER = order_map(FERPLUS, FER2013)

@@ -26,7 +26,7 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.data.augment_config import Augmentation
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.data.windows import speaker_normalise
+from avtca.data.normalise import speaker_normalise
 from avtca.evaluation.degradations import remove_modality
 from avtca.labels import SEVEN
 from avtca.training.config import Optimiser, TrainConfig

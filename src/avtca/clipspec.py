@@ -27,6 +27,10 @@ HASHED_AS = {
     "audio_dim": "sound_dim",
 }
 """Fields that are hashed under their names of 0.1, so that hashes in its files stay valid."""
+POSTERIORS, N_POSTERIORS = "expression7", 7
+"""Name prefix of video features that begin with posteriors of seven expressions."""
+MIN_PROB = 1e-3
+"""Lower bound of such probabilities, applied before taking logarithms."""
 PITCH_ROWS = 2
 """Rows of "logmel+pitch" that are no mel bands, the last ones: pitch and voicing."""
 

@@ -1,4 +1,4 @@
-"""A faster or slower sample keeps picture and audio together."""
+"""Speed perturbation keeps video and audio together."""
 
 from dataclasses import replace
 
@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset
 from avtca.data.speed import vary_speed
-from avtca.data.windows import Windows
+from avtca.preprocess import RawSample
 
 SPEC = ClipSpec(window_s=2.0, video_steps=20, crop_px=2, colour="grey", sample_rate=8000)
 SPEC_2 = replace(SPEC, labels=("one",))
@@ -27,7 +26,7 @@ def clicks(seconds: float = 4.0) -> RawSample:
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
-def test_speed_keeps_picture_and_audio_together(factor: float) -> None:
+def test_speed_keeps_video_and_audio_together(factor: float) -> None:
     raw = clicks()
     out = vary_speed(raw, factor, SPEC)
     assert out.duration_s == pytest.approx(4 / factor)
@@ -67,12 +66,10 @@ def test_speed_moves_features_and_their_times() -> None:
         vary_speed(raw, 0, SPEC)
 
 
-def test_kept_windows_of_another_speed_are_their_own() -> None:
-    samples = EmotionDataset(SPEC_2, ["a"], ["1"], [4.0], np.ones((1, 1), np.float32), [clicks()])
-    windows = Windows(samples)
+def test_windows_are_cached_for_each_speed() -> None:
+    dataset = EmotionDataset(SPEC_2, ["a"], ["1"], [4.0], np.ones((1, 1), np.float32), [clicks()])
     for factor in (1.0, 1.25, 1.0):
-        raw = vary_speed(clicks(), factor, SPEC_2)
-        wanted = windows.audio_of(raw, 3, "1")
-        for got, want in zip(windows.audio(0, 3, factor), wanted, strict=True):
+        wanted = dataset.cut_audio(0, vary_speed(clicks(), factor, SPEC_2), 3)
+        for got, want in zip(dataset.audio(0, 3, factor), wanted, strict=True):
             np.testing.assert_array_equal(got, want)
-    assert len(samples.cache) == 2
+    assert len(dataset.cache) == 2

@@ -5,13 +5,13 @@ import pytest
 import torch
 from made_samples import SPEC, make_samples
 
-from avtca.corpora.cache import windows as service_windows
-from avtca.data.augment_config import Augmentation
+from avtca.data.augment_config import Augmentation, check_augmentation
 from avtca.data.dataset import mapped_targets, one_hot
-from avtca.data.training import EpochSampler, TrainingDataset, check_augmentation, training_loader
-from avtca.data.windows import WindowDataset, evaluation_loader, mean_by_sample, speaker_normalise
+from avtca.data.normalise import speaker_normalise
+from avtca.data.training import EpochSampler, TrainingDataset, training_loader
+from avtca.data.windows import WindowDataset, evaluation_loader, mean_by_sample
 from avtca.errors import ConfigError, CorpusError
-from avtca.preprocess import window_start_steps
+from avtca.preprocess import WindowExtractor, window_start_steps
 from avtca.training.trainer import network_spec_check, new_network
 
 PLAIN = Augmentation(crop=False)
@@ -19,12 +19,11 @@ PLAIN = Augmentation(crop=False)
 
 def test_evaluation_items_equal_those_of_the_service_bit_for_bit():
     samples = make_samples(9)
+    extractor = WindowExtractor(SPEC)
     batches = list(evaluation_loader(WindowDataset(samples), batch=4))
     for field in ("video", "video_mask", "audio", "audio_mask"):
         ours = torch.cat([getattr(batch, field) for batch in batches]).numpy()
-        theirs = np.concatenate(
-            [getattr(service_windows(raw, samples.spec), field) for raw in samples.samples]
-        )
+        theirs = np.concatenate([getattr(extractor.windows(raw), field) for raw in samples.samples])
         np.testing.assert_array_equal(ours, theirs)
     sample = torch.cat([batch.sample for batch in batches]).tolist()
     assert sample == [
@@ -42,10 +41,10 @@ def test_a_training_item_is_a_window_of_the_sample():
         same = [
             start
             for start in range(last + 1)
-            if np.array_equal(video, data.windows.video(index, start)[0])
+            if np.array_equal(video, samples.video(index, start)[0])
         ]
         assert len(same) == 1
-        np.testing.assert_array_equal(audio, data.windows.audio(index, same[0])[0])
+        np.testing.assert_array_equal(audio, samples.audio(index, same[0])[0])
         starts.add(same[0])
     assert len(starts) > 3
 
@@ -57,8 +56,8 @@ def test_the_middle_window_is_the_same_in_every_epoch():
         middle = window_start_steps(samples.durations[index], SPEC)[-1] // 2
         for epoch in (0, 5):
             video, _, audio, _ = data.draw(epoch, index)
-            np.testing.assert_array_equal(video, data.windows.video(index, middle)[0])
-            np.testing.assert_array_equal(audio, data.windows.audio(index, middle)[0])
+            np.testing.assert_array_equal(video, samples.video(index, middle)[0])
+            np.testing.assert_array_equal(audio, samples.audio(index, middle)[0])
 
 
 def test_items_are_a_function_of_seed_epoch_and_sample_alone():
@@ -116,7 +115,7 @@ def test_what_varies_bands_leaves_pitch_alone(change):
     ("change", "words"),
     [
         ({"pixels": True}, "'pixels' varies face crops"),
-        ({"crop": True}, "'crop' could never fire"),
+        ({"crop": True}, "'crop' has no effect"),
         ({"posterior_bias": 0.5}, "'posterior_bias' varies expression7"),
         (
             {"channel_db": 3.0},
@@ -198,10 +197,10 @@ def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_pa
 def test_standardised_posteriors_are_no_probabilities_any_more():
     made = speaker_normalise(make_samples(24))
     made = replace(made, spec=replace(made.spec, video_features="expression7"))
-    with pytest.raises(ConfigError, match="the samples are standardised"):
+    with pytest.raises(ConfigError, match="the samples are normalised"):
         check_augmentation(Augmentation(crop=False, posterior_bias=0.3), made)
     network = new_network("video_only", made.spec, probabilities=made.spec.video_dim)
-    with pytest.raises(ConfigError, match="they are none any more"):
+    with pytest.raises(ConfigError, match="they are no probabilities"):
         network_spec_check(network, made, None)
 
 

@@ -9,7 +9,6 @@ from made_samples import SPEC, make_samples
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
-from avtca.corpora.sample_file import RawSample
 from avtca.data.caveats import Caveat, CaveatKind
 from avtca.errors import ConfigError
 from avtca.evaluation.degradations import CONDITIONS, blurred, through_codec
@@ -17,6 +16,7 @@ from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.robustness import degrade_once, measure_robustness
 from avtca.evaluation.trained_model import open_trained_model
 from avtca.plots.html import robustness_html
+from avtca.preprocess import RawSample
 
 FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]
 PIXELS = replace(SPEC, video="pixels", crop_px=32, video_features="", video_dim=0, colour="grey")

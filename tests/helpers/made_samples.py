@@ -3,8 +3,8 @@
 import numpy as np
 
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset, one_hot
+from avtca.preprocess import RawSample
 
 LABELS = ("low", "middle", "high")
 SPEC = ClipSpec(

@@ -186,7 +186,7 @@ def test_a_crop_that_could_never_fire_is_refused(tmp_path):
     spec = replace(SPEC, window_s=2.0, video_steps=20)
     network = new_network("figure", spec, **SMALL)
     samples = make_samples(spec=spec)
-    with pytest.raises(ConfigError, match="'crop' could never fire: the longest sample has"):
+    with pytest.raises(ConfigError, match="'crop' has no effect: the longest sample has"):
         fit(network, EVERYTHING, samples, samples, out=tmp_path)
 
 

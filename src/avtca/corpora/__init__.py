@@ -6,8 +6,8 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.leakage import AuditReport, audit
 from avtca.corpora.registry import index_corpus, load_ravdess_features
-from avtca.corpora.sample_file import RawSample
 from avtca.corpora.splits import CrossValidationSplit, Fold, fold_names, load_folds, random_folds
+from avtca.preprocess import RawSample
 
 __all__ = [
     "AuditReport",

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca import preprocess
 from avtca.clipspec import ClipSpec
 from avtca.compat import KEYS
 from avtca.corpora.cache_files import read_metadata, sample_path
-from avtca.corpora.sample_file import RawSample, read_sample
+from avtca.corpora.sample_file import read_sample
 from avtca.errors import CorpusError
+from avtca.preprocess import ModelInput, RawSample, WindowExtractor
 
 VIEWABLE = ("labels", "n_fft", "hop", "audio", "audio_dim")
 """Fields of the ClipSpec that the stored samples do not depend on, see :meth:`PreparedCorpus.view`
@@ -115,9 +115,9 @@ class PreparedCorpus:
         for sample in self.samples if samples is None else samples:
             yield sample, self.raw(sample)
 
-    def windows(self, sample: str, hop_s: float | None = None) -> preprocess.ModelInput:
-        """The windows of a sample, as :mod:`avtca.preprocess` makes them of a file."""
-        return windows(self.raw(sample), self.spec, hop_s)
+    def windows(self, sample: str, hop_s: float | None = None) -> ModelInput:
+        """The windows of a sample."""
+        return WindowExtractor(self.spec).windows(self.raw(sample), hop_s)
 
     def target_names(self, name: str = "label") -> tuple[str, ...]:
         """What the columns of :meth:`targets` stand for."""
@@ -160,23 +160,6 @@ class PreparedCorpus:
                     f"sample {sample} is not what was prepared",
                     "prepare again",
                 )
-
-
-def windows(raw: RawSample, spec: ClipSpec, hop_s: float | None = None) -> preprocess.ModelInput:
-    """Every window of a sample; a missing modality is masked."""
-    starts = preprocess.window_start_steps(raw.duration_s, spec, hop_s)
-    return preprocess.stack([window(raw, spec, start) for start in starts])
-
-
-def window(raw: RawSample, spec: ClipSpec, start_step: int) -> preprocess.Window:
-    """The window of a sample that starts on a step: video, its mask, audio, its mask."""
-    video = preprocess.video_window(raw.steps, raw.video, start_step, spec)
-    if raw.audio is not None and raw.audio_times is not None:
-        start_s = start_step / spec.video_rate
-        return (*video, *preprocess.audio_series_window(raw.audio_times, raw.audio, start_s, spec))
-    first = round(start_step / spec.video_rate * spec.sample_rate)
-    wave = raw.wave[first : first + spec.window_samples]
-    return (*video, *preprocess.audio_window(wave, spec))
 
 
 def with_labels(spec: ClipSpec, labels: Sequence[str]) -> ClipSpec:

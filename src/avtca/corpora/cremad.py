@@ -26,9 +26,10 @@ from avtca.corpora.index import (
     list_files,
     require_media_spec,
 )
-from avtca.corpora.sample_file import RawSample, is_silent
+from avtca.corpora.sample_file import is_silent
 from avtca.errors import CorpusError
 from avtca.labels import CREMAD
+from avtca.preprocess import RawSample
 
 NAME = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(XX?|LO|MD|HI)")
 LABELS = tuple(CREMAD.values())

@@ -14,9 +14,10 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora.cache_files import sha256_file
 from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.media_hash import audio_hash, picture_hash
-from avtca.corpora.sample_file import RawSample, SampleFile, empty_video, is_silent
+from avtca.corpora.sample_file import SampleFile, empty_video, is_silent
 from avtca.errors import CorpusError, MediaError
 from avtca.media import MediaFile, hold_frames, open_media
+from avtca.preprocess import RawSample
 
 if TYPE_CHECKING:
     from avtca.faces import TrackedCrop

@@ -12,7 +12,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CorpusError
 
 if TYPE_CHECKING:
-    from avtca.corpora.sample_file import RawSample
+    from avtca.preprocess import RawSample
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv"}
 AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".wma"}

@@ -1,4 +1,4 @@
-"""One prepared sample, in memory (:class:`RawSample`) and as one file of the cache.
+"""One prepared sample, in memory and as one file of the cache.
 
 The file is safetensors, which cannot hold code: face crops as JPEG (or PNG), audio as FLAC (or
 float32), feature series as float32, and the sample's columns of the manifest as JSON.
@@ -18,6 +18,7 @@ from avtca.clipspec import ClipSpec
 from avtca.compat import KEYS, upgrade
 from avtca.errors import CorpusError
 from avtca.files import write_atomic
+from avtca.preprocess import RawSample
 
 JPEG_QUALITY = 85
 """Of the face crops; the mean error is 1.6 of 255 on a real face of 224 px."""
@@ -25,29 +26,6 @@ FULL_SCALE = 32_768
 """16-bit audio: the step of the waveform is 1 / 32768."""
 SILENCE = 1e-3
 """Peak below which audio counts as silent: 60 dB under full scale."""
-
-
-@dataclass(frozen=True)
-class RawSample:
-    """A whole sample on the global clock of docs/architecture.md, before windows are cut.
-
-    A missing modality has n, m or k = 0.
-
-    Attributes:
-        steps: Ascending video steps, int64 ``(n,)``; may repeat for features.
-        video: Face crops, uint8 ``(n, px, px[, 3])``, RGB or luma; or features, float32 ``(n, f)``.
-        wave: Mono audio at the spec's rate, float32 ``(m,)``; empty where the corpus ships features.
-        duration_s: Length in seconds.
-        audio: Shipped audio features, float32 ``(f, k)``.
-        audio_times: Their times in seconds, float64 ``(k,)``.
-    """
-
-    steps: NDArray[np.int64]
-    video: NDArray[Any]
-    wave: NDArray[np.float32]
-    duration_s: float
-    audio: NDArray[np.float32] | None = None
-    audio_times: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

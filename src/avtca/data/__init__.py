@@ -1,1 +1,1 @@
-"""Data sets and windows that training, evaluation and the recognizer share."""
+"""Data sets, windows, augmentation and caveats, for training and evaluation."""

@@ -1,9 +1,8 @@
-"""Variation of face crops, and of expression posteriors in their place.
+"""Augmentation of face crops and expression posteriors.
 
-The rest of the augmentation is elsewhere: waveforms in
-:mod:`avtca.audio.augment`, speed in :mod:`avtca.data.speed`, the synchronised temporal crop
-in :mod:`avtca.data.training`, modality dropout in :mod:`avtca.training.losses`. Shape legend:
-``t_v`` video steps, ``c`` channels, ``h``, ``w`` pixels.
+Its settings are in :mod:`avtca.data.augment_config`. Waveforms and mel bands are varied in :mod:`avtca.audio.augment`, the speed in
+:mod:`avtca.data.speed`, the window in :mod:`avtca.data.training`. Shape legend: ``t_v`` video
+steps, ``c`` channels, ``h``, ``w`` pixels, ``f`` features.
 """
 
 import math
@@ -25,14 +24,10 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True, kw_only=True)
 class CropAugment:
-    """Varies the crops of a window; one draw for the whole window, so that a face does not jump.
-
-    Call it with ``(video (t_v, c, h, w) in 0..1, mask (t_v,), rng)``; a new array of the same
-    shape comes back, masked steps as they were. 0 switches a part off.
-    """
+    """Augments the face crops of a window, all steps alike. 0 switches a part off."""
 
     flip: float = 0.5
-    """Probability of left and right exchanged."""
+    """Probability of a horizontal flip."""
     rotate_deg: float = 10.0
     zoom: float = 0.1
     """Size, uniform in 1 +- this."""
@@ -46,7 +41,13 @@ class CropAugment:
     """Probability of a Gaussian blur of at least :data:`BLUR_PX`, at most 1 % of the side more."""
 
     def __call__(self, video: Float, mask: Bool, rng: np.random.Generator) -> Float:
-        """A varied copy."""
+        """An augmented copy.
+
+        Args:
+            video: Crops ``(t_v, c, h, w)`` in 0..1.
+            mask: Real steps ``(t_v,)``; the others are left unchanged.
+            rng: Source of all randomness.
+        """
         if not mask.any():
             return video.copy()
         crops = torch.from_numpy(np.ascontiguousarray(video[mask]))
@@ -103,10 +104,14 @@ def gaussian_blur(crops: Tensor, sigma: float) -> Tensor:
 
 
 def vary_posteriors(video: Float, rng: np.random.Generator, *, bias: float, n: int) -> Float:
-    """Other people's resting faces: the first ``n`` features, probabilities, shifted in the log.
+    """Expression posteriors as of another resting face, the same change in all steps.
 
-    One draw for all steps ``(t_v, f)`` of a sample: each probability's logarithm by a normal with
-    deviation ``bias``, all of them stretched by up to a quarter; then they sum to 1 again.
+    Args:
+        video: Features ``(t_v, f)``; the first ``n`` are posteriors.
+        rng: Source of all randomness.
+        bias: Standard deviation of the shift of each posterior's logarithm. All logarithms are
+            also stretched by up to a quarter. The posteriors sum to 1 again.
+        n: Number of posteriors.
     """
     logs = np.log(np.maximum(video[:, :n], 1e-4))
     logs = logs * rng.uniform(0.8, 1.25) + rng.normal(0, bias, n)

@@ -1,4 +1,4 @@
-"""A prepared corpus as training and evaluation use it: chosen samples, audited folds."""
+"""A data set with the audited folds of a cross-validation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,20 @@ from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, resolve_folds
 from avtca.data.caveats import Caveat, audit_caveats
 from avtca.data.dataset import EmotionDataset, from_corpus
-from avtca.data.windows import speaker_normalise
-from avtca.errors import ConfigError, CorpusError
+from avtca.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class DataModule:
-    """All samples, their folds, and where they come from.
+    """A data set, its folds and its provenance.
 
-    ``rows``: for each fold, positions in ``dataset`` of each subset. ``caveat`` is the auditor's line
-    on the split; it goes into every result.
+    Attributes:
+        dataset: All samples.
+        folds: The cross-validation scheme.
+        rows: For each fold, positions in ``dataset`` of each subset.
+        caveat: Finding of the split's audit, which goes into every result.
+        provenance: What the data are, as JSON values.
+        caveats: The caveats of the split.
     """
 
     dataset: EmotionDataset
@@ -34,7 +38,11 @@ class DataModule:
     caveats: tuple[Caveat, ...] = ()
 
     def subset(self, fold: int, name: str) -> EmotionDataset:
-        """Samples of one subset ("train", "validation", "test") of a fold."""
+        """The samples of a fold's "train", "validation" or "test" subset.
+
+        Raises:
+            ConfigError: If there is no such fold.
+        """
         if not 0 <= fold < len(self.rows):
             raise ConfigError(
                 f"use fold {fold} of {self.folds.name}",
@@ -42,33 +50,6 @@ class DataModule:
                 "choose one of them",
             )
         return self.dataset.subset(self.rows[fold][name])
-
-
-def chosen_samples(
-    corpus: PreparedCorpus,
-    *,
-    labels: Sequence[str] = (),
-    target: str = "label",
-    where: Mapping[str, str] | None = None,
-    normalise: str = "none",
-    memory: bool | None = None,
-) -> EmotionDataset:
-    """Takes of a corpus with their targets; see :func:`~avtca.data.dataset.from_corpus`.
-
-    ``where`` keeps samples whose manifest columns have these values; ``normalise="speaker"``
-    brings each speaker's features to their own zero and unit.
-    """
-    samples = from_corpus(corpus, labels, target=target, memory=memory)
-    manifest = corpus.manifest.set_index("sample_id").loc[list(samples.sample_ids)]
-    for column, value in (where or {}).items():
-        action = f"choose samples with {column}={value}"
-        if column not in manifest:
-            raise ConfigError(action, "the manifest has no such column", "leave it out")
-        kept = (manifest[column].astype(str) == value).to_numpy()
-        if not kept.any():
-            raise CorpusError(action, "no sample has it", "choose a value that occurs")
-        samples, manifest = samples.subset(np.flatnonzero(kept)), manifest[kept]
-    return speaker_normalise(samples) if normalise == "speaker" else samples
 
 
 def open_data_module(
@@ -83,18 +64,30 @@ def open_data_module(
     allow_leak: bool = False,
     memory: bool | None = None,
 ) -> DataModule:
-    """Open a prepared corpus through ``spec``, choose samples, split and audit them.
+    """Open a prepared corpus, choose samples, split and audit them.
 
-    Raises :class:`LeakError` for a split that has people on two sides, unless ``allow_leak``;
-    :class:`ClipSpecMismatch` where ``spec`` is not what was prepared (labels aside).
+    Args:
+        path: Folder of the prepared corpus.
+        folds: What :func:`~avtca.corpora.splits.resolve_folds` accepts.
+        spec: The ClipSpec of the network, by default that of the corpus.
+        labels: Labels of the network, see :func:`~avtca.data.dataset.from_corpus`.
+        target: See there.
+        where: See there.
+        normalise: See there.
+        allow_leak: Whether a split with speakers in several subsets is used, with a caveat.
+        memory: See :func:`~avtca.data.dataset.from_corpus`.
+
+    Raises:
+        LeakError: If speakers are in several subsets and ``allow_leak`` is False.
+        ClipSpecMismatch: If the corpus was prepared otherwise than ``spec``, labels aside.
     """
     corpus = PreparedCorpus.open(path)
     if spec is not None:
         corpus = corpus.view(spec)
-    samples = chosen_samples(
-        corpus, labels=labels, target=target, where=where, normalise=normalise, memory=memory
+    dataset = from_corpus(
+        corpus, labels, target=target, where=where, normalise=normalise, memory=memory
     )
-    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.sample_ids)]
+    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(dataset.sample_ids)]
     manifest = manifest.reset_index(drop=True)
     split = resolve_folds(folds, manifest)
     report = audit(manifest, split, allow_leak=allow_leak)
@@ -110,4 +103,4 @@ def open_data_module(
         "where": dict(where or {}),
         "normalise": normalise,
     }
-    return DataModule(samples, split, rows, report.caveat, provenance, audit_caveats(report))
+    return DataModule(dataset, split, rows, report.caveat, provenance, audit_caveats(report))

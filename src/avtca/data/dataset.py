@@ -1,4 +1,4 @@
-"""The samples that a training or an evaluation draws its windows from."""
+"""The data set of training and evaluation: samples, their targets and their windows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
-from avtca.corpora.sample_file import RawSample
-from avtca.errors import CorpusError
+from avtca.data.normalise import SpeakerStatistics, speaker_normalise
+from avtca.data.speed import vary_speed
+from avtca.errors import ConfigError, CorpusError
 from avtca.labels import to_seven
+from avtca.preprocess import ModelInput, RawSample, Window, WindowExtractor, stack
 
 Float = NDArray[np.float32]
-Key = tuple[str, str, int, float]
-"""Of a window: modality, sample, first step and speed."""
+Bool = NDArray[np.bool_]
 
+CACHE_BYTES = 4e9
+"""Approximate memory that cached windows may fill."""
 METADATA = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
 """Columns of a manifest that a report may group by."""
 VOTE_SHARES = ("voice", "face", "both")
@@ -38,17 +41,47 @@ class LazySamples(Sequence[RawSample]):
         return self.read(self.keys[index])
 
 
-@dataclass(frozen=True)
-class SpeakerStatistics:
-    """Mean and standard deviation of one speaker's features: audio ``(f, 1)``, video ``(f,)``."""
+class WindowCache:
+    """Windows of features already made, and the last sample that was played at another speed.
 
-    audio: tuple[Float, Float]
-    video: tuple[Float, Float]
+    Face crops are never kept: they would fill the memory.
+    """
+
+    def __init__(self) -> None:
+        self._windows: dict[tuple[str, str, int, float], tuple[Float, Bool]] = {}
+        self._varied: tuple[tuple[str, float], RawSample] | None = None
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def window(
+        self,
+        key: tuple[str, str, int, float],
+        make: Callable[[], tuple[Float, Bool]],
+        *,
+        keep: bool,
+    ) -> tuple[Float, Bool]:
+        """The window of a modality, sample, first step and speed, made where it is not kept."""
+        if key not in self._windows:
+            made = make()
+            if not keep or len(self._windows) * made[0].nbytes >= CACHE_BYTES:
+                return made
+            self._windows[key] = made
+        return self._windows[key]
+
+    def varied(self, key: tuple[str, float], make: Callable[[], RawSample]) -> RawSample:
+        """A sample at a speed; the last one is kept for its other modality."""
+        if self._varied is None or self._varied[0] != key:
+            self._varied = key, make()
+        return self._varied[1]
 
 
 @dataclass(frozen=True)
 class EmotionDataset:
     """Samples prepared with one :class:`ClipSpec`, in a fixed order.
+
+    ``dataset[i]`` are all windows of sample ``i``. Subsets share the windows already made;
+    ``dataclasses.replace`` starts without any.
 
     Attributes:
         spec: How the samples were prepared; its labels are the columns of ``targets``.
@@ -59,7 +92,7 @@ class EmotionDataset:
         samples: Each sample before windows are cut, in memory or read on access.
         metadata: Further columns of length ``n`` (sex, intensity ...).
         normalisation: Statistics of each speaker's features, see
-            :func:`~avtca.data.windows.speaker_normalise`.
+            :func:`~avtca.data.normalise.speaker_normalise`.
     """
 
     spec: ClipSpec
@@ -70,8 +103,7 @@ class EmotionDataset:
     samples: Sequence[RawSample]
     metadata: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     normalisation: Mapping[str, SpeakerStatistics] | None = None
-    cache: dict[Key, tuple[Any, Any]] = field(default_factory=dict, init=False, repr=False)
-    """Windows already made; subsets share it, ``dataclasses.replace`` starts a new one."""
+    cache: WindowCache = field(default_factory=WindowCache, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         n, k = len(self.sample_ids), len(self.spec.labels)
@@ -92,6 +124,60 @@ class EmotionDataset:
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+    def __getitem__(self, index: int) -> ModelInput:
+        return stack([self.window(index, start) for start in self.starts(index)])
+
+    @property
+    def extractor(self) -> WindowExtractor:
+        """Cuts samples into windows of the spec, without normalisation."""
+        return WindowExtractor(self.spec)
+
+    def starts(self, index: int, hop_s: float | None = None) -> list[int]:
+        """First video step of each window of a sample."""
+        return self.extractor.starts(self.durations[index], hop_s)
+
+    def window(self, index: int, start_step: int) -> Window:
+        """One window of a sample."""
+        return self.video(index, start_step) + self.audio(index, start_step)
+
+    def video(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
+        """Video of one window and its mask; the sample is played ``speed`` times as fast."""
+        return self.cache.window(
+            ("video", self.sample_ids[index], start_step, speed),
+            lambda: self.cut_video(index, self.at_speed(index, speed), start_step),
+            keep=self.spec.video == "features",
+        )
+
+    def audio(self, index: int, start_step: int, speed: float = 1.0) -> tuple[Float, Bool]:
+        """Audio of one window and its mask; the sample is played ``speed`` times as fast."""
+        return self.cache.window(
+            ("audio", self.sample_ids[index], start_step, speed),
+            lambda: self.cut_audio(index, self.at_speed(index, speed), start_step),
+            keep=True,
+        )
+
+    def at_speed(self, index: int, speed: float) -> RawSample:
+        """A sample played ``speed`` times as fast."""
+        if speed == 1:
+            return self.samples[index]
+        key = self.sample_ids[index], speed
+        return self.cache.varied(key, lambda: vary_speed(self.samples[index], speed, self.spec))
+
+    def cut_video(self, index: int, sample: RawSample, start_step: int) -> tuple[Float, Bool]:
+        """Video of one window of a variant of sample ``index``."""
+        values, mask = self.extractor.video(sample, start_step)
+        if self.normalisation is not None:
+            statistics = self.normalisation[self.speakers[index]]
+            values = statistics.normalise_video(values, mask, self.spec)
+        return values, mask
+
+    def cut_audio(self, index: int, sample: RawSample, start_step: int) -> tuple[Float, Bool]:
+        """Audio of one window of a variant of sample ``index``."""
+        values, mask = self.extractor.audio(sample, start_step)
+        if self.normalisation is not None:
+            values = self.normalisation[self.speakers[index]].normalise_audio(values, mask)
+        return values, mask
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -139,25 +225,31 @@ def from_corpus(
     labels: Sequence[str] = (),
     *,
     target: str = "label",
-    spec: ClipSpec | None = None,
+    where: Mapping[str, str] | None = None,
+    normalise: str = "none",
     memory: bool | None = None,
 ) -> EmotionDataset:
-    """The samples of a prepared corpus, as a network with ``labels`` is to name them.
+    """The samples of a prepared corpus with the targets of a network.
 
-    ``labels`` (default: the corpus's own) may be fewer: a corpus label that is not among them
-    goes to its nearest of the seven (calm to neutral) or its samples are left out. ``target`` is a
-    name for :meth:`PreparedCorpus.targets`. ``spec`` is the ClipSpec that the network wants,
-    labels aside; it must be the corpus's. ``memory``: read every sample now (default: where the
-    video steps are features). Raises :class:`ClipSpecMismatch`, :class:`CorpusError`.
+    Args:
+        corpus: The prepared corpus.
+        labels: Labels of the network, the corpus's own by default. A corpus label that is not
+            among them becomes its nearest of the seven (calm: neutral), or its samples are left
+            out.
+        target: Name for :meth:`PreparedCorpus.targets`.
+        where: Keeps the samples whose manifest columns have these values.
+        normalise: "none" or "speaker", see :func:`~avtca.data.normalise.speaker_normalise`.
+        memory: Whether all samples are read now; by default where the video is features.
+
+    Raises:
+        ConfigError: If ``where`` names no column of the manifest.
+        CorpusError: If no sample is left.
     """
-    labels = tuple(labels)
-    if spec is not None:
-        corpus.spec.require(spec, action=f"use {corpus.path}", ignore=("labels",))
-    names_of_targets = corpus.target_names(target)
-    labels = labels or names_of_targets
+    source = corpus.target_names(target)
+    labels = tuple(labels) or source
     found = corpus.targets(target)
     rated = np.isfinite(found).all(1)
-    targets, keep = mapped_targets(np.nan_to_num(found), names_of_targets, labels)
+    targets, keep = mapped_targets(np.nan_to_num(found), source, labels)
     keep &= rated
     if target in corpus.meta["targets"] and target not in VOTE_SHARES:
         targets = targets.clip(0, 1)
@@ -167,33 +259,46 @@ def from_corpus(
     if not keep.any():
         raise CorpusError(
             f"use {corpus.path} for {', '.join(labels)}",
-            f"no sample has one of these labels; it has {', '.join(names_of_targets)}",
+            f"no sample has one of these labels; it has {', '.join(source)}",
             "choose labels of the corpus",
         )
+    for column, value in (where or {}).items():
+        action = f"choose samples with {column}={value}"
+        if column not in corpus.manifest or column == "sample_id":
+            raise ConfigError(action, "the manifest has no such column", "leave it out")
+        keep &= (corpus.manifest[column].astype(str) == value).to_numpy()
+        if not keep.any():
+            raise CorpusError(action, "no sample has it", "choose a value that occurs")
     rows = np.flatnonzero(keep)
     manifest = corpus.manifest.iloc[rows]
-    names = [str(name) for name in manifest["sample_id"]]
-    memory = corpus.spec.video == "features" if memory is None else memory
-    samples: Sequence[RawSample] = LazySamples(corpus.raw, names)
-    samples = list(samples) if memory else samples
-    metadata = {name: manifest[name].tolist() for name in METADATA if name in manifest}
-    return EmotionDataset(
+    sample_ids = [str(name) for name in manifest["sample_id"]]
+    samples = LazySamples(corpus.raw, sample_ids)
+    in_memory = corpus.spec.video == "features" if memory is None else memory
+    dataset = EmotionDataset(
         replace(corpus.spec, labels=labels),
-        names,
+        sample_ids,
         [str(speaker) for speaker in manifest["speaker"]],
         [float(seconds) for seconds in manifest["duration_s"]],
         targets[rows].astype(np.float32),
-        samples,
-        metadata,
+        list(samples) if in_memory else samples,
+        {name: manifest[name].tolist() for name in METADATA if name in manifest},
     )
+    return speaker_normalise(dataset) if normalise == "speaker" else dataset
 
 
 def mapped_targets(
     targets: Float, source: Sequence[str], labels: Sequence[str]
 ) -> tuple[Float, NDArray[np.bool_]]:
-    """Columns of ``targets (n, k)`` brought to ``labels``, summed where several meet.
+    """Map targets to other labels; labels without a counterpart become their nearest of the seven.
 
-    The second value is False for samples of which something was lost.
+    Args:
+        targets: ``(n, k)``, a column for each source label.
+        source: The source labels.
+        labels: The labels to map to.
+
+    Returns:
+        Targets ``(n, n_labels)``, summed where several labels become one, and ``(n,)``: whether
+        all of a sample's targets found a label.
     """
     out = np.zeros((len(targets), len(labels)), np.float32)
     whole = np.ones(len(targets), bool)
@@ -208,7 +313,11 @@ def mapped_targets(
 
 
 def one_hot(labels: Sequence[str], order: Sequence[str]) -> Float:
-    """Targets ``(n, n_labels)`` of label names. Raises ``CorpusError`` for an unknown label."""
+    """Targets ``(n, n_labels)`` of label names.
+
+    Raises:
+        CorpusError: If a label is unknown.
+    """
     place = {name: at for at, name in enumerate(order)}
     if unknown := sorted(set(labels) - set(place)):
         raise CorpusError(

@@ -1,4 +1,4 @@
-"""A sample played faster or slower, picture and audio together; shape legend as in windows."""
+"""Speed perturbation of video and audio together."""
 
 import math
 from dataclasses import replace
@@ -7,15 +7,17 @@ import numpy as np
 
 from avtca.audio.augment import speed as resample_speed
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawSample
+from avtca.preprocess import RawSample
 
 
 def vary_speed(raw: RawSample, factor: float, spec: ClipSpec) -> RawSample:
-    """A sample played ``factor`` times as fast, picture and audio alike.
+    """A sample played ``factor`` times as fast; the pitch of the audio changes with it.
 
-    Each new video step shows what the sample showed at the middle of it; where that was missing it
-    is missing. The pitch of the audio moves along. Raises ``ValueError`` for a factor that is not
-    positive.
+    Each video step shows what the sample shows at the step's middle, nothing where that is
+    missing.
+
+    Raises:
+        ValueError: If the factor is not positive.
     """
     wave = resample_speed(raw.wave, factor)
     duration = raw.duration_s / factor

@@ -1,8 +1,7 @@
-"""Windows for training and evaluation, made through :mod:`avtca.preprocess`.
+"""Augmented windows for training.
 
-Everything random is drawn from ``(seed, epoch, sample)``, so a resumed run sees what the unbroken
-one saw, whichever process makes the batch. Shape legend: ``b`` batch, ``t_v`` video steps,
-``t_a`` audio frames, ``f`` features.
+All randomness is a function of seed, epoch and sample, so that a resumed run sees what an
+uninterrupted one does, whichever process makes the batch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,134 +13,89 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from avtca.audio.augment import WaveAugment, vary_channel
-from avtca.corpora.sample_file import RawSample
+from avtca.clipspec import N_POSTERIORS
 from avtca.data.augment import CropAugment, vary_posteriors
-from avtca.data.augment_config import Augmentation
+from avtca.data.augment_config import Augmentation, check_augmentation
 from avtca.data.dataset import EmotionDataset
-from avtca.data.windows import N_POSTERIORS, POSTERIORS, Batch, Windows, make_batch, same
+from avtca.data.windows import Batch, identity, make_batch
 from avtca.errors import ConfigError
-from avtca.preprocess import Window, window_start_steps
+from avtca.preprocess import RawSample, Window
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 SPEEDS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-"""Speeds in shares of ``Augmentation.speed``: few, so that windows made once can be kept."""
-
-
-def check_augmentation(augmentation: Augmentation, samples: EmotionDataset) -> None:
-    """Refuse an augmentation that could never fire on these samples (trap 3 of the field)."""
-    spec = samples.spec
-    action = "train with this augmentation"
-    if augmentation.crop is True and augmentation.crop_slack_s * spec.video_rate < 1:
-        longest = max(samples.durations)
-        if window_start_steps(longest, spec)[-1] == 0:
-            raise ConfigError(
-                action,
-                f"'crop' could never fire: the longest sample has {longest:.2f} s, "
-                f"a window {spec.window_s:g} s",
-                "set augmentation.crop_slack_s, switch crop off, or use shorter windows",
-            )
-    if augmentation.touches_waveform and spec.audio == "features":
-        raise ConfigError(
-            action,
-            "'waveform' and 'gain_db' vary a waveform, the corpus ships audio features",
-            "set augmentation.waveform and augmentation.gain_db to 0",
-        )
-    by_band = augmentation.channel_db or augmentation.background
-    if by_band and (not spec.bands or samples.normalisation is not None):
-        found = spec.audio if samples.normalisation is None else "standardised"
-        raise ConfigError(
-            action,
-            f"'channel_db' and 'background' vary mel bands in dB, the samples' audio is {found}",
-            "set augmentation.channel_db and augmentation.background to 0",
-        )
-    if augmentation.video_noise and spec.video != "features":
-        raise ConfigError(
-            action,
-            "'video_noise' varies video features, the ClipSpec holds pixels",
-            "set augmentation.video_noise to 0 and use augmentation.pixels",
-        )
-    if augmentation.posterior_bias and not spec.video_features.startswith(POSTERIORS):
-        raise ConfigError(
-            action,
-            f"'posterior_bias' varies {POSTERIORS}, the video features are "
-            f"{spec.video_features or 'pixels'}",
-            "set augmentation.posterior_bias to 0",
-        )
-    if augmentation.posterior_bias and samples.normalisation is not None:
-        raise ConfigError(
-            action,
-            "'posterior_bias' varies probabilities, the samples are standardised",
-            "set augmentation.posterior_bias to 0",
-        )
-    if augmentation.pixels and spec.video != "pixels":
-        raise ConfigError(
-            action,
-            "'pixels' varies face crops, the ClipSpec holds features",
-            "set augmentation.pixels to false",
-        )
+"""Speeds as shares of ``Augmentation.speed``; few, so that cached windows are used again."""
 
 
 class TrainingDataset(Dataset[Any]):
-    """One window of each sample, drawn and varied anew in each epoch.
+    """One augmented window of each sample in each epoch.
 
-    Keys are ``(epoch, sample index)``; see :class:`EpochSampler`.
+    Keys are ``(epoch, sample index)``, see :class:`EpochSampler`.
     """
 
-    def __init__(self, samples: EmotionDataset, augmentation: Augmentation, seed: int) -> None:
-        check_augmentation(augmentation, samples)
-        self.windows, self.augmentation, self.seed = Windows(samples), augmentation, seed
-        self.targets = samples.targets
-        self._vary_crops = CropAugment()
-        self._vary_wave = WaveAugment(
+    def __init__(self, dataset: EmotionDataset, augmentation: Augmentation, seed: int) -> None:
+        check_augmentation(augmentation, dataset)
+        self.dataset, self.augmentation, self.seed = dataset, augmentation, seed
+        self._augment_crops = CropAugment()
+        self._augment_wave = WaveAugment(
             chance=augmentation.waveform,
             gain_db=(-augmentation.gain_db, augmentation.gain_db) if augmentation.gain_db else None,
         )
 
     def __len__(self) -> int:
-        return len(self.windows.samples)
+        return len(self.dataset)
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
+        windows = [self.draw(epoch, index) for epoch, index in keys]
+        indices = np.array([index for _, index in keys])
+        return make_batch(windows, self.dataset.targets[indices], indices)
 
     def draw(self, epoch: int, index: int) -> Window:
         """The window of one sample in one epoch."""
         rng = np.random.default_rng([self.seed, epoch, index])
-        samples, a = self.windows.samples, self.augmentation
-        factor = 1 + a.speed * float(rng.choice(SPEEDS)) if a.speed else 1.0
-        start = self._start(rng, samples.durations[index] / factor)
-        video, video_mask = self.windows.video(index, start, factor)
+        dataset, a = self.dataset, self.augmentation
+        speed = 1 + a.speed * float(rng.choice(SPEEDS)) if a.speed else 1.0
+        start = self._start(rng, dataset.durations[index] / speed)
+        video, video_mask = dataset.video(index, start, speed)
         if a.touches_waveform:
-            raw = self._with_varied_wave(self.windows.raw(index, factor), start, rng)
-            audio, audio_mask = self.windows.audio_of(raw, start, samples.speakers[index])
+            sample = self._with_augmented_wave(dataset.at_speed(index, speed), start, rng)
+            audio, audio_mask = dataset.cut_audio(index, sample, start)
         else:
-            audio, audio_mask = self.windows.audio(index, start, factor)
+            audio, audio_mask = dataset.audio(index, start, speed)
         if a.channel_db or a.background:
-            n = self.windows.spec.bands
+            n = dataset.spec.bands
             varied = vary_channel(audio[:n], rng, channel_db=a.channel_db, noise=a.background)
             audio = np.concatenate((np.where(audio_mask, varied, audio[:n]), audio[n:]))
-        video, video_mask = self._vary_video(video, video_mask, rng)
+        video, video_mask = self._augment_video(video, video_mask, rng)
         return video, video_mask, audio, audio_mask
 
     def _start(self, rng: np.random.Generator, duration_s: float) -> int:
-        spec, crop = self.windows.spec, self.augmentation.crop
+        crop, extractor = self.augmentation.crop, self.dataset.extractor
+        last = extractor.starts(duration_s)[-1]
         if crop is not True:
-            return window_start_steps(duration_s, spec)[-1] // 2 if crop else 0
-        slack = int(self.augmentation.crop_slack_s * spec.video_rate)
-        return int(rng.integers(0, max(window_start_steps(duration_s, spec)[-1], slack) + 1))
+            return last // 2 if crop else 0
+        slack = int(self.augmentation.crop_slack_s * extractor.spec.video_rate)
+        return int(rng.integers(0, max(last, slack) + 1))
 
-    def _with_varied_wave(self, raw: RawSample, start: int, rng: np.random.Generator) -> RawSample:
-        """The sample with the samples of one window varied."""
-        heard = self.windows.wave(raw, start)
-        if not len(heard):
-            return raw
-        spec = self.windows.spec
-        wave = raw.wave.copy()
-        first = round(start / spec.video_rate * spec.sample_rate)
-        wave[first : first + len(heard)] = self._vary_wave(heard, spec.sample_rate, rng)
-        return replace(raw, wave=wave)
+    def _with_augmented_wave(
+        self, sample: RawSample, start: int, rng: np.random.Generator
+    ) -> RawSample:
+        """The sample with the waveform of one window augmented."""
+        extractor = self.dataset.extractor
+        window = extractor.wave(sample, start)
+        if not len(window):
+            return sample
+        wave, first = sample.wave.copy(), extractor.first_sample(start)
+        augmented = self._augment_wave(window, extractor.spec.sample_rate, rng)
+        wave[first : first + len(window)] = augmented
+        return replace(sample, wave=wave)
 
-    def _vary_video(self, video: Float, mask: Bool, rng: np.random.Generator) -> tuple[Float, Bool]:
+    def _augment_video(
+        self, video: Float, mask: Bool, rng: np.random.Generator
+    ) -> tuple[Float, Bool]:
         a = self.augmentation
         if a.pixels:
-            video = self._vary_crops(video, mask, rng)
+            video = self._augment_crops(video, mask, rng)
         if a.posterior_bias:
             varied = vary_posteriors(video, rng, bias=a.posterior_bias, n=N_POSTERIORS)
             video = np.where(mask[:, None], varied, video)
@@ -152,17 +106,22 @@ class TrainingDataset(Dataset[Any]):
             mask = mask & (rng.random(len(mask)) >= a.step_dropout)
         return video, mask
 
-    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
-        drawn = [self.draw(epoch, index) for epoch, index in keys]
-        indices = np.array([index for _, index in keys])
-        return make_batch(drawn, self.targets[indices], indices)
-
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Order of the samples in an epoch: a permutation drawn from ``(seed, epoch)``.
+    """Order of the samples in an epoch: a permutation that depends on seed and epoch.
 
-    Each process sees its share of every global batch, so that a step of two processes is the
-    step of one. Takes that do not fill the last batch are left out of that epoch.
+    Each process gets its share of every global batch, so that a step of several processes is the
+    same as a step of one. Samples that do not fill the last batch are left out of the epoch.
+
+    Args:
+        n: Number of samples.
+        batch: Samples in a global batch; at most ``n`` are used.
+        seed: Seed of the run.
+        rank: Number of this process.
+        world: Number of processes.
+
+    Raises:
+        ConfigError: If a batch cannot be shared among the processes.
     """
 
     def __init__(self, n: int, batch: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
@@ -183,7 +142,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the loop before each epoch."""
+        """Set the epoch; called before each one."""
         self.epoch = epoch
 
     @property
@@ -204,7 +163,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
 def training_loader(
     data: TrainingDataset, batch: int, *, workers: int = 0, rank: int = 0, world: int = 1
 ) -> DataLoader[Any]:
-    """Batches of one epoch after another."""
+    """Batches of the epoch that its sampler is set to.
+
+    Raises:
+        ConfigError: If mixup is on and a process's batch has a single sample.
+    """
     order = EpochSampler(len(data), batch, data.seed, rank=rank, world=world)
     if data.augmentation.mixup and order.batch == world:
         raise ConfigError(
@@ -216,7 +179,7 @@ def training_loader(
         data,
         batch_size=order.batch // world,
         sampler=order,
-        collate_fn=same,
+        collate_fn=identity,
         num_workers=workers,
         persistent_workers=False,
     )

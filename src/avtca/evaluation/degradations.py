@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from avtca.audio.augment import add_noise, reverberate, shift, telephone
 from avtca.clipspec import ClipSpec
-from avtca.corpora.sample_file import RawSample
 from avtca.data.dataset import EmotionDataset, LazySamples
 from avtca.evaluation.report import Modality
+from avtca.preprocess import RawSample
 
 Float32Array = NDArray[np.float32]
 Degrade = Callable[[RawSample, ClipSpec, Any, np.random.Generator], RawSample]

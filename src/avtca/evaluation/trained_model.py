@@ -10,8 +10,8 @@ import numpy as np
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import speaker_warnings
 from avtca.data.caveats import NORMALISED, WHOLE_CORPUS, Caveat, CaveatKind, manifest_caveats
-from avtca.data.data_module import DataModule, chosen_samples, open_data_module
-from avtca.data.dataset import VOTE_SHARES, EmotionDataset, mapped_targets
+from avtca.data.data_module import DataModule, open_data_module
+from avtca.data.dataset import VOTE_SHARES, EmotionDataset, from_corpus, mapped_targets
 from avtca.errors import ConfigError
 from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel
 from avtca.evaluation.inference import resolve_device
@@ -79,7 +79,7 @@ def open_trained_model(
     caveats: list[Caveat] = []
     if name is None:
         _require_all(action, numbers, n_folds(path))
-        samples = chosen_samples(prepared, labels=first.labels, **choice)
+        samples = from_corpus(prepared, first.labels, **choice)
         models = [_fold_model(loaded, prepared.name, samples, None, "no folds are named")]
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
         caveats += [WHOLE_CORPUS, *unchecked_caveats(first, prepared.name)]

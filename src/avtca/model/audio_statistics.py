@@ -15,6 +15,7 @@ from avtca.model.experts import ExpertLogits, LinearExpert
 from avtca.model.frontends import normalise_level
 from avtca.model.statistics import deviation, equal_segments, mean
 from avtca.model.streams import given_mask, zero_masked
+from avtca.voicing import loud_and_voiced
 
 N_CEPSTRUM = 20
 """Largest number of cepstral coefficients, without the level."""
@@ -89,16 +90,6 @@ class AudioStatisticsHead(nn.Module):
             numbers.append(mean(octaves - height, selected))
             numbers.append(mean(energy - loudness, segment & mask))
         return torch.cat((spectrum, torch.stack(numbers, dim=1)), dim=1)
-
-
-def loud_and_voiced(energy: Tensor, voicing: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Loud frames, and loud frames that are voiced.
-
-    A frame is loud above the window's mean level, and voiced above the mean voicing of loud
-    frames. All arguments and results are ``(b, t)``.
-    """
-    loud = mask & (energy > mean(energy, mask)[:, None])
-    return loud, loud & (voicing > mean(voicing, loud)[:, None])
 
 
 def _moments(x: Tensor, mask: Tensor) -> Tensor:

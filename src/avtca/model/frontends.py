@@ -11,12 +11,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from avtca.clipspec import MIN_PROB
 from avtca.model.masked_norm import MaskedBatchNorm
 from avtca.model.streams import Stream, given_mask, zero_masked
 from avtca.model.video_trunk import VideoTrunk
 
-MIN_PROB = 1e-3
-"""Lower bound applied before taking logarithms."""
 TOP_DB = 80.0
 """Bands are floored this many decibels below the loudest band of a window."""
 LEVEL_UNIT_DB = 20.0

@@ -6,11 +6,9 @@ Shape legend: ``b`` batch, ``t`` steps, ``d`` features. Masks are bool ``(b, t)`
 import torch
 from torch import Tensor
 
+from avtca.voicing import masked_mean
 
-def mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the steps in ``mask``, 0 if it is empty: ``(b, t[, d]) -> (b[, d])``, ``x`` finite."""
-    share = mask.to(x.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.einsum("bt,bt...->b...", share, x)
+mean = masked_mean
 
 
 def deviation(x: Tensor, mask: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ Shape legend: ``b`` batch, ``t`` video steps, ``f`` features.
 import torch
 from torch import Tensor, nn
 
+from avtca.clipspec import MIN_PROB
 from avtca.model.experts import ExpertLogits, LinearExpert
-from avtca.model.frontends import MIN_PROB
 from avtca.model.statistics import deviation, equal_segments, mean
 from avtca.model.streams import given_mask, zero_masked
 

@@ -10,6 +10,7 @@ from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, TrackedCrop, TrackedFace, align, track_faces
 from avtca.faces.types import Colour
 from avtca.media import Frame, Media, hold_frames
+from avtca.preprocess import WindowExtractor, window_starts
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
 
@@ -81,6 +82,7 @@ class WindowStream:
         people: bool = False,
     ) -> None:
         self.spec, self.people = spec, people
+        self._sample_at = WindowExtractor(spec).first_sample
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
         self.appearances: dict[int, Appearance] = {}
@@ -104,23 +106,19 @@ class WindowStream:
         return self._video_steps - self._first_step - self._n_frames
 
     def __iter__(self) -> Iterator[WindowMedia]:
-        start, last = 0, -1
-        while self._continues_after(start + self.window_steps):
-            yield self._window(start)
-            last, start = start, start + self.hop
-        final = max(0, self.total_steps - self.window_steps)
-        if final != last and self.total_steps > 0:
-            yield self._window(final)
-
-    def _sample(self, step: int) -> int:
-        return round(step / self.spec.video_rate * self.spec.sample_rate)
+        starts = window_starts(
+            self.window_steps, self.hop, self._continues_after, lambda: self.total_steps
+        )
+        for start in starts:
+            if self.total_steps or self._next is not None:
+                yield self._window(start)
 
     def _continues_after(self, end: int) -> bool:
         """Decode up to the step ``end``; whether the clip continues after it."""
         while self._next is not None and self._next[0].step < end:
             self._add(*self._next)
             self._next = next(self._frames, None)
-        while not self._audio_done and self._wave_start + len(self._wave) <= self._sample(end):
+        while not self._audio_done and self._wave_start + len(self._wave) <= self._sample_at(end):
             block = next(self._blocks, None)
             if block is None:
                 self._audio_done = True
@@ -129,7 +127,7 @@ class WindowStream:
         decoded = self._wave_start + len(self._wave)
         audio_steps = int(np.ceil(decoded / self.spec.sample_rate * self.spec.video_rate - 1e-6))
         self.total_steps = max(self._video_steps, audio_steps)
-        return self._next is not None or decoded > self._sample(end)
+        return self._next is not None or decoded > self._sample_at(end)
 
     def _add(self, frame: Frame, faces: list[TrackedCrop]) -> None:
         self._first_step = frame.step if not self._n_frames else self._first_step
@@ -156,7 +154,7 @@ class WindowStream:
 
     def _window(self, start: int) -> WindowMedia:
         self._faces = [face for face in self._faces if face.step >= start]
-        drop = min(self._sample(start) - self._wave_start, len(self._wave))
+        drop = min(self._sample_at(start) - self._wave_start, len(self._wave))
         if drop > 0:
             self._wave, self._wave_start = self._wave[drop:], self._wave_start + drop
         end = start + self.window_steps
@@ -164,7 +162,7 @@ class WindowStream:
         for face in self._faces:
             if face.step < end:
                 by_person.setdefault(face.person, []).append(face)
-        samples = min(self._sample(end) - self._sample(start), self.spec.window_samples)
+        samples = min(self._sample_at(end) - self._sample_at(start), self.spec.window_samples)
         n_steps = min(self.window_steps, self.total_steps - start)
         return WindowMedia(start, n_steps, by_person, self._wave[:samples])
 
