@@ -1,11 +1,11 @@
-"""Is a training kept fed? Items a second of its own loader, and of a training step beside it.
+"""Throughput of the training loader, and of a training step for comparison, in items a second.
 
     python benchmarks/loader.py [--samples 480] [--spec SPEC.json] [--out FILE]
 
 RAVDESS's audio and face sequences, batches of 32 from `avtca.data.training`, one thread;
 processor seconds, so that other work on the machine counts little. The first epoch makes windows,
 the second finds those made that do not change. Then two networks with the windows and the recipe of
-their own configuration over eight epochs: `experts` reads pitch, whose windows take longer to make; each
+their own configuration over eight epochs: `experts` uses pitch, whose windows cost more; each
 is made once, and a sample has some dozens (its speeds and crops). Then what each step of the
 waveform's augmentation costs by itself, on a window of the usual length and of a prime length.
 Cost: three minutes.
@@ -86,7 +86,8 @@ def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **size
 
 def as_trained(corpus: PreparedCorpus, name: str, samples: int) -> dict[str, Any]:
     """A network of the RAVDESS table with its own windows, recipe and sizes."""
-    experiment = load_experiment(CONFIGS / "luna_5fold.yaml", [f"model.variant={name}"])
+    file = "experts.yaml" if name == "experts" else "luna_5fold.yaml"
+    experiment = load_experiment(CONFIGS / file, [f"model.variant={name}"])
     some = every_nth(from_corpus(corpus.view(experiment.input.over(corpus.spec))), samples)
     items, batch = fed(some, experiment.train.augmentation, EPOCHS)
     model = experiment.model

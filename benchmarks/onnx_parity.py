@@ -39,7 +39,7 @@ EXPERTS = "features, statistics heads"
 
 
 def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
-    """Running statistics of real samples, so that no batch norm is the identity; evaluation mode."""
+    """Set batch norms to the statistics of real samples, in evaluation mode."""
     model.train()
     with torch.no_grad():
         for _ in range(5):

@@ -86,7 +86,7 @@ def main() -> None:
         rows.append(overfit(variant, given.ravdess))
         print(json.dumps(rows[-1]), flush=True)
     result = {
-        "what": f"Adam on one batch of {SAMPLES} real RAVDESS samples until all are right (eval mode)",
+        "what": f"Adam on one batch of {SAMPLES} real RAVDESS samples until all are correct",
         "machine": f"{platform.machine()}, one thread, beside other work",
         "torch": torch.__version__,
         "rows": rows,

@@ -2,20 +2,21 @@
 split, and the same with a speaker-independent split.
 
 Cost: RAVDESS from pixels hours on one GPU for each network and seed, CREMA-D five times that,
-CMU-MOSEI's sequences an hour. Not run here, because the videos are not available; its parts are tested.
+CMU-MOSEI's sequences an hour. Not run here, because the videos are not available; its parts are
+tested.
 
     python experiments/paper_tables.py ravdess RAVDESS WORK
     python experiments/paper_tables.py cremad CREMA-D WORK --systems figure it4 ct4
     python experiments/paper_tables.py mosei CMU-MOSEI WORK
 
 Prepares the corpus, cross-validates every network of configs/sweep.yaml under both protocols, and
-writes WORK/CORPUS.md and CORPUS.json, with the paper's figures for comparison. It can be stopped at
-any time and resumes; a call with other --systems adds to the table. Samples that cannot be decoded are
-reported and left out.
+writes WORK/CORPUS.md and CORPUS.json, with the paper's figures for comparison. It can be stopped
+at any time and resumes; a call with other --systems adds to the table. Samples that cannot be
+decoded are reported and left out.
 
-The paper initialises its video weights from EfficientFace (AffectNet-7), whose authors publish a file.
-Here all weights are fresh unless a checkpoint is given; tensors that fit the trunk of `figure` are copied,
-and the rest starts alike in every seed:
+The paper initialises its video weights from EfficientFace (AffectNet-7), whose authors publish a
+file. Here all weights are fresh unless a checkpoint is given; tensors that fit the trunk of
+`figure` are copied, and the rest starts alike in every seed:
 
     avtca convert EfficientFace_Trained_on_AffectNet7.pth.tar --to figure --out FOLDER
     python experiments/paper_tables.py ravdess RAVDESS WORK --set model.init_from=FOLDER/figure
@@ -165,7 +166,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def figures(folder: Path) -> dict[str, Any]:
-    """The figures of a finished run; with several labels also those of always predicting absence."""
+    """The figures of a finished run; if multi-label also those of always predicting absence."""
     found: dict[str, Any] = json.loads((folder / "result.json").read_text())
     answers = load_system(folder).joined[0]
     if answers.binary:

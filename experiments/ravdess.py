@@ -1,9 +1,10 @@
 """Purpose: train every system of the RAVDESS table, under every protocol and with every seed.
 
-Cost: see `--list`; about an hour and a half on one core for all systems on Luna-Jimenez's folds with
-one seed.
+Cost: see `--list`; about an hour and a half on one core for all systems on Luna-Jimenez's folds
+with one seed.
 
-    python experiments/ravdess.py ../shared/corpora/ravdess WORK [--budget 120] [--systems figure experts]
+    python experiments/ravdess.py ../shared/corpora/ravdess WORK \
+        [--budget 120] [--systems figure experts]
 
 It can be stopped at any time and started in several shells at once. Each run (a system under a
 protocol with a seed) is a folder that one process claims; an interrupted run resumes, and a finished
@@ -163,7 +164,7 @@ def config_hash(experiment: ExperimentConfig) -> str:
 
 
 def checkpoint_name(path: Path) -> str:
-    """A checkpoint's folder, with the hash of its weights unless they are those in the repository."""
+    """A checkpoint's folder, with the hash of its weights unless the repository has them."""
     name, card = path.parent.name, path.with_suffix(".json")
     ours = PRETRAINED.parent.with_name(name) / PRETRAINED.with_suffix(".json").name
     if not card.exists():

@@ -1,28 +1,29 @@
-"""Purpose: measure the robustness of the networks of `experiments/ravdess.py`: audio shifted against
-the face from -1 to +1 s, each modality masked, noise, reverberation, codecs, missing video steps,
-noise on the face features, short samples. Does attention between the streams help?
+"""Purpose: measure the robustness of the networks of `experiments/ravdess.py`: audio shifted
+against the face from -1 to +1 s, each modality masked, noise, reverberation, codecs, missing
+video steps, noise on the face features, short samples. Does attention between the streams help?
 
-Cost: forty minutes on one core for the seven default systems; six for the other fusions under shift
-and modality (--systems late_transformer intermediate_attention intermediate_transformer --conditions
-shift modality); ten for the systems trained with noise (--systems mean_posterior_noise
-concatenation_noise figure_noise experts_noise --conditions noise reverberation codec shift modality).
+Cost: forty minutes on one core for the seven default systems; six for the other fusions under
+shift and modality (--systems late_transformer intermediate_attention intermediate_transformer
+--conditions shift modality); ten for the systems trained with noise (--systems
+mean_posterior_noise concatenation_noise figure_noise experts_noise --conditions noise
+reverberation codec shift modality).
 
     python experiments/ravdess_robustness.py WORK experiments/results/robustness
 
-Uses the first seed of every system that WORK has finished on Luna-Jimenez's folds. It can be stopped at
-any time: what is in OUT/answers is not measured again unless the system's configuration changed. Systems
-that were measured before predictions were kept, and whose checkpoints are gone, keep their figures.
-Writes into OUT:
+Uses the first seed of every system that WORK has finished on Luna-Jimenez's folds. It can be
+stopped at any time: what is in OUT/answers is not measured again unless the system's
+configuration changed. Systems that were measured before predictions were kept, and whose
+checkpoints are gone, keep their figures. Writes into OUT:
 
 - answers/SYSTEM.csv.gz: the predicted emotion of every sample, one column for each condition and
   level, and answers/made.json, their provenance;
-- robustness.json: as `avtca robustness`, and "lost": system -> condition -> for each level `lost`, the
-  accuracy lost [value, low, high], and `more`, how much more that is than the baseline `concatenation`
-  (for systems ending in `_noise`: `concatenation_noise`) loses on the same samples. Intervals are
-  bootstraps over actors in which both networks, and both states of the samples, use the same draw.
-  "earlier": systems that are not known to have today's configuration;
-- robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md.
-"""
+- robustness.json: as `avtca robustness`, and "lost": system -> condition -> for each level
+  `lost`, the accuracy lost [value, low, high], and `more`, how much more that is than the
+  baseline `concatenation` (for systems ending in `_noise`: `concatenation_noise`) loses on the
+  same samples. Intervals are bootstraps over actors in which both networks, and both states of
+  the samples, use the same draw. "earlier": systems that are not known to have today's
+  configuration;
+- robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md."""
 
 import argparse
 import gzip
@@ -198,8 +199,8 @@ def points(table: pd.DataFrame, condition: str) -> list[dict[str, Any]]:
 
 
 def summary(answers: Path, old: dict[str, Any], today: dict[str, str]) -> dict[str, Any]:
-    """Figures of all systems with predictions for every level of a condition, and the old figures of
-    the others; ``today``: the config hash of each system as it would be trained now."""
+    """Figures of all systems with predictions for every level of a condition, and the old figures
+    of the others; ``today``: the config hash of each system as it would be trained now."""
     made = made_of(answers)
     tables = {
         system: read(path) for system in SYSTEMS if (path := answers / f"{system}.csv.gz").exists()

@@ -4,12 +4,13 @@ Cost: a minute.
 
     python experiments/ravdess_table.py WORK experiments/results
 
-Publishes the predictions of WORK's finished runs in ravdess/ (every sample), so that the table can be
-continued on another machine and compared with. From all published runs it writes ravdess.json,
-ravdess.md and ravdess.png. ravdess.json maps system -> protocol -> metric -> [mean over seeds, low,
-high], with the accuracy of each seed in "seeds". The key "_beside" holds "references" (name -> as a
-protocol of a system, on Luna-Jimenez's folds), "differences" (a list of pairs) and "same_as" (systems
-that are another system's network). Systems keep their published names there.
+Publishes the predictions of WORK's finished runs in ravdess/ (every sample), so that the table
+can be continued on another machine and compared with. From all published runs it writes
+ravdess.json, ravdess.md and ravdess.png. ravdess.json maps system -> protocol -> metric -> [mean
+over seeds, low, high], with the accuracy of each seed in "seeds". The key "_beside" holds
+"references" (name -> as a protocol of a system, on Luna-Jimenez's folds), "differences" (a list
+of pairs) and "same_as" (systems that are another system's network). Systems keep their published
+names there.
 
 Figures of runs whose predictions were lost with their machine are in ravdess/earlier.json. They are
 shown, marked, until as many seeds are trained again. Runs of which only predictions of another
@@ -235,8 +236,8 @@ def markdown(result: dict[str, Any]) -> str:
     """ravdess.md: all systems and protocols, then all differences."""
     protocols = [p for p in PROTOCOLS if any(p in one for one in result["systems"].values())]
     lines = [
-        "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors] (number of seeds, or "
-        "ensemble of the seeds); *: predictions not kept; †: earlier configuration.",
+        "Accuracy in %, mean over seeds [95 % interval, bootstrap over actors] (number of seeds, "
+        "or ensemble of the seeds); *: predictions not kept; †: earlier configuration.",
         "",
         "| network | " + " | ".join(PROTOCOL_NAMES[p] for p in protocols) + " |",
         "|---|" + "---|" * len(protocols),

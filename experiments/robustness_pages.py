@@ -333,7 +333,8 @@ def markdown(result: dict[str, Any]) -> str:
         "over actors], and how many more than the baseline `concatenation` loses on the same "
         "samples.\n\n"
         f"Audio shifted against the face:\n\n{SHIFT_HEAD}{shift_rows(result)}\n"
-        f"Other conditions: points lost, more than `{BASELINE}`:\n\n{DAMAGE_HEAD}{damage_rows(result)}\n"
+        f"Other conditions: points lost, more than `{BASELINE}`:\n\n"
+        f"{DAMAGE_HEAD}{damage_rows(result)}\n"
         "Accuracy in %, trained without and with noise; points that the second loses more than "
         f"`{BASELINE}{NOISE}`:\n\n{NOISE_HEAD}{noise_rows(result)}"
     )

@@ -5,11 +5,13 @@ Cost: a quarter of an hour on one core.
     python experiments/default_model/self_supervised.py ../shared/corpora WORK
     python experiments/default_model/voice.py ../shared/corpora WORK/labelled --seeds 0 \
         --start WORK/self_supervised/last
-    for voice in WORK/self_supervised WORK/labelled/voice experiments/default_model/pretrained/voice; do
-        python experiments/ravdess_trials.py ../shared/corpora/ravdess TABLE best --voice $voice/last
+    for initial in WORK/self_supervised WORK/labelled/voice \
+            experiments/default_model/pretrained/voice; do
+        python experiments/ravdess_trials.py ../shared/corpora/ravdess TABLE experts \
+            --pretrained $initial/last
     done
 
-The convolutions of `best`'s audio branch on nEMO and EMO-DB without their labels: parts of the mel
+The convolutions of the audio branch of `experts` on nEMO and EMO-DB without labels: parts of the mel
 bands are hidden, and the branch's tokens have to say what stood there (masked prediction, as
 Mockingjay, Liu et al. 2020, with squared error and convolutions). Writes
 WORK/self_supervised/last.safetensors and .json, a start like that of voice.py.

@@ -6,7 +6,7 @@ Cost: twenty to twenty-five minutes on one core.
     python experiments/default_model/voice.py ../shared/corpora WORK --for emodb
 
 nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
-emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `best`
+emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `experts`
 with the picture missing and without pitch: all that an audio passes through is trained but the
 voice's expert, which begins fresh in each corpus. Writes
 WORK/voice/last.safetensors and .json, which `model.init_from` samples. `--for emodb`, for a test on
