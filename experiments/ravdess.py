@@ -7,9 +7,9 @@ with one seed.
         [--budget 120] [--systems figure experts]
 
 It can be stopped at any time and started in several shells at once. Each run (a system under a
-protocol with a seed) is a folder that one process claims; an interrupted run resumes, and a finished
-run writes a JSON file to WORK/finished. `experts` starts from the pretrained audio branch in
-experiments/default_model/pretrained, or from another one made by
+protocol with a seed) is a folder that one process claims; an interrupted run resumes, and a
+finished run writes a JSON file to WORK/finished. `experts` starts from the pretrained audio
+branch in experiments/default_model/pretrained, or from another one made by
 experiments/default_model/voice.py (--pretrained; with normalised features from its neighbour made
 with --standardise); `experts_scratch` starts from fresh weights. `experiments/ravdess_table.py`
 makes the table from all finished runs and publishes their predictions; a published run with the

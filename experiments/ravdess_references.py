@@ -4,11 +4,11 @@ Cost: two minutes on one core.
 
     python experiments/ravdess_references.py ../shared/corpora/ravdess WORK
 
-Writes WORK/references/<name>.csv, the predictions for every sample on Luna-Jimenez's folds. Inputs of
-the regressions: mean, standard deviation and five quantiles of 64 log-mel bands and the mean and
-deviation of their differences; mean, deviation, minimum and maximum of seven expressions; action
-units as published. C is chosen on the validation actors; the final regression is trained on all
-actors except the test actors, like every network of the table.
+Writes WORK/references/<name>.csv, the predictions for every sample on Luna-Jimenez's folds.
+Inputs of the regressions: mean, standard deviation and five quantiles of 64 log-mel bands and the
+mean and deviation of their differences; mean, deviation, minimum and maximum of seven
+expressions; action units as published. C is chosen on the validation actors; the final regression
+is trained on all actors except the test actors, like every network of the table.
 """
 
 import argparse

@@ -23,7 +23,8 @@ checkpoints are gone, keep their figures. Writes into OUT:
   same samples. Intervals are bootstraps over actors in which both networks, and both states of
   the samples, use the same draw. "earlier": systems that are not known to have today's
   configuration;
-- robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md."""
+- robustness.png, shift.png, noise.png, and robustness.md, the tables of docs/evaluation.md.
+"""
 
 import argparse
 import gzip

@@ -5,9 +5,10 @@ Cost: as the system (experiments/ravdess.py) with as many epochs.
     python experiments/ravdess_trials.py ../shared/corpora/ravdess WORK experts \
         --set train.epochs=24 model.sizes.fusion=gated
 
-For each of Luna-Jimenez's folds: trains on the training speakers for the configured number of epochs
-and prints the accuracy of the last weights on the validation speakers, with both streams, with one
-masked, and with both under any degradation of `avtca robustness`. Test speakers are not used.
+For each of Luna-Jimenez's folds: trains on the training speakers for the configured number of
+epochs and prints the accuracy of the last weights on the validation speakers, with both streams,
+with one masked, and with both under any degradation of `avtca robustness`. Test speakers are not
+used.
 """
 
 import argparse
