@@ -6,7 +6,15 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.leakage import AuditReport, audit
 from avtca.corpora.registry import index_corpus, load_ravdess_features
-from avtca.corpora.splits import CrossValidationSplit, Fold, fold_names, load_folds, random_folds
+from avtca.corpora.splits import (
+    CrossValidationSplit,
+    Fold,
+    fold_names,
+    load_folds,
+    random_folds,
+    resolve_folds,
+    speaker_kfold,
+)
 from avtca.preprocess import RawSample
 
 __all__ = [
@@ -27,4 +35,6 @@ __all__ = [
     "load_folds",
     "load_ravdess_features",
     "random_folds",
+    "resolve_folds",
+    "speaker_kfold",
 ]

@@ -88,7 +88,7 @@ class _Outcome:
 
 def build_cache(
     index: CorpusIndex,
-    out: Path,
+    out: str | Path,
     spec: ClipSpec,
     *,
     workers: int = 0,
