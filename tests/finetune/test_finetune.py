@@ -131,7 +131,7 @@ def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):
     assert compared > 3
 
 
-def test_nobody_is_on_two_sides(done):
+def test_no_speaker_is_in_two_subsets(done):
     out, *_ = done
     tested = []
     for fold in sorted((out / "work" / "folds" / "seed0").iterdir()):
@@ -164,7 +164,7 @@ def test_the_result_can_be_adapted_again(done):
         load_initial_model(str(copy))
 
 
-def test_people_behind_the_start_are_not_people_never_seen(done, clips, tmp_path):
+def test_training_speakers_of_the_initial_model_are_refused(done, clips, tmp_path):
     out, *_ = done
     with pytest.raises(LeakError, match="3 speakers of the test had a part in its weights"):
         finetune(str(out), clips, tmp_path / "again", epochs=1)
@@ -243,7 +243,7 @@ def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
     assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
 
 
-def test_people_are_dealt_evenly_and_two_of_them_suffice():
+def test_speaker_folds_are_balanced_and_two_speakers_suffice():
     folds = folds_of([["a", "b"], ["c"]], named=True)
     assert [set(split.test) for split in folds.folds] == [{"a", "b"}, {"c"}]
     assert all(not split.validation for split in folds.folds)
@@ -261,12 +261,12 @@ def test_people_are_dealt_evenly_and_two_of_them_suffice():
 
 @pytest.mark.parametrize("variant", ["audio_only", "video_only", "concatenation"])
 @pytest.mark.parametrize("pixels", [False, True])
-def test_the_recipe_asks_nothing_that_a_single_stream_has_not(variant, pixels):
+def test_the_settings_fit_networks_of_one_stream(variant, pixels):
     network = small(variant)
     streams = variant_named(variant).streams
-    recipe = train_config_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
-    check_streams(network, recipe)
-    assert recipe.augmentation.speed and (recipe.modality_dropout.mode == "whole") == (
+    config = train_config_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
+    check_streams(network, config)
+    assert config.augmentation.speed and (config.modality_dropout.mode == "whole") == (
         streams == "both"
     )
 

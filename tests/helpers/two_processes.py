@@ -34,7 +34,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     out = Path(sys.argv[1])
     out.mkdir(exist_ok=True)
-    recipe = TrainConfig(
+    config = TrainConfig(
         epochs=2,
         batch_size=8,
         auxiliary_weight=0.3,
@@ -44,6 +44,6 @@ if __name__ == "__main__":
     )
     network = new_network("experts", SPEC, audio_frontend="conv1d", **SIZES)
     result = fit(
-        network, recipe, make_samples(24), make_samples(12, seed=1), out=out, callbacks=[Keep(out)]
+        network, config, make_samples(24), make_samples(12, seed=1), out=out, callbacks=[Keep(out)]
     )
     print(os.environ.get("WORLD_SIZE", "1"), len(result.history))

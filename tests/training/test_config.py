@@ -59,15 +59,15 @@ def test_the_sweep_has_every_network_of_table_v():
     ("name", "own"),
     [("ravdess/paper_random_80_20", True), ("ravdess_sequences/paper_recipe", False)],
 )
-def test_the_papers_recipe(name, own):
-    recipe = load_experiment(CONFIGS / f"{name}.yaml").train
+def test_the_papers_settings(name, own):
+    settings = load_experiment(CONFIGS / f"{name}.yaml").train
     adam = Optimiser(name="adam", learning_rate=0.01, weight_decay=1e-3, schedule="constant")
-    assert recipe.optimiser == adam
-    assert (recipe.batch_size, recipe.epochs) == (8, 128)
+    assert settings.optimiser == adam
+    assert (settings.batch_size, settings.epochs) == (8, 128)
     # Nothing of ours on top of it; pixels: the flips and turns of the authors' code.
-    assert recipe.augmentation == Augmentation(crop="middle", pixels=own)
-    assert recipe.modality_dropout.mode == "none"
-    assert (recipe.label_smoothing, recipe.ema, recipe.auxiliary_weight) == (0, 0, 0)
+    assert settings.augmentation == Augmentation(crop="middle", pixels=own)
+    assert settings.modality_dropout.mode == "none"
+    assert (settings.label_smoothing, settings.ema, settings.auxiliary_weight) == (0, 0, 0)
 
 
 def test_all_errors_at_once_with_the_nearest_name(minimal):

@@ -115,7 +115,7 @@ def test_what_a_run_remembers(corpus, tmp_path):
     assert run["train"]["speakers"] == sorted(set(data_module.subset(1, "train").speakers))
 
 
-def test_validation_people_can_be_trained_on_and_then_calibrate_nothing(corpus, tmp_path):
+def test_validation_speakers_can_be_trained_on_and_then_calibrate_nothing(corpus, tmp_path):
     with pytest.raises(ConfigError, match="leaves no validation set"):
         experiment(corpus, data={"validation": "train"})
     made = experiment(corpus, data={"validation": "train"}, train={"metric": "none"}, seeds=[0])
@@ -214,7 +214,7 @@ def test_another_start_in_the_same_folder_is_refused(corpus, tmp_path):
     cross_validate(same, load_data_module(same), tmp_path / "cv")
 
 
-def test_weights_that_have_seen_the_test_people_are_refused(corpus, tmp_path):
+def test_an_initial_checkpoint_trained_on_test_speakers_is_refused(corpus, tmp_path):
     made = experiment(corpus)
     data_module = load_data_module(made)
     run_fold(made, data_module, fold=1, seed=0, out=tmp_path / "a")
@@ -251,7 +251,7 @@ def test_words_that_name_the_corpus_are_behind_everybody(corpus, tmp_path):
         open_trained_model(tmp_path / "b", corpus / "prepared")
 
 
-def test_the_packaged_network_is_a_start(corpus):
+def test_the_packaged_network_can_be_the_initial_model(corpus):
     made = experiment(corpus, model={**values(corpus)["model"], "init_from": "default"})
     _, card = load_checkpoint(made.model.init_from)
     assert lineage_text(card).startswith("FERPlus")

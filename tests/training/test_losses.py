@@ -32,22 +32,22 @@ def test_cross_entropy_with_smoothing_and_weights_equals_its_formula():
     z = rng.standard_normal((6, 4))
     t = rng.dirichlet(np.ones(4), 6)
     counts = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 1, 2, 3, 3]]
-    recipe = TrainConfig(label_smoothing=0.1, class_weights=True)
-    objective = EmotionLoss(recipe, counts)
+    settings = TrainConfig(label_smoothing=0.1, class_weights=True)
+    loss = EmotionLoss(settings, counts)
     w = 8 / (4 * np.array([3, 2, 1, 2]))
     smooth = 0.9 * t + 0.1 / 4
     wanted = -(w * smooth * np.log(softmax(z))).sum(1)
-    found = objective(torch.tensor(z), torch.tensor(t))
+    found = loss(torch.tensor(z), torch.tensor(t))
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5)
 
 
 def test_binary_loss_equals_its_formula():
     rng = np.random.default_rng(1)
     z, t = rng.standard_normal((6, 3)), (rng.random((6, 3)) < 0.4).astype(float)
-    objective = EmotionLoss(TrainConfig(loss="binary"), t.astype(np.float32))
+    loss = EmotionLoss(TrainConfig(loss="binary"), t.astype(np.float32))
     p = 1 / (1 + np.exp(-z))
     wanted = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(1)
-    np.testing.assert_allclose(objective(torch.tensor(z), torch.tensor(t)).numpy(), wanted)
+    np.testing.assert_allclose(loss(torch.tensor(z), torch.tensor(t)).numpy(), wanted)
 
 
 def test_weights_make_every_label_count_the_same():

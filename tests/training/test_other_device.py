@@ -39,7 +39,7 @@ def elsewhere(spec, b=4):
 def test_a_step_mixes_no_devices(variant, form):
     spec = SPEC
     network = new_network(variant, spec, seed=0)
-    recipe = TrainConfig(
+    settings = TrainConfig(
         modality_dropout=ModalityDropout(mode=form),
         augmentation=Augmentation(mixup=0.2),
         auxiliary_weight=0.3,
@@ -47,7 +47,7 @@ def test_a_step_mixes_no_devices(variant, form):
         label_smoothing=0.1,
     )
     targets = torch.eye(len(spec.labels)).numpy()
-    training = Training(network, recipe, targets, steps=4).to("meta")
+    training = Training(network, settings, targets, steps=4).to("meta")
     loss = training.training_step(elsewhere(spec), 0)
     assert loss.device.type == "meta"
 

@@ -15,7 +15,7 @@ SIZES = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8), "auxiliary"
 MINE, THEIRS = ("sad", "calm", "happy"), ("happy", "angry", "sad")
 
 
-def test_rows_of_labels_that_both_name_are_taken_by_name(tmp_path):
+def test_output_rows_of_common_labels_are_copied_by_name(tmp_path):
     theirs = new_network("figure", replace(SPEC, labels=THEIRS), seed=1, **SIZES)
     save_checkpoint(tmp_path / "theirs", theirs, replace(SPEC, labels=THEIRS))
     mine = new_network("figure", replace(SPEC, labels=MINE), seed=2, **SIZES)

@@ -16,8 +16,8 @@ def test_warm_up_then_cosine():
 
 
 def test_steps_after_whole_epochs():
-    recipe = Optimiser(schedule="step", step_epochs=(2, 4), gamma=0.5)
-    factor = rate_factor(recipe, epochs=6, steps=3)
+    settings = Optimiser(schedule="step", step_epochs=(2, 4), gamma=0.5)
+    factor = rate_factor(settings, epochs=6, steps=3)
     assert [factor(step) for step in range(18)] == [1.0] * 6 + [0.5] * 6 + [0.25] * 6
 
 
@@ -32,8 +32,8 @@ def test_constant():
 )
 def test_optimisers(name, kind):
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-    recipe = Optimiser(name=name, learning_rate=0.06, weight_decay=1e-3, dampening=0.9)
-    optimiser = make_optimiser(network, recipe)
+    settings = Optimiser(name=name, learning_rate=0.06, weight_decay=1e-3, dampening=0.9)
+    optimiser = make_optimiser(network, settings)
     assert type(optimiser) is kind
     count = sum(w.numel() for group in optimiser.param_groups for w in group["params"])
     assert count == sum(w.numel() for w in network.parameters())

@@ -34,11 +34,11 @@ EVERYTHING = TrainConfig(
 )
 
 
-def run(out, recipe=EVERYTHING, variant="experts", **more):
+def run(out, settings=EVERYTHING, variant="experts", **more):
     torch.set_num_threads(1)
     validation = make_samples(12, seed=1)
-    network = new_network(variant, SPEC, seed=recipe.seed, **SMALL)
-    return fit(network, recipe, make_samples(24), validation, out=out, **more)
+    network = new_network(variant, SPEC, seed=settings.seed, **SMALL)
+    return fit(network, settings, make_samples(24), validation, out=out, **more)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,13 @@ def unbroken(tmp_path_factory):
 
 
 def test_learns_what_can_be_heard_and_seen(tmp_path):
-    recipe = TrainConfig(
+    settings = TrainConfig(
         epochs=10,
         batch_size=8,
         augmentation=Augmentation(),
         optimiser=Optimiser(learning_rate=0.01),
     )
-    result = run(tmp_path, recipe)
+    result = run(tmp_path, settings)
     test = make_samples(30, seed=2)
     said = predict_samples(result.network, test)
     assert np.allclose(said.sum(1), 1)
@@ -175,7 +175,7 @@ def test_a_stopped_training_says_so_and_goes_on(unbroken, tmp_path, sent):
     assert run(tmp_path).history == unbroken.history
 
 
-def test_sides_prepared_differently_are_refused(tmp_path):
+def test_data_sets_prepared_differently_are_refused(tmp_path):
     network = new_network("figure", SPEC, **SMALL)
     other = replace(make_samples(12), spec=replace(SPEC, hop=40))
     with pytest.raises(ClipSpecMismatch, match="hop: 80 against 40"):
@@ -203,20 +203,22 @@ def test_a_loss_that_is_not_finite_stops(tmp_path):
 
 
 def test_patience_stops_early_and_stays_stopped(tmp_path):
-    recipe = TrainConfig(
+    settings = TrainConfig(
         epochs=40, batch_size=8, patience=2, metric="loss", optimiser=Optimiser(learning_rate=0.05)
     )
-    result = run(tmp_path, recipe, "figure")
+    result = run(tmp_path, settings, "figure")
     assert len(result.history) == result.epoch + 3 < 40
     (tmp_path / "done.json").unlink()
-    again = run(tmp_path, recipe, "figure")
+    again = run(tmp_path, settings, "figure")
     assert again.history == result.history
 
 
 def test_variants_train_with_softhard_dropout(tmp_path):
-    recipe = TrainConfig(epochs=1, batch_size=12, modality_dropout=ModalityDropout(mode="softhard"))
+    settings = TrainConfig(
+        epochs=1, batch_size=12, modality_dropout=ModalityDropout(mode="softhard")
+    )
     for variant in ("figure", "late_transformer"):
-        assert len(run(tmp_path / variant, recipe, variant).history) == 1
+        assert len(run(tmp_path / variant, settings, variant).history) == 1
 
 
 def pixel_samples(n, seed=0):
@@ -233,7 +235,7 @@ def pixel_samples(n, seed=0):
 
 
 def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):
-    recipe = TrainConfig(
+    settings = TrainConfig(
         epochs=2,
         batch_size=6,
         workers=1,
@@ -245,7 +247,7 @@ def test_networks_learn_from_face_crops_made_in_other_processes(tmp_path):
     losses = []
     for workers in (0, 1):
         network = new_network("figure", samples.spec, trunk=trunk, **SMALL)
-        made = recipe.model_copy(update={"workers": workers})
+        made = settings.model_copy(update={"workers": workers})
         result = fit(network, made, samples, validation, out=tmp_path / str(workers))
         losses.append([row["train_loss"] for row in result.history])
     assert losses[0] == losses[1]
@@ -258,7 +260,7 @@ def test_several_labels_at_once(tmp_path):
     of = {"targets": several}
     samples = replace(samples, **of)
     validation = replace(validation, targets=several[:12])
-    recipe = TrainConfig(
+    settings = TrainConfig(
         epochs=8,
         batch_size=8,
         loss="binary",
@@ -266,7 +268,7 @@ def test_several_labels_at_once(tmp_path):
         optimiser=Optimiser(learning_rate=0.02),
     )
     network = new_network("video_only", SPEC, **SMALL)
-    result = fit(network, recipe, samples, validation, out=tmp_path)
+    result = fit(network, settings, samples, validation, out=tmp_path)
     probs = predict_samples(result.network, validation, binary=True)
     assert ((probs >= 0.5) == (validation.targets > 0.5)).mean() > 0.8
     assert result.figures["macro_f1"] > 0.7

@@ -78,7 +78,7 @@ def find_clips(start: InitialModel, source: Path, *, allow_leak: bool = False) -
         CorpusError: There is no such folder, or there are fewer than two labels.
     """
     layout = index_folder(source, start.clips_spec)
-    _require_people({one.speaker for one in layout.sources}, source, allow_leak)
+    _require_speakers({one.speaker for one in layout.sources}, source, allow_leak)
     _require_labels({one.label for one in layout.sources}, source)
     return layout
 
@@ -114,7 +114,7 @@ def read_clips(
     if more := len(summary.failures[MAX_FAILURES:]):
         notes.append(f"and {more} more are left out, see {cache / 'failures.csv'}")
     manifest = corpus.manifest.iloc[rows]
-    _require_people(set(manifest["speaker"]), source, allow_leak)
+    _require_speakers(set(manifest["speaker"]), source, allow_leak)
     labels = _require_labels(set(manifest["label"]), source)
     samples = from_corpus(corpus, labels, memory=False).of_samples(manifest["sample_id"])
     if start.face_file is not None:
@@ -160,10 +160,10 @@ def _usable(
     return [int(row) for row in np.flatnonzero(~(empty | nameless))], notes
 
 
-def _require_people(speakers: set[str], source: Path, allow_leak: bool) -> None:
-    people = speakers - {""}
-    if len(people) < 2 and not allow_leak:
-        found = "all clips are of one speaker" if people else "its clips name no speaker"
+def _require_speakers(speakers: set[str], source: Path, allow_leak: bool) -> None:
+    named = speakers - {""}
+    if len(named) < 2 and not allow_leak:
+        found = "all clips are of one speaker" if named else "its clips name no speaker"
         raise LeakError(
             f"fine-tune on {source}",
             f"{found}, so that {LEAK}",

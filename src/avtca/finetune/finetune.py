@@ -201,7 +201,7 @@ def _experiment(
     learning_rate: float,
 ) -> ExperimentConfig:
     """The configuration of the cross-validation, initialised from the initial model."""
-    train, validation = (data_module.subset(0, side) for side in ("train", "validation"))
+    train, validation = (data_module.subset(0, name) for name in ("train", "validation"))
     config = train_config_for(
         len(train),
         pixels=train.spec.video == "pixels",

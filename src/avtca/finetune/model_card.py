@@ -52,16 +52,16 @@ def model_card(name: str, report: FineTuneReport, terms: str) -> str:
 
 
 def _data(report: FineTuneReport) -> str:
-    labels, final, people = report.labels, report.final, report.speakers
+    labels, final, speakers = report.labels, report.final, report.speakers
     after = report.after
     counts = zip(after.labels, per_class(after).support, strict=True)
 
     def size(subset: SubsetSize) -> str:
         n = subset.speakers
-        of = f" of {n} speaker{'' if n == 1 else 's'}" if people else ""
+        of = f" of {n} speaker{'' if n == 1 else 's'}" if speakers else ""
         return f"{subset.clips} clips{of}"
 
-    whole = size(SubsetSize(clips=report.clips, speakers=people or 0))
+    whole = size(SubsetSize(clips=report.clips, speakers=speakers or 0))
     out = [f"- {whole}: {', '.join(f'{label} {n:.0f}' for label, n in counts)}"]
     for names, text in (
         (labels.kept, "outputs kept from the initial model"),
@@ -122,8 +122,8 @@ def _labels(after: Summary) -> str:
 
 def _limits(report: FineTuneReport) -> str:
     out = ["## Limits\n"]
-    if (people := report.speakers) is not None and people < FEW_SPEAKERS:
-        out.append(f"- {people} speakers are few: read the intervals as rough.")
+    if (n := report.speakers) is not None and n < FEW_SPEAKERS:
+        out.append(f"- {n} speakers are few: read the intervals as rough.")
     if labels := report.single_speaker_labels:
         out.append(
             f"- Labels of one speaker only: {', '.join(labels)}. When that speaker is tested, the "

@@ -171,11 +171,11 @@ def write_predictions(
     binary: bool,
 ) -> None:
     """Write the predictions of both subsets, unless they are there already."""
-    for name, side in (("validation", validation), ("test", test)):
+    for name, subset in (("validation", validation), ("test", test)):
         path = out / f"{name}.csv"
-        if side is not None and len(side) and not path.exists():
-            probs = predict_samples(result.network, side, binary=binary)
-            Predictions.of(side, probs, binary=binary).save(path)
+        if subset is not None and len(subset) and not path.exists():
+            probs = predict_samples(result.network, subset, binary=binary)
+            Predictions.of(subset, probs, binary=binary).save(path)
 
 
 def require_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
