@@ -1,7 +1,7 @@
-"""The released networks as second code: names, shapes and forward pass.
+"""A second implementation of the released networks: names, shapes and forward pass.
 
-Written from PAPER.md's sizes and the public repositories' behaviour, with torch's functions on a
-plain dictionary; nothing of avtca is used.
+Written from the public repositories, with PyTorch's functions on a plain dictionary; it uses
+nothing of avtca.
 """
 
 import math
@@ -208,17 +208,17 @@ def _convs(s: State, branch: str, which: tuple[int, int], x: Tensor) -> Tensor:
     return x
 
 
-def _block(s: State, x: Tensor, asks: Tensor, heads: int) -> Tensor:
+def _block(s: State, x: Tensor, query: Tensor, heads: int) -> Tensor:
     keys = F.layer_norm(x, x.shape[-1:], s["norm1_k.weight"], s["norm1_k.bias"])
-    q = F.layer_norm(asks, asks.shape[-1:], s["norm1_q.weight"], s["norm1_q.bias"])
+    q = F.layer_norm(query, query.shape[-1:], s["norm1_q.weight"], s["norm1_q.bias"])
     y, _ = _attend(_under(s, "attn."), keys, q, heads)
     z = F.layer_norm(y, y.shape[-1:], s["norm2.weight"], s["norm2.bias"])
     z = F.gelu(F.linear(z, s["mlp.fc1.weight"], s["mlp.fc1.bias"]))
     return y + F.linear(z, s["mlp.fc2.weight"], s["mlp.fc2.bias"])
 
 
-def _attend(s: State, x: Tensor, asks: Tensor, heads: int) -> tuple[Tensor, Tensor]:
-    q = F.linear(asks, s["q.weight"]).unflatten(2, (heads, -1)).transpose(1, 2)
+def _attend(s: State, x: Tensor, query: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    q = F.linear(query, s["q.weight"]).unflatten(2, (heads, -1)).transpose(1, 2)
     k, v = F.linear(x, s["kv.weight"]).chunk(2, -1)
     k, v = (y.unflatten(2, (heads, -1)).transpose(1, 2) for y in (k, v))
     weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)

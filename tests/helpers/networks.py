@@ -1,4 +1,4 @@
-"""Networks whose weights hide nothing."""
+"""Small networks with random weights, biases and running statistics."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Second formulas for the boxes, in numpy, from a state dict."""
+"""A second implementation of the modules in NumPy, from a state dict."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A backend that keeps what it is given; its answer is a plain function of the input."""
+"""A backend that records its inputs; its logits are a simple function of them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Statistics of a voice: by hand, on silence, padding, and what they cannot tell apart."""
+"""Audio statistics: computed frame by frame, on silence, padding and changes of level."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Each box of the streams against a second formula, on tiny fixed weights."""
+"""Each module on streams against a second implementation, on tiny fixed weights."""
 
 import numpy as np
 import pytest
@@ -151,7 +151,7 @@ def test_transformer_blocks(residual: bool) -> None:
         same(new.tokens, np.where(own.mask.numpy()[..., None], expected, 0))
 
 
-def test_late_transformer_lets_an_empty_stream_ask() -> None:
+def test_late_transformer_with_zero_queries_of_an_empty_stream() -> None:
     pair = LateTransformer(TransformerBlock(4, 4, heads=2), TransformerBlock(4, 4, heads=2))
     stir(pair)
     audio, video = stream(1, 5, 4), stream(1, 3, 4, real=[0], seed=1)
@@ -272,7 +272,7 @@ def test_cross_attention(residual: bool) -> None:
             out = linear(mixed, w, "attention.project")[0] * has + (q[row] if residual else 0)
             own_mask = own.mask[row].numpy()
             if not residual and not own_mask.any():
-                own_mask = ~own_mask  # an empty stream asks
+                own_mask = ~own_mask  # an empty stream attends
             same(new.tokens[row], np.where(own_mask[:, None], out, 0))
 
 
@@ -332,7 +332,7 @@ def test_heads() -> None:
     assert not own["video"][1].any() and out.isfinite().all()
 
 
-def test_the_expert_of_whole_samples() -> None:
+def test_the_utterance_head() -> None:
     box = stir(experts.UtteranceHead(3, 2))
     video, mask = torch.randn(2, 4, 5), torch.tensor([[True, False, True, True], [False] * 4])
     w, a = weights(box), video.double().numpy()

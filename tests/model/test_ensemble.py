@@ -1,4 +1,4 @@
-"""Several networks answer as one: the mean of their posteriors, in PyTorch and in the package."""
+"""The ensemble is the mean of its members' posteriors, in PyTorch and exported."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_the_mean_of_the_posteriors_with_labels_summed(batch):
 
 
 @torch.no_grad()
-def test_what_none_holds_possible_has_a_finite_logit(batch):
+def test_a_probability_of_zero_has_a_finite_logit(batch):
     (network,) = networks(1)
     network.auxiliary.audio.bias[0] = -1e4
     logits = Ensemble([network])(*tensors(batch)).logits
@@ -70,7 +70,7 @@ def test_what_none_holds_possible_has_a_finite_logit(batch):
 
 
 @torch.no_grad()
-def test_they_are_packaged_as_one_with_one_to_train_on(batch, tmp_path):
+def test_an_ensemble_is_exported_with_one_member_to_train(batch, tmp_path):
     several = networks(2)
     ensemble = Ensemble(several, SUMS).eval()
     card = Card(variant="experts", config=several[0].config, clip_spec=SPEC)

@@ -1,4 +1,4 @@
-"""What stands before the streams: features, and their options; audio over time and frequency."""
+"""Front ends for features and their options; audio over time and frequency."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from avtca.model.spectral_conv import SpectralConv
 from avtca.model.streams import Stream, zero_masked
 
 
-def test_logarithms_stand_beside_probabilities() -> None:
+def test_logarithms_of_probabilities_are_added() -> None:
     box = VideoFeatures(3, 4, probabilities=2).eval()
     with torch.no_grad():
         box.project.weight.copy_(torch.eye(5)[[0, 2, 3, 4]])
@@ -73,7 +73,7 @@ def test_spectral_convolutions_see_real_steps_alone() -> None:
     torch.testing.assert_close(short.tokens[0], whole.tokens[1, :5])
 
 
-def test_fronts() -> None:
+def test_feature_frontends() -> None:
     box = stir(VideoFeatures(3, 4))
     x = torch.randn(2, 5, 3)
     mask = torch.tensor([[True] * 5, [True, False, True, False, False]])

@@ -1,4 +1,4 @@
-"""Checkpoints rebuild themselves, and what is wrong with one is said in a line."""
+"""Checkpoints rebuild their network; each defect gives a one-line error."""
 
 import json
 import os

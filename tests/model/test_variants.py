@@ -1,4 +1,4 @@
-"""What every variant must do, whatever its boxes."""
+"""Properties of every variant."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Statistics of a face: by hand, with steps without one, and what they are left out of."""
+"""Video statistics: computed step by step, with masked steps, and in the product of experts."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_what_is_not_real_and_what_is_of_the_sample_change_nothing():
 
 
 @pytest.mark.parametrize("real", [0, 1, 2])
-def test_hardly_any_face_gives_numbers_and_none_says_nothing(real):
+def test_few_real_steps_give_finite_logits_and_none_gives_zeros(real):
     features, _ = drawn()
     found = box().eval()(features, torch.arange(STEPS)[None] < real)["video_statistics"]
     assert torch.isfinite(found).all() and bool((found == 0).all()) == (real == 0)

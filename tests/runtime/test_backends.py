@@ -1,4 +1,4 @@
-"""Models that users hand over: what works, and what is refused in one line."""
+"""Backends for exported models and checkpoints, and the errors for unusable ones."""
 
 import json
 import shutil
