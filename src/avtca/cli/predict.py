@@ -37,7 +37,7 @@ class Format(StrEnum):
 
 
 class Person(StrEnum):
-    """Whose emotions are recognised."""
+    """The people to recognise."""
 
     main = "main"
     all = "all"

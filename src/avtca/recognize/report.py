@@ -55,8 +55,8 @@ class Thumbnail:
 class Person(Prediction):
     """One person of a clip that was recognised with ``person="all"``.
 
-    Tracking ends at cuts: a person who returns after one has another number. It is not known whose
-    voice is heard; everyone is recognised with the same audio.
+    Tracking ends at cuts: a person who returns after one has another number. The speaker is not
+    identified; everyone is recognised with the same audio.
 
     Attributes:
         number: Person number.
