@@ -220,17 +220,17 @@ def test_an_initial_checkpoint_trained_on_test_speakers_is_refused(corpus, tmp_p
     run_fold(made, data_module, fold=1, seed=0, out=tmp_path / "a")
     model = {**values(corpus)["model"], "init_from": str(tmp_path / "a/best")}
     starting = experiment(corpus, model=model, seeds=[0])
-    with pytest.raises(LeakError, match=r"speakers of the test had a part in its weights"):
+    with pytest.raises(LeakError, match="in the training data of the initial checkpoint"):
         load_data_module(starting)
     load_data_module(starting, folds=[1])
     allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
     result = cross_validate(allowed, load_data_module(allowed), tmp_path / "b")
     assert "LEAK (allowed)" in result["split_audit"]
     system = open_trained_model(tmp_path / "b/seed0/fold0", corpus / "prepared", allow_leak=True)
-    assert "speakers of the test were trained on" in system.split.caveat
+    assert "test speakers were in the training data of the network" in system.split.caveat
     # and through a second start
     model["init_from"] = str(tmp_path / "b/seed0/fold1/best")
-    with pytest.raises(LeakError, match="had a part in its weights"):
+    with pytest.raises(LeakError, match="in the training data of the initial checkpoint"):
         load_data_module(experiment(corpus, model=model, seeds=[0]), folds=[0])
 
 
@@ -243,11 +243,11 @@ def test_words_that_name_the_corpus_are_behind_everybody(corpus, tmp_path):
     card["provenance"] = {"data": "FERPlus (pictures), MA-DE (all of it)"}
     path.write_text(json.dumps(card))
     model = {**values(corpus)["model"], "init_from": str(tmp_path / "a/best")}
-    with pytest.raises(LeakError, match="had a part in its weights"):
+    with pytest.raises(LeakError, match="in the training data of the initial checkpoint"):
         load_data_module(experiment(corpus, model=model), folds=[1])
     allowed = experiment(corpus, model=model, seeds=[0], data={"allow_leak": True})
     run_fold(allowed, load_data_module(allowed), fold=1, seed=0, out=tmp_path / "b")
-    with pytest.raises(LeakError, match="speakers were trained on"):
+    with pytest.raises(LeakError, match="test speakers were in the training data"):
         open_trained_model(tmp_path / "b", corpus / "prepared")
 
 
