@@ -17,7 +17,7 @@ from avtca.training.trainer import network_spec_check, new_network
 PLAIN = Augmentation(crop=False)
 
 
-def test_evaluation_items_equal_those_of_the_service_bit_for_bit():
+def test_evaluation_items_equal_those_of_the_extractor_bit_for_bit():
     samples = make_samples(9)
     extractor = WindowExtractor(SPEC)
     batches = list(evaluation_loader(WindowDataset(samples), batch=4))
@@ -29,6 +29,14 @@ def test_evaluation_items_equal_those_of_the_service_bit_for_bit():
     assert sample == [
         i for i, s in enumerate(samples.durations) for _ in window_start_steps(s, samples.spec)
     ]
+
+
+def test_an_item_of_the_data_set_is_all_windows_of_a_sample():
+    samples = make_samples(9)
+    wanted = WindowExtractor(SPEC).windows(samples.samples[8])
+    assert len(wanted) > 1
+    for field in ("video", "video_mask", "audio", "audio_mask"):
+        np.testing.assert_array_equal(getattr(samples[8], field), getattr(wanted, field))
 
 
 def test_a_training_item_is_a_window_of_the_sample():
@@ -172,7 +180,7 @@ def test_the_score_of_a_sample_is_the_mean_of_its_windows():
     assert np.isnan(means[1]).all()
 
 
-def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_part():
+def test_normalised_features_of_each_speaker_are_centred_and_labels_play_no_part():
     spec = replace(SPEC, window_s=0.5, video_steps=5)
     samples = make_samples(24, spec=spec)
     loud = [
@@ -194,7 +202,7 @@ def test_standardised_features_of_each_speaker_are_centred_and_labels_play_no_pa
         assert not batch.audio.transpose(1, 2)[~batch.audio_mask].any()
 
 
-def test_standardised_posteriors_are_no_probabilities_any_more():
+def test_normalised_posteriors_are_no_probabilities_any_more():
     made = speaker_normalise(make_samples(24))
     made = replace(made, spec=replace(made.spec, video_features="expression7"))
     with pytest.raises(ConfigError, match="the samples are normalised"):
@@ -204,7 +212,7 @@ def test_standardised_posteriors_are_no_probabilities_any_more():
         network_spec_check(network, made, None)
 
 
-def test_posteriors_are_standardised_by_their_logarithms():
+def test_posteriors_are_normalised_by_their_logarithms():
     spec = replace(SPEC, video_features="expression7", video_dim=8, window_s=2.0, video_steps=20)
     rng = np.random.default_rng(0)
     raws, samples = [], make_samples(8)
@@ -254,7 +262,7 @@ def test_labels_are_mapped_and_what_has_no_place_is_marked():
     np.testing.assert_array_equal(whole, [True, True, False, True])
 
 
-def test_pitch_is_standardised_by_its_voiced_frames():
+def test_pitch_is_normalised_by_its_voiced_frames():
     """A speaker's own height is zero, whatever stands where nobody speaks."""
     sizes = {"audio_dim": 18, "n_fft": 1024, "window_s": 1.0, "video_steps": 10}
     samples = made_voices(replace(SPEC, audio="logmel+pitch", **sizes), (100.0, 200.0))
