@@ -1,1 +1,1 @@
-"""Metrics with intervals over speakers, calibration, and answers that may abstain."""
+"""Evaluation of models: metrics with intervals over speakers, calibration, comparison, reports."""
