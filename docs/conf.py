@@ -29,6 +29,7 @@ autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 
 
 def link_to_repository(app: object, page: str, source: list[str]) -> None:
