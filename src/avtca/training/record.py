@@ -95,7 +95,7 @@ class SaveLast(Checkpoint):
 
 
 class RunRecord(Callback):
-    """Records the history, keeps the best weights and stops early; its state is in ``last.ckpt``."""
+    """Records the history, keeps the best weights, stops early; saved in ``last.ckpt``."""
 
     def __init__(self, out: Path, spec: ClipSpec, config: TrainConfig, run: dict[str, Any]) -> None:
         self.out, self.spec, self.config, self.run = out, spec, config, run
