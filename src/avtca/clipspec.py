@@ -1,8 +1,8 @@
-"""The one description of how media becomes model input.
+"""The description of how media become model input.
 
-A :class:`ClipSpec` is written into every prepared corpus and every checkpoint. Two sides whose
-specs differ refuse to work together and name the field that differs (traps 1 to 3 of the field:
-training, validation and use prepared differently, silently).
+A :class:`ClipSpec` is written into every prepared corpus and every checkpoint. Data and
+models whose specs differ are refused with the fields that differ, so that training, validation and
+use cannot be prepared differently without notice.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ CHOICES = {
     "colour": ("rgb", "grey"),
     "audio": ("mfcc", "logmel", "logmel+pitch", "features"),
 }
-"""The words that fields of :class:`ClipSpec` sample."""
+"""Values that fields of :class:`ClipSpec` may have."""
 HASHED_AS = {
     "video": "visual",
     "video_features": "visual_features",
@@ -32,12 +32,12 @@ POSTERIORS, N_POSTERIORS = "expression7", 7
 MIN_PROB = 1e-3
 """Lower bound of such probabilities, applied before taking logarithms."""
 PITCH_ROWS = 2
-"""Rows of "logmel+pitch" that are no mel bands, the last ones: pitch and voicing."""
+"""Last rows of "logmel+pitch", after the mel bands: pitch and voicing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSpec:
-    """Everything that turns media into model input.
+    """Sizes and features that turn media into model input.
 
     Video is read on a global clock: step ``k`` covers ``[k, k + 1) * window_s / video_steps``
     seconds from the start of the file, so a window's steps are a slice of the file's. Defaults
@@ -69,7 +69,7 @@ class ClipSpec:
     hop: int = 512
     """Samples between audio frames."""
     labels: tuple[str, ...] = ()
-    """What the network names, in the order of its outputs."""
+    """Labels, in the order of the network's outputs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -117,7 +117,7 @@ class ClipSpec:
 
     @property
     def pitch(self) -> bool:
-        """Whether pitch and voicing stand after the mel bands."""
+        """Whether rows of pitch and voicing follow the mel bands."""
         return self.audio == "logmel+pitch"
 
     @property
@@ -148,10 +148,14 @@ class ClipSpec:
         return cls(**values)
 
     def of_media(self, crop_px: int, colour: str) -> "ClipSpec":
-        """The same for media whose face crops a face network turns into the video features.
+        """The spec of media whose face crops a face network turns into these video features.
 
-        ``crop_px`` and ``colour`` ("rgb" or "grey") are what that network reads. Without labels:
-        a corpus has its own.
+        Args:
+            crop_px: Side of that network's crops in pixels.
+            colour: "rgb" or "grey", the colour of its crops.
+
+        Returns:
+            A spec of pixels, without labels.
         """
         return replace(
             self,
