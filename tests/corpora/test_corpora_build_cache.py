@@ -315,6 +315,21 @@ def test_folders_that_are_not_ours(wavs: Path, tmp_path: Path) -> None:
         build_cache(few, tmp_path / "file" / "out", AUDIO)
 
 
+def test_samples_of_a_cache_of_0_1_are_reused(wavs: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load, save
+
+    out, index = tmp_path / "out", index_corpus("folder", wavs, AUDIO)
+    build_cache(index, out, AUDIO)
+    for path in out.glob("clips/*/*.safetensors"):
+        row = dict(read_row(path) or {})
+        row["recipe"] = row.pop("cache_key")
+        path.write_bytes(save(load(path.read_bytes()), metadata={"row": json.dumps(row)}))
+    metadata = json.loads((out / "corpus.json").read_text())
+    (out / "corpus.json").write_text(json.dumps({**metadata, "format": 1}))
+    assert build_cache(index, out, AUDIO).reused == 12
+    assert PreparedCorpus.open(out).meta["format"] == 2
+
+
 def test_samples_named_twice_are_refused(wavs: Path, tmp_path: Path) -> None:
     index = index_corpus("folder", wavs, AUDIO)
     twice = replace(index, sources=(*index.sources, index.sources[0]))
