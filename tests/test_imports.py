@@ -2,44 +2,33 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "src" / "avtca"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "avtca"
 BASE = {"errors", "files", "labels", "clipspec", "compat", "progress", "run_dir"}
-MAY_IMPORT = {
-    "errors": set(),
-    "files": set(),
-    "labels": set(),
-    "compat": set(),
-    "progress": set(),
-    "run_dir": {"compat", "errors", "files"},
-    "clipspec": {"errors", "compat"},
-    "voicing": set(),
-    "media": BASE,
-    "faces": BASE,
-    "audio": BASE,
-    "preprocess": BASE | {"audio"},
-    "model": BASE | {"voicing"},
-    "plots": BASE,
-}
-"""What each room may import of avtca; ``cli`` may import all. Imports for types alone do not run
-and do not count."""
-MEDIA = BASE | {"media", "faces", "audio", "preprocess"}
-MAY_IMPORT["runtime"] = BASE | {"preprocess"}
-MAY_IMPORT["recognize"] = MEDIA | {"runtime"}
-MAY_IMPORT["corpora"] = MEDIA
-MAY_IMPORT["synthetic"] = BASE | {"audio", "media", "corpora"}
-MAY_IMPORT["data"] = MEDIA | {"corpora", "voicing"}
-MAY_IMPORT["evaluation"] = MEDIA | {"corpora", "data", "model", "runtime"}
-MAY_IMPORT["training"] = MAY_IMPORT["evaluation"] | {"evaluation"}
-MAY_IMPORT["finetune"] = MAY_IMPORT["training"] | {"training"}
-INSIDE_FUNCTIONS = {"recognize": {"plots"}, "runtime": {"model"}}
-"""What a room may import besides, but only when it is asked for: ``Report.plot()`` draws, and the
-PyTorch backend builds a network."""
+
+
+def documented_imports() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """The table of docs/architecture.md: what each package may import, and inside functions only."""
+    always: dict[str, set[str]] = {}
+    inside: dict[str, set[str]] = {}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("## Packages")[2].partition("\n## ")[0]
+    for package, imports in re.findall(r"^\| `(\w+)` \| [^|]* \| ?([^|]*)\|$", table, re.M):
+        inside[package] = set(re.findall(r"\(`(\w+)`\)", imports))
+        names = set(re.findall(r"`(\w+)`", imports)) - inside[package]
+        always[package] = names | (BASE if "base" in imports else set())
+    return always, inside
+
+
+MAY_IMPORT, INSIDE_FUNCTIONS = documented_imports()
+"""``cli`` may import all. Imports for types alone do not run and do not count."""
 
 CORE = ("media", "faces", "audio", "preprocess", "runtime", "recognize", "plots", "cli")
 HEAVY = ("torch", "lightning", "pandas", "sklearn", "scipy", "librosa", "h5py", "pyarrow")
