@@ -43,7 +43,8 @@ def shell_lines(page):
 def test_shell_lines_are_found_in_every_kind_of_block(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
-        "Use `avtca audit x`, not `avtca`.\n\n    avtca cv a\n\n```\navtca train b \\\n  --board\n```\n"
+        "Use `avtca audit x`, not `avtca`.\n\n    avtca cv a\n\n"
+        "```\navtca train b \\\n  --board\n```\n"
         "```sh\n$ .venv/bin/avtca predict c # why\n```\n```python\navtca = 1\n```\n"
     )
     lines = [" ".join(line.split()) for line in shell_lines(page)]

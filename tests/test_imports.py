@@ -15,7 +15,7 @@ BASE = {"errors", "files", "labels", "clipspec", "compat", "progress", "run_dir"
 
 
 def documented_imports() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """The table of docs/architecture.md: what each package may import, and inside functions only."""
+    """What each package may import, always and inside functions, by docs/architecture.md."""
     always: dict[str, set[str]] = {}
     inside: dict[str, set[str]] = {}
     page = (ROOT / "docs" / "architecture.md").read_text()

@@ -174,7 +174,8 @@ def main():
     ax.text(
         -0.3,
         -0.5,
-        "solid: tokens of the same branch; dashed: tokens of the other branch; avtca.py runs the steps in order",
+        "solid: tokens of the same branch; dashed: tokens of the other branch; "
+        "avtca.py runs the steps in order",
         fontsize=8.5,
         color="#555555",
     )

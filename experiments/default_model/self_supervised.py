@@ -11,8 +11,8 @@ Cost: a quarter of an hour on one core.
             --pretrained $initial/last
     done
 
-The convolutions of the audio branch of `experts` on nEMO and EMO-DB without labels: parts of the mel
-bands are hidden, and the branch's tokens have to say what stood there (masked prediction, as
+The convolutions of the audio branch of `experts` on nEMO and EMO-DB without labels: parts of the
+mel bands are hidden, and the branch's tokens have to say what stood there (masked prediction, as
 Mockingjay, Liu et al. 2020, with squared error and convolutions). Writes
 WORK/self_supervised/last.safetensors and .json, a start like that of voice.py.
 """

@@ -70,7 +70,7 @@ def make_corpus(out: Path, *, samples: int = 48, speakers: int = 6) -> PreparedC
 
 
 def make_folds(path: Path, *, leak: bool = False) -> Path:
-    """Three folds of two people each, as a file; ``leak`` puts samples of one person on two sides."""
+    """A file of three folds of two speakers; ``leak`` puts a speaker in two subsets."""
     import json
 
     people = [f"p{i}" for i in range(6)]

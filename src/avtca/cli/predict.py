@@ -255,7 +255,8 @@ def recognise_file(
         )
     took = time.monotonic() - started
     cli.err.print(
-        f"{name}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media in {took:.1f} s"
+        f"{name}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media "
+        f"in {took:.1f} s"
     )
     for warning in report.warnings:
         cli.err.print(f"  warning: {warning}")

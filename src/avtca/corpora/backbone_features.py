@@ -59,9 +59,9 @@ def cache_backbone_features(
 ) -> BackboneFeatures:
     """Run ``backbone`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
 
-    Files of :data:`SAMPLES_PER_FILE` samples, each written whole or not at all, so that it resumes. The backbone
-    runs in evaluation mode and is left in the mode it was in. Raises :class:`CorpusError` for a
-    corpus without crops, or where the disk refuses.
+    Files of :data:`SAMPLES_PER_FILE` samples, each written whole or not at all, so that it resumes.
+    The backbone runs in evaluation mode and is left in the mode it was in. Raises
+    :class:`CorpusError` for a corpus without crops, or where the disk refuses.
     """
     action = f"cache backbone features of {corpus.path}"
     if corpus.spec.video != "pixels":

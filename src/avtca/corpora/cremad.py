@@ -1,8 +1,8 @@
 """CREMA-D as its owners ship it (Cao et al. 2014): ``VideoFlash``, ``AudioWAV`` and its tables.
 
 The label is the emotion that the actor was told to express. The votes of ten raters, who heard the
-clip, saw it, or both, are in the columns ``voice_*``, ``face_*`` and ``both_*`` (shares of the votes) and ``voted_*`` (the
-majority; empty where the first two are level).
+clip, saw it, or both, are in the columns ``voice_*``, ``face_*`` and ``both_*`` (shares of
+the votes) and ``voted_*`` (the majority; empty where the first two are level).
 
 The owners' README names clips that are not what their names say (CheyneyComputerScience/CREMA-D,
 issue 8): ``1076_MTI_SAD_XX`` (an error message, no audio in FLV and WAV),

@@ -63,7 +63,8 @@ class AuditReport:
         split_hash: Its hash.
         samples: Number of samples in the manifest.
         leaks: Everything found.
-        balance: column -> fold -> subset -> value -> samples, for the label and demographic columns.
+        balance: column -> fold -> subset -> value -> samples, for label and demographic
+            columns.
         warnings: What could not be checked, or what the split does not measure.
         allowed: Whether the user allows leaks.
         unassigned: Samples that are in no subset of any fold.
@@ -99,8 +100,9 @@ class AuditReport:
                 f"use the split {self.split}",
                 f"{self.caveat} (fold {first.fold}, {' / '.join(first.between)}: "
                 f"{' = '.join(first.what)})",
-                "choose speaker-independent folds (speakers:5), or allow the leak (--allow-leak, or "
-                "data.allow_leak=true in a configuration); all results then carry this line",
+                "choose speaker-independent folds (speakers:5), or allow the leak "
+                "(--allow-leak, or data.allow_leak=true in a configuration); all results "
+                "then carry this line",
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Augmentation of face crops and expression posteriors.
 
-Its settings are in :mod:`avtca.data.augment_config`. Waveforms and mel bands are varied in :mod:`avtca.audio.augment`, the speed in
+Its settings are in :mod:`avtca.data.augment_config`. Waveforms and mel bands are
+varied in :mod:`avtca.audio.augment`, the speed in
 :mod:`avtca.data.speed`, the window in :mod:`avtca.data.training`. Shape legend: ``t_v`` video
 steps, ``c`` channels, ``h``, ``w`` pixels, ``f`` features.
 """

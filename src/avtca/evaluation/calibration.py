@@ -84,7 +84,7 @@ def adaptive_ece(probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> fl
 
 
 def nll(probs: ArrayLike, labels: ArrayLike) -> float:
-    """Mean negative log-likelihood of the true labels, in nats; probabilities below 1e-12 count as 1e-12."""
+    """Mean negative log-likelihood of the true labels, in nats, of probabilities >= 1e-12."""
     p, y = _probabilities(probs, labels)
     return float(-np.log(np.maximum(p[np.arange(len(y)), y], EPS)).mean())
 

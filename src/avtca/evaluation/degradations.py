@@ -227,7 +227,7 @@ CONDITIONS: dict[str, Condition] = {
 
 
 def blurred(crops: NDArray[Any], sigma: float) -> NDArray[Any]:
-    """Crops ``(n, h, w[, 3])``, uint8, blurred by a Gaussian of ``sigma`` pixels, edges repeated."""
+    """Crops ``(n, h, w[, 3])``, uint8, after a Gaussian blur of ``sigma`` pixels."""
     from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
     sigmas = (0, sigma, sigma, *[0] * (crops.ndim - 3))

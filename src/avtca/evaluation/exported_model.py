@@ -162,7 +162,7 @@ def _card(bundle: Bundle) -> Card:
 def _usable(
     corpus: PreparedCorpus, labels: tuple[str, ...], summary: BuildSummary | None, clips: Path
 ) -> tuple[EmotionDataset, list[Caveat]]:
-    """Samples with a face or speech and a label that the model predicts, and notes on the others."""
+    """Samples with a face or speech and a label of the model, and notes on the others."""
     dataset = from_corpus(corpus, labels)
     notes = []
     if dropped := len(corpus) - len(dataset):

@@ -1,8 +1,8 @@
 """Classification metrics as functions of confusion matrices.
 
-A confusion matrix ``(k, k)`` counts samples, true labels in rows, predicted labels in columns. Every
-metric maps a stack ``(..., k, k)`` to ``(...)``, so that a bootstrap over speakers is one matrix
-product (:mod:`avtca.evaluation.bootstrap`). Several labels a sample (CMU-MOSEI) are a stack
+A confusion matrix ``(k, k)`` counts samples, true labels in rows, predicted labels in columns.
+Every metric maps a stack ``(..., k, k)`` to ``(...)``, so that a bootstrap over speakers is one
+matrix product (:mod:`avtca.evaluation.bootstrap`). Several labels a sample (CMU-MOSEI) are a stack
 ``(k, 2, 2)``, one matrix for each label. Values equal scikit-learn's.
 """
 

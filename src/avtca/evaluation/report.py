@@ -24,7 +24,7 @@ Level = str | float | None
 
 
 class Estimate(NamedTuple):
-    """A value with its confidence interval, in JSON ``[value, low, high]``; ``None`` for no value."""
+    """A value with its confidence interval: ``[value, low, high]`` in JSON, ``None`` if absent."""
 
     value: float | None
     low: float | None

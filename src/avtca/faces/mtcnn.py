@@ -75,7 +75,7 @@ class MtcnnDetector:
     def _narrow(
         self, image: Image.Image, boxes: Float, net: list[Float], side: int, min_face: float
     ) -> tuple[Float, Float, Float]:
-        """Boxes ``(n, 4)``, probabilities ``(n,)``, landmarks ``(n, 5, 2)`` after R-Net or O-Net."""
+        """Boxes ``(n, 4)``, probabilities ``(n,)``, landmarks ``(n, 5, 2)`` of R-Net or O-Net."""
         boxes = np.round(_square(boxes))
         boxes = boxes[boxes[:, 2] - boxes[:, 0] >= 2]
         if not len(boxes):

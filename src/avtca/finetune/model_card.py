@@ -37,15 +37,17 @@ def model_card(name: str, report: FineTuneReport, terms: str) -> str:
         [
             f"# Model card: {name}\n",
             *([LEAKS] if report.speakers is None else []),
-            f"An AVT-CA network fine-tuned on own clips by `avtca finetune`. Initial model: {report.initial_model}."
-            " Use: `avtca predict --model FOLDER clip.mp4`.\n",
+            f"An AVT-CA network fine-tuned on own clips by `avtca finetune`. "
+            f"Initial model: {report.initial_model}. Use: `avtca predict --model FOLDER "
+            f"clip.mp4`.\n",
             _data(report),
             _figures(report),
             _labels(report.after),
             _limits(report),
             FORBIDDEN,
-            f"## Terms\n\nInherited from the initial weights: **{terms}**. Those of the clips come on "
-            "top. The JSON files of this folder contain the names of the speakers, as the owner of "
+            f"## Terms\n\nInherited from the initial weights: **{terms}**. Those of the clips "
+            "come on top. The JSON files of this folder contain the names of the speakers, "
+            "as the owner of "
             "the clips gave them.\n",
         ]
     )
@@ -105,8 +107,9 @@ def _figures(report: FineTuneReport) -> str:
             "\nThe initial model has none of these labels: there is nothing to compare with."
         )
     out.append(
-        '\n"Before" is too high if the initial model was trained on some of these clips or speakers. '
-        "The metrics are those of the networks of the cross-validation. The network in this folder "
+        '\n"Before" is too high if the initial model was trained on some of these clips or '
+        "speakers. The metrics are those of the networks of the cross-validation. The "
+        "network in this folder "
         "was trained on more clips; its accuracy on unseen speakers was not measured.\n"
     )
     return "\n".join(out)
@@ -131,7 +134,8 @@ def _limits(report: FineTuneReport) -> str:
         )
     out += [
         "- It was measured on clips like those it was trained on: the same room, camera, language "
-        "and task. Elsewhere it will be wrong more often. Its confidence was calibrated on few clips.",
+        "and task. Elsewhere it will be wrong more often. Its confidence was calibrated on few "
+        "clips.",
         "- All limits of the initial model hold: see its card. Accuracy by sex, age, language and "
         "skin colour was not measured.\n",
     ]

@@ -149,7 +149,7 @@ class ModelConfig:
 
     @classmethod
     def for_spec(cls, spec: ClipSpec, **sizes: Any) -> "ModelConfig":
-        """A configuration for model input ``spec``, with ``sizes`` for the fields it does not fix."""
+        """A configuration for input ``spec``, with ``sizes`` for the fields it does not fix."""
         fixed: dict[str, Any] = {
             "n_labels": len(spec.labels),
             "video": spec.video,

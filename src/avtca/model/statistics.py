@@ -18,7 +18,7 @@ def deviation(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def equal_segments(mask: Tensor, n: int) -> list[Tensor]:
-    """Masks ``(b, t)`` of ``n`` segments of equal length from the first to the last step in ``mask``."""
+    """Masks ``(b, t)`` of ``n`` equal segments from the first to the last step in ``mask``."""
     index = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
     first = index.masked_fill(~mask, mask.shape[1]).amin(dim=1, keepdim=True)
     length = index.masked_fill(~mask, -1).amax(dim=1, keepdim=True) + 1 - first

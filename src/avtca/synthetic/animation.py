@@ -148,7 +148,7 @@ def _place(
     angle: float,
     unit: float,
 ) -> Image.Image:
-    """Paste the head on the wall: eyes at ``centre``, turned by ``angle`` radians, ``unit`` pixels."""
+    """Paste the head on the wall: eyes at ``centre``, turned ``angle`` radians, ``unit`` pixels."""
     reach_x, reach_y = 1.75 * unit, 2.2 * unit
     x0, y0 = int(max(0, centre[0] - reach_x)), int(max(0, centre[1] - reach_y))
     x1, y1 = int(min(wall.width, centre[0] + reach_x)), int(min(wall.height, centre[1] + reach_y))

@@ -1,7 +1,7 @@
 """A drawn face that moves: shaded skin, hair, and features that take on an expression.
 
-It is not based on any photograph. Lengths are in units of half a face's width, from the point between the
-eyes, x to the right of the picture, y down.
+It is not based on any photograph. Lengths are in units of half a face's width, from the point
+between the eyes, x to the right of the picture, y down.
 """
 
 from dataclasses import dataclass
