@@ -73,26 +73,27 @@ def _blocks(pieces: Iterator[tuple[int, Mono]]) -> Iterator[tuple[int, Mono]]:
 def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
     """Contiguous ``(source rate, samples)`` from time zero on, gaps filled with zeros."""
     due: Fraction | None = None  # time of the next sample, seconds from time zero
+    clock = clip.stream_clock()
     with open_container(clip.path, clip.name) as container:
         stream = choose_tracks(container).audio
         if stream is None:
             return
         read_only(container, stream)
-        for decoded in decode(container, stream, clip.warn):
+        for decoded in decode(container, stream, clip.warn, clip.stopped):
             frame = cast(AudioFrame, decoded)
             rate = frame.sample_rate
             if rate <= 0:
                 continue
             samples = mono(frame)
             stamp = timestamp(frame)
-            gap = Fraction(0)
-            if stamp is not None:
-                gap = stamp - clip.zero - (due or 0)
+            length = Fraction(len(samples), rate)
+            time = clock.place(None if stamp is None else stamp - clip.zero, length)
+            gap = Fraction(0) if stamp is None else time - (due or 0)
             if due is None:
                 due = Fraction(0)
             elif abs(gap) <= JITTER_S:
                 gap = Fraction(0)
-            if gap > 0 and not clip.timestamp_jump(float(gap), float(due + gap)):
+            if gap > 0:
                 silence = round(gap * rate)
                 for start in range(0, silence, rate):
                     yield rate, np.zeros(min(rate, silence - start), np.float32)

@@ -1,6 +1,6 @@
-"""Frames on the steps of the global clock."""
+"""Timestamps on the clip's clock, and frames on the steps of the global clock."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
@@ -11,8 +11,82 @@ HOLD_S = 0.25
 """Longest time in seconds that a frame is repeated; longer gaps are missing frames."""
 HALF_MS = Fraction(1, 2000)
 """Rounding error of timestamps in containers with a tick of 1 ms (flv, mkv)."""
+JOIN_BACK_S = Fraction(1, 5)
+"""Timestamps that go back by more than this start another recording in the same file."""
+SAME_CLOCK_S = Fraction(1, 10)
+"""Timestamps this near to the clock before a jump have returned to it."""
+MAX_JOIN_SKEW_S = 1
+"""Largest difference of the ends of audio and video for which a join keeps both in step."""
 
 T = TypeVar("T")
+
+
+class StreamClock:
+    """Times of one stream on a clock that only grows.
+
+    In joined recordings (MPEG-TS, Matroska, chained Ogg, restarted encoders) the timestamps go
+    back; each recording then continues where the one before ended, as ``ffmpeg`` does it.
+
+    Args:
+        joins: Offset in seconds of each recording after the first, shared by the streams of a
+            file so that they stay in step; the stream that is ahead adds to it.
+        is_damage: Called with the length and the end of a jump ahead, in seconds; whether the
+            jump is to be ignored.
+        warn_join: Called at each join.
+    """
+
+    def __init__(
+        self,
+        joins: list[Fraction],
+        is_damage: Callable[[float, float], bool],
+        warn_join: Callable[[], None],
+    ) -> None:
+        self._joins, self._is_damage, self._warn_join = joins, is_damage, warn_join
+        self._n_joins = 0
+        self._offset = Fraction(0)
+        self._before: Fraction | None = None  # offset before the last jump
+        self._raw_end: Fraction | None = None
+        self._end = Fraction(0)
+
+    def place(self, stamp: Fraction | None, length: Fraction) -> Fraction:
+        """Start of the next frame, in seconds.
+
+        Args:
+            stamp: Timestamp of the frame; by default the frame follows the one before.
+            length: Length of the frame in seconds.
+        """
+        if stamp is None:
+            time = self._end
+            if self._raw_end is not None:
+                self._raw_end += length
+        else:
+            if self._raw_end is not None:
+                self._check(stamp, stamp - self._raw_end)
+            time = stamp + self._offset
+            self._raw_end = stamp + length
+        self._end = max(self._end, time + length)
+        return time
+
+    def _check(self, stamp: Fraction, gap: Fraction) -> None:
+        before = self._before
+        if (
+            before is not None
+            and abs(gap) > SAME_CLOCK_S
+            and abs(stamp + before - self._end) <= SAME_CLOCK_S
+        ):
+            self._offset, self._before = before, None
+        elif gap < -JOIN_BACK_S:
+            self._before = self._offset
+            self._offset = self._end - stamp
+            if self._n_joins == len(self._joins):
+                self._joins.append(self._offset)
+            elif abs(self._joins[self._n_joins] - self._offset) <= MAX_JOIN_SKEW_S:
+                self._offset = self._joins[self._n_joins]
+            self._n_joins += 1
+            self._warn_join()
+        elif gap > 0 and self._is_damage(float(gap), float(stamp + self._offset)):
+            self._before = self._offset
+            self._offset = self._end - stamp
 
 
 def nearest_frames(

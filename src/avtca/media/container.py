@@ -98,20 +98,26 @@ def decode(
     container: InputContainer,
     stream: VideoStream | AudioStream,
     warn: Callable[[str], None],
+    stopped: Callable[[float], None] = lambda share: None,
 ) -> Iterator[VideoFrame | AudioFrame]:
-    """Every frame of one stream; damaged packets are skipped, with a warning at the end."""
+    """Every frame of one stream; damaged packets are skipped, with a warning at the end.
+
+    ``stopped`` is called with the share of the file's bytes before a damage that ends the decoding.
+    """
     name = "video" if isinstance(stream, VideoStream) else "audio"
     packets = container.demux(stream)
-    broken = 0
+    broken = position = 0
     flushed = False
     while not flushed:
         try:
             packet = next(packets)
             flushed = packet.size == 0 and packet.pts is None
+            position = max(position, (packet.pos or 0) + packet.size)
         except StopIteration:
             break
         except av.FFmpegError as error:
             warn(f"the file is damaged, the {name} was decoded up to there ({error.strerror})")
+            stopped(position / max(1, container.size))
             packet, flushed = None, True
         try:
             yield from stream.decode(packet)

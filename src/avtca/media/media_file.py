@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.media.audio import read_audio
+from avtca.media.clock import StreamClock
 from avtca.media.container import UNDECODABLE
 from avtca.media.types import Frame, MediaInfo, require_positive
 from avtca.media.video import read_frames
@@ -19,6 +20,8 @@ MAX_GAP_S = 3600
 """A timestamp that jumps further ahead than this is damage, ..."""
 PAST_END_S = 60
 """... and so is one that jumps this far, to this far after the end in the header."""
+JOINED = "joined recordings: timestamps that go back were continued from the last end"
+"""Warning about timestamps that go back."""
 
 
 @dataclass(kw_only=True)
@@ -54,6 +57,8 @@ class MediaFile:
     decoded_seconds: float = 0.0
     zero: Fraction = Fraction(0)
     reliable_header: bool = True
+    _joins: list[Fraction] = field(default_factory=list, repr=False)
+    _bytes_share: float = field(default=1.0, repr=False)
     _exhausted: set[str] = field(default_factory=set, repr=False)
 
     def frames(self, rate: float) -> Iterator[Frame]:
@@ -91,10 +96,13 @@ class MediaFile:
         return read_audio(self, rate) if self.has_audio else iter(())
 
     def decoded_share(self) -> float:
-        """Decoded length over the length in the header, at most 1; 1 without a reliable header."""
+        """Decoded length over the length in the header, at most 1; 1 without a reliable header.
+
+        Where damage ended the decoding, at most the share of the bytes before it.
+        """
         if self.reliable_header and self.duration_s - self.decoded_seconds > END_SLACK_S:
-            return self.decoded_seconds / self.duration_s
-        return 1.0
+            return min(self._bytes_share, self.decoded_seconds / self.duration_s)
+        return self._bytes_share
 
     @property
     def damaged(self) -> bool:
@@ -106,9 +114,17 @@ class MediaFile:
         if text not in self.warnings:
             self.warnings.append(text)
 
+    def stopped(self, share: float) -> None:
+        """Record that damage ended the decoding after this share of the file's bytes."""
+        self._bytes_share = min(self._bytes_share, share)
+
     def reached(self, end_s: float) -> None:
         """Record that something was decoded that ends at ``end_s``."""
         self.decoded_seconds = max(self.decoded_seconds, end_s)
+
+    def stream_clock(self) -> StreamClock:
+        """A clock for the frames of one stream, in step with that of the other stream."""
+        return StreamClock(self._joins, self.timestamp_jump, lambda: self.warn(JOINED))
 
     def timestamp_jump(self, gap_s: float, to_s: float) -> bool:
         """Whether a timestamp ``gap_s`` later than expected, at ``to_s``, is damage; warns."""

@@ -44,22 +44,23 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
     read_only(container, stream)  # type: ignore[arg-type]
     interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
     last: Fraction | None = None
-    for decoded in decode(container, stream, clip.warn):  # type: ignore[arg-type]
+    clock = clip.stream_clock()
+    for decoded in decode(container, stream, clip.warn, clip.stopped):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
             yield Fraction(0), frame
             return
         stamp = timestamp(frame)
-        time = (last or Fraction(0)) + interval if stamp is None else stamp - clip.zero
+        length = interval
+        if frame.duration and frame.time_base:
+            length = frame.duration * frame.time_base
+        time = clock.place(None if stamp is None else stamp - clip.zero, length)
         if time < 0:
             continue
-        if last is not None:
-            if clip.timestamp_jump(float(time - last), float(time)):
-                time = last + interval
-            interval = time - last if time > last else interval
+        if last is not None and time > last:
+            interval = time - last
         last = time if last is None else max(last, time)
-        length = frame.duration * frame.time_base if frame.duration and frame.time_base else 0
-        clip.reached(float(time + (length or interval)))
+        clip.reached(float(time + length))
         yield time, frame
 
 
