@@ -13,11 +13,11 @@ import os
 import platform
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from real_samples import FEATURES, PITCH, feature_samples, pixel_samples, pixels
 
@@ -49,6 +49,8 @@ def settle(model: AVTCA, x: tuple[torch.Tensor, ...]) -> AVTCA:
 
 def parity(variant: str, ravdess: Path, *, video: str = "features", **sizes: Any) -> dict[str, Any]:
     """Largest difference of ``torch.export``'s and onnxruntime's logits from eager ones."""
+    import onnxruntime  # after avtca, which switches its telemetry off
+
     spec = {"pixels": pixels(64, 4), "features": FEATURES, EXPERTS: PITCH}[video]
     samples, n = (pixel_samples, 2) if video == "pixels" else (feature_samples, 4)
     batch, _ = samples(ravdess, n, spec)
@@ -118,7 +120,7 @@ def main() -> None:
     result = {
         "what": "largest |difference| of logits from eager PyTorch on real RAVDESS samples",
         "machine": f"{platform.machine()}, one thread, beside other work",
-        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+        "versions": {"torch": torch.__version__, "onnxruntime": version("onnxruntime")},
         "rows": rows,
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)

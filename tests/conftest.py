@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime first
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Shells start background jobs deaf to Ctrl-C, and children inherit that; tests send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

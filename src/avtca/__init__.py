@@ -6,11 +6,13 @@ Example:
     >>> print(report)  # doctest: +SKIP
 
 Decoders and networks are imported with the first use of a name below, so that ``import avtca``
-is fast. Messages are logged under ``avtca``.
+is fast. Messages are logged under ``avtca``. The telemetry of onnxruntime, which is on by default,
+is switched off unless ``ORT_DISABLE_TELEMETRY`` is set (docs/privacy.md).
 """
 
 import importlib
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from avtca.errors import AvtcaError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = ["AvtcaError", "ProgressHook", "Recognizer", "Report", "__version__", "load"]
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
 logging.getLogger("avtca").addHandler(logging.NullHandler())
 
 

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from avtca.errors import AvtcaError, ConfigError, MissingExtra
+from avtca.files import cache_folder
 
 COMMANDS = (
     "predict",
@@ -142,6 +143,8 @@ def main() -> None:
     sys.argv = [arg for arg in sys.argv if arg != "--debug"]
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
+        # Matplotlib's list of fonts belongs in avtca's cache folder too (docs/privacy.md).
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
         signal.signal(signal.SIGTERM, _terminate)
         build_app()(standalone_mode=True)
     except AvtcaError as error:

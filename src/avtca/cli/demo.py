@@ -1,7 +1,6 @@
 """`avtca demo`: recognise a few real clips, with nothing to prepare."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tarfile
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from avtca import cli
 from avtca.cli.predict import recognise_file, table, write_report
-from avtca.files import write_atomic
+from avtca.files import cache_folder, write_atomic
 from avtca.labels import CREMAD
 
 if TYPE_CHECKING:
@@ -66,17 +65,6 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
     console = Console(highlight=False, markup=False, emoji=False, width=max(100, cli.err.width))
     console.print(table([entry.report for entry in entries], labelled))
     typer.echo(f"\n{lead}\nOpen {out / 'report.html'} to see faces and scores over time.")
-
-
-def cache_folder() -> Path:
-    """The cache folder: ``AVTCA_CACHE``, or ``avtca`` in the system's cache folder."""
-    if given := os.environ.get("AVTCA_CACHE"):
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "avtca"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "avtca"
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "avtca"
 
 
 def writable(folder: Path, spare: Path) -> Path:

@@ -1,6 +1,5 @@
 """Corpora by name."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from avtca.corpora.mosei import index_mosei
 from avtca.corpora.nemo import index_nemo
 from avtca.corpora.ravdess import index_ravdess
 from avtca.errors import CorpusError
+from avtca.files import cache_folder
 
 CORPORA: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
     "ravdess": index_ravdess,
@@ -58,7 +58,6 @@ def load_ravdess_features(
             cache folder.
         workers: Processes that decode; 0 decodes in this one.
     """
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = Path(cache) if cache else base / "avtca" / f"ravdess-{spec.hash}"
+    folder = Path(cache) if cache else cache_folder() / f"ravdess-{spec.hash}"
     build_cache(index_corpus("ravdess", root, spec), folder, spec, workers=workers)
     return PreparedCorpus.open(folder, spec)
