@@ -92,6 +92,8 @@ def read_only(container: InputContainer, stream: Stream) -> None:
     if isinstance(stream, VideoStream):
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _THREADS
+        # Frames can be larger than the header says.
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
 def decode(

@@ -28,7 +28,7 @@ from avtca.media.container import (
 )
 from avtca.media.media_file import MediaFile
 from avtca.media.types import MediaInfo
-from avtca.media.video import pixel_aspect, rotation
+from avtca.media.video import pixel_aspect, rotation, square_size
 
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
 """Containers that store the length; for others FFmpeg estimates it."""
@@ -175,7 +175,7 @@ def _first_frame(path: Path, name: str, warnings: list[str]) -> _First | None:
         if frame is None:
             warnings.append("the video cannot be decoded")
             return None
-        width, height = round(frame.width * pixel_aspect(stream)), frame.height
+        width, height = square_size(frame, pixel_aspect(stream))
         turned = rotation(frame)
         rate = stream.average_rate
         fields = {

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
+import av
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
@@ -12,12 +13,22 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from avtca.media.clock import HALF_MS, nearest_frames
-from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
+from avtca.media.container import (
+    MAX_PIXELS,
+    UNDECODABLE,
+    choose_tracks,
+    decode,
+    open_container,
+    read_only,
+    timestamp,
+)
 from avtca.media.types import Frame
 
 if TYPE_CHECKING:
     from avtca.media.media_file import MediaFile
 
+_UNSPECIFIED = 2
+"""FFmpeg's value of an unspecified colour matrix, primaries and transfer function."""
 _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 """Display matrices of 0, 90, 180 and 270 degrees counterclockwise."""
 
@@ -34,7 +45,8 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             for time, frame in timed_frames(clip, stream)
         )
         for step, time_s, frame in nearest_frames(timed, rate):
-            yield Frame(step, time_s, upright_rgb(frame, aspect))
+            if (rgb := convert(clip, frame, aspect)) is not None:
+                yield Frame(step, time_s, rgb)
     clip.exhausted("video")
 
 
@@ -70,10 +82,21 @@ def pixel_aspect(stream: VideoStream) -> Fraction:
     return aspect if aspect and Fraction(1, 4) <= aspect <= 4 else Fraction(1)
 
 
+def square_size(frame: VideoFrame, aspect: Fraction) -> tuple[int, int]:
+    """Width and height with square pixels, within :data:`MAX_PIXELS`."""
+    width = max(1, round(frame.width * aspect))
+    if width * frame.height <= MAX_PIXELS:
+        return width, frame.height
+    return frame.width, max(1, round(frame.height / aspect))
+
+
 def upright_rgb(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
-    """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored by the display matrix."""
-    width = round(frame.width * aspect)
-    rgb = frame.reformat(format="rgb24", width=width).to_ndarray()
+    """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored by the display matrix.
+
+    Raises :class:`av.FFmpegError` or ``OSError`` for a frame that cannot be converted.
+    """
+    width, height = square_size(frame, aspect)
+    rgb = frame.reformat(format="rgb24", width=width, height=height).to_ndarray()
     a, b, c, d = orientation(frame)
     if abs(b) > abs(a):
         rgb = rgb.swapaxes(0, 1)
@@ -82,10 +105,28 @@ def upright_rgb(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> NDArray[np
     return np.ascontiguousarray(rgb, dtype=np.uint8)
 
 
+def convert(clip: "MediaFile", frame: VideoFrame, aspect: Fraction) -> NDArray[np.uint8] | None:
+    """As :func:`upright_rgb`; an unknown colour matrix becomes the default one, with a warning.
+
+    Returns ``None``, with a warning, for a frame that cannot be converted.
+    """
+    try:
+        return upright_rgb(frame, aspect)
+    except (av.FFmpegError, OSError):
+        frame.colorspace = frame.color_primaries = frame.color_trc = _UNSPECIFIED
+    try:
+        rgb = upright_rgb(frame, aspect)
+    except (av.FFmpegError, OSError):
+        clip.warn(f"video frames of the pixel format {frame.format.name} {UNDECODABLE}")
+        return None
+    clip.warn("unsupported colour matrix: colours were converted with the default one")
+    return rgb
+
+
 def orientation(frame: VideoFrame) -> tuple[int, int, int, int]:
     """``a, b, c, d`` of the display matrix: a stored point (x, y) goes to (ax + cy, bx + dy)."""
-    try:
-        side_data = cast(SideDataContainer, frame.side_data)
+    try:  # not frame.side_data, which refers back to the frame and keeps it until a collection
+        side_data = SideDataContainer(frame)
     except ValueError:  # side data of a kind that PyAV has no name for (Exif, as of PyAV 18.1)
         return _QUARTERS[round(frame.rotation / 90) % 4]
     if SideDataType.DISPLAYMATRIX not in {data.type for data in side_data}:
