@@ -1,7 +1,8 @@
 """Recognise every clip of a folder and write the timelines as CSV.
 
 Cost in CPU seconds of one core: 3.4 for 8.8 s with two faces, 2.6 for 3.4 s with one face in 720p,
-7.9 for 6.4 s of HEVC, and 817 for an hour with two faces (benchmarks/results/recognizer_memory.json).
+7.9 for 6.4 s of HEVC, and 817 for an hour with two faces
+(benchmarks/results/recognizer_memory.json).
 
 Usage: python examples/predict_folder.py FOLDER OUT
 """

@@ -93,7 +93,7 @@ class AudioStatisticsHead(nn.Module):
 
 
 def _moments(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean and deviation of ``x (b, t, d)``, and of its changes (mean size, deviation): ``(b, 4 d)``."""
+    """Mean and deviation of ``x (b, t, d)`` and of its changes: ``(b, 4 d)``."""
     changes, changed = x[:, 1:] - x[:, :-1], mask[:, 1:]
     parts = (mean(x, mask), deviation(x, mask), mean(changes.abs(), changed))
     return torch.cat((*parts, deviation(changes, changed)), dim=1)
