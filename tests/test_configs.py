@@ -130,6 +130,7 @@ def corpora(tmp_path_factory):
     return made_inputs.Corpora(tmp_path_factory.mktemp("corpora"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
 def test_every_configuration_trains_one_step(path, corpora, tmp_path):
     _, spec = prepared_by(path)
@@ -143,6 +144,7 @@ def test_every_configuration_trains_one_step(path, corpora, tmp_path):
     assert (tmp_path / "test.csv").stat().st_size > 100
 
 
+@pytest.mark.slow
 def test_the_sequences_train_with_another_network_and_fresh_weights(corpora, tmp_path):
     path = CONFIGS / "ravdess_sequences" / "luna_5fold.yaml"
     corpus = [f"data.corpus={corpora.of(prepared_by(path)[1])}", f"data.folds={corpora.folds}"]

@@ -82,6 +82,7 @@ def test_the_readme_has_commands_and_is_short():
     assert len((ROOT / "README.md").read_bytes()) <= 9_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "```python" in page.read_text()], ids=page_id
 )

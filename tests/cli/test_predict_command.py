@@ -14,6 +14,9 @@ import pytest
 
 from avtca.labels import CREMAD, SEVEN
 
+pytestmark = pytest.mark.slow
+
+
 SMALL = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
 
 

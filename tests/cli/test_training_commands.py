@@ -5,6 +5,8 @@ from typer.testing import CliRunner
 from avtca.cli import build_app
 from avtca.errors import ConfigError, LeakError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

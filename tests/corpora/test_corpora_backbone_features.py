@@ -16,6 +16,8 @@ from avtca.corpora import (
 )
 from avtca.errors import CorpusError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def crops(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:

@@ -190,6 +190,7 @@ def _job(job: str):
     return _die if job == "bad" else _fine
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_worker_fails_alone() -> None:
     jobs = ["a", "bad", "b", "c", "d"]
     outcomes = dict(run_jobs(jobs, _job, lambda job: "died", 2))
@@ -207,6 +208,7 @@ def test_workers_that_never_start_are_said_so(tmp_path: Path) -> None:
     assert "__name__" in done.stderr and done.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_corrupt_video_among_good_ones(corpora: Path, sample_clips: Path, tmp_path: Path) -> None:
     source = tmp_path / "src" / "happy" / "p"
     source.mkdir(parents=True)

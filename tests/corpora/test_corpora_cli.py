@@ -159,6 +159,7 @@ def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(
         run(synth, tmp_path / "t", "--size", "big")
 
 
+@pytest.mark.slow
 def test_speaker_folds_of_a_synthetic_corpus_are_clean(tmp_path: Path) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     size = ("--samples", 24, "--speakers", 6, "--size", "320x240", "--seconds", 1)

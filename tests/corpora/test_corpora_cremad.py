@@ -26,6 +26,7 @@ def prepared(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepare
     return PreparedCorpus.open(out, SPEC)
 
 
+@pytest.mark.slow
 def test_the_six_real_clips(prepared: PreparedCorpus) -> None:
     manifest = prepared.manifest
     assert manifest["label"].tolist() == ["angry", "disgust", "fear", "happy", "neutral", "sad"]
@@ -129,6 +130,7 @@ def prepare_all(root: Path, out: Path) -> tuple[BuildSummary, PreparedCorpus]:
     return summary, PreparedCorpus.open(out, SPEC)
 
 
+@pytest.mark.slow
 def test_where_the_wav_holds_nothing_the_pictures_own_audio_is_read(
     corpora: Path, tmp_path: Path
 ) -> None:

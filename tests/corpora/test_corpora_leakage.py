@@ -121,6 +121,7 @@ def test_rows_on_no_side_are_counted() -> None:
     assert audit(manifest, load_folds("ravdess_released")).unassigned == 60
 
 
+@pytest.mark.slow
 def test_ferplus_copies_across_its_own_splits(corpora: Path) -> None:
     """Counted without the auditor: pictures whose bytes stand in more than one split."""
     path = corpora / "ferplus" / "ferplus.npz"

@@ -64,6 +64,7 @@ def test_the_caveat_of_a_split_is_in_every_table(made):
     assert latex(result).count(rf"\small both: {caveat}}} \\") == 2
 
 
+@pytest.mark.slow
 def test_the_caveat_of_standardised_features_is_in_every_table(made, standardised, tmp_path):
     """As a run keeps it, and beside the answers of `avtca evaluate`."""
     for path in (standardised, standardised / "seed0/fold1", standardised / "seed0/fold1/test.csv"):

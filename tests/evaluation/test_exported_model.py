@@ -22,6 +22,9 @@ from avtca.model.lineage import trained_on
 from avtca.runtime.bundle import PACKAGED
 from avtca.synthetic.corpus import synth_clip
 
+pytestmark = pytest.mark.slow
+
+
 LABELS = ("happy", "sad")
 PEOPLE = ("ann", "bob")
 

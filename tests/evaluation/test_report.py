@@ -334,6 +334,7 @@ def test_people_of_training_are_refused(made, tmp_path):
     assert "LEAK" in evaluation_html(evaluate_model(allowed))
 
 
+@pytest.mark.slow
 def test_the_caveat_of_standardised_features_is_on_the_page(made, standardised):
     system = open_trained_model(standardised, made / "prepared")
     assert (
@@ -372,6 +373,7 @@ def test_what_cannot_be_evaluated(made, tmp_path):
         open_trained_model(tmp_path / "other", made / "prepared")
 
 
+@pytest.mark.slow
 def test_answers_are_saved_with_the_report(made, tmp_path):
     run = CliRunner().invoke(
         build_app(),

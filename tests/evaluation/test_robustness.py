@@ -18,6 +18,9 @@ from avtca.evaluation.trained_model import open_trained_model
 from avtca.plots.html import robustness_html
 from avtca.preprocess import RawSample
 
+pytestmark = pytest.mark.slow
+
+
 FEATURES = [name for name, one in CONDITIONS.items() if one.fits(SPEC)]
 PIXELS = replace(SPEC, video="pixels", crop_px=32, video_features="", video_dim=0, colour="grey")
 

@@ -21,6 +21,8 @@ from avtca.model import load_checkpoint
 from avtca.plots.html import evaluation_html
 from avtca.runtime.scores import softmax
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folded(made, whole):

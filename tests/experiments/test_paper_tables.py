@@ -13,6 +13,9 @@ from avtca.corpora.splits import RANDOM_SPLIT
 from avtca.evaluation.predictions import Predictions
 from avtca.training.config_file import load_experiment
 
+pytestmark = pytest.mark.slow
+
+
 NETWORKS = {"figure", "it1", "it4", "ct1", "ct4", "it1_ct1"}
 WITHOUT = {"no_channel", "no_local", "no_spatial"}
 

@@ -17,6 +17,9 @@ from avtca.evaluation.robustness import measure_robustness
 from avtca.labels import RAVDESS
 from avtca.model import ModelConfig, build_model
 
+pytestmark = pytest.mark.slow
+
+
 SAMPLES = 240
 SYSTEMS = ("concatenation", "figure", "best")
 

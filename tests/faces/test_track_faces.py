@@ -26,6 +26,7 @@ def test_two_men_are_kept_apart_for_the_whole_clip(frames, slime):
     assert rank_people(areas)[0] == max(heights, key=heights.get)
 
 
+@pytest.mark.slow
 def test_a_person_who_appears_midway(frames, slime):
     clip = frames("noface_face.mov")
     people = by_person(clip, slime)

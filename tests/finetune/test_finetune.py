@@ -31,6 +31,9 @@ from avtca.runtime.bundle import PACKAGED, read_bundle
 from avtca.synthetic.corpus import synth_clip
 from avtca.training.trainer import check_streams
 
+pytestmark = pytest.mark.slow
+
+
 PIXELS = replace(SPEC, video="pixels", crop_px=32, colour="grey", video_features="", video_dim=0)
 SMALL = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8)}
 LABELS = ("happy", "sad", "surprise")

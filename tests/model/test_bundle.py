@@ -14,6 +14,8 @@ from avtca.preprocess import ModelInput
 from avtca.runtime.backends import OnnxBackend
 from avtca.runtime.bundle import PACKAGED, read_bundle
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):

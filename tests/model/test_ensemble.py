@@ -69,6 +69,7 @@ def test_a_probability_of_zero_has_a_finite_logit(batch):
     assert torch.isfinite(logits).all() and logits[0].argmin() == 0
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_an_ensemble_is_exported_with_one_member_to_train(batch, tmp_path):
     several = networks(2)

@@ -18,6 +18,9 @@ from avtca.labels import SEVEN
 from avtca.media import open_media
 from avtca.recognize import Recognizer
 
+pytestmark = pytest.mark.slow
+
+
 SPEC = ClipSpec(
     window_s=1.6,
     video_steps=16,

