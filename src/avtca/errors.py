@@ -1,10 +1,13 @@
 """Errors that a user can cause and fix; each is one line of text."""
 
+from avtca.text import printable
+
 
 class AvtcaError(Exception):
     """Base class: an action failed because of a problem, which has a fix.
 
-    The command line prints it as one line and exits with 2.
+    The command line prints it as one line and exits with 2. Control characters, as file names may
+    have them, are escaped.
 
     Attributes:
         action: What the user wanted ("read clip.mp4").
@@ -13,12 +16,17 @@ class AvtcaError(Exception):
     """
 
     def __init__(self, action: str, problem: str, fix: str) -> None:
-        self.action, self.problem, self.fix = action, problem, fix
-        super().__init__(f"{action}: {problem}; {fix}")
+        self.action, self.problem, self.fix = map(_printable, (action, problem, fix))
+        super().__init__(f"{self.action}: {self.problem}; {self.fix}")
 
     def __reduce__(self) -> tuple[type["AvtcaError"], tuple[str, str, str]]:
         """Pickle by the three parts, so that it survives the way out of a worker process."""
         return type(self), (self.action, self.problem, self.fix)
+
+
+def _printable(text: str) -> str:
+    """Line breaks stay: a configuration lists its problems one a line."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 class MediaError(AvtcaError):

@@ -272,3 +272,29 @@ def test_the_example_keeps_files_apart_and_says_how_it_is_called(six, corpora, t
     assert done.stdout.splitlines()[0].endswith("% (below threshold)")
     assert done.stdout.splitlines()[1].endswith("% (no threshold for audio only)")
     assert (tmp_path / "out/a/x.flv.csv").is_file() and (tmp_path / "out/b/x.flac.csv").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems forbid such names")
+def test_names_that_cannot_be_printed_are_escaped_and_resume(tmp_path, six):
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    raw = [b"M\xfcller.flv", b"a\nok.flv: happy 99%, 1.0 s.flv", b"\x1b[2Jred.flv"]
+    for name in raw:
+        (clips / os.fsdecode(name)).write_bytes(six[0].read_bytes())
+    (clips / os.fsdecode(b"bad\xff\x1b.mp4")).write_bytes(b"no media")
+    escaped = [r"M\xfcller.flv", r"a\nok.flv: happy 99%, 1.0 s.flv", r"\x1b[2Jred.flv"]
+    first = avtca("predict", clips, "--out", out, "--format", "json")
+    assert first.returncode == 2, first.stderr
+    rows = json.loads(first.stdout)
+    assert {row["file"] for row in rows} == {f"{clips}/{x}" for x in [*escaped, r"bad\xff\x1b.mp4"]}
+    assert "\x1b" not in first.stdout + first.stderr
+    assert not [line for line in first.stderr.splitlines() if line.startswith("ok.flv")]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<section>") == 4
+    assert all(name in page for name in escaped)
+    reports = [json.loads(path.read_text()) for path in out.glob("*.flv-*.json")]
+    assert {Path(report["file"]).name for report in reports} == set(escaped)
+    again = avtca("predict", clips, "--out", out, "--format", "json")
+    assert again.returncode == 2
+    assert again.stderr.count("(already recognised)") == 3
+    assert json.loads(again.stdout) == rows

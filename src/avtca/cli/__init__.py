@@ -19,6 +19,7 @@ from rich.console import Console
 
 from avtca.errors import AvtcaError, ConfigError, MissingExtra
 from avtca.files import cache_folder
+from avtca.text import printable
 
 COMMANDS = (
     "predict",
@@ -45,10 +46,20 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 RESUME = "; run the same command again to resume"
 """Addition to the message of an interrupted command that can be resumed."""
 
+
+class SafeConsole(Console):
+    """A console that prints every string on one line, with control characters escaped."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print strings and renderables; see :class:`rich.console.Console`."""
+        safe = (printable(each) if isinstance(each, str) else each for each in objects)
+        super().print(*safe, **options)
+
+
 debug = False
 """Whether errors show their traceback (``--debug``)."""
-err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-"""Progress and errors; standard output is for results. File names are printed verbatim."""
+err = SafeConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+"""Progress and errors; standard output is for results. File names are printed without markup."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -187,7 +198,7 @@ def crashed(error: Exception, name: str = "") -> str:
         traceback.print_exception(error)
     where = f" in {name}" if name else ""
     hint = "" if debug else "; run again with --debug"
-    line = f"internal error{where}: {type(error).__name__}: {error}"
+    line = printable(f"internal error{where}: {type(error).__name__}: {error}")
     err.print(line + hint)
     return line
 

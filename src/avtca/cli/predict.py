@@ -16,6 +16,7 @@ from avtca import cli
 from avtca.cli.progress import ProgressBar
 from avtca.errors import AvtcaError, ConfigError
 from avtca.files import write_atomic
+from avtca.text import printable
 
 if TYPE_CHECKING:
     from avtca.media import Found
@@ -162,7 +163,7 @@ class Call:
 
         Raises :class:`ConfigError` where it cannot be written.
         """
-        name = str(one.path or one.entry)
+        name = printable(str(one.path or one.entry))
         try:
             if one.error is not None or one.path is None:
                 raise one.error or ValueError(name)
@@ -171,7 +172,7 @@ class Call:
             raise
         except AvtcaError as error:
             cli.fail(error)
-            self.results.append((name, str(error)))
+            self.results.append((name, printable(str(error))))
         except Exception as error:
             self.internal_errors += 1
             self.results.append((name, cli.crashed(error, name)))
@@ -222,9 +223,9 @@ class Call:
             rows += [{"file": name, "error": why} for name, why in self.failures]
             typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         elif format is Format.csv:
-            lines = [report.to_csv().splitlines() for report in self.reports]
-            for i, text in enumerate(lines):
-                typer.echo("\n".join(text if i == 0 else text[1:]))
+            for i, report in enumerate(self.reports):
+                head, _, body = report.to_csv().partition("\n")
+                typer.echo(body if i else f"{head}\n{body}", nl=False)
         elif format is Format.summary:
             typer.echo(self.summary(), nl=False)
         elif self.reports:

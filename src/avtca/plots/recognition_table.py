@@ -1,5 +1,6 @@
 """The table of recognised files, as text cells for the console and the HTML page."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -83,7 +84,7 @@ def legend(reports: Sequence["Report"]) -> list[str]:
 
 def short_names(files: Sequence[str]) -> list[str]:
     """The last part of each path, with as many parent folders as make the names distinct."""
-    parts = [file.replace("\\", "/").rstrip("/").split("/") for file in files]
+    parts = [file.replace(os.sep, "/").rstrip("/").split("/") for file in files]
     taken = [1] * len(parts)
     while True:
         names = ["/".join(part[-n:]) for part, n in zip(parts, taken, strict=True)]

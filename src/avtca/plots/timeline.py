@@ -1,5 +1,6 @@
 """The timeline of a recognition report as a figure."""
 
+import os
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def timeline_figure(report: "Report", *, title: str | None = None) -> Figure:
     if more := len(report.people) - len(people):
         figure.supxlabel(f"{more} more people, seen for a shorter time, in JSON and CSV", size=9)
     if title is None:
-        name = report.file.replace("\\", "/").rsplit("/", 1)[-1]
+        name = report.file.replace(os.sep, "/").rsplit("/", 1)[-1]
         title = f"{name}: {report.top} {report.certainty}"
     figure.suptitle(title, x=0.01, ha="left", weight="bold", parse_math=False)
     return figure

@@ -23,6 +23,7 @@ from avtca.recognize.prediction import (
     rounded,
     rounded_box,
 )
+from avtca.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,7 +104,8 @@ class Report(Prediction):
     """Emotions expressed in one clip: overall, over time, by person, and how far to trust them.
 
     Attributes:
-        file: Path or name of the clip; "arrays" for arrays.
+        file: Path or name of the clip, with control characters and bytes that are not UTF-8
+            escaped; "arrays" for arrays.
         duration_s: Decoded length in seconds.
         labels: The labels in the order of the network.
         scores: Mean over the windows of the calibrated probability of each label; in each window
@@ -137,6 +139,11 @@ class Report(Prediction):
     people: tuple[Person, ...] = ()
     thumbnails: tuple[Thumbnail, ...] = field(default=(), compare=False)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "file", printable(self.file))
+        object.__setattr__(self, "model", printable(self.model))
+        object.__setattr__(self, "warnings", tuple(map(printable, self.warnings)))
 
     def __repr__(self) -> str:
         return (

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from avtca.files import write_atomic
 from avtca.media.find import OUTPUTS
 from avtca.recognize.report import Report
+from avtca.text import file_name
 
 if TYPE_CHECKING:
     from avtca.plots.html import PageEntry
@@ -86,24 +88,26 @@ class OutputFolder:
         used = {row["options"] for row in self.files.values()}
         options = {name: each for name, each in self.options.items() if name in used}
         text = {"format": 1, "options": options, "files": self.files}
-        write_atomic(self.folder / OUTPUTS, json.dumps(text, indent=1, ensure_ascii=False))
+        manifest = json.dumps(text, indent=1, ensure_ascii=False)
+        # Names that are not UTF-8 are surrogates in Python, which JSON can only hold escaped.
+        write_atomic(self.folder / OUTPUTS, manifest.encode(errors="backslashreplace"))
         return entry
 
     def stem(self, path: Path, below: Path | None) -> str:
         """Stem of a file's outputs: its path below the given folder, "b/x.mp4" as "b__x.mp4".
 
-        It never changes between calls. Where two files would share a stem, the later one gets the
-        start of its path's hash appended.
+        It never changes between calls. Where two files would share a stem, or the name has
+        unprintable characters, the start of the path's hash is appended.
         """
         real = str(path.resolve())
         if real in self.files:
             return str(self.files[real]["stem"])
         plain = "__".join((path.relative_to(below) if below else Path(path.name)).parts)
-        short = plain.encode()[-MAX_STEM:].decode(errors="ignore")
+        short = file_name(plain).encode()[-MAX_STEM:].decode(errors="ignore")
         taken = {row["stem"].casefold() for row in self.files.values()} | {*RESERVED}
         if short == plain and plain.casefold() not in taken:
             return plain
-        return f"{short}-{hashlib.sha256(real.encode()).hexdigest()[:8]}"
+        return f"{short}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}"
 
     def others(self) -> int:
         """Number of reports with other options."""

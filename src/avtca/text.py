@@ -1,0 +1,34 @@
+"""Text from outside, made safe to print and to write."""
+
+import re
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, line separators, marks that change the direction of text, and surrogates,
+which stand for bytes that are not UTF-8."""
+
+
+def printable(text: str) -> str:
+    r"""Text on one line, with whatever cannot be printed as escapes.
+
+    Args:
+        text: For example a file name: ``"a\nb"``, or ``"M\udcfcller"`` for the bytes M, 0xFC, ...
+
+    Returns:
+        The same with escapes as in Python, ``a\nb`` and ``M\xfcller``. It can be encoded as
+        UTF-8.
+    """
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def file_name(text: str) -> str:
+    """A file name with an underscore for each character that :func:`printable` escapes."""
+    return _UNPRINTABLE.sub("_", text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return match.group().encode("unicode_escape").decode()

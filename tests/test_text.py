@@ -1,0 +1,33 @@
+"""Names from outside, made safe to print and to write."""
+
+import pytest
+
+from avtca.errors import MediaError
+from avtca.text import file_name, printable
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("Jörg – 日本 é.mp4", "Jörg – 日本 é.mp4"),
+        ("C:\\clips\\a.mp4", "C:\\clips\\a.mp4"),
+        ("a\nb\tc", r"a\nb\tc"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("\x9b31m", r"\x9b31m"),
+        ("a\u2028b\u202egnp.exe", r"a\u2028b\u202egnp.exe"),
+        ("M\udcfcller", r"M\xfcller"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_unprintable_characters_are_escaped(given, expected):
+    assert printable(given) == expected
+    assert printable(given).encode()
+
+
+def test_a_file_name_has_underscores_instead():
+    assert file_name("M\udcfcl\nler.wav") == "M_l_ler.wav"
+
+
+def test_errors_are_printable_and_keep_their_lines():
+    error = MediaError("read \x1b[2Jx", "one\ntwo", "M\udcfc")
+    assert str(error) == "read \\x1b[2Jx: one\ntwo; M\\xfc"
