@@ -102,7 +102,9 @@ def doctor() -> None:
     for finding in findings():
         status = "ok" if finding.ok else ("MISSING" if finding.needed else "absent")
         broken |= finding.needed and not finding.ok
-        detail = finding.detail if finding.ok else f"{finding.detail}: {finding.fix}"
+        detail = (
+            finding.detail if finding.ok else ": ".join(filter(None, (finding.detail, finding.fix)))
+        )
         table.add_row(status, finding.what, escape(detail))
     Console(highlight=False).print(table)
     if broken:
