@@ -1,5 +1,7 @@
 """Slow video: a frame stays until the next one comes, as a player shows it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from avtca.media import Frame, hold_frames
@@ -9,15 +11,24 @@ def frames(steps):
     return [Frame(step, step / 10, np.full((1, 1, 3), step, np.uint8)) for step in steps]
 
 
-def test_a_frame_stays_for_a_quarter_of_a_second_at_most():
+def test_a_frame_stays_until_the_next_for_ten_seconds_at_most():
     shown = list(hold_frames(frames([1, 2, 4, 9]), 10))
-    assert [frame.step for frame in shown] == [1, 2, 3, 4, 5, 6, 9]
-    assert [int(frame.rgb[0, 0, 0]) for frame in shown] == [1, 2, 2, 4, 4, 4, 9]
-    assert shown[2].time_s == 0.2
+    assert [frame.step for frame in shown] == list(range(1, 10))
+    assert [int(frame.rgb[0, 0, 0]) for frame in shown] == [1, 2, 2, 4, 4, 4, 4, 4, 9]
+    assert shown[2].time_s == 0.2 and shown[2].held_s == 0.1
+    assert [frame.held_s for frame in shown if frame.step in (1, 2, 4, 9)] == [0.0] * 4
+    assert [frame.step for frame in hold_frames(frames([0, 250]), 10)] == [*range(101), 250]
+
+
+def test_the_last_frame_stays_for_its_own_length():
+    (last,) = frames([3])
+    for length, end in ((0.0, 4), (0.04, 4), (0.19, 4), (0.2, 5), (1.0, 13), (60.0, 104)):
+        shown = hold_frames([replace(last, length_s=length)], 10)
+        assert [frame.step for frame in shown] == list(range(3, end))
 
 
 def test_fast_video_passes_as_it_is():
     given = frames(range(5))
     assert list(hold_frames(given, 10)) == given
     assert list(hold_frames([], 10)) == []
-    assert [f.step for f in hold_frames(frames([0, 3]), 4)] == [0, 1, 3]
+    assert [f.step for f in hold_frames(frames([0, 3]), 4)] == [0, 1, 2, 3]

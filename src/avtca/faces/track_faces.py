@@ -1,6 +1,7 @@
 """From frames to tracked face crops, and the choice of the main face."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,15 +26,19 @@ def track_faces(
         Each frame with its faces, in the order of their person numbers.
     """
     tracker = Tracker()
+    crops: list[TrackedCrop] = []
+    last: FrameT | None = None
     for frame in frames:
-        faces = tracker.update(frame, detector.detect(frame.rgb))
-        yield (
-            frame,
-            [
+        if frame.held_s and last is not None and frame.rgb is last.rgb:
+            tracker.hold(frame.time_s + frame.held_s)
+            crops = [replace(crop, step=frame.step) for crop in crops]
+        else:
+            crops = [
                 TrackedCrop(**vars(face), crop=align(frame.rgb, face.landmarks, crop_px, colour))
-                for face in faces
-            ],
-        )
+                for face in tracker.update(frame, detector.detect(frame.rgb))
+            ]
+        last = frame
+        yield frame, crops
 
 
 def rank_people(areas: Mapping[int, Sequence[float]]) -> list[int]:

@@ -38,6 +38,8 @@ class _Person:
     time_s: float
     velocity: NDArray[np.float64]
     """Pixels a second, ``(2,)``."""
+    shown_s: float
+    """Last time in view, later than ``time_s`` while a frame is repeated."""
 
     def expected(self, time_s: float) -> NDArray[np.float64]:
         return self.centre + self.velocity * (time_s - self.time_s)
@@ -47,7 +49,7 @@ class _Person:
         passed = max(now - self.time_s, 1e-3)
         newest = (centre - self.centre) / passed
         self.velocity = (1 - VELOCITY_SMOOTHING) * self.velocity + VELOCITY_SMOOTHING * newest
-        self.centre, self.size, self.time_s = centre, size, now
+        self.centre, self.size, self.time_s, self.shown_s = centre, size, now, now
 
 
 class Tracker:
@@ -64,6 +66,13 @@ class Tracker:
         self._shots = ShotDetector()
         self._people: list[_Person] = []
         self._next = 0
+        self._now = 0.0
+
+    def hold(self, now: float) -> None:
+        """The last frame is repeated up to ``now``, in seconds: its faces are still in view."""
+        for person in self._people:
+            if person.time_s == self._now:
+                person.shown_s = now
 
     def update(self, frame: FrameLike, detections: Sequence[Detection]) -> list[TrackedFace]:
         """Track the detections of the next frame.
@@ -76,10 +85,10 @@ class Tracker:
             The faces in the order of their person numbers. Unmatched faces below
             :data:`START_CONFIDENCE` are left out.
         """
-        now = frame.time_s
+        now = self._now = frame.time_s
         if self._shots.is_new_shot(frame.rgb):
             self._people = []
-        self._people = [p for p in self._people if now - p.time_s <= MAX_GAP_S]
+        self._people = [p for p in self._people if now - p.shown_s <= MAX_GAP_S]
         cost = np.array(
             [[_cost(person, face, now) for face in detections] for person in self._people]
         ).reshape(len(self._people), len(detections))
@@ -90,7 +99,7 @@ class Tracker:
         for j, face in enumerate(detections):
             if j not in matched and face.confidence >= START_CONFIDENCE:
                 centre, size = _place(face.box)
-                matched[j] = _Person(self._next, centre, size, now, np.zeros(2))
+                matched[j] = _Person(self._next, centre, size, now, np.zeros(2), now)
                 self._people.append(matched[j])
                 self._next += 1
         faces = [

@@ -27,6 +27,10 @@ class FrameLike(Protocol):
         """Timestamp in seconds."""
 
     @property
+    def held_s(self) -> float:
+        """Of a frame that is repeated: seconds since its own step, 0 otherwise."""
+
+    @property
     def rgb(self) -> UInt8:
         """Upright RGB image, ``(h, w, 3)``."""
 

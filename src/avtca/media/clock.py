@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from avtca.media.types import Frame
 
-HOLD_S = 0.25
-"""Longest time in seconds that a frame is repeated; longer gaps are missing frames."""
+MAX_HOLD_S = 10.0
+"""Longest time in seconds that a frame is repeated; longer gaps have no frames."""
+SHORT_HOLD_S = 0.25
+"""Frames that are repeated for longer are reported: the video has few frames."""
 HALF_MS = Fraction(1, 2000)
 """Rounding error of timestamps in containers with a tick of 1 ms (flv, mkv)."""
 JOIN_BACK_S = Fraction(1, 5)
@@ -119,18 +121,24 @@ def nearest_frames(
 def hold_frames(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
     """Sample and hold: repeat each frame in the following steps that have none.
 
-    Where a video has fewer frames a second than the clock has steps, a frame is repeated until
-    the next one, for at most :data:`HOLD_S`. The last frame is not repeated.
+    As a player shows it, a frame is repeated until the next one, for at most :data:`MAX_HOLD_S`,
+    and the last one for its own length.
 
     Args:
         frames: Frames with ascending steps.
         rate: Steps a second.
     """
-    longest = int(HOLD_S * rate + 1e-9)
     last: Frame | None = None
     for frame in frames:
         if last is not None:
-            for step in range(last.step + 1, min(frame.step, last.step + longest + 1)):
-                yield replace(last, step=step)
+            yield from _repeat(last, frame.step, rate)
         yield frame
         last = frame
+    if last is not None:
+        yield from _repeat(last, int((last.time_s + last.length_s) * rate + 1e-6), rate)
+
+
+def _repeat(frame: Frame, end: int, rate: float) -> Iterator[Frame]:
+    """The frame in the steps after its own, before ``end``."""
+    for step in range(frame.step + 1, min(end, frame.step + int(MAX_HOLD_S * rate + 1e-9) + 1)):
+        yield replace(frame, step=step, held_s=(step - frame.step) / rate)

@@ -16,11 +16,15 @@ class Frame:
         step: Step of the global clock; step k covers ``[k / rate, (k + 1) / rate)`` seconds.
         time_s: Timestamp in seconds from the clip's time zero.
         rgb: uint8 ``(h, w, 3)``, upright, in the order red, green, blue.
+        length_s: Seconds until the next frame is due, 0 where unknown.
+        held_s: Of a frame that is repeated: seconds since its own step, 0 otherwise.
     """
 
     step: int
     time_s: float
     rgb: NDArray[np.uint8]
+    length_s: float = 0.0
+    held_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
         )
         for step, time_s, frame in nearest_frames(timed, rate):
             if (rgb := convert(clip, frame, aspect)) is not None:
-                yield Frame(step, time_s, rgb)
+                yield Frame(step, time_s, rgb, float(frame_length(frame)))
     clip.exhausted("video")
 
 
@@ -63,9 +63,7 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
             yield Fraction(0), frame
             return
         stamp = timestamp(frame)
-        length = interval
-        if frame.duration and frame.time_base:
-            length = frame.duration * frame.time_base
+        length = frame_length(frame) or interval
         time = clock.place(None if stamp is None else stamp - clip.zero, length)
         if time < 0:
             continue
@@ -74,6 +72,11 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
         last = time if last is None else max(last, time)
         clip.reached(float(time + length))
         yield time, frame
+
+
+def frame_length(frame: VideoFrame) -> Fraction:
+    """Seconds until the next frame is due, 0 where unknown."""
+    return frame.duration * frame.time_base if frame.duration and frame.time_base else Fraction(0)
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
@@ -126,7 +129,7 @@ def convert(clip: "MediaFile", frame: VideoFrame, aspect: Fraction) -> NDArray[n
 def orientation(frame: VideoFrame) -> tuple[int, int, int, int]:
     """``a, b, c, d`` of the display matrix: a stored point (x, y) goes to (ax + cy, bx + dy)."""
     try:  # not frame.side_data, which refers back to the frame and keeps it until a collection
-        side_data = SideDataContainer(frame)
+        side_data = SideDataContainer(frame)  # type: ignore[call-arg]
     except ValueError:  # side data of a kind that PyAV has no name for (Exif, as of PyAV 18.1)
         return _QUARTERS[round(frame.rotation / 90) % 4]
     if SideDataType.DISPLAYMATRIX not in {data.type for data in side_data}:

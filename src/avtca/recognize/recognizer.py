@@ -13,6 +13,7 @@ from avtca.audio import VOICE_RATE
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
 from avtca.media import Media, open_media
+from avtca.media.clock import MAX_HOLD_S
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize.prediction import Coverage, TimelineRow, main_rows
 from avtca.recognize.report import Person, Report, person_coverage
@@ -22,6 +23,9 @@ from avtca.runtime.backends import Backend, load_backend
 
 PersonMode = Literal["main", "all"]
 """The largest steady face of each window, or each person."""
+
+MAX_HELD_SHARE = 0.1
+"""Share of repeated frames above which a report warns."""
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +129,7 @@ class Recognizer:
             scores=_mean(main_rows(rows), spec.labels),
             timeline=tuple(rows),
             coverage=coverage,
-            warnings=(*clip.warnings, *_warnings(clip, coverage)),
+            warnings=(*clip.warnings, *_warnings(clip, coverage, stream)),
             model=self.backend.name,
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.backend.thresholds,
@@ -199,8 +203,12 @@ def _decoded_share(clip: Media, stream: WindowStream) -> float:
     return share * (1 - missing) if clip.damaged else share
 
 
-def _warnings(clip: Media, coverage: Coverage) -> list[str]:
+def _warnings(clip: Media, coverage: Coverage, stream: WindowStream) -> list[str]:
     out = []
+    if stream.frameless_steps:
+        out.append(f"too few frames: some are shown for longer than {MAX_HOLD_S:g} s")
+    elif stream.held_share > MAX_HELD_SHARE:
+        out.append(f"few frames: {stream.held_share:.0%} of the video repeats the frame before")
     if not clip.has_video:
         out.append("no video: recognised from the audio alone")
     elif coverage.face == 0:

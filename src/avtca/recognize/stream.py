@@ -10,6 +10,7 @@ from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, TrackedCrop, TrackedFace, align, track_faces
 from avtca.faces.types import Colour
 from avtca.media import Frame, Media, hold_frames
+from avtca.media.clock import SHORT_HOLD_S
 from avtca.preprocess import WindowExtractor, window_starts
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
@@ -99,11 +100,22 @@ class WindowStream:
         self._video_steps = 0
         self._first_step = 0
         self._n_frames = 0
+        self._n_held = 0
 
     @property
     def missing_steps(self) -> int:
-        """Steps without a frame between the first and the last that have one."""
+        """Steps without a frame of their own or of just before, after the first that has one."""
+        return self.frameless_steps + self._n_held
+
+    @property
+    def frameless_steps(self) -> int:
+        """Steps between the first and the last frame in which no frame is shown any more."""
         return self._video_steps - self._first_step - self._n_frames
+
+    @property
+    def held_share(self) -> float:
+        """Share of the steps with a frame that is repeated for longer than SHORT_HOLD_S."""
+        return self._n_held / max(1, self._n_frames)
 
     def __iter__(self) -> Iterator[WindowMedia]:
         starts = window_starts(
@@ -126,12 +138,14 @@ class WindowStream:
                 self._wave = np.concatenate((self._wave, block))
         decoded = self._wave_start + len(self._wave)
         audio_steps = int(np.ceil(decoded / self.spec.sample_rate * self.spec.video_rate - 1e-6))
-        self.total_steps = max(self._video_steps, audio_steps)
+        reached = 0 if self._next is None else end  # the next frame is after the end
+        self.total_steps = max(self._video_steps, audio_steps, reached)
         return self._next is not None or decoded > self._sample_at(end)
 
     def _add(self, frame: Frame, faces: list[TrackedCrop]) -> None:
         self._first_step = frame.step if not self._n_frames else self._first_step
         self._video_steps, self._n_frames = frame.step + 1, self._n_frames + 1
+        self._n_held += frame.held_s > SHORT_HOLD_S + 1e-9
         self._faces += faces
         if self.people:
             for face in faces:
