@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from avtca.errors import MediaError
+from avtca.media.wav import wav_layout
 
 IMAGE_DEMUXERS = "image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,ppm_pipe,pgm_pipe"
 """Names of the FFmpeg demuxers of still images."""
@@ -29,6 +30,8 @@ DEMUXERS = (
 
 MAX_PIXELS = 2**26
 """Larger frames (8192 x 8192) are refused before they are decoded."""
+TIMEOUT_S = 20.0
+"""Longest time in seconds for opening and probing a file, and for reading a packet."""
 UNDECODABLE = "could not be decoded"
 """Part of the warning about damaged packets."""
 
@@ -43,10 +46,21 @@ def open_container(path: Path, name: str) -> InputContainer:
         "format_whitelist": DEMUXERS,
         "pattern_type": "none",  # an image's name may contain % or *
     }
+    url = f"file:{path.absolute()}"
     try:
-        return av.open(
-            f"file:{path.absolute()}", mode="r", options=options, metadata_errors="replace"
-        )
+        wav = wav_layout(path)
+        if wav and wav.audio_goes_on:
+            options["ignore_length"] = "1"
+        if wav and wav.size_known and wav.tail == "zeros":  # FFmpeg would look for chunks in them
+            options["protocol_whitelist"] = "file,subfile"
+            url = f"subfile,,start,0,end,{wav.data_start + wav.data_size},,:{url}"
+        return av.open(url, mode="r", options=options, metadata_errors="replace", timeout=TIMEOUT_S)
+    except av.error.ExitError as error:
+        raise MediaError(
+            f"read {name}",
+            f"opening it took longer than {TIMEOUT_S:g} s",
+            "export or copy the file again",
+        ) from error
     except PermissionError as error:
         raise MediaError(f"read {name}", "no permission", "allow reading it") from error
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -29,6 +29,7 @@ from avtca.media.container import (
 from avtca.media.media_file import MediaFile
 from avtca.media.types import MediaInfo
 from avtca.media.video import pixel_aspect, rotation, square_size
+from avtca.media.wav import wav_layout
 
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
 """Containers that store the length; for others FFmpeg estimates it."""
@@ -114,6 +115,8 @@ def _probe(path: Path, name: str) -> MediaFile:
         warnings.append(f"{tracks.n_video} video tracks: only the first is used")
     if audio and tracks.n_audio > 1:
         warnings.append(f"{tracks.n_audio} audio tracks: only the first is used")
+    if (wav := wav_layout(path)) and wav.audio_goes_on:
+        warnings.append("the size in the header is too small: all of the audio is read")
     zero = min(starts)
     is_image = container_name in IMAGE_DEMUXERS.split(",")
     length = None if is_image else _header_length(path, name, zero)
@@ -215,8 +218,11 @@ def _header_length(path: Path, name: str, zero: Fraction) -> Fraction | None:
         if container.format.name == "avi" and video and video.frames and video.average_rate:
             # FFmpeg reduces the length of a truncated avi to what is there; the header does not.
             return video.frames / video.average_rate
-        if container.format.name == "wav" and (length := _wav_header_length(path)):
-            return length
+        wav = wav_layout(path) if container.format.name == "wav" else None
+        if wav and wav.cut_short and wav.bytes_per_s:  # FFmpeg does not report that
+            return Fraction(wav.data_size, wav.bytes_per_s)
+        if wav and wav.audio_goes_on and wav.bytes_per_s:
+            return Fraction(wav.file_size - wav.data_start, wav.bytes_per_s)
         ends = []
         for stream in (video, tracks.audio):
             if stream is None:
@@ -225,28 +231,6 @@ def _header_length(path: Path, name: str, zero: Fraction) -> Fraction | None:
                 return Fraction(container.duration, av.time_base) if container.duration else None
             ends.append(((stream.start_time or 0) + stream.duration) * stream.time_base)
         return max(ends) - zero
-
-
-def _wav_header_length(path: Path) -> Fraction | None:
-    """Seconds by the header of a wav file that is shorter; FFmpeg does not report that.
-
-    ``None`` for a complete file, and for the headers of live recordings.
-    """
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
-            return None
-        file.seek(12)
-        bytes_per_s, size = 0, path.stat().st_size
-        while len(head := file.read(8)) == 8:
-            name, length = head[:4], int.from_bytes(head[4:], "little")
-            if name == b"data":
-                short = file.tell() + length > size and length < 0xFFFF_FF00
-                return Fraction(length, bytes_per_s) if short and bytes_per_s else None
-            if name == b"fmt ":
-                bytes_per_s = int.from_bytes(file.read(12)[8:], "little")
-                length -= 12
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return None
 
 
 def _scan(path: Path, name: str, zero: Fraction) -> Fraction:
