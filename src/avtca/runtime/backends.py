@@ -11,6 +11,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
 from avtca.runtime.bundle import CARD_FILE, PACKAGED, Bundle, model_path, read_bundle, thresholds_of
+from avtca.runtime.card import check_calibration, check_outputs, check_spec
 
 
 class Backend(Protocol):
@@ -62,7 +63,15 @@ class OnnxBackend:
 
         def session(part: str) -> Any:
             file = bundle.folder / bundle.card["files"][part]
-            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+            try:
+                return onnxruntime.InferenceSession(
+                    file, options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # onnxruntime has no base class of its errors
+                line = str(error).splitlines()[0][:200]
+                raise CheckpointError(
+                    f"load {file}", f"not a network ({line})", "export it again"
+                ) from None
 
         self.spec, self.name, self.card = bundle.spec, bundle.name, bundle.card
         self.temperature = float(bundle.card["calibration"]["temperature"])
@@ -73,6 +82,13 @@ class OnnxBackend:
         face = bundle.card.get("face", {})
         self.crop_px = int(face.get("crop_px", self.spec.crop_px))
         self.colour = str(face.get("colour", self.spec.colour))
+        n_inputs = len(self._fusion.get_inputs())
+        if n_inputs != 4 or "logits" not in [each.name for each in self._fusion.get_outputs()]:
+            raise CheckpointError(
+                f"load the model in {bundle.folder}",
+                f"its network has {n_inputs} inputs, or no output named logits",
+                "export it again",
+            )
 
     def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """See :meth:`Backend.encode_faces`."""
@@ -80,8 +96,8 @@ class OnnxBackend:
             return crops
         pixels = crops.astype(np.float32) / np.float32(255)
         pixels = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, -1, 1)
-        out: NDArray[np.float32] = self._face.run(None, {"crops": pixels})[0]
-        return out
+        values = self._run(self._face, None, {"crops": pixels})
+        return check_outputs(values, (len(crops), *self.spec.step_shape), self.name)
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """See :meth:`Backend.logits`."""
@@ -89,8 +105,18 @@ class OnnxBackend:
         names = [item.name for item in self._fusion.get_inputs()]
         arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         inputs = dict(zip(names, arrays, strict=True))
-        out: NDArray[np.float32] = self._fusion.run(["logits"], inputs)[0]
-        return out
+        values = self._run(self._fusion, ["logits"], inputs)
+        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
+
+    def _run(
+        self, session: Any, outputs: list[str] | None, inputs: dict[str, NDArray[Any]]
+    ) -> NDArray[Any]:
+        """The first output; an error where the network does not fit its card."""
+        try:
+            return np.asarray(session.run(outputs, inputs)[0])
+        except Exception as error:  # onnxruntime has no base class of its errors
+            line = str(error).splitlines()[0][:200]
+            raise CheckpointError(f"run {self.name}", line, "export the model again") from error
 
 
 class TorchBackend:
@@ -127,6 +153,13 @@ class TorchBackend:
         network, card = load_checkpoint(path)
         self._network = network.to(self.device).eval()
         self.spec: ClipSpec = card.clip_spec
+        try:
+            check_spec(self.spec)
+            check_calibration(card.calibration)
+        except ValueError as error:
+            raise CheckpointError(
+                f"load {path}", f"broken card ({error})", "copy or train it again"
+            ) from None
         self.name = f"{card.variant} ({path})"
         self.temperature = float(card.calibration.get("temperature", 1.0))
         self.thresholds = thresholds_of(card.calibration)
@@ -156,8 +189,8 @@ class TorchBackend:
         arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         with torch.inference_mode():
             out = self._network(*(torch.from_numpy(a).to(self.device) for a in arrays))
-        values: NDArray[np.float32] = out.logits.float().cpu().numpy()
-        return values
+        values = out.logits.float().cpu().numpy()
+        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
 
 
 def load_backend(

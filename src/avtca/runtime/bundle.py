@@ -10,6 +10,7 @@ from typing import Any
 from avtca.clipspec import ClipSpec
 from avtca.compat import upgrade
 from avtca.errors import CheckpointError
+from avtca.runtime.card import MAX_CARD_BYTES, check_card
 
 PACKAGED = Path(__file__).resolve().parents[1] / "weights"
 """Folder of the model that is installed with avtca."""
@@ -59,14 +60,21 @@ def read_bundle(folder: Path = PACKAGED) -> Bundle:
     if not path.is_file():
         raise CheckpointError(action, f"no {CARD_FILE} there", "name a folder that avtca exported")
     try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError(f"over {MAX_CARD_BYTES} bytes")
         card = upgrade(json.loads(path.read_text(encoding="utf-8")))
         version = card["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         found = f"{CARD_FILE} is broken ({error})"
         raise CheckpointError(action, found, "export it again") from None
     if version != BUNDLE_FORMAT:
         found = f"format {version}, this avtca reads {BUNDLE_FORMAT}"
         raise CheckpointError(action, found, "install the avtca that made it")
+    try:
+        check_card(card)
+    except ValueError as error:
+        found = f"{CARD_FILE} is broken ({error})"
+        raise CheckpointError(action, found, "export it again") from None
     digest = hashlib.sha256()
     for name in sorted(card["files"].values()):
         if not (folder / name).is_file():

@@ -1,0 +1,159 @@
+"""Checks of a model's card and outputs: models come from strangers."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from avtca.clipspec import ClipSpec
+from avtca.errors import CheckpointError
+from avtca.text import printable
+
+MAX_CARD_BYTES = 2**24
+MAX_LABELS, MAX_LABEL = 1000, 100
+"""Largest number of labels, and of characters in one."""
+MAX_INPUT = 2**26
+"""Largest number of values of one stream in a window."""
+SPEC_LIMITS = {
+    "window_s": (0.05, 600.0),
+    "video_steps": (1, 10_000),
+    "crop_px": (1, 1024),
+    "video_dim": (0, 100_000),
+    "sample_rate": (1000, 384_000),
+    "audio_dim": (1, 100_000),
+    "n_fft": (16, 2**17),
+    "hop": (8, 2**17),
+}
+"""Smallest and largest value of fields of :class:`ClipSpec`."""
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
+"""A file of the model's own folder."""
+
+
+class _Section(BaseModel):
+    """Other keys are allowed and not read."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Thresholds(_Section):
+    """Confidence thresholds by modality."""
+
+    both: Share | None = None
+    face: Share | None = None
+    voice: Share | None = None
+
+
+class Calibration(_Section):
+    """A card's ``calibration``."""
+
+    temperature: float = Field(ge=1e-3, le=1e3, allow_inf_nan=False)
+    sure: Share | Thresholds | None = None
+
+
+class Files(_Section):
+    """A card's ``files``."""
+
+    fusion: FileName
+    face: FileName | None = None
+    __pydantic_extra__: dict[str, FileName]
+
+
+class FaceSection(_Section):
+    """A card's ``face``."""
+
+    crop_px: int = Field(ge=1, le=1024)
+    colour: Literal["rgb", "grey"]
+
+
+class BundleCard(_Section):
+    """What avtca reads of an ``avtca.json``."""
+
+    name: str = Field(min_length=1, max_length=200)
+    files: Files
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    clip_spec: dict[str, Any]
+    calibration: Calibration
+    labels: list[str] | None = None
+    face: FaceSection | None = None
+
+
+def check_card(card: Any) -> None:
+    """Check ``avtca.json`` whole.
+
+    Args:
+        card: Its JSON values under today's names.
+
+    Raises:
+        ValueError: If a field is missing or out of its bounds; one line.
+    """
+    try:
+        checked = BundleCard.model_validate(card)
+        spec = TypeAdapter(ClipSpec).validate_python(ClipSpec.from_dict(checked.clip_spec))
+    except ValidationError as error:
+        raise ValueError(_one_line(error)) from None
+    except TypeError as error:
+        raise ValueError(f"clip_spec: {error}") from None
+    check_spec(spec)
+    if checked.labels is not None and tuple(checked.labels) != spec.labels:
+        raise ValueError("labels: not those of clip_spec")
+
+
+def check_calibration(calibration: Any) -> None:
+    """Check the ``calibration`` of a card; ``ValueError`` in one line."""
+    try:
+        Calibration.model_validate({"temperature": 1.0, **calibration})
+    except ValidationError as error:
+        raise ValueError(_one_line(error)) from None
+
+
+def check_spec(spec: ClipSpec) -> None:
+    """Check that a model input has a reasonable size, and usable labels.
+
+    Raises:
+        ValueError: If a field is out of its bounds.
+    """
+    for name, (low, high) in SPEC_LIMITS.items():
+        value = getattr(spec, name)
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise ValueError(f"clip_spec.{name}: {value!r} is not between {low} and {high}")
+        if isinstance(low, int) and not isinstance(value, int):
+            raise ValueError(f"clip_spec.{name}: {value!r} is not a whole number")
+    video = spec.video_steps * math.prod(spec.step_shape)
+    if max(video, spec.audio_steps * spec.audio_dim, spec.window_samples) > MAX_INPUT:
+        raise ValueError(f"clip_spec: a window has more than {MAX_INPUT} values")
+    labels = spec.labels
+    if not 1 <= len(labels) <= MAX_LABELS or len(set(labels)) != len(labels):
+        raise ValueError(f"clip_spec.labels: not 1 to {MAX_LABELS} different names")
+    for label in labels:
+        if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
+            raise ValueError(f"clip_spec.labels: {str(label)[:MAX_LABEL]!r} is not a name")
+        if printable(label) != label:
+            raise ValueError(f"clip_spec.labels: {label!r} has control characters")
+
+
+def check_outputs(values: NDArray[Any], shape: tuple[int, ...], model: str) -> NDArray[np.float32]:
+    """The outputs of a network, which have this shape and are finite.
+
+    Raises:
+        CheckpointError: If they do not.
+    """
+    problem = ""
+    if values.shape != shape:
+        problem = f"the network returns {values.shape}, its card promises {shape}"
+    elif not np.isfinite(values).all():
+        problem = "the network returns values that are not numbers"
+    if problem:
+        raise CheckpointError(f"run {model}", problem, "export or train the model again")
+    return np.asarray(values, np.float32)
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first three problems."""
+    problems = [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg'][:100]}" for each in error.errors()
+    ]
+    return ", ".join(problems[:3])
