@@ -79,7 +79,7 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
         if stream is None:
             return
         read_only(container, stream)
-        for decoded in decode(container, stream, clip.warn, clip.stopped):
+        for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):
             frame = cast(AudioFrame, decoded)
             rate = frame.sample_rate
             if rate <= 0:

@@ -48,6 +48,7 @@ class StreamClock:
         self._offset = Fraction(0)
         self._before: Fraction | None = None  # offset before the last jump
         self._raw_end: Fraction | None = None
+        self._last_stamp = Fraction(0)
         self._end = Fraction(0)
 
     def place(self, stamp: Fraction | None, length: Fraction) -> Fraction:
@@ -65,7 +66,7 @@ class StreamClock:
             if self._raw_end is not None:
                 self._check(stamp, stamp - self._raw_end)
             time = stamp + self._offset
-            self._raw_end = stamp + length
+            self._last_stamp, self._raw_end = stamp, stamp + length
         self._end = max(self._end, time + length)
         return time
 
@@ -77,7 +78,7 @@ class StreamClock:
             and abs(stamp + before - self._end) <= SAME_CLOCK_S
         ):
             self._offset, self._before = before, None
-        elif gap < -JOIN_BACK_S:
+        elif stamp < self._last_stamp - JOIN_BACK_S:
             self._before = self._offset
             self._offset = self._end - stamp
             if self._n_joins == len(self._joins):

@@ -115,14 +115,16 @@ def decode(
     stream: VideoStream | AudioStream,
     warn: Callable[[str], None],
     stopped: Callable[[float], None] = lambda share: None,
+    concealed: Callable[[str], None] = lambda text: None,
 ) -> Iterator[VideoFrame | AudioFrame]:
     """Every frame of one stream; damaged packets are skipped, with a warning at the end.
 
-    ``stopped`` is called with the share of the file's bytes before a damage that ends the decoding.
+    ``stopped`` is called with the share of the file's bytes before a damage that ends the decoding,
+    ``concealed`` with a warning where frames are damaged and the decoder concealed it.
     """
     name = "video" if isinstance(stream, VideoStream) else "audio"
     packets = container.demux(stream)
-    broken = position = 0
+    broken = position = n_concealed = 0
     flushed = False
     while not flushed:
         try:
@@ -136,11 +138,15 @@ def decode(
             stopped(position / max(1, container.size))
             packet, flushed = None, True
         try:
-            yield from stream.decode(packet)
+            for frame in stream.decode(packet):
+                n_concealed += frame.is_corrupt
+                yield frame
         except EOFError:
             break
         except av.FFmpegError:
             broken += 1
+    if n_concealed:
+        concealed(f"{n_concealed} frame(s) of the {name} are damaged, which the decoder concealed")
     if broken:
         warn(f"{broken} packet(s) of the {name} {UNDECODABLE} and were skipped")
 

@@ -20,6 +20,9 @@ MAX_GAP_S = 3600
 """A timestamp that jumps further ahead than this is damage, ..."""
 PAST_END_S = 60
 """... and so is one that jumps this far, to this far after the end in the header."""
+MAX_CONCEALED_SHARE = 0.89
+"""Most of a file that counts as decoded where the decoder concealed damage: how much of the result
+is right is unknown, and it is never confident."""
 JOINED = "joined recordings: timestamps that go back were continued from the last end"
 """Warning about timestamps that go back."""
 
@@ -98,7 +101,8 @@ class MediaFile:
     def decoded_share(self) -> float:
         """Decoded length over the length in the header, at most 1; 1 without a reliable header.
 
-        Where damage ended the decoding, at most the share of the bytes before it.
+        Where damage ended the decoding, at most the share of the bytes before it; where damage was
+        concealed, at most :data:`MAX_CONCEALED_SHARE`.
         """
         if self.reliable_header and self.duration_s - self.decoded_seconds > END_SLACK_S:
             return min(self._bytes_share, self.decoded_seconds / self.duration_s)
@@ -115,8 +119,13 @@ class MediaFile:
             self.warnings.append(text)
 
     def stopped(self, share: float) -> None:
-        """Record that damage ended the decoding after this share of the file's bytes."""
+        """Record that no more than this share of the file was decoded."""
         self._bytes_share = min(self._bytes_share, share)
+
+    def concealed(self, text: str) -> None:
+        """Record damage that the decoder concealed."""
+        self.warn(text)
+        self.stopped(MAX_CONCEALED_SHARE)
 
     def reached(self, end_s: float) -> None:
         """Record that something was decoded that ends at ``end_s``."""

@@ -26,6 +26,7 @@ from avtca.media.container import (
     read_only,
     timestamp,
 )
+from avtca.media.ending import end_is_missing
 from avtca.media.media_file import MediaFile
 from avtca.media.types import MediaInfo
 from avtca.media.video import pixel_aspect, rotation, square_size
@@ -139,6 +140,8 @@ def _probe(path: Path, name: str) -> MediaFile:
         zero=zero,
         reliable_header=length is not None and container_name in _TRUE_LENGTH,
     )
+    if end_is_missing(path):
+        clip.concealed("cut short: the end of the file is missing")
     logger.debug("%s: %.2f s, %s", name, clip.duration_s, clip.info)
     return clip
 

@@ -57,7 +57,7 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
     interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
     last: Fraction | None = None
     clock = clip.stream_clock()
-    for decoded in decode(container, stream, clip.warn, clip.stopped):  # type: ignore[arg-type]
+    for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
             yield Fraction(0), frame

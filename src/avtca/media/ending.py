@@ -1,0 +1,38 @@
+"""Whether the end of an image or an Ogg file is missing, which FFmpeg conceals."""
+
+from pathlib import Path
+
+MAX_IMAGE_BYTES = 2**28
+"""Larger images are not checked."""
+_OGG_TAIL = 2**17
+_OGG_HEAD = 27
+_OGG_LAST = 4
+
+
+def end_is_missing(path: Path) -> bool:
+    """Whether a JPEG, PNG, GIF or Ogg file, by its first bytes, lacks its end."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start.startswith(b"OggS"):
+            file.seek(max(0, size - _OGG_TAIL))
+            return not _ogg_ends(file.read())
+        image = start.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8"))
+        if not image or size > MAX_IMAGE_BYTES:
+            return False
+        data = start + file.read()
+    if start.startswith(b"GIF8"):
+        return not data.rstrip(b"\0").endswith(b";")
+    if start.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+def _ogg_ends(tail: bytes) -> bool:
+    """Whether the last page is complete and marked as the last of its stream."""
+    at = tail.rfind(b"OggS")
+    if at < 0 or len(tail) < at + _OGG_HEAD:
+        return False
+    segments = tail[at + _OGG_HEAD : at + _OGG_HEAD + tail[at + _OGG_HEAD - 1]]
+    complete = len(tail) >= at + _OGG_HEAD + len(segments) + sum(segments)
+    return complete and bool(tail[at + 5] & _OGG_LAST)
