@@ -265,6 +265,7 @@ def _finished(folder: RunDir, spec: ClipSpec) -> FitResult:
 def _silence_lightning() -> None:
     """Keep Lightning's tips and its summary of devices off the console."""
     warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
+    warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -280,7 +281,13 @@ def _bars(progress: bool) -> list[Callback]:
         return []
     from lightning.pytorch.callbacks import RichProgressBar
 
-    return [RichProgressBar()]
+    class EpochBar(RichProgressBar):
+        """Without the version of the log folder."""
+
+        def get_metrics(self, *args: Any) -> dict[str, Any]:
+            return {name: x for name, x in super().get_metrics(*args).items() if name != "v_num"}
+
+    return [EpochBar()]
 
 
 def torch_threads(threads: int) -> None:
