@@ -1,6 +1,6 @@
-"""Measurements behind the constants of the faces room, on real pictures.
+"""Measurements behind the constants of `avtca.faces`, on real images.
 
-python benchmarks/faces.py template [FERPLUS.npz]    places of the landmarks in FER2013
+python benchmarks/faces.py template [FERPLUS.npz]    landmark positions in FER2013
 """
 
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from avtca.faces import TEMPLATE, MtcnnDetector, SlimeFaceDetector
-from avtca.faces import scale as scale_room
+from avtca.faces import scale as faces_scale
 from avtca.faces.align import fit_similarity
 from avtca.media import open_media
 
@@ -24,10 +24,12 @@ CLIPS = sorted(path for path in (SHARED / "samples").iterdir() if path.suffix in
 ENLARGE, BORDER, PICTURES = 4, 12, 3000
 RATE = 15 / 3.6
 POINTS = {
-    "all five": lambda caveats: caveats,
-    "eyes, mouth's corners": lambda caveats: caveats[[0, 1, 3, 4]],
-    "eyes, mouth's middle": lambda caveats: np.stack([*caveats[:2], caveats[3:].mean(axis=0)]),
-    "eyes": lambda caveats: caveats[:2],
+    "all five": lambda landmarks: landmarks,
+    "eyes, mouth's corners": lambda landmarks: landmarks[[0, 1, 3, 4]],
+    "eyes, mouth's middle": lambda landmarks: np.stack(
+        [*landmarks[:2], landmarks[3:].mean(axis=0)]
+    ),
+    "eyes": lambda landmarks: landmarks[:2],
 }
 
 
@@ -43,22 +45,23 @@ def template(path: str = str(SHARED / "corpora/ferplus/ferplus.npz")) -> None:
         if faces:
             face = max(faces, key=lambda face: face.box[2] - face.box[0])
             places.append(face.landmarks / ENLARGE - BORDER)
-    caveats = np.array(places)
-    middle = np.median(caveats, axis=0)
+    landmarks = np.array(places)
+    middle = np.median(landmarks, axis=0)
     mirror = middle[[1, 0, 2, 4, 3]] * [-1, 1] + [48, 0]
-    eyes = caveats[:, 1] - caveats[:, 0]
+    eyes = landmarks[:, 1] - landmarks[:, 0]
     roll = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
-    print(f"a face in {len(caveats)} of {len(chosen)} pictures, {PICTURES} asked")
+    print(f"a face in {len(landmarks)} of {len(chosen)} images, {PICTURES} requested")
     print("median, pixels of 48:", middle.round(2).tolist())
     print(
-        "quartiles apart:", np.subtract(*np.percentile(caveats, [75, 25], axis=0)).round(2).tolist()
+        "interquartile range:",
+        np.subtract(*np.percentile(landmarks, [75, 25], axis=0)).round(2).tolist(),
     )
     print("with its mirror image:", ((middle + mirror) / 2).round(2).tolist())
     print("roll, degrees, 5 25 50 75 95 %:", np.percentile(roll, [5, 25, 50, 75, 95]).round(1))
 
 
 def fits(*paths: str) -> None:
-    """How far a crop's corners tremble from frame to frame, in pixels of 48, root mean square.
+    """Jitter of a crop's corners from frame to frame, in pixels of 48, root mean square.
 
     The second difference over frames, which leaves slow movement out, over the square root of 6,
     which makes independent errors count as they are.
@@ -68,9 +71,9 @@ def fits(*paths: str) -> None:
     totals = {name: [] for name in POINTS}
     for path in paths or SPEAKERS:
         found = [detector.detect(frame.rgb) for frame in open_media(path).frames(60)]
-        caveats = [faces[0].landmarks for faces in found if faces]
+        landmarks = [faces[0].landmarks for faces in found if faces]
         for name, points in POINTS.items():
-            turns = [fit_similarity(points(TEMPLATE * 48), points(m)) for m in caveats]
+            turns = [fit_similarity(points(TEMPLATE * 48), points(m)) for m in landmarks]
             corners = np.array([square * turn + shift for turn, shift in turns])
             scale = np.median([abs(turn) for turn, _ in turns])
             tremble = np.abs(np.diff(corners, 2, axis=0)) / scale / np.sqrt(6)
@@ -80,12 +83,12 @@ def fits(*paths: str) -> None:
 
 
 def detectors(*paths: str) -> None:
-    """Faces found at 4.17 frames a second and processor time a frame, by longest side."""
+    """Detected faces at 4.17 frames per second and CPU time per frame, by longest side."""
     for path in paths or CLIPS:
         frames = list(open_media(path).frames(RATE))
         for detector in (SlimeFaceDetector(), MtcnnDetector()):
             for side in (256, 320, 480):
-                scale_room.SIDE = side
+                faces_scale.SIDE = side
                 start = time.process_time()
                 found = [len(detector.detect(frame.rgb)) for frame in frames]
                 took = (time.process_time() - start) / len(frames) * 1000

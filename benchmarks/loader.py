@@ -1,13 +1,13 @@
-"""Throughput of the training loader, and of a training step for comparison, in items a second.
+"""Throughput of the training loader, and of a training step for comparison, in items per second.
 
     python benchmarks/loader.py [--samples 480] [--spec SPEC.json] [--out FILE]
 
 RAVDESS's audio and face sequences, batches of 32 from `avtca.data.training`, one thread;
-processor seconds, so that other work on the machine counts little. The first epoch makes windows,
-the second finds those made that do not change. Then two networks with the windows and the recipe of
-their own configuration over eight epochs: `experts` uses pitch, whose windows cost more; each
-is made once, and a sample has some dozens (its speeds and crops). Then what each step of the
-waveform's augmentation costs by itself, on a window of the usual length and of a prime length.
+CPU seconds, so that other work on the machine has little effect. The first epoch computes windows,
+the second finds the unchanged ones in the cache. Then two networks with the windows and training
+configuration of their own over eight epochs: `experts` uses pitch, whose windows cost more; each
+window is computed once, and a sample has some dozens (speeds and crops). Then the cost of each step
+of waveform augmentation, on a window of the usual length and of a prime length.
 Cost: three minutes.
 """
 
@@ -54,7 +54,7 @@ KINDS = {
 def fed(
     samples: EmotionDataset, augmentation: Augmentation, epochs: int = 2
 ) -> tuple[list[int], Batch]:
-    """Items a second of each epoch, and a batch."""
+    """Items per second of each epoch, and a batch."""
     data = TrainingDataset(samples, augmentation, seed=0)
     batches = training_loader(data, 32)
     out, batch = [], None
@@ -69,7 +69,7 @@ def fed(
 
 
 def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **sizes: Any) -> int:
-    """Items a second of a training step."""
+    """Items per second of a training step."""
     model = build_model(variant, ModelConfig.for_spec(spec, **sizes))
     optimiser = torch.optim.AdamW(model.parameters())
     before = 0.0
@@ -85,7 +85,7 @@ def eaten(variant: str, spec: ClipSpec, batch: Batch, *, steps: int = 12, **size
 
 
 def as_trained(corpus: PreparedCorpus, name: str, samples: int) -> dict[str, Any]:
-    """A network of the RAVDESS table with its own windows, recipe and sizes."""
+    """A network of the RAVDESS table with its own windows, training configuration and sizes."""
     file = "experts.yaml" if name == "experts" else "luna_5fold.yaml"
     experiment = load_experiment(CONFIGS / file, [f"model.variant={name}"])
     some = every_nth(from_corpus(corpus.view(experiment.input.over(corpus.spec))), samples)
@@ -99,13 +99,13 @@ def as_trained(corpus: PreparedCorpus, name: str, samples: int) -> dict[str, Any
 
 
 def every_nth(samples: EmotionDataset, n: int) -> EmotionDataset:
-    """So many of the samples, of all people, with no window made yet."""
+    """A subset of ``n`` samples of all speakers, with an empty window cache."""
     every = max(1, len(samples) // n)
     return replace(samples.subset(np.arange(0, len(samples), every)[:n]))
 
 
 def milliseconds(work: Callable[[], Any], *, times: int = 40) -> float:
-    """Processor time of one call."""
+    """CPU time of one call."""
     work()
     before = time.process_time()
     for _ in range(times):

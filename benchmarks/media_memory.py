@@ -1,12 +1,12 @@
-"""Peak memory and time of streaming an hour of video: below 600 MB is the promise.
+"""Peak memory and time of streaming an hour of video: the limit is 600 MB.
 
-Makes an hour of small video (160 x 120, 10 pictures a second, H.264 and AAC) in a temporary
-folder, then draws pictures at 10 a second and audio at 16 kHz side by side, as the recognizer
-does, in a process of its own. Or reads the file that is given.
+Creates an hour of small video (160 x 120, 10 frames per second, H.264 and AAC) in a temporary
+folder, or uses a given file. Then reads frames at 10 per second and audio at 16 kHz in step, as the
+recognizer does, in a separate process.
 
     python benchmarks/media_memory.py [FILE]
 
-Measured on two shared cores with Python 3.11 and PyAV 18.1: peak 156 MB, 63 s for the reading.
+Measured on two shared cores with Python 3.11 and PyAV 18.1: peak 156 MB, 63 s to read.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def stream(path: str) -> None:
 
 
 def _by_tenths(blocks):
-    """Audio in pieces as long as a step, so that both streams are drawn at one pace."""
+    """Audio in blocks of one step, so that both streams are read at the same pace."""
     for block in blocks:
         yield from (block[at : at + RATE // FPS] for at in range(0, len(block), RATE // FPS))
 

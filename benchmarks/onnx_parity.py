@@ -1,4 +1,4 @@
-"""Every network through torch.export and ONNX, against eager PyTorch, on real RAVDESS samples.
+"""Compare torch.export and ONNX with eager PyTorch for every network, on real RAVDESS samples.
 
     python benchmarks/onnx_parity.py [VARIANT ...] [--ravdess FOLDER] [--out FILE]
 
@@ -29,7 +29,7 @@ MAPS = {
     "figure": ("cross_attention.audio", "cross_attention.video"),
     "it1": ("transformer.audio", "transformer.video"),
 }
-"""Attention maps that go along as outputs."""
+"""Attention maps that are exported as outputs."""
 
 
 PIXELS = ("figure", "released", "no_channel", "no_spatial", "no_local", "experts")

@@ -1,10 +1,10 @@
-"""Every network learns 16 real RAVDESS samples by heart: a check that nothing blocks the gradient.
+"""Overfit every network on 16 real RAVDESS samples, to check that nothing blocks the gradient.
 
     python benchmarks/overfit.py [VARIANT ...] [--ravdess FOLDER] [--out FILE]
 
-Audio as log-mel and faces as series of seven probabilities; the variants that sample a part out of
-the pixel front end read 64 px crops of actor 01 instead. One batch, Adam; done when every sample is
-named right in evaluation mode (running statistics, no dropout). Cost: about four minutes on one
+Audio as log-mel and faces as series of seven probabilities; variants that differ in the pixel front
+end use 64 px crops of actor 01 instead. One batch, Adam; stops when every sample is classified
+correctly in evaluation mode (running statistics, no dropout). Cost: about four minutes on one
 core for all.
 """
 
@@ -29,7 +29,7 @@ LIMIT_S = 120.0
 def overfit(
     variant: str, ravdess: Path, *, limit_s: float = LIMIT_S, seed: int = 0
 ) -> dict[str, Any]:
-    """Steps and seconds until all samples are right, or what was reached in ``limit_s`` CPU s."""
+    """Steps and seconds until all samples are correct, or the state after ``limit_s`` CPU s."""
     reads_pixels = variant.startswith("no_")
     spec = pixels(64, 4) if reads_pixels else FEATURES
     batch, codes = (

@@ -1,15 +1,15 @@
-"""How fast, how large, how safe: preparing corpora.
+"""Speed, size and crash safety of building caches.
 
-    python benchmarks/prepare.py synthetic [--takes 2880] [--kills 10]  clips in RAVDESS's shape
+    python benchmarks/prepare.py synthetic [--samples 2880] [--kills 10]  clips in RAVDESS's shape
     python benchmarks/prepare.py ravdess                                1,440 real samples, features
 
-`synthetic` makes clips of 1280 x 720 with audio (they are SYNTHETIC), prepares them at 224 px,
-and prepares them again in runs that are killed at random moments: the manifests must be equal,
-byte for byte. It may be stopped at any moment; the same command goes on where it was, in the same
-`--folder` (a folder of the system's temporary one by default, removed when all is done). Cost of
-2,880 clips: 2 GB of disk, and on two idle cores about 20 minutes to make them, 20 to prepare them
-and 20 for the runs that are killed. Results go to benchmarks/results/prepare.json, one entry for
-each of the two. What a training loop is fed with is measured by benchmarks/loader.py.
+`synthetic` creates synthetic clips of 1280 x 720 with audio, builds their cache at 224 px, and
+builds it again in runs that are killed at random moments: the manifests must be equal byte for
+byte. An interrupted benchmark resumes in the same `--folder` (by default a temporary folder,
+removed at the end). Cost of 2,880 clips: 2 GB of disk, and on two idle cores about 20 minutes each
+to create them, to build the cache and for the killed runs. Results go to
+benchmarks/results/prepare.json, one entry for each command. The training loader is measured by
+benchmarks/loader.py.
 """
 
 import argparse
@@ -38,19 +38,19 @@ CLIPSPEC = ROOT / "configs" / "ravdess_sequences" / "clipspec.json"
 
 
 def cpu_s() -> float:
-    """Processor seconds of this process and its finished children."""
+    """CPU seconds of this process and its finished children."""
     both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, both))
 
 
 def peak_mb() -> int:
-    """Largest memory of this process or one of its finished children."""
+    """Peak memory of this process or one of its finished children."""
     both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return round(max(u.ru_maxrss for u in map(resource.getrusage, both)) / 1024)
 
 
 def run(source: Path, out: Path, workers: int, note: Path | None) -> None:
-    """What `avtca prepare ravdess` does; how far it came stands in ``note`` at any moment."""
+    """Build the cache as `avtca prepare ravdess` does; ``note`` holds the current progress."""
     spec, started, first = ClipSpec(), time.perf_counter(), None
 
     def step(stage: str, done: int, total: int | None) -> None:

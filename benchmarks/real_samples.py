@@ -38,7 +38,7 @@ def pixels(crop_px: int = 64, video_steps: int = 4) -> ClipSpec:
 def feature_samples(
     ravdess: Path, n: int, spec: ClipSpec = FEATURES
 ) -> tuple[ModelInput, np.ndarray]:
-    """The first ``n`` samples, emotion after emotion, each of another actor; codes ``(n,)``."""
+    """The first ``n`` samples, cycling through emotions and actors, and label codes ``(n,)``."""
     windows, codes = [], []
     sequences = np.load(ravdess / "face_sequences.npz")
     for index in range(n):
@@ -57,7 +57,7 @@ def feature_samples(
 
 
 def pixel_samples(ravdess: Path, n: int, spec: ClipSpec) -> tuple[ModelInput, np.ndarray]:
-    """``n`` samples of actor 01 with their pictures, evenly over the seven emotions there are."""
+    """``n`` samples of actor 01 with images, evenly over the seven available emotions."""
     archive = zipfile.ZipFile(ravdess / "actor01_faces.zip")
     samples = sorted({name.split("/")[0] for name in archive.namelist() if name.endswith(".jpg")})
     samples.sort(key=lambda sample: (sample[12:20], sample))

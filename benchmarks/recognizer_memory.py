@@ -1,8 +1,8 @@
-"""Does `predict` hold its memory on long files? Peak memory at several lengths, in processes apart.
+"""Peak memory of `predict` on files of several lengths, each in a separate process.
 
     python benchmarks/recognizer_memory.py ../shared/samples/obama_speech.mp4 --minutes 2 8
 
-The clip is repeated (decoded and encoded anew) to each length; two faces, speech throughout.
+The clip is repeated (decoded and encoded again) up to each length; two faces, speech throughout.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import av
 
 
 def repeat(source: Path, target: Path, minutes: float) -> None:
-    """The clip over and over, MPEG-4 and AAC in mp4."""
+    """Write the repeated clip, MPEG-4 and AAC in mp4."""
     with av.open(str(source)) as clip:
         frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
     with av.open(str(source)) as clip:
@@ -60,7 +60,7 @@ def measure(path: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make, measure, print."""
+    """Create the files, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clip", type=Path)
     parser.add_argument("--minutes", type=float, nargs="+", default=[2, 8])

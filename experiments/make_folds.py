@@ -1,8 +1,8 @@
-"""How the frozen fold files were made: ``python -m make_folds OUT [SOURCES]``.
+"""Write the frozen fold files: ``python experiments/make_folds.py OUT [SOURCES]``.
 
 ``SOURCES`` is a folder with ``ravdess/luna_folds.csv``, ``cremad/VideoDemographics.csv`` and
-``mosei/cmu_mosei_std_folds.py`` (the file of the CMU-MultimodalSDK); folds whose source is not
-there are left out.
+``mosei/cmu_mosei_std_folds.py`` (the file of the CMU-MultimodalSDK); folds whose source is missing
+are left out.
 """
 
 import ast
@@ -37,14 +37,14 @@ def ravdess_samples() -> list[str]:
     ]
 
 
-def apart(everybody: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Fold:
-    """A split whose training side is everybody else."""
-    rest = frozenset(everybody) - set(validation) - set(test)
+def speaker_fold(speakers: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Fold:
+    """A fold that trains on all other speakers."""
+    rest = frozenset(speakers) - set(validation) - set(test)
     return Fold(rest, frozenset(validation), frozenset(test))
 
 
 def ravdess_6fold() -> CrossValidationSplit:
-    """Four neighbouring actors, two women and two men, to a fold."""
+    """Six folds of four consecutive actors, two women and two men."""
     groups = [ACTORS[i : i + 4] for i in range(0, 24, 4)]
     rule = "fold k tests actors 4k+1..4k+4; the next fold's actors are the validation speakers"
     return CrossValidationSplit(
@@ -55,7 +55,8 @@ def ravdess_6fold() -> CrossValidationSplit:
 def ravdess_leave_one_actor_out() -> CrossValidationSplit:
     """24 folds of one actor."""
     splits = tuple(
-        apart(ACTORS, [ACTORS[(i + j) % 24] for j in range(1, 5)], [ACTORS[i]]) for i in range(24)
+        speaker_fold(ACTORS, [ACTORS[(i + j) % 24] for j in range(1, 5)], [ACTORS[i]])
+        for i in range(24)
     )
     rule = "each actor is tested once; the next four actors in cyclic order are validation speakers"
     return CrossValidationSplit(
@@ -65,7 +66,7 @@ def ravdess_leave_one_actor_out() -> CrossValidationSplit:
 
 def ravdess_released() -> CrossValidationSplit:
     """The split in the released code of AVT-CA."""
-    split = apart(ACTORS, ACTORS[4:8], ACTORS[:4])
+    split = speaker_fold(ACTORS, ACTORS[4:8], ACTORS[:4])
     return CrossValidationSplit(
         "ravdess_released",
         "ravdess",
@@ -78,7 +79,7 @@ def ravdess_released() -> CrossValidationSplit:
 
 def ravdess_chumachenko() -> CrossValidationSplit:
     """The split of AVT-CA's parent work."""
-    split = apart(ACTORS, ["11", "13", "18", "22"], ["05", "10", "16", "19"])
+    split = speaker_fold(ACTORS, ["11", "13", "18", "22"], ["05", "10", "16", "19"])
     return CrossValidationSplit(
         "ravdess_chumachenko",
         "ravdess",
@@ -105,7 +106,7 @@ def ravdess_luna_5fold(table: Path) -> CrossValidationSplit:
         following = groups[(k + 1) % len(groups)]
         women = [a for a in following if int(a) % 2 == 0][:2]
         men = [a for a in following if int(a) % 2][:2]
-        splits.append(apart(ACTORS, women + men, test))
+        splits.append(speaker_fold(ACTORS, women + men, test))
     return CrossValidationSplit(
         "ravdess_luna_5fold",
         "ravdess",
@@ -118,7 +119,7 @@ def ravdess_luna_5fold(table: Path) -> CrossValidationSplit:
 
 
 def cremad_5fold(table: Path) -> CrossValidationSplit:
-    """91 actors dealt to five folds within sex, race and ethnicity."""
+    """91 actors in five folds, stratified by sex, race and ethnicity."""
     rows = [
         [cell.strip('"') for cell in line.split(",")]
         for line in table.read_text().splitlines()[1:]
@@ -127,7 +128,7 @@ def cremad_5fold(table: Path) -> CrossValidationSplit:
     order = sorted(rows, key=lambda row: (row[2], row[3], row[4], int(row[0])))
     groups = [[row[0] for row in order[k::5]] for k in range(5)]
     everybody = [row[0] for row in rows]
-    splits = tuple(apart(everybody, groups[(k + 1) % 5][::2], groups[k]) for k in range(5))
+    splits = tuple(speaker_fold(everybody, groups[(k + 1) % 5][::2], groups[k]) for k in range(5))
     return CrossValidationSplit(
         "cremad_5fold",
         "cremad",
@@ -143,7 +144,8 @@ def emodb_leave_one_speaker_out() -> CrossValidationSplit:
     """Ten folds of one speaker."""
     order = [name for pair in zip(EMODB_MEN, EMODB_WOMEN, strict=True) for name in pair]
     splits = tuple(
-        apart(order, [order[(i + 1) % 10], order[(i + 2) % 10]], [order[i]]) for i in range(10)
+        speaker_fold(order, [order[(i + 1) % 10], order[(i + 2) % 10]], [order[i]])
+        for i in range(10)
     )
     return CrossValidationSplit(
         "emodb_leave_one_speaker_out",
@@ -179,7 +181,7 @@ def mosei_official(source: Path) -> CrossValidationSplit:
 
 
 def paper_random_80_20() -> CrossValidationSplit:
-    """What the paper does: random over clips."""
+    """The paper's protocol: a random split over clips."""
     made = random_folds(ravdess_samples(), name="paper_random_80_20", corpus="ravdess")
     return CrossValidationSplit(
         made.name,
@@ -208,7 +210,7 @@ FROM_FILE: list[tuple[Callable[[Path], CrossValidationSplit], str]] = [
 
 
 def make_all(sources: Path | None) -> list[CrossValidationSplit]:
-    """Every fold set whose source is there."""
+    """All fold sets whose source exists."""
     made = [make() for make in FROM_RULE]
     for make, name in FROM_FILE:
         if sources is not None and (sources / name).is_file():

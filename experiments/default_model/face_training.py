@@ -1,4 +1,4 @@
-"""Stage 1 of the packaged model: the paper's video trunk learns expressions on FERPlus.
+"""Stage 1 of the packaged model: training of the paper's video trunk on FERPlus.
 
 FERPlus (Barsoum et al. 2016): 48 x 48 grey faces of FER2013, ten votes each.
 """
@@ -23,12 +23,12 @@ from avtca.model.video_trunk import VideoTrunk
 TRAIN, VALIDATION, TEST = 0, 1, 2
 N_EMOTIONS = 8
 WARM_UP = 150
-"""Steps until the learning rate is at its height."""
+"""Steps until the learning rate reaches its maximum."""
 
 
 @dataclass(frozen=True)
 class FerPlus:
-    """One side of FERPlus.
+    """One subset of FERPlus.
 
     ``images``: uint8 ``(n, 48, 48)`` luma; ``votes``: float32 ``(n, 8)``, shares that sum to 1,
     in the order of :data:`avtca.labels.FERPLUS`; ``majority``: int64 ``(n,)``.
@@ -42,11 +42,11 @@ class FerPlus:
 def load_ferplus(path: Path) -> tuple[FerPlus, FerPlus, FerPlus]:
     """Train, validation and test of ``ferplus.npz``.
 
-    Votes as in the corpus's paper: emotions with a single vote are outliers and dropped. Test
-    and validation keep the pictures whose majority is one of the eight emotions and holds more
-    than half of the remaining votes; training keeps every picture whose most voted is an emotion
-    (its soft votes). Pictures whose pixels also stand in validation or test are dropped from
-    training, those of test from validation.
+    As in the corpus's paper, emotions with a single vote are outliers and removed. Test and
+    validation keep the images whose majority is one of the eight emotions and has more than half
+    of the remaining votes. Training keeps every image whose most frequent vote is an emotion, with
+    its soft votes. Images that also occur in validation or test are removed from training, and
+    those of test from validation.
     """
     if not path.is_file():
         raise CorpusError(f"read FERPlus at {path}", "no such file", "give the path of ferplus.npz")
@@ -73,7 +73,7 @@ def load_ferplus(path: Path) -> tuple[FerPlus, FerPlus, FerPlus]:
 
 
 def augment_faces(crops: Tensor, generator: torch.Generator) -> Tensor:
-    """What lies between aligned stills and video crops: pose, framing, light, blur, cover.
+    """Differences of aligned stills and video crops: pose, framing, light, blur, occlusion.
 
     ``crops``: float ``(b, 1, h, w)`` in 0..1; same shape back. Affine (flip, +-12 degrees, +-12 %
     size, +-6 % shift), gamma and gain, blur or lower resolution, noise, an erased rectangle. The
@@ -149,7 +149,7 @@ class FaceTraining(lightning.LightningModule):
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """Loss on augmented pictures; the augmentation is drawn from seed and step."""
+        """Loss on augmented images; the augmentation depends on seed and step."""
         images, votes = batch
         generator = torch.Generator().manual_seed(self.hparams["seed"] * 10**7 + self.global_step)
         crops = augment_faces(images.float()[:, None] / 255, generator)
@@ -160,7 +160,7 @@ class FaceTraining(lightning.LightningModule):
         return loss
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        """The average follows after each step."""
+        """Update the averaged network after each step."""
         self.average.update_parameters(self.network)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
@@ -192,7 +192,7 @@ class FaceTraining(lightning.LightningModule):
 
 @torch.no_grad()
 def expression_logits(network: torch.nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits ``(n, 8)`` of crops ``(n, 48, 48)``: mean of the picture and its mirror image."""
+    """Logits ``(n, 8)`` of crops ``(n, 48, 48)``: mean of the image and its mirror image."""
     network.eval()
     out = []
     for start in range(0, len(images), 512):

@@ -2,7 +2,7 @@
 
     python experiments/default_model/faces.py FERPLUS.npz OUT [--epochs 40] [--small-epochs 14]
 
-Resumes from OUT/last.ckpt when it is there. Writes OUT/face.safetensors and OUT/face.json.
+Resumes from OUT/last.ckpt if it exists. Writes OUT/face.safetensors and OUT/face.json.
 """
 
 import argparse

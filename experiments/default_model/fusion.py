@@ -1,21 +1,21 @@
-"""Purpose: train the fusion network of the packaged model on RAVDESS, actors apart.
+"""Purpose: train the fusion network of the packaged model on RAVDESS, by speaker.
 
 Cost: eight minutes for the first network on one core, less for the next, since windows are kept in
-memory. First the five folds of Luna-Jimenez et al. (test actors never seen), then what is packaged:
-all actors but 01, so that the step from face sequences to pictures can be measured on his. Each is
-three networks, which differ in the seed alone and answer as one (`avtca.model.ensemble`); they
-learn RAVDESS's eight emotions, and what they say of calm counts for neutral.
+memory. Trains the five folds of Luna-Jimenez et al. first (test actors unseen), then the packaged
+networks on all actors but 01, whose videos measure the change from face sequences to images. Each
+is an ensemble of three networks that differ only in the seed (`avtca.model.ensemble`). They
+predict RAVDESS's eight emotions; calm is added to neutral.
 
     avtca prepare ravdess ../shared/corpora/ravdess --out PREPARED \
         --spec experiments/default_model/clipspec.json
     python experiments/default_model/voice.py ../shared/corpora WORK
     python experiments/default_model/fusion.py PREPARED WORK/voice OUT
 
-Every network trains a fixed number of epochs on all people but its test people; no figure chooses
-anything here, and no seed is left out. The temperature of a fold is fitted on the other folds'
-answers about *their* test people, that of the packaged networks on all of them but actor 01.
+Every network trains a fixed number of epochs on all speakers except its test speakers; no figure
+selects anything here, and no seed is left out. The temperature of a fold is fitted on the other
+folds' predictions for *their* test speakers, that of the packaged networks on all but actor 01.
 
-Stop it at any time; it goes on where it was. Writes OUT/figures.json.
+Resumes an interrupted run. Writes OUT/figures.json.
 """
 
 import argparse
@@ -69,42 +69,43 @@ RECIPE = TrainConfig(
 )
 SEEDS = (0, 1, 2)
 CALM_IS_NEUTRAL = torch.from_numpy(mapped_targets(np.eye(8, dtype=np.float32), RAVDESS, SEVEN)[0])
-"""Which of the seven each of the networks' eight labels counts for, ``(8, 7)``."""
+"""Maps the networks' eight labels to the seven of the package, ``(8, 7)``."""
 DEGRADED = 0.7
-"""Chance of each damage to the audio, for figures of degraded audio."""
-AUDIO_TRUST = 0.75
-"""Exponent of the experts that hear, once training is over: of 1, 0.75, 0.5 and 0.25 the best mean
-log-likelihood over validation people's samples and over the same faces with voices of a corpus in
-another language that the network had not heard (experiments/default_model/strangers.py)."""
+"""Probability of each degradation of the audio, for figures of degraded audio."""
+AUDIO_WEIGHT = 0.75
+"""Exponent of the audio experts after training. Of 1, 0.75, 0.5 and 0.25 it has the best mean
+log-likelihood over validation speakers' samples and over the same faces with audio of an unseen
+corpus in another language (experiments/default_model/strangers.py)."""
 HELD_OUT = "01"
-"""Actor of the pictures that the whole recognizer is measured on."""
+"""Actor whose images measure the whole recognizer."""
 SURE_ACCURACY = 0.85
-"""Accuracy that answers above the recognizer's threshold have on people never seen."""
+"""Target accuracy of predictions above the threshold, on unseen speakers."""
 
 
 def degraded(samples: EmotionDataset) -> EmotionDataset:
     """The samples after rooms, noise, band limits and codecs, the same for every network."""
     vary = WaveAugment(chance=DEGRADED, gain_db=None)
 
-    def heard(row: int) -> RawSample:
+    def degrade(row: int) -> RawSample:
         raw, rng = samples.samples[row], np.random.default_rng([len(samples), row])
         return replace(raw, wave=vary(raw.wave, samples.spec.sample_rate, rng))
 
-    return replace(samples, samples=[heard(row) for row in range(len(samples))])
+    return replace(samples, samples=[degrade(row) for row in range(len(samples))])
 
 
 AWAY = {"both": "", "face": "audio", "voice": "video"}
-"""What is looked at -> the modality taken away."""
+"""Available streams -> the modality removed."""
 
 
-def at_use(networks: Sequence[AVTCA], trust: float = AUDIO_TRUST) -> Ensemble:
-    """The networks as one, with less trust in voices, for they are strangers' at use."""
-    return Ensemble([trusting(network, trust) for network in networks], CALM_IS_NEUTRAL).eval()
+def at_use(networks: Sequence[AVTCA], audio_weight: float = AUDIO_WEIGHT) -> Ensemble:
+    """The ensemble with the audio weight of the packaged model."""
+    weighted = [reweighted(network, audio_weight) for network in networks]
+    return Ensemble(weighted, CALM_IS_NEUTRAL).eval()
 
 
-def trusting(network: AVTCA, trust: float) -> AVTCA:
-    """The same with another exponent of the experts that hear."""
-    out = build_model(network.variant, replace(network.config, audio_weight=trust))
+def reweighted(network: AVTCA, audio_weight: float) -> AVTCA:
+    """The network with another weight of the audio experts."""
+    out = build_model(network.variant, replace(network.config, audio_weight=audio_weight))
     out.load_state_dict(network.state_dict())
     return out.eval()
 
@@ -118,7 +119,7 @@ def train(
     seeds: Sequence[int] = SEEDS,
     sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> list[AVTCA]:
-    """A network for each seed, from the voice's weights; `sizes` go before the packaged ones."""
+    """A network per seed from a pretrained audio branch; `sizes` override the packaged ones."""
     networks = []
     for seed in seeds:
         network = new_network(VARIANT, samples.spec, seed=seed, **SIZES | sizes)
@@ -130,7 +131,7 @@ def train(
 
 
 class Answers:
-    """Window logits of every sample when its actor was in the test fold, for each way."""
+    """Window logits of every sample from the fold that tests its actor, by available streams."""
 
     def __init__(self, samples: EmotionDataset) -> None:
         self.samples, self.folds = samples, load_folds("ravdess_luna_5fold")
@@ -141,7 +142,7 @@ class Answers:
             self.found[way].append((test, window_logits(network, remove_modality(test, away))))
 
     def temperature(self, way: str, *, left_out: int = -1, actor: str = "") -> float:
-        """Fitted on the test people of every fold but one, and without one actor."""
+        """Fitted on the test speakers of every fold but one, and without one actor."""
         logits, labels, weights = [], [], []
         for number, (test, windows) in enumerate(self.found[way]):
             if number != left_out:
@@ -154,7 +155,7 @@ class Answers:
         return calibration.fit_temperature(z, y, weights=w)
 
     def accuracy(self) -> dict[str, list[float]]:
-        """Of each way, with its interval over actors."""
+        """Accuracy by available streams, with intervals over actors."""
         labels, people = self.samples.labels, np.array(self.samples.speakers)
         return {
             way: intervals.intervals(self.probabilities(way), labels, people)["accuracy"].to_list()
@@ -162,7 +163,7 @@ class Answers:
         }
 
     def probabilities(self, way: str) -> np.ndarray:
-        """Of all samples; each fold's temperature is the other folds'."""
+        """Probabilities of all samples; a fold's temperature is fitted on the other folds."""
         place = {name: at for at, name in enumerate(self.samples.sample_ids)}
         out = np.zeros((len(self.samples), len(SEVEN)))
         for number, (test, windows) in enumerate(self.found[way]):
@@ -197,7 +198,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
     }
     right = both.argmax(1) == labels
     out["per_label"] = {name: float(right[labels == at].mean()) for at, name in enumerate(SEVEN)}
-    # Sets and the threshold of "sure": fitted on all folds but one, measured on that one.
+    # Prediction sets and threshold: fitted on all folds but one, measured on that one.
     fold_of = np.zeros(len(samples), int)
     for number, split in enumerate(answers.folds.folds):
         fold_of[np.isin(speakers, list(split.test))] = number
@@ -225,7 +226,7 @@ def figures_of(answers: Answers) -> dict[str, object]:
 
 
 def main() -> None:
-    """All folds, then the packaged network."""
+    """Train all folds, then the packaged networks."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("prepared", "voice", "out"):
         parser.add_argument(name, type=Path)

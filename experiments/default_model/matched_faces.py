@@ -1,20 +1,19 @@
-"""Purpose: does a fusion network carry over better from the published face network to ours, when
-it also learns from sequences that ours makes of FERPlus's pictures?
+"""Purpose: trial of training the fusion network on sequences made from FERPlus images too, so that
+it adapts better from the published face network to ours.
 
-Cost: five minutes for the first network on one core, up to ten for one that learns from pictures;
-two networks a fold.
+Cost: five minutes for the first network on one core, up to ten for one trained on images; two
+networks a fold.
 
     python experiments/default_model/matched_faces.py PREPARED_RAVDESS WORK/voice ../shared OUT
 
-The network of fusion.py, one seed, trained on a fold's training people: as it is, and with a second
-copy of every sample, half as many epochs. The copy has the sample's audio, and in place of its face
-three pictures of somebody with the same emotion (calm: neutral) from FERPlus's validation side, as
-the packaged face network sees them, one passing into the next. Their logits are brought to the mean
-and deviation that the published ones have over the training people's frames. Prints accuracy (both
-/ face / voice) on the fold's validation people with their published sequences, and with sequences
-made of pictures that were kept back. Test people are not looked at. With `--packaged` all people
-but actor 01 are trained on, and asked for his published sequences and, once the folds have said
-which way is the better one, for his pictures as `package.py` asks (both / face).
+Trains the network of fusion.py, one seed, on a fold's training speakers: unchanged, and with a copy
+of every sample and half as many epochs. The copy has the sample's audio and, in place of its face,
+the packaged face network's outputs for three images of the same emotion (calm: neutral) from
+FERPlus's validation set, interpolated over time. Their logits are scaled to the mean and deviation
+of the published ones over the training speakers' frames. Prints the accuracy (both / face / audio)
+on the fold's validation speakers with published sequences, and with sequences of held-out images.
+Does not use test speakers. With `--packaged` it trains on all speakers but actor 01, and measures
+his published sequences and, as package.py does, his images (both / face).
 """
 
 import argparse
@@ -40,16 +39,16 @@ from avtca.model.ensemble import Ensemble
 from avtca.training.trainer import torch_threads
 
 PICTURES = 3
-"""In a sequence."""
+"""Images in a sequence."""
 EPOCHS = 24
 WEIGHTS = Path(__file__).parents[2] / "src" / "avtca" / "weights"
 Float = NDArray[np.float32]
 Faces = dict[str, Float]
-"""FERPlus's label -> centred logits of its pictures, ``(n, 7)`` in the order of FER2013."""
+"""FERPlus label -> centred logits of its images, ``(n, 7)`` in the order of FER2013."""
 
 
 def seen_faces(ferplus: Path) -> tuple[Faces, Faces]:
-    """Two halves of the validation pictures, through the packaged face network."""
+    """Logits of two halves of the validation images from the packaged face network."""
     network, _ = packaged_face(WEIGHTS)
     _, stills, _ = load_ferplus(ferplus)
     crops = torch.from_numpy(stills.images)[:, None].float() / 255
@@ -73,7 +72,7 @@ def moments(rows: Float) -> tuple[Float, Float]:
 def made_of(
     samples: EmotionDataset, faces: Faces, like: tuple[Float, Float], seed: int
 ) -> EmotionDataset:
-    """The samples with pictures' sequences for faces, at the same steps."""
+    """The samples with sequences made from images in place of faces, at the same steps."""
     rng = np.random.default_rng(seed)
     labels = ["neutral" if name == "calm" else name for name in samples.spec.labels]
     sequences = []
@@ -92,13 +91,13 @@ def made_of(
 
 
 def published_moments(samples: EmotionDataset) -> tuple[Float, Float]:
-    """Of the centred logarithms of all frames."""
+    """Mean and deviation of the centred logarithms of all frames."""
     logs = np.log(np.maximum(np.concatenate([raw.video for raw in samples.samples]), MIN_PROB))
     return moments(logs - logs.mean(1, keepdims=True))
 
 
 def twice(samples: EmotionDataset, copy: EmotionDataset) -> EmotionDataset:
-    """Both; the copies have names of their own, since windows are kept by name."""
+    """Samples and copies together; copies get other names, because windows are cached by name."""
     return replace(
         samples,
         sample_ids=[*samples.sample_ids, *(f"{name} pictures" for name in samples.sample_ids)],
@@ -111,17 +110,17 @@ def twice(samples: EmotionDataset, copy: EmotionDataset) -> EmotionDataset:
 
 
 def accuracies(network: torch.nn.Module, samples: EmotionDataset) -> list[float]:
-    """Percent of the samples named right: both, face, voice."""
+    """Accuracy in %: both, face, audio."""
     found = (predict_samples(network, remove_modality(samples, away)) for away in AWAY.values())
     return [100 * float((probs.argmax(1) == samples.labels).mean()) for probs in found]
 
 
-def said(percent: Iterable[float]) -> str:
+def joined(percent: Iterable[float]) -> str:
     return " / ".join(f"{value:.1f}" for value in percent)
 
 
 def of_pictures(network: Ensemble, known: dict[str, Sample], spec: ClipSpec) -> str:
-    """Actor 01's pictures, the join fitted on one half of his samples and tested on the other."""
+    """Correct predictions on actor 01's images, aligned on one half and tested on the other."""
     halves = [sorted(known)[0::2], sorted(known)[1::2]]
     right = {"both": 0, "face": 0}
     for fit_on, test_on in (halves, halves[::-1]):
@@ -136,12 +135,12 @@ def of_pictures(network: Ensemble, known: dict[str, Sample], spec: ClipSpec) -> 
 
 def compare(
     learned: EmotionDataset,
-    action: dict[str, EmotionDataset],
+    tests: dict[str, EmotionDataset],
     copy: EmotionDataset,
     voice: Path,
     out: Path,
 ) -> dict[str, Ensemble]:
-    """Train both ways, print what each says of everything asked."""
+    """Train both ways and print the accuracy on every test set."""
     networks = {}
     ways = {"as it is": (learned, EPOCHS), "pictures": (twice(learned, copy), EPOCHS // 2)}
     for way, (samples, epochs) in ways.items():
@@ -149,8 +148,8 @@ def compare(
         people, folder = sorted(set(samples.speakers)), out / way.replace(" ", "_")
         network = at_use(train(samples, people, voice / "last", folder, recipe, seeds=(0,)))
         networks[way] = network
-        for name, test in action.items():
-            print(f"{out.name}, {way}: {name} {said(accuracies(network, test))}", flush=True)
+        for name, test in tests.items():
+            print(f"{out.name}, {way}: {name} {joined(accuracies(network, test))}", flush=True)
     return networks
 
 
@@ -159,7 +158,9 @@ def main() -> None:
     for name in ("prepared", "voice", "shared", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--folds", nargs="*", type=int, default=[0, 1])
-    parser.add_argument("--packaged", action="store_true", help="all people but actor 01, too")
+    parser.add_argument(
+        "--packaged", action="store_true", help="also train on all speakers but actor 01"
+    )
     args = parser.parse_args()
     torch_threads(1)
     corpus = PreparedCorpus.open(args.prepared)
@@ -169,12 +170,12 @@ def main() -> None:
         split = load_folds("ravdess_luna_5fold").folds[fold]
         learned, validation = eight.of_speakers(split.train), seven.of_speakers(split.validation)
         like = published_moments(learned)
-        action = {
+        tests = {
             "published sequences": validation,
             "pictures": made_of(validation, kept_back, like, 1),
         }
         copy = made_of(learned, shown, like, 0)
-        compare(learned, action, copy, args.voice, args.out / f"fold{fold}")
+        compare(learned, tests, copy, args.voice, args.out / f"fold{fold}")
     if args.packaged:
         learned = eight.of_speakers(sorted(set(eight.speakers) - {HELD_OUT}))
         copy = made_of(learned, shown, published_moments(learned), 0)

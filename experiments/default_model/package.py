@@ -1,14 +1,14 @@
-"""Purpose: join the face and the fusion network, measure the join, and write the package's files.
+"""Purpose: align the face and the fusion network, measure this, and write the packaged model.
 
     python experiments/default_model/package.py FACE_DIR FUSION_DIR VOICE_FIGURES.json SHARED OUT
 
-FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are what faces.py, fusion.py and voice_figures.py made;
-FACE_DIR may be a packaged model, whose face network then stays.
-The join: the fusion networks learned from the softmax of another face network, so ours is brought
-to its scale by a linear map of the seven logits, fitted on moments of actor 01's pictures for which
-both are known. Ways to do it are compared by fitting on one half of the samples and testing on the
-other; the one with the largest sum of both and face alone is used, since either has to do. Writes
-the bundle into OUT and figures into experiments/results/default_model.json.
+FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are outputs of faces.py, fusion.py and
+voice_figures.py; FACE_DIR may be a packaged model, whose face network is then kept.
+Alignment: the fusion networks were trained on the softmax of another face network, so a linear map
+brings our seven logits to its scale. It is fitted on images of actor 01 for which both outputs are
+known. Maps are compared by fitting on one half of the samples and testing on the other; the one
+with the largest sum of accuracies (both streams, face alone) is used. Writes the bundle into OUT
+and figures into experiments/results/default_model.json.
 """
 
 import argparse
@@ -55,10 +55,10 @@ COMMANDS = {
     "cremad_six": "experiments/default_model/package.py",
     "size_mb": "experiments/default_model/package.py",
 }
-"""What made each figure."""
+"""Script behind each figure."""
 RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "default_model.json"
 ACTOR_01 = "actor01_faces.zip"
-"""His pictures, in the corpus's folder."""
+"""Images of actor 01, in the corpus folder."""
 
 
 def audio_of(ravdess: Path, sample: str) -> Path:
@@ -67,12 +67,12 @@ def audio_of(ravdess: Path, sample: str) -> Path:
 
 
 def label_of(sample: str) -> str:
-    """One of seven."""
+    """Label of a sample, one of seven."""
     return str(to_seven(RAVDESS[int(sample.split("-")[2]) - 1]))
 
 
 def face_network(folder: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
-    """What faces.py wrote, or a packaged model's, and its card."""
+    """The network written by faces.py, or that of a packaged model, and its card."""
     if not (folder / "face.json").exists():
         return packaged_face(folder)
     card = json.loads((folder / "face.json").read_text())
@@ -92,7 +92,7 @@ def pictures(archive: Path) -> dict[str, list[bytes]]:
 
 
 def make_clip(path: Path, frames: list[bytes], audio: Path | None, seconds: float) -> None:
-    """The sample's pictures, evenly over its length, with its audio, losslessly."""
+    """Write a sample's images, evenly over its duration, and its audio without loss."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("ffv1", rate=1000)
         video.pix_fmt, video.width, video.height = "gray", 224, 224
@@ -113,14 +113,14 @@ def make_clip(path: Path, frames: list[bytes], audio: Path | None, seconds: floa
 
 
 class Sample(NamedTuple):
-    """One sample of actor 01: ours and the published network's view of its faces, and its audio."""
+    """One sample of actor 01: outputs of our and the published face network, and its audio."""
 
     steps: np.ndarray
-    """Video steps of the pictures, ``(n,)``."""
+    """Video steps of the images, ``(n,)``."""
     logits: torch.Tensor
-    """Our centred logits of each picture, ``(n, 7)``."""
+    """Our centred logits of each image, ``(n, 7)``."""
     known: torch.Tensor
-    """Positions of pictures for which the published softmax is known, ``(m,)``."""
+    """Positions of images for which the published softmax is known, ``(m,)``."""
     published: torch.Tensor
     """That softmax, ``(m, 7)``."""
     wave: np.ndarray
@@ -128,7 +128,7 @@ class Sample(NamedTuple):
 
     @property
     def frames(self) -> list[Frame]:
-        """Steps of the pictures, without pixels."""
+        """Steps of the images, without pixels."""
         return [Frame(int(step), 0.0, np.zeros((0, 0, 3), np.uint8)) for step in self.steps]
 
 
@@ -170,7 +170,7 @@ def read_sample(
 
 
 def read_samples(network: ExpressionNetwork, ravdess: Path, spec: ClipSpec) -> dict[str, Sample]:
-    """All of actor 01's samples of which there are pictures."""
+    """All samples of actor 01 that have images."""
     detector = best_detector()
     with np.load(ravdess / "face_sequences.npz") as series:
         return {
@@ -193,7 +193,7 @@ def names(
     bridge: tuple[torch.Tensor, torch.Tensor],
     way: str,
 ) -> str:
-    """What the two networks name a sample, by the package's own rules for windows."""
+    """Label predicted by the two networks, windowed as in the package."""
     features = torch.softmax(sample.logits @ bridge[0].T + bridge[1], 1).numpy()
     shown = [frame.step for frame in hold_frames(sample.frames, spec.video_rate)]
     features = features[np.searchsorted(sample.steps, shown, side="right") - 1]
@@ -215,9 +215,9 @@ def fit_bridge(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weight and bias of the map.
 
-    "plain" changes nothing; "prior" samples out how often each emotion is in FERPlus; "shift",
-    "diagonal" and "linear" are fitted to the published softmax, frame by frame; "moments" gives
-    each logit the mean and deviation that the published logarithms have over all frames.
+    "plain" is the identity; "prior" removes the label frequencies of FERPlus; "shift", "diagonal"
+    and "linear" are fitted to the published softmax, frame by frame; "moments" gives each logit
+    the mean and deviation of the published logarithms over all frames.
     """
     n = len(FER2013)
     if kind == "moments":
@@ -253,7 +253,7 @@ def fit_bridge(
 
 
 def main() -> None:
-    """Compare bridges, package, measure."""
+    """Compare the maps, write the package, measure it."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("face_dir", "fusion_dir", "voice_figures", "shared", "out"):
         parser.add_argument(name, type=Path)
@@ -293,11 +293,11 @@ def main() -> None:
         right: dict[str, list[bool]] = {"both": [], "face": []}
         for fit_on, test_on in (halves, halves[::-1]):
             bridge = fit_bridge([known[sample] for sample in fit_on], kind, log_prior)
-            for way, caveats in right.items():
+            for way, hits in right.items():
                 for sample in test_on:
                     named = names(fusion, spec, known[sample], bridge, way)
-                    caveats.append(named == label_of(sample))
-        crossed[kind] = {way: float(np.mean(caveats)) for way, caveats in right.items()}
+                    hits.append(named == label_of(sample))
+        crossed[kind] = {way: float(np.mean(hits)) for way, hits in right.items()}
         print(kind, crossed[kind], flush=True)
     best = max(crossed, key=lambda kind: sum(crossed[kind].values()))
 
@@ -314,9 +314,9 @@ def main() -> None:
     whole: dict[str, list[bool]] = {way: [] for way in clips}
     for fit_on, test_on in (halves, halves[::-1]):
         recognizer = bundle(work / "half", fit_on)
-        for way, caveats in whole.items():
-            caveats += [recognizer.predict(clips[way][t]).top == label_of(t) for t in test_on]
-    actor01 = {way: round(float(np.mean(caveats)), 4) for way, caveats in whole.items()}
+        for way, hits in whole.items():
+            hits += [recognizer.predict(clips[way][t]).top == label_of(t) for t in test_on]
+    actor01 = {way: round(float(np.mean(hits)), 4) for way, hits in whole.items()}
     print("whole recognizer", actor01, flush=True)
     card.provenance.update(
         data="FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "

@@ -1,8 +1,8 @@
-"""The packaged face network as one that can be trained, exported and joined anew.
+"""The packaged face network as a PyTorch network.
 
 Fusion networks are trained more often than the face network, which takes two hours. In the ONNX
-file its batch norms are folded into the convolutions before them; here each norm is given what it
-added.
+file the batch norms are folded into the convolutions before them; here each norm gets the bias that
+was folded, and otherwise leaves its input unchanged.
 """
 
 import json
@@ -18,19 +18,23 @@ from avtca.model.expression import ExpressionNetwork
 from avtca.model.video_trunk import VideoTrunk
 
 NOTHING = np.zeros((), np.float32)
-"""What a norm adds whose convolution has a bias, in which it is then."""
+"""Bias of a norm after a convolution that has a bias itself."""
 
 
 def network_of(card: dict[str, Any]) -> ExpressionNetwork:
-    """Of the sizes that faces.py wrote, with fresh weights."""
+    """A network of the sizes in the card of faces.py, with random weights."""
     trunk = VideoTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
     return ExpressionNetwork(trunk, n_labels=len(FERPLUS))
 
 
 def packaged_face(weights: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
-    """The network, and what faces.py had written of it. ``weights``: a packaged model's folder.
+    """The face network of a packaged model and its card.
 
-    Raises ``KeyError`` for a bundle whose face network is another one.
+    Args:
+        weights: Folder of the packaged model.
+
+    Raises:
+        KeyError: If the bundle has another face network.
     """
     card: dict[str, Any] = json.loads((weights / "avtca.json").read_text())["metrics"]["face"]
     network = network_of(card)

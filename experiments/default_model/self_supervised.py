@@ -1,4 +1,4 @@
-"""Purpose: does the audio branch gain from learning audio before it learns labels? A trial.
+"""Purpose: trial of self-supervised pretraining of the audio branch, without labels.
 
 Cost: a quarter of an hour on one core.
 
@@ -12,9 +12,9 @@ Cost: a quarter of an hour on one core.
     done
 
 The convolutions of the audio branch of `experts` on nEMO and EMO-DB without labels: parts of the
-mel bands are hidden, and the branch's tokens have to say what stood there (masked prediction, as
-Mockingjay, Liu et al. 2020, with squared error and convolutions). Writes
-WORK/self_supervised/last.safetensors and .json, a start like that of voice.py.
+mel bands are masked, and a linear decoder reconstructs them from the branch's tokens (masked
+prediction, as Mockingjay, Liu et al. 2020, with squared error and convolutions). Writes
+WORK/self_supervised/last.safetensors and .json, an initial audio branch like that of voice.py.
 """
 
 import argparse
@@ -34,24 +34,24 @@ from avtca.training.schedule import make_optimiser, rate_factor
 from avtca.training.trainer import new_network, torch_threads
 
 SPAN, SHARE = 10, 0.3
-"""Frames (of 40 ms) hidden in a row, and about how many of all."""
+"""Length of a masked span in frames of 40 ms, and the approximate share of masked frames."""
 
 
-def hidden(mask: Tensor) -> Tensor:
-    """Frames to hide, ``(b, t)``: spans that begin anywhere, of real frames."""
+def frames_to_mask(mask: Tensor) -> Tensor:
+    """Randomly placed spans of valid frames, ``(b, t)``."""
     begins = (torch.rand(mask.shape) < SHARE / SPAN).float()
     spread = nn.functional.max_pool1d(nn.functional.pad(begins[:, None], (SPAN - 1, 0)), SPAN, 1)
     return (spread[:, 0] > 0) & mask
 
 
-def missed(network: AVTCA, decoder: nn.Module, audio: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error on what was hidden."""
+def masked_error(network: AVTCA, decoder: nn.Module, audio: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error on the masked frames."""
     whole: Stream = network.audio_frontend(audio, mask)
-    gone = hidden(whole.mask)
-    seen = whole._replace(tokens=zero_masked(whole.tokens, ~gone))
-    tokens = network.audio_after(network.audio_before(seen)).tokens
-    told = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", f=whole.tokens.shape[2])
-    return (told[:, : gone.shape[1]] - whole.tokens)[gone].square().mean()
+    masked = frames_to_mask(whole.mask)
+    visible = whole._replace(tokens=zero_masked(whole.tokens, ~masked))
+    tokens = network.audio_after(network.audio_before(visible)).tokens
+    predicted = rearrange(decoder(tokens), "b t (n f) -> b (t n) f", f=whole.tokens.shape[2])
+    return (predicted[:, : masked.shape[1]] - whole.tokens)[masked].square().mean()
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
         widths[-1], 2 ** len(widths) * samples.spec.audio_dim
     )  # each halves the time
     augmentation = Augmentation(crop=True, crop_slack_s=0.3, speed=0.15)
-    loader = training_loader(TrainingDataset(samples, augmentation, 0), RECIPE.batch)
+    loader = training_loader(TrainingDataset(samples, augmentation, 0), RECIPE.batch_size)
     learned = nn.ModuleList((network, decoder))
     optimiser = make_optimiser(learned, RECIPE.optimiser)
     factor = rate_factor(RECIPE.optimiser, epochs=args.epochs, steps=len(loader))
@@ -80,7 +80,7 @@ def main() -> None:
         total = 0.0
         for batch in loader:
             optimiser.zero_grad()
-            loss = missed(network, decoder, batch.audio, batch.audio_mask)
+            loss = masked_error(network, decoder, batch.audio, batch.audio_mask)
             loss.backward()
             nn.utils.clip_grad_norm_(learned.parameters(), RECIPE.optimiser.clip_norm)
             optimiser.step()

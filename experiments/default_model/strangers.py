@@ -1,15 +1,14 @@
-"""Purpose: how far to trust a voice of a language and a studio that the network never heard.
+"""Purpose: choose the weight of the audio experts for audio of an unseen corpus.
 
 Cost: about ten minutes a fold on one core.
 
     python experiments/default_model/voice.py ../shared/corpora WORK --for emodb
     python experiments/default_model/strangers.py PREPARED_RAVDESS WORK [--folds 0 1]
 
-The networks of fusion.py from the voice that heard nEMO and RAVDESS, trained on a fold's
-training people. Asked for the fold's validation people, as they are; and for the same faces, each
-with an EMO-DB voice of the same emotion in place of its own audio (no surprise there). Prints
-accuracy and mean negative log-likelihood for each trust in the experts that hear. Test people are
-not looked at.
+Trains the networks of fusion.py on a fold's training speakers, from an audio branch pretrained on
+nEMO and RAVDESS. Measures them on the fold's validation speakers, and on the same faces, each with
+EMO-DB audio of the same emotion in place of its own (EMO-DB has no surprise). Prints accuracy and
+mean negative log-likelihood for each weight of the audio experts. Does not use test speakers.
 """
 
 import argparse
@@ -27,11 +26,11 @@ from avtca.evaluation.inference import predict_samples
 from avtca.labels import RAVDESS, SEVEN
 from avtca.training.trainer import torch_threads
 
-TRUSTS = (1.0, 0.75, 0.5, 0.25)
+AUDIO_WEIGHTS = (1.0, 0.75, 0.5, 0.25)
 
 
 def with_voices(faces: EmotionDataset, voices: EmotionDataset, seed: int) -> EmotionDataset:
-    """The faces' samples with audio of the voices' samples, label by label; others are left out."""
+    """Samples with audio of other samples of the same label; those without a match are left out."""
     rng, rows, raws, seconds = np.random.default_rng(seed), [], [], []
     for row, label in enumerate(faces.labels):
         fitting = np.flatnonzero(voices.labels == label)
@@ -61,16 +60,16 @@ def main() -> None:
         voice = args.work / "voice_for_emodb" / "last"
         networks = train(learned, split.train, voice, out, recipe)
         own = samples.of_speakers(split.validation)
-        action = {"own": own, "strangers": with_voices(own, voices, fold)}
-        for trust in TRUSTS:
-            used, line = at_use(networks, trust), []
-            for name, kind in action.items():
-                for way in ("both", "face") if trust == 1 else ("both",):
+        tests = {"own": own, "unseen corpus": with_voices(own, voices, fold)}
+        for weight in AUDIO_WEIGHTS:
+            used, line = at_use(networks, weight), []
+            for name, kind in tests.items():
+                for way in ("both", "face") if weight == 1 else ("both",):
                     p = predict_samples(used, remove_modality(kind, AWAY[way]))
                     right, likely = p.argmax(1) == kind.labels, p[np.arange(len(p)), kind.labels]
                     nll = -np.log(likely.clip(1e-9)).mean()
                     line.append(f"{name}, {way} {100 * right.mean():.1f} ({nll:.3f})")
-            print(f"fold {fold}, trust {trust}:", "; ".join(line), flush=True)
+            print(f"fold {fold}, audio weight {weight}:", "; ".join(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ Cost: twenty to twenty-five minutes on one core.
     python experiments/default_model/voice.py ../shared/corpora WORK
     python experiments/default_model/voice.py ../shared/corpora WORK --for emodb
 
-nEMO (Christop 2024; nine people, six emotions) and EMO-DB (Burkhardt 2005; ten people, seven
-emotions), every clip of them: nobody in them is in RAVDESS. The network is the whole of `experts`
-with the picture missing and without pitch: all that an audio passes through is trained but the
-voice's expert, which begins fresh in each corpus. Writes
-WORK/voice/last.safetensors and .json, which `model.init_from` samples. `--for emodb`, for a test on
-EMO-DB, has RAVDESS's audio in its place and writes WORK/voice_for_emodb. `--standardise`, for
-networks that read features standardised on each speaker's own samples, does the same with these and
-writes WORK/voice_standardised. Resumable.
+All clips of nEMO (Christop 2024; nine speakers, six emotions) and EMO-DB (Burkhardt 2005; ten
+speakers, seven emotions); no speaker of RAVDESS is among them. The network is `experts` with the
+video masked and without pitch: the whole audio branch is trained except the head on audio
+statistics, which starts from random weights in each corpus. Writes WORK/voice/last.safetensors and
+.json, for `model.init_from`. `--for emodb`, for tests on EMO-DB, uses RAVDESS's audio instead of
+EMO-DB's and writes WORK/voice_for_emodb. `--standardise`, for networks of features normalised per
+speaker, trains on such features and writes WORK/voice_standardised. Resumable.
 """
 
 import argparse
@@ -36,10 +35,10 @@ from avtca.training.trainer import fit, new_network, torch_threads
 SPEECH = (*SEVEN, "boredom")
 """Labels of both corpora together."""
 CORPORA = {"ravdess": ("nemo", "emodb"), "emodb": ("nemo", "ravdess")}
-"""What the voice is trained on that is to be used on a corpus."""
+"""Corpus of later use -> corpora of the pretraining."""
 SPEC = Path(__file__).with_name("clipspec.json")
 BANDS = {"audio": "logmel", "audio_dim": 64, "hop": 640}
-"""Audio as the convolutions see it: no pitch, every second frame."""
+"""Audio input of the convolutions: without pitch, every second frame."""
 RECIPE = TrainConfig(
     epochs=40,
     batch_size=32,
@@ -60,11 +59,11 @@ RECIPE = TrainConfig(
 
 
 ONE_STUDIO = RECIPE.augmentation.model_copy(update={"channel_db": 0.0, "background": 0.0})
-"""Without other microphones and backgrounds."""
+"""Augmentation without channel variation and backgrounds."""
 
 
 def speech_samples(shared: Path, work: Path, names: Sequence[str]) -> EmotionDataset:
-    """Takes of several speech corpora as one set, prepared where they are not yet."""
+    """Samples of several speech corpora as one data set; missing caches are built."""
     spec = ClipSpec(**{**json.loads(SPEC.read_text()), **BANDS, "labels": ()})
     sets = []
     for name in names:
@@ -76,13 +75,13 @@ def speech_samples(shared: Path, work: Path, names: Sequence[str]) -> EmotionDat
 
 
 def german(work: Path) -> PreparedCorpus:
-    """EMO-DB, prepared above, as the whole network hears it: with pitch, every frame."""
+    """EMO-DB with the audio input of the whole network: with pitch, every frame."""
     spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
     return PreparedCorpus.open(work / "prepared" / "emodb").view(spec)
 
 
 def joined(sets: list[EmotionDataset]) -> EmotionDataset:
-    """Takes of several sets with the same spec; people of another corpus are other people."""
+    """Samples of several data sets with the same spec; speakers of different corpora differ."""
     first = sets[0]
     for other in sets[1:]:
         first.spec.require(other.spec, action="join samples")
@@ -105,7 +104,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=json.loads, default={})
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=Path, help="begin with weights of self_supervised.py")
+    parser.add_argument("--start", type=Path, help="initial weights, from self_supervised.py")
     args = parser.parse_args()
     torch_threads(1)
     corpora = CORPORA[args.use]
@@ -118,7 +117,7 @@ def main() -> None:
     if args.start is not None:
         init_weights(network, SPEECH, args.start)
     changes: dict[str, object] = {"epochs": args.epochs, "seed": args.seed}
-    if args.standardise:  # bands are no decibels any more
+    if args.standardise:  # the bands are no longer in dB
         changes["augmentation"] = ONE_STUDIO
     recipe = RECIPE.model_copy(update=changes)
     name = "voice" if args.use == "ravdess" else f"voice_for_{args.use}"

@@ -1,4 +1,4 @@
-"""Purpose: what the audio branch is worth alone, on people it never heard.
+"""Purpose: accuracy of the audio branch alone, on unseen speakers.
 
 Cost: about an hour and a quarter on one core; half of it for each of two shells with `--only`.
 
@@ -6,14 +6,13 @@ Cost: about an hour and a quarter on one core; half of it for each of two shells
     python experiments/default_model/voice.py ../shared/corpora WORK --for emodb
     python experiments/default_model/voice_figures.py PREPARED_RAVDESS WORK
 
-RAVDESS, 8 emotions, Luna-Jimenez's five folds, from the voice pretrained on nEMO and EMO-DB;
-EMO-DB, 7 emotions, each speaker left out in turn, from the voice pretrained on nEMO and RAVDESS.
-Faces are taken out of the samples. A fixed number of epochs on all people but the test people;
-nothing is chosen by anybody's figures. As in the packaged model three networks, which differ in the
-seed alone, answer as one; each one's figures stand beside. And what a voice is worth in a language
-and a studio that it never heard: the two pretrained voices as they are, the one on RAVDESS's
-English, the other on EMO-DB's German (without boredom, which nobody told it). Writes
-WORK/voice_figures.json. Resumable.
+RAVDESS, 8 emotions, Luna-Jimenez's five folds, from the audio branch pretrained on nEMO and EMO-DB;
+EMO-DB, 7 emotions, leave one speaker out, from the branch pretrained on nEMO and RAVDESS. Video is
+masked. Each network trains a fixed number of epochs on all speakers except the test speakers, and
+no figure selects anything. As in the packaged model, three networks that differ only in the seed
+form an ensemble; the figures of each are given too. Also measures the two pretrained branches
+without further training on an unseen corpus: one on RAVDESS's English, the other on EMO-DB's German
+(without boredom, which it was not trained on). Writes WORK/voice_figures.json. Resumable.
 """
 
 import argparse
@@ -39,16 +38,16 @@ from avtca.training.trainer import torch_threads
 def answers(
     samples: EmotionDataset, splits: Sequence[Sequence[str]], voice: Path, out: Path, epochs: int
 ) -> list[np.ndarray]:
-    """For each seed, probabilities of each sample from the network that never heard its speaker."""
-    # Both sides are of one studio: other microphones are not what these figures ask for.
+    """Per seed, probabilities of each sample from a network not trained on its speaker."""
+    # Training and test data are from one studio, so microphones are not varied.
     recipe = RECIPE.model_copy(update={"epochs": epochs, "ema": 0.98, "augmentation": ONE_STUDIO})
     everyone = set(samples.speakers)
     place = {name: at for at, name in enumerate(samples.sample_ids)}
     probs = [np.zeros((len(samples), len(samples.spec.labels))) for _ in SEEDS]
-    for number, test_people in enumerate(splits):
-        test = samples.of_speakers(test_people)
+    for number, test_speakers in enumerate(splits):
+        test = samples.of_speakers(test_speakers)
         rows = [place[name] for name in test.sample_ids]
-        people = sorted(everyone - set(test_people))
+        people = sorted(everyone - set(test_speakers))
         networks = train(samples, people, voice, out / f"fold{number}", recipe)
         for found, network in zip(probs, networks, strict=True):
             found[rows] = predict_samples(network, test)
@@ -72,7 +71,7 @@ def figures(samples: EmotionDataset, probs: np.ndarray) -> dict[str, object]:
 
 
 def of_seeds(samples: EmotionDataset, probs: list[np.ndarray]) -> dict[str, object]:
-    """Of the mean of all seeds' probabilities, and each seed's accuracy."""
+    """Metrics of the ensemble of all seeds, and the accuracy of each seed."""
     each = [figures(samples, one)["accuracy"] for one in probs]
     return {**figures(samples, np.mean(probs, axis=0)), "each_seed": each}
 
@@ -98,7 +97,9 @@ def main() -> None:
     parser.add_argument("ravdess", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--only", choices=["emodb", "ravdess"], help="train these, write nothing")
+    parser.add_argument(
+        "--only", choices=["emodb", "ravdess"], help="train on this corpus only, write nothing"
+    )
     args = parser.parse_args()
     work, corpus = args.work, PreparedCorpus.open(args.ravdess)
     out: dict[str, object] = {"epochs": args.epochs}
