@@ -1,12 +1,17 @@
 """Text from outside, made safe to print and to write."""
 
 import re
+from collections.abc import Collection, Iterable
+from typing import Any
 
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 """Control characters, line separators, marks that change the direction of text, and surrogates,
 which stand for bytes that are not UTF-8."""
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: str) -> str:
@@ -25,6 +30,20 @@ def printable(text: str) -> str:
 def file_name(text: str) -> str:
     """A file name with an underscore for each character that :func:`printable` escapes."""
     return _UNPRINTABLE.sub("_", text)
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell that a spreadsheet does not compute: an apostrophe goes before text that would be one.
+
+    Args:
+        value: Text, or a value that stays as it is.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def label_columns(labels: Iterable[str], others: Collection[str]) -> dict[str, str]:
+    """The column of each label in a table; "file (score)" for one named like another column."""
+    return {name: csv_cell(f"{name} (score)" if name in others else name) for name in labels}
 
 
 def _escaped(match: re.Match[str]) -> str:

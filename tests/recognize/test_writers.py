@@ -142,3 +142,34 @@ def test_a_row_a_file_and_the_failed_ones_too():
 def test_a_card_names_thresholds_by_stream_or_one_for_both(sure, wanted):
     assert thresholds_of({"temperature": 1.0, "sure": sure}) == wanted
     assert thresholds_of({}) == {}
+
+
+@pytest.mark.parametrize("name", ["=1+1.mp4", "+1.mp4", "-1.mp4", "@x.mp4"])
+def test_no_cell_of_a_csv_is_a_formula(name):
+    report = made(name)
+    rows = csv.DictReader(io.StringIO(summary_csv([report, (name, "=error")], LABELS)))
+    assert [(row["file"], row["error"]) for row in rows] == [
+        (f"'{name}", ""),
+        (f"'{name}", "'=error"),
+    ]
+    (row,) = csv.DictReader(io.StringIO(report.to_csv()))
+    assert row["file"] == f"'{name}" and report.to_dict()["file"] == name
+
+
+def test_a_row_is_never_split():
+    text = made("a\u2028b\x85c\x0bd\re.mp4").to_csv()
+    assert len(text.splitlines()) == text.count("\n") == 2
+
+
+def test_a_label_named_like_a_column_has_its_own():
+    labels = ("file", "face", "x0")
+    scores = dict(zip(labels, (0.5, 0.3, 0.2), strict=True))
+    report = made()
+    rows = tuple(replace(row, scores=scores) for row in report.timeline)
+    report = replace(report, labels=labels, scores=scores, timeline=rows)
+    (row,) = csv.DictReader(io.StringIO(summary_csv([report], labels)))
+    assert (row["file"], row["face"], row["x0"]) == ("x.mp4", "0.5", "0.2")
+    assert (row["file (score)"], row["face (score)"]) == ("0.5", "0.3")
+    (row,) = csv.DictReader(io.StringIO(report.to_csv()))
+    assert (row["file"], row["face"]) == ("x.mp4", "1.0")
+    assert (row["file (score)"], row["face (score)"], row["x0 (score)"]) == ("0.5", "0.3", "0.2")

@@ -23,7 +23,7 @@ from avtca.recognize.prediction import (
     rounded,
     rounded_box,
 )
-from avtca.text import printable
+from avtca.text import csv_cell, label_columns, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -262,7 +262,7 @@ class Report(Prediction):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self._columns())
-        writer.writerows(self._rows())
+        writer.writerows([csv_cell(cell) for cell in row] for row in self._rows())
         if path is not None:
             Path(path).write_text(text.getvalue(), encoding="utf-8")
         return text.getvalue()
@@ -282,7 +282,8 @@ class Report(Prediction):
         return DataFrame(self._rows(), columns=self._columns())
 
     def _columns(self) -> list[str]:
-        return [*CSV_HEAD, *self.labels, *CSV_BOX]
+        columns = label_columns(self.labels, [*CSV_HEAD, *CSV_BOX])
+        return [*CSV_HEAD, *columns.values(), *CSV_BOX]
 
     def _rows(self) -> list[list[Any]]:
         """Cells of the timeline; ``None`` for empty ones."""

@@ -2,10 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from avtca.recognize.report import Report
+from avtca.text import csv_cell, label_columns
 
 HEAD = ["file", "top", "confidence", "sure", "sure_from", "streams"]
 """Columns before the labels."""
@@ -21,21 +22,25 @@ def summary_csv(rows: Iterable[Report | tuple[str, str]], labels: Sequence[str])
         labels: Labels of the network.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*HEAD, *labels, *TAIL], restval="", lineterminator="\n")
+    columns = label_columns(labels, [*HEAD, *TAIL])
+    names = [*HEAD, *columns.values(), *TAIL]
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
     for row in rows:
         if isinstance(row, Report):
-            writer.writerow(_cells(row))
+            cells = _cells(row, columns)
         else:
-            writer.writerow({"file": row[0], "error": row[1]})
+            cells = {"file": row[0], "error": row[1]}
+        writer.writerow({name: csv_cell(cell) for name, cell in cells.items()})
     return text.getvalue()
 
 
-def _cells(report: Report) -> dict[str, Any]:
+def _cells(report: Report, columns: Mapping[str, str]) -> dict[str, Any]:
     plain = report.to_dict()
     sure = "" if report.confident is None else str(report.confident).lower()
     cells: dict[str, Any] = {name: plain[name] for name in HEAD}
-    cells |= plain["scores"] | plain["coverage"]
+    cells |= {columns[name]: score for name, score in plain["scores"].items()}
+    cells |= plain["coverage"]
     cells |= {"duration_s": plain["duration_s"], "model": report.model, "sure": sure}
     cells |= {"people": len(report.people) or "", "warnings": " | ".join(report.warnings)}
     return cells
