@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media_clips import beep, encode, index_of, levels
 
-from avtca.media import open_media
+from avtca.media import media_file, open_media
 from avtca.media.clock import StreamClock
 from avtca.media.media_file import JOINED
 
@@ -65,3 +65,14 @@ def test_streams_of_a_joined_file_stay_in_step():
     late = Fraction(1, 4)  # the audio of the first part is longer
     heard = [audio.place(Fraction(k), length + late * (k == 1)) for k in (0, 1, 0, 1)]
     assert times == heard == [0, 1, 2, 3]
+
+
+def test_filled_silence_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(media_file, "MAX_SILENCE_ALONE_S", 5)
+    path = encode(tmp_path / "g.mkv", audios=[beep(12, 11, 0.5)], audio="pcm_s16le", gap=(1, 9))
+    clip = open_media(path)
+    wave = np.concatenate(list(clip.audio(16_000)))
+    assert len(wave) / 16_000 == pytest.approx(3, abs=0.1)
+    assert np.flatnonzero(np.abs(wave) > 0.25)[0] / 16_000 == pytest.approx(2, abs=0.1)
+    assert "too long gaps in the audio: not all were filled with silence" in clip.warnings
+    assert clip.decoded_share() < 0.3

@@ -73,7 +73,7 @@ def _blocks(pieces: Iterator[tuple[int, Mono]]) -> Iterator[tuple[int, Mono]]:
 def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
     """Contiguous ``(source rate, samples)`` from time zero on, gaps filled with zeros."""
     due: Fraction | None = None  # time of the next sample, seconds from time zero
-    clock = clip.stream_clock()
+    clock = clip.stream_clock(fills_gaps=True)
     with open_container(clip.path, clip.name) as container:
         stream = choose_tracks(container).audio
         if stream is None:

@@ -23,6 +23,8 @@ PAST_END_S = 60
 MAX_CONCEALED_SHARE = 0.89
 """Most of a file that counts as decoded where the decoder concealed damage: how much of the result
 is right is unknown, and it is never confident."""
+MAX_SILENCE_S, MAX_SILENCE_ALONE_S = 3600, 600
+"""Most seconds of gaps in the audio that are filled with silence, with and without video."""
 JOINED = "joined recordings: timestamps that go back were continued from the last end"
 """Warning about timestamps that go back."""
 
@@ -131,9 +133,23 @@ class MediaFile:
         """Record that something was decoded that ends at ``end_s``."""
         self.decoded_seconds = max(self.decoded_seconds, end_s)
 
-    def stream_clock(self) -> StreamClock:
-        """A clock for the frames of one stream, in step with that of the other stream."""
-        return StreamClock(self._joins, self.timestamp_jump, lambda: self.warn(JOINED))
+    def stream_clock(self, *, fills_gaps: bool = False) -> StreamClock:
+        """A clock for the frames of one stream, in step with that of the other stream.
+
+        With ``fills_gaps`` the gaps, which become silence, are limited in total.
+        """
+        left = float(MAX_SILENCE_S if self.has_video else MAX_SILENCE_ALONE_S)
+
+        def is_damage(gap_s: float, to_s: float) -> bool:
+            nonlocal left
+            if self.timestamp_jump(gap_s, to_s):
+                return True
+            left -= gap_s if fills_gaps and gap_s > 1 else 0
+            if left < 0 and gap_s > 1:
+                self.warn("too long gaps in the audio: not all were filled with silence")
+            return left < 0 and gap_s > 1
+
+        return StreamClock(self._joins, is_damage, lambda: self.warn(JOINED))
 
     def timestamp_jump(self, gap_s: float, to_s: float) -> bool:
         """Whether a timestamp ``gap_s`` later than expected, at ``to_s``, is damage; warns."""
