@@ -91,3 +91,19 @@ def test_a_folder_below_that_cannot_be_read_is_said(tree, monkeypatch):
         assert str(found[-1].error) == (
             f"read folder {locked}: Permission denied; allow reading it"
         )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_only_regular_files_are_found(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"x")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    (tmp_path / "gone.mp4").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    entries = [tmp_path, tmp_path / "loop.mp4", tmp_path / "pipe.mp4", "a\0b.mp4", "*\0.mp4"]
+    found = find_media(entries)
+    problems = {Path(f.entry).name: f.error.problem for f in found if f.error}
+    assert names(found, tmp_path) == ["a.wav"] + [None] * 7
+    assert problems["pipe.mp4"] == "it is a pipe, socket or device"
+    assert problems["gone.mp4"] == "no such file"
+    assert "symbolic links" in problems["loop.mp4"]
+    assert problems["a\0b.mp4"] == problems["*\0.mp4"] == "the name has a zero byte"

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
             any name if it spells their suffix out.
 
     Returns:
-        The files. A missing path, a folder without media, an unreadable folder and a glob without
+        The regular files. A missing path, a pipe or device, a loop of links, a folder without media, an unreadable folder and a glob without
         a match are one error each; nothing is raised.
     """
     found: list[Found] = []
@@ -47,6 +48,9 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
     for entry in entries:
         for one in _expand(str(entry)):
             if one.path is not None:
+                if error := _irregular(one.path):
+                    found.append(Found(str(one.path), error=error))
+                    continue
                 real = one.path.resolve()
                 if real in seen:
                     continue
@@ -56,6 +60,8 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
 
 
 def _expand(text: str) -> list[Found]:
+    if "\0" in text:
+        return [_failed(text, f"read {text}", "the name has a zero byte", "check the path")]
     path = Path(text)
     if path.is_dir():
         return _in_folder(text, path)
@@ -100,6 +106,20 @@ def _in_glob(pattern: str) -> list[Found]:
     if not found:
         return [_failed(pattern, f"read {pattern}", "no media file matches", "check the pattern")]
     return found
+
+
+def _irregular(path: Path) -> MediaError | None:
+    """Why this is no regular file, if it is none: opening a pipe would wait for ever."""
+    action = f"read {path}"
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return MediaError(action, "no such file", "check the path")
+    except OSError as error:
+        return MediaError(action, error.strerror or str(error), "check the path")
+    if stat.S_ISREG(mode):
+        return None
+    return MediaError(action, "it is a pipe, socket or device", "write the recording to a file")
 
 
 def _of_report(name: str, others: set[str]) -> bool:
