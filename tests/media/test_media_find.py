@@ -107,3 +107,10 @@ def test_only_regular_files_are_found(tmp_path):
     assert problems["gone.mp4"] == "no such file"
     assert "symbolic links" in problems["loop.mp4"]
     assert problems["a\0b.mp4"] == problems["*\0.mp4"] == "the name has a zero byte"
+
+
+@pytest.mark.parametrize("entry", ["https://example.org/a.mp4?x=1", "rtsp://camera/1"])
+def test_an_address_has_a_true_message(entry):
+    (found,) = find_media([entry])
+    assert found.entry == entry
+    assert found.error.problem == "it is an address, and avtca does not use the network"

@@ -20,6 +20,9 @@ OUTPUTS = "avtca-manifest.json"
 _REPORT_IMAGE = re.compile(r"(\.person\d+)?\.png$")
 
 
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+
+
 @dataclass(frozen=True)
 class Found:
     """One media file, or the reason why there is none: exactly one is not ``None``."""
@@ -60,6 +63,9 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
 
 
 def _expand(text: str) -> list[Found]:
+    if _ADDRESS.match(text):
+        problem = "it is an address, and avtca does not use the network"
+        return [_failed(text, f"read {text}", problem, "download the file, and give its path")]
     if "\0" in text:
         return [_failed(text, f"read {text}", "the name has a zero byte", "check the path")]
     path = Path(text)
