@@ -84,18 +84,33 @@ class Tracks:
 
 
 def choose_tracks(container: InputContainer) -> Tracks:
-    """First video and first audio stream that have a decoder; cover art is ignored."""
+    """The streams that a player chooses; cover art and streams without a decoder are left out.
+
+    Those marked as default come first, then the largest video, then the first stream.
+    """
     videos = list(container.streams.video)
     covers = [stream for stream in videos if stream.disposition & _NOT_VIDEO]
     videos = [stream for stream in videos if not stream.disposition & _NOT_VIDEO]
     audios = list(container.streams.audio)
     return Tracks(
-        next((stream for stream in videos if stream.codec_context is not None), None),
-        next((stream for stream in audios if stream.codec_context is not None), None),
+        max(
+            (stream for stream in videos if stream.codec_context is not None),
+            key=lambda stream: (_is_default(stream), stream.width * stream.height),
+            default=None,
+        ),
+        max(
+            (stream for stream in audios if stream.codec_context is not None),
+            key=_is_default,
+            default=None,
+        ),
         len(videos),
         len(audios),
         len(covers),
     )
+
+
+def _is_default(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.default)
 
 
 def read_only(container: InputContainer, stream: Stream) -> None:

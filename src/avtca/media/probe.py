@@ -113,9 +113,9 @@ def _probe(path: Path, name: str) -> MediaFile:
             "export or copy the file again",
         )
     if video and tracks.n_video > 1:
-        warnings.append(f"{tracks.n_video} video tracks: only the first is used")
+        warnings.append(f"{tracks.n_video} video tracks: only the default one is used")
     if audio and tracks.n_audio > 1:
-        warnings.append(f"{tracks.n_audio} audio tracks: only the first is used")
+        warnings.append(f"{tracks.n_audio} audio tracks: only the default one is used")
     if (wav := wav_layout(path)) and wav.audio_goes_on:
         warnings.append("the size in the header is too small: all of the audio is read")
     zero = min(starts)
