@@ -43,7 +43,8 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
             any name if it spells their suffix out.
 
     Returns:
-        The regular files. A missing path, a pipe or device, a loop of links, a folder without media, an unreadable folder and a glob without
+        The regular files. A missing path, a pipe or device, a loop of links, a folder without
+        media, an unreadable folder and a glob without
         a match are one error each; nothing is raised.
     """
     found: list[Found] = []
