@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 from recording_backend import RecordingBackend
+from small_spec import RECOGNIZER_SPEC as SPEC
 
 import avtca
-from avtca.clipspec import ClipSpec
 from avtca.errors import MediaError, MissingExtra
 from avtca.labels import SEVEN
 from avtca.media import open_media
@@ -21,19 +21,6 @@ from avtca.recognize import Recognizer
 pytestmark = pytest.mark.slow
 
 
-SPEC = ClipSpec(
-    window_s=1.6,
-    video_steps=16,
-    video="features",
-    video_features="test",
-    video_dim=5,
-    sample_rate=16_000,
-    audio="logmel",
-    audio_dim=16,
-    n_fft=512,
-    hop=160,
-    labels=SEVEN,
-)
 CLIPS = ["samples/01-01-01-01-01-01-01.mp4", "samples/obama_speech.mp4", "corpora/cremad/*HAP*"]
 
 

@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 from recording_backend import RecordingBackend
+from small_spec import RECOGNIZER_SPEC as SPEC
 
 from avtca import preprocess
 from avtca.clipspec import ClipSpec
@@ -13,20 +14,6 @@ from avtca.labels import SEVEN
 from avtca.media import open_media
 from avtca.recognize.recognizer import Recognizer
 from avtca.recognize.report import NO_PERSON
-
-SPEC = ClipSpec(
-    window_s=1.6,
-    video_steps=16,
-    video="features",
-    video_features="test",
-    video_dim=5,
-    sample_rate=16_000,
-    audio="logmel",
-    audio_dim=16,
-    n_fft=512,
-    hop=160,
-    labels=SEVEN,
-)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Models from strangers: each fault is one error, none is an answer."""
+"""Models from others: each fault is one error, none is an answer."""
 
 import hashlib
 import json

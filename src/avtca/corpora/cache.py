@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +159,3 @@ class PreparedCorpus:
                     f"sample {sample} is not what was prepared",
                     "prepare again",
                 )
-
-
-def with_labels(spec: ClipSpec, labels: Sequence[str]) -> ClipSpec:
-    """The spec for a corpus's own labels."""
-    return replace(spec, labels=tuple(labels))

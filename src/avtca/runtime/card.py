@@ -1,4 +1,4 @@
-"""Checks of a model's card and outputs: models come from strangers."""
+"""Checks of a model's card and outputs: models may come from others."""
 
 import math
 from typing import Annotated, Any, Literal
