@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from face_training import load_ferplus
-from fusion import AWAY, HELD_OUT, RECIPE, at_use, train
+from fold_predictions import INPUTS
+from fusion import HELD_OUT, RECIPE, at_use, train
 from numpy.typing import NDArray
 from package import Sample, fit_bridge, label_of, names, read_samples
 from packaged_face import packaged_face
@@ -111,7 +112,7 @@ def twice(samples: EmotionDataset, copy: EmotionDataset) -> EmotionDataset:
 
 def accuracies(network: torch.nn.Module, samples: EmotionDataset) -> list[float]:
     """Accuracy in %: both, face, audio."""
-    found = (predict_samples(network, remove_modality(samples, away)) for away in AWAY.values())
+    found = (predict_samples(network, remove_modality(samples, away)) for away in INPUTS.values())
     return [100 * float((probs.argmax(1) == samples.labels).mean()) for probs in found]
 
 

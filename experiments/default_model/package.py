@@ -7,8 +7,8 @@ voice_figures.py; FACE_DIR may be a packaged model, whose face network is then k
 Alignment: the fusion networks were trained on the softmax of another face network, so a linear map
 brings our seven logits to its scale. It is fitted on images of actor 01 for which both outputs are
 known. Maps are compared by fitting on one half of the samples and testing on the other; the one
-with the largest sum of accuracies (both streams, face alone) is used. Writes the bundle into OUT
-and figures into experiments/results/default_model.json.
+with the largest sum of accuracies (both streams, face alone) is used. Writes the bundle into OUT,
+figures into experiments/results/default_model.json, and the folds' predictions beside it.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import av
 import numpy as np
 import torch
 from face_training import load_ferplus
+from fold_predictions import KEPT, RESULTS
 from fusion import SEEDS, at_use
 from packaged_face import network_of, packaged_face
 from PIL import Image
@@ -49,14 +50,13 @@ COMMANDS = {
     "ravdess_audio": "experiments/default_model/voice_figures.py",
     "emodb_loso": "experiments/default_model/voice_figures.py",
     "voice_unheard": "experiments/default_model/voice_figures.py",
-    "ravdess_pair": "experiments/default_model/fusion.py",
-    "ece": "experiments/default_model/fusion.py",
+    "ravdess_pair": "experiments/default_model/fold_predictions.py",
+    "ece": "experiments/default_model/fold_predictions.py",
     "actor01": "experiments/default_model/package.py",
     "cremad_six": "experiments/default_model/package.py",
     "size_mb": "experiments/default_model/package.py",
 }
 """Script behind each figure."""
-RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "default_model.json"
 ACTOR_01 = "actor01_faces.zip"
 """Images of actor 01, in the corpus folder."""
 
@@ -359,6 +359,8 @@ def main() -> None:
         "labels": list(SEVEN),
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.parent.mkdir(exist_ok=True)
+    shutil.copyfile(args.fusion_dir / KEPT.name, KEPT)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(json.dumps(results, indent=1))
 

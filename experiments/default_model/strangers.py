@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fusion import AWAY, RECIPE, at_use, train
+from fold_predictions import INPUTS
+from fusion import RECIPE, at_use, train
 from voice import german
 
 from avtca.corpora import PreparedCorpus, load_folds
@@ -65,7 +66,7 @@ def main() -> None:
             used, line = at_use(networks, weight), []
             for name, kind in tests.items():
                 for way in ("both", "face") if weight == 1 else ("both",):
-                    p = predict_samples(used, remove_modality(kind, AWAY[way]))
+                    p = predict_samples(used, remove_modality(kind, INPUTS[way]))
                     right, likely = p.argmax(1) == kind.labels, p[np.arange(len(p)), kind.labels]
                     nll = -np.log(likely.clip(1e-9)).mean()
                     line.append(f"{name}, {way} {100 * right.mean():.1f} ({nll:.3f})")
