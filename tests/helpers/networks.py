@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from avtca.model.avtca import AVTCA
+from avtca.model.avtca import AVTCA, build_model
 from avtca.model.streams import Stream, zero_masked
-from avtca.model.variants import build_model
 from avtca.preprocess import ModelInput
 
 

@@ -6,8 +6,9 @@ from networks import small, tensors
 from torch import Tensor
 
 from avtca.errors import ConfigError
+from avtca.model.avtca import build_model
 from avtca.model.config import ModelConfig
-from avtca.model.variants import VARIANTS, build_model
+from avtca.model.variants import VARIANTS
 from avtca.preprocess import ModelInput
 
 FEATURES = [name for name in VARIANTS if not name.startswith("no_")]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from avtca.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from avtca.model.avtca import AVTCA, ModelOutput
+    from avtca.model.avtca import AVTCA, ModelOutput, build_model
     from avtca.model.checkpoint import load_checkpoint, save_checkpoint
     from avtca.model.config import Card, ModelConfig
-    from avtca.model.variants import VARIANTS, build_model
+    from avtca.model.variants import VARIANTS
 
 __all__ = [
     "AVTCA",
@@ -31,7 +31,7 @@ _HOME = {
     "AVTCA": "avtca",
     "ModelOutput": "avtca",
     "VARIANTS": "variants",
-    "build_model": "variants",
+    "build_model": "avtca",
     "Card": "config",
     "ModelConfig": "config",
     "load_checkpoint": "checkpoint",

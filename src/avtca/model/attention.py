@@ -106,6 +106,72 @@ class AttentionWeights(nn.Module):
         return masked_softmax(q @ k * self.scale, key_mask[:, None, None, :])
 
 
+class Branch(nn.Module):
+    """Attention in one branch between its own stream and the other.
+
+    Args:
+        d: Token width.
+        heads: Attention heads.
+        norm: Whether the tokens of both streams are layer-normalised first.
+        dropout: On the output.
+    """
+
+    def __init__(self, d: int, *, heads: int, norm: bool = False, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm_own = nn.LayerNorm(d) if norm else nn.Identity()
+        self.norm_other = nn.LayerNorm(d) if norm else nn.Identity()
+        self.attention = MultiHeadAttention(d, d, d, d, heads=heads, dropout=dropout)
+
+
+class Branches(nn.Module):
+    """A module for each branch; each gets the other stream as it was before this step.
+
+    With ``residual`` its output is added to the branch, and an empty stream stays empty. Without,
+    the output holds the other stream's values only. An empty stream therefore still attends, with
+    zero queries, so that the other stream's content is not lost.
+
+    Args:
+        audio: Audio and video stream to tokens ``(b, t_a, d)`` and attention weights.
+        video: Video and audio stream to tokens ``(b, t_v, d)`` and attention weights.
+        residual: Whether the output is added to the branch.
+    """
+
+    step = ""
+    """Name of the step in attention maps."""
+    own_keys = False
+    """Whether keys are of the branch's own stream."""
+
+    def __init__(self, audio: nn.Module, video: nn.Module, *, residual: bool = True) -> None:
+        super().__init__()
+        self.audio, self.video, self.residual = audio, video, residual
+
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
+        """Both streams after this step."""
+        return (
+            self._attended("audio", audio, video, maps),
+            self._attended("video", video, audio, maps),
+        )
+
+    def _attended(self, name: str, own: Stream, other: Stream, maps: Maps) -> Stream:
+        query = own if self.residual else as_query(own)
+        tokens, weights = getattr(self, name)(query, other)
+        keep_map(maps, f"{self.step}.{name}", weights, query, own if self.own_keys else other)
+        return query.with_tokens(own.tokens + tokens if self.residual else tokens)
+
+
+class PassThrough(nn.Module):
+    """Identity, for steps that a variant leaves out."""
+
+    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
+        """Both streams unchanged."""
+        return audio, video
+
+
+def as_query(stream: Stream) -> Stream:
+    """The stream as queries: all steps of an empty stream (zeros) count as real."""
+    return stream._replace(mask=stream.mask | ~stream.present[:, None])
+
+
 def keep_map(maps: Maps, name: str, weights: Tensor, query: Stream, key: Stream) -> None:
     """Store an attention map under ``name``, unless ``maps`` is ``None``."""
     if maps is not None:

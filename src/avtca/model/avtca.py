@@ -4,16 +4,31 @@ Shape legend: ``b`` batch, ``t_v`` video steps, ``t_a`` audio steps, ``c`` chann
 pixels, ``f`` features, ``d`` token width, ``n_h`` heads.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from avtca.model.attention import AttentionMap, Maps
+from avtca.clipspec import PITCH_ROWS
+from avtca.compat import VARIANTS as OLD_NAMES
+from avtca.model.attention import AttentionMap, Maps, PassThrough
+from avtca.model.audio_statistics import AudioStatisticsHead
+from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
-from avtca.model.experts import ExpertLogits
-from avtca.model.transformer_block import PassThrough
+from avtca.model.cross_attention import CrossAttention, CrossAttentions
+from avtca.model.experts import AuxiliaryHeads, ExpertLogits, NoExpert, UtteranceHead
+from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures, VideoPixels
+from avtca.model.head import make_head
+from avtca.model.pooling import pooling
+from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
+from avtca.model.spectral_conv import SpectralConv
+from avtca.model.temporal_conv import temporal_convs
+from avtca.model.time_encoding import TimeEncoding
+from avtca.model.transformer_block import TransformerBlock, TransformerBlocks
+from avtca.model.variants import resolved_variant
+from avtca.model.video_statistics import VideoStatisticsHead
+from avtca.model.video_trunk import video_trunk
 
 
 class ModelOutput(NamedTuple):
@@ -40,47 +55,125 @@ class ModelOutput(NamedTuple):
     attention: dict[str, AttentionMap]
 
 
-@dataclass(kw_only=True, eq=False)
-class Modules:
-    """The steps of the figure; a network has them as attributes of the same names."""
+class AVTCA(nn.Module):
+    """The steps of the figure, run in its order; see :func:`build_model`.
 
-    video_frontend: nn.Module
-    audio_frontend: nn.Module
-    video_before: nn.Module
-    audio_before: nn.Module
-    auxiliary: nn.Module
-    audio_statistics: nn.Module
-    video_statistics: nn.Module
-    utterance_head: nn.Module
-    video_positions: nn.Module
-    audio_positions: nn.Module
-    transformer: nn.Module
-    video_after: nn.Module
-    audio_after: nn.Module
-    self_attention: nn.Module
-    cross_attention: nn.Module
-    video_pool: nn.Module
-    audio_pool: nn.Module
-    head: nn.Module
-
-
-class AVTCA(nn.Module, Modules):
-    """Runs the given modules in the order of the figure (:func:`~avtca.model.build_model`).
-
-    Args:
-        modules: The steps.
-        variant: Name of the variant that they were built for, saved with a checkpoint.
-        config: Sizes that they were built with, saved with a checkpoint.
+    The order in which modules are made gives the initial weights of a seed, and that of the
+    attributes the order of the parameters in a saved optimiser.
     """
 
-    def __init__(self, modules: Modules, *, variant: str, config: ModelConfig) -> None:
+    def __init__(self, variant: str, config: ModelConfig) -> None:
         super().__init__()
-        for name, module in vars(modules).items():
-            setattr(self, name, module)
-        self.dropout = nn.Dropout(config.dropout)
         self.variant, self.config = variant, config
-        self.early_fusion = not isinstance(modules.transformer, PassThrough)
+        choice, n_labels = resolved_variant(variant, config), config.n_labels
+        uses_audio, uses_video = choice.streams != "video", choice.streams != "audio"
+        self.early_fusion = choice.intermediate != "none" and choice.streams == "both"
         """Whether the streams are fused in step 4; auxiliary heads then read them before it."""
+        half_v, half_a = len(config.video_widths) // 2, len(config.audio_widths) // 2
+        d_v, d_a = config.video_widths[half_v - 1], config.audio_widths[half_a - 1]
+        d = config.video_widths[-1]
+        attention: dict[str, Any] = {"heads": choice.heads, "dropout": config.dropout}
+        normed = {**attention, "norm": choice.residual}
+        block = {**attention, "residual": choice.residual, "mlp_ratio": config.mlp_ratio}
+        video_convs = partial(temporal_convs, bias=choice.released_convs)
+        audio_convs = partial(
+            temporal_convs,
+            padding="valid" if choice.released_convs else "same",
+            pool="slide" if choice.released_convs else "halve",
+            bias=choice.released_convs,
+        )
+        nothing: nn.Module = nn.Identity()
+        no_expert: nn.Module = NoExpert()
+
+        # Steps 1 to 3
+        video: VideoPixels | VideoFeatures | MissingModality = MissingModality(d)
+        if uses_video and config.video == "features":
+            video = VideoFeatures(
+                config.video_dim,
+                config.video_widths[0],
+                probabilities=config.probabilities,
+                utterance_features=config.utterance_features,
+            )
+        elif uses_video:
+            video = VideoPixels(
+                video_trunk(**{**choice.trunk, **config.trunk, "channels": config.channels})
+            )
+        audio: AudioFeatures | MissingModality = MissingModality(d)
+        audio_before: nn.Module = nothing
+        if uses_audio:
+            audio = AudioFeatures(
+                config.audio_dim,
+                norm=choice.audio_norm,
+                n_left_out=PITCH_ROWS if config.pitch else 0,
+                stride=config.audio_stride,
+            )
+            conv2d = choice.audio_frontend == "conv2d"
+            widths = config.audio_widths[:half_a]
+            audio_before = (
+                SpectralConv(audio.width, d_a) if conv2d else audio_convs(audio.width, widths)
+            )
+        self.video_frontend, self.audio_frontend = video, audio
+        self.video_before = (
+            video_convs(video.width, config.video_widths[:half_v]) if uses_video else nothing
+        )
+        self.audio_before = audio_before
+
+        # Experts on one modality
+        self.auxiliary, self.audio_statistics = no_expert, no_expert
+        self.video_statistics, self.utterance_head = no_expert, no_expert
+        if choice.auxiliary:
+            before = (d_a, d_v) if self.early_fusion else (d, d)
+            self.auxiliary = AuxiliaryHeads(*before, n_labels, dropout=config.dropout)
+        if config.pitch:
+            level_norm = choice.audio_norm == "level"
+            self.audio_statistics = AudioStatisticsHead(
+                config.audio_dim, n_labels, level_norm=level_norm
+            )
+        if config.n_segments:
+            self.video_statistics = VideoStatisticsHead(
+                config.video_dim - config.utterance_features,
+                n_labels,
+                n_segments=config.n_segments,
+                probabilities=config.probabilities,
+            )
+        if config.utterance_features:
+            self.utterance_head = UtteranceHead(config.utterance_features, n_labels)
+        self.video_positions = TimeEncoding(d_v) if choice.positions and uses_video else nothing
+        self.audio_positions = TimeEncoding(d_a) if choice.positions and uses_audio else nothing
+
+        # Steps 4 and 5
+        self.transformer: nn.Module = PassThrough()
+        if self.early_fusion and choice.intermediate == "attention":
+            self.transformer = IntermediateAttention(d_a, d_v, heads=choice.heads)
+        elif self.early_fusion:
+            self.transformer = TransformerBlocks(
+                TransformerBlock(d_a, d_v, **block), TransformerBlock(d_v, d_a, **block)
+            )
+        self.video_after = video_convs(d_v, config.video_widths[half_v:]) if uses_video else nothing
+        self.audio_after = audio_convs(d_a, config.audio_widths[half_a:]) if uses_audio else nothing
+
+        # Steps 6 and 7
+        self.self_attention: nn.Module = PassThrough()
+        self.cross_attention: nn.Module = PassThrough()
+        if choice.late == "self_cross":
+            self.self_attention = SelfAttentions(
+                SelfAttention(d, **normed), SelfAttention(d, **normed)
+            )
+            self.cross_attention = CrossAttentions(
+                CrossAttention(d, **normed), CrossAttention(d, **normed), residual=choice.residual
+            )
+        elif choice.late == "shared_self":
+            self.self_attention = SharedSelfAttention(d, **attention)
+        elif choice.late == "transformer":
+            self.cross_attention = LateTransformer(
+                TransformerBlock(d, d, **block), TransformerBlock(d, d, **block)
+            )
+
+        # Steps 8 and 9
+        self.video_pool = pooling(choice.pooling if uses_video else "max", d)
+        self.audio_pool = pooling(choice.pooling if uses_audio else "max", d)
+        self.head = make_head(choice.streams, choice.fusion, d, n_labels, config.audio_weight)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self,
@@ -130,3 +223,18 @@ class AVTCA(nn.Module, Modules):
         from_audio = self.dropout(self.audio_pool(a))
         logits = self.head(from_audio, from_video, present, experts)  # step 9
         return ModelOutput(logits, v.tokens, a.tokens, v.mask, a.mask, experts, maps or {})
+
+
+def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -> AVTCA:
+    """Build an untrained network, in training mode.
+
+    Args:
+        variant: Name in :data:`~avtca.model.variants.VARIANTS`, or its name in avtca 0.1.
+        config: Sizes, by default those of the released code.
+        **sizes: Fields of ``config`` to replace.
+
+    Raises:
+        ConfigError: For a variant or sizes that do not exist or do not fit together.
+    """
+    given = (config or ModelConfig()).to_dict()
+    return AVTCA(OLD_NAMES.get(variant, variant), ModelConfig.from_dict({**given, **sizes}))

@@ -19,9 +19,8 @@ from avtca.clipspec import ClipSpec
 from avtca.compat import upgrade, upgrade_parameter
 from avtca.errors import AvtcaError, CheckpointError
 from avtca.files import write_atomic
-from avtca.model.avtca import AVTCA
+from avtca.model.avtca import AVTCA, build_model
 from avtca.model.config import FORMAT_VERSION, Card, ModelConfig
-from avtca.model.variants import build_model
 
 PICKLES = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Suffixes of files that can run code when they are loaded."""

@@ -6,30 +6,18 @@ Shape legend: ``b`` batch, ``t_q`` query steps, ``t_k`` key steps, ``d`` token w
 import torch
 from torch import Tensor, nn
 
-from avtca.model.attention import AttentionWeights, Maps, keep_map
+from avtca.model.attention import AttentionWeights, Branches, Maps, keep_map
 from avtca.model.streams import Stream
-from avtca.model.transformer_block import TransformerBlock, as_query
+from avtca.model.transformer_block import TransformerBlock
 
 
-class LateTransformer(nn.Module):
-    """Late transformer ("lt"): transformer blocks at the end of the branches, without residual.
+class LateTransformer(Branches):
+    """Late transformer ("lt"): transformer blocks at the end of the branches, without residual."""
 
-    The output of a branch depends on the other branch's values only. An empty stream therefore
-    still attends, with zero queries, so that the other branch's content is not lost.
-    """
+    step = "late_transformer"
 
     def __init__(self, audio: TransformerBlock, video: TransformerBlock) -> None:
-        super().__init__()
-        self.audio, self.video = audio, video
-
-    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
-        """Audio tokens computed from video values, and video tokens from audio values."""
-        query_audio, query_video = as_query(audio), as_query(video)
-        to_audio, weights_audio = self.audio(query_audio, video)
-        to_video, weights_video = self.video(query_video, audio)
-        keep_map(maps, "late_transformer.audio", weights_audio, query_audio, video)
-        keep_map(maps, "late_transformer.video", weights_video, query_video, audio)
-        return query_audio.with_tokens(to_audio), query_video.with_tokens(to_video)
+        super().__init__(audio, video, residual=False)
 
 
 class IntermediateAttention(nn.Module):

@@ -18,9 +18,9 @@ from torch import Tensor
 from avtca import labels as label_sets
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
-from avtca.model.avtca import AVTCA
+from avtca.model.avtca import AVTCA, build_model
 from avtca.model.config import ModelConfig
-from avtca.model.variants import build_model, variant_named
+from avtca.model.variants import variant_named
 
 State = dict[str, Tensor]
 EFFICIENTFACE = "EfficientFace"

@@ -15,31 +15,49 @@ from avtca.model.streams import masked_softmax
 class Sum(nn.Module):
     """Figure, step 9: element-wise sum, then a fully connected layer."""
 
+    n_vectors = 1
+    """Vectors that are concatenated before the layer."""
+
     def __init__(self, d: int, n_labels: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(d, n_labels)
+        self.linear = nn.Linear(self.n_vectors * d, n_labels)
 
     def forward(
         self, audio: Tensor, video: Tensor, present: Tensor, expert_logits: ExpertLogits
     ) -> Tensor:
         """Logits."""
-        out: Tensor = self.linear(audio + video)
+        out: Tensor = self.linear(self.joined(audio, video))
         return out
 
+    def joined(self, audio: Tensor, video: Tensor) -> Tensor:
+        """Input of the fully connected layer."""
+        return audio + video
 
-class Concatenation(nn.Module):
+
+class Concatenation(Sum):
     """Released code and the concatenation baseline: concatenated, then fully connected."""
 
-    def __init__(self, d: int, n_labels: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(2 * d, n_labels)
+    n_vectors = 2
 
-    def forward(
-        self, audio: Tensor, video: Tensor, present: Tensor, expert_logits: ExpertLogits
-    ) -> Tensor:
-        """Logits."""
-        out: Tensor = self.linear(torch.cat((audio, video), dim=1))
-        return out
+    def joined(self, audio: Tensor, video: Tensor) -> Tensor:
+        """Input of the fully connected layer."""
+        return torch.cat((audio, video), dim=1)
+
+
+class AudioOnly(Sum):
+    """Baseline: fully connected layer on the audio vector."""
+
+    def joined(self, audio: Tensor, video: Tensor) -> Tensor:
+        """Input of the fully connected layer."""
+        return audio
+
+
+class VideoOnly(Sum):
+    """Baseline: fully connected layer on the video vector."""
+
+    def joined(self, audio: Tensor, video: Tensor) -> Tensor:
+        """Input of the fully connected layer."""
+        return video
 
 
 class Gated(nn.Module):
@@ -117,27 +135,13 @@ class MeanPosterior(nn.Module):
         return (posteriors * shares[..., None]).sum(dim=1).clamp(min=1e-7).log()
 
 
-class AudioOnly(nn.Module):
-    """Baseline: fully connected layer on the audio vector."""
-
-    def __init__(self, d: int, n_labels: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(d, n_labels)
-
-    def forward(
-        self, audio: Tensor, video: Tensor, present: Tensor, expert_logits: ExpertLogits
-    ) -> Tensor:
-        """Logits."""
-        out: Tensor = self.linear(audio)
-        return out
-
-
-class VideoOnly(AudioOnly):
-    """Baseline: fully connected layer on the video vector."""
-
-    def forward(
-        self, audio: Tensor, video: Tensor, present: Tensor, expert_logits: ExpertLogits
-    ) -> Tensor:
-        """Logits."""
-        out: Tensor = self.linear(video)
-        return out
+def make_head(streams: str, fusion: str, d: int, n_labels: int, audio_weight: float) -> nn.Module:
+    """The head for these streams and this fusion, see :class:`~avtca.model.variants.Variant`."""
+    if streams != "both":
+        return AudioOnly(d, n_labels) if streams == "audio" else VideoOnly(d, n_labels)
+    if fusion == "product":
+        return Product(audio_weight)
+    if fusion == "late":
+        return Late(d, n_labels, audio_weight)
+    kinds = {"sum": Sum, "concatenation": Concatenation, "gated": Gated}
+    return {**kinds, "mean_posterior": MeanPosterior}[fusion](d, n_labels)

@@ -7,7 +7,7 @@ width, ``n_h`` heads.
 import torch
 from torch import Tensor, nn
 
-from avtca.model.attention import Maps, MultiHeadAttention, keep_map
+from avtca.model.attention import Branch, Branches, Maps, MultiHeadAttention, keep_map
 from avtca.model.streams import Stream
 
 
@@ -32,21 +32,8 @@ def align_to(other: Stream, times: Tensor) -> Tensor:
     return weights @ other.tokens
 
 
-class SelfAttention(nn.Module):
-    """One branch: queries and keys of its own stream, values of the other, aligned in time.
-
-    Args:
-        d: Token width.
-        heads: Attention heads.
-        norm: Whether layer norms come before queries, keys and values.
-        dropout: On the output.
-    """
-
-    def __init__(self, d: int, *, heads: int, norm: bool = False, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.norm_own = nn.LayerNorm(d) if norm else nn.Identity()
-        self.norm_other = nn.LayerNorm(d) if norm else nn.Identity()
-        self.attention = MultiHeadAttention(d, d, d, d, heads=heads, dropout=dropout)
+class SelfAttention(Branch):
+    """One branch: queries and keys of its own stream, values of the other, aligned in time."""
 
     def forward(self, own: Stream, other: Stream) -> tuple[Tensor, Tensor]:
         """``(b, t, d)``, zero if the other stream is empty, and weights ``(b, n_h, t, t)``."""
@@ -56,23 +43,10 @@ class SelfAttention(nn.Module):
         return out * other.present[:, None, None], weights
 
 
-class SelfAttentions(nn.Module):
+class SelfAttentions(Branches):
     """Step 6: one :class:`SelfAttention` for each branch, whose output is added to the branch."""
 
-    def __init__(self, audio: SelfAttention, video: SelfAttention) -> None:
-        super().__init__()
-        self.audio, self.video = audio, video
-
-    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
-        """Both streams; each branch gets the other stream as it was before this step."""
-        to_audio, weights_audio = self.audio(audio, video)
-        to_video, weights_video = self.video(video, audio)
-        keep_map(maps, "self_attention.audio", weights_audio, audio, audio)
-        keep_map(maps, "self_attention.video", weights_video, video, video)
-        return (
-            audio.with_tokens(audio.tokens + to_audio),
-            video.with_tokens(video.tokens + to_video),
-        )
+    step, own_keys = "self_attention", True
 
 
 class SharedSelfAttention(nn.Module):

@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avtca.clipspec import ClipSpec
 from avtca.model import experts, head, pooling
+from avtca.model.attention import PassThrough
 from avtca.model.audio_statistics import AudioStatisticsHead
-from avtca.model.avtca import AVTCA
+from avtca.model.avtca import AVTCA, build_model
 from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
@@ -26,8 +27,7 @@ from avtca.model.spectral_conv import SpectralConv
 from avtca.model.streams import Stream
 from avtca.model.temporal_conv import TemporalConv
 from avtca.model.time_encoding import TimeEncoding
-from avtca.model.transformer_block import PassThrough, TransformerBlocks
-from avtca.model.variants import build_model
+from avtca.model.transformer_block import TransformerBlocks
 from avtca.model.video_statistics import VideoStatisticsHead
 
 PAPER_SIZES = ClipSpec(labels=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "?"))

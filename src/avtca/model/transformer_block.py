@@ -5,7 +5,7 @@ Shape legend: ``b`` batch, ``t_q`` query steps, ``t_k`` key steps, ``d`` token w
 
 from torch import Tensor, nn
 
-from avtca.model.attention import Maps, MultiHeadAttention, keep_map
+from avtca.model.attention import Branches, MultiHeadAttention
 from avtca.model.streams import Stream
 
 
@@ -54,33 +54,7 @@ class TransformerBlock(nn.Module):
         return out * key.present[:, None, None], weights
 
 
-class TransformerBlocks(nn.Module):
+class TransformerBlocks(Branches):
     """Step 4: a transformer block for each branch, whose output is added to the branch."""
 
-    def __init__(self, audio: TransformerBlock, video: TransformerBlock) -> None:
-        super().__init__()
-        self.audio, self.video = audio, video
-
-    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
-        """Both streams; each block gets the other stream as it was before this step."""
-        to_audio, weights_audio = self.audio(audio, video)
-        to_video, weights_video = self.video(video, audio)
-        keep_map(maps, "transformer.audio", weights_audio, audio, video)
-        keep_map(maps, "transformer.video", weights_video, video, audio)
-        return (
-            audio.with_tokens(audio.tokens + to_audio),
-            video.with_tokens(video.tokens + to_video),
-        )
-
-
-class PassThrough(nn.Module):
-    """Identity, for steps that a variant leaves out."""
-
-    def forward(self, audio: Stream, video: Stream, maps: Maps) -> tuple[Stream, Stream]:
-        """Both streams unchanged."""
-        return audio, video
-
-
-def as_query(stream: Stream) -> Stream:
-    """The stream as queries: all steps of an empty stream (zeros) count as real."""
-    return stream._replace(mask=stream.mask | ~stream.present[:, None])
+    step = "transformer"

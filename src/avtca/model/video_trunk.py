@@ -3,10 +3,11 @@
 Shape legend: ``b`` batch (frames), ``c`` channels, ``h``, ``w`` pixels.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from avtca.errors import ConfigError
 from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.inverted_residual import conv_bn, inverted_residual_stage
 from avtca.model.local_features import LocalFeatureExtractor
@@ -92,3 +93,13 @@ class VideoTrunk(nn.Module):
             x = stage(x)
         vectors: Tensor = self.project(x).mean(dim=(2, 3))
         return vectors
+
+
+def video_trunk(**sizes: Any) -> VideoTrunk:
+    """A trunk from values of a configuration; ``ConfigError`` for an unknown argument."""
+    if "units" in sizes:
+        sizes["units"] = tuple(sizes["units"])
+    try:
+        return VideoTrunk(**sizes)
+    except TypeError as error:
+        raise ConfigError("build the video trunk", str(error), "correct trunk") from None
