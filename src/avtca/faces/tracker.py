@@ -89,9 +89,7 @@ class Tracker:
         if self._shots.is_new_shot(frame.rgb):
             self._people = []
         self._people = [p for p in self._people if now - p.shown_s <= MAX_GAP_S]
-        cost = np.array(
-            [[_cost(person, face, now) for face in detections] for person in self._people]
-        ).reshape(len(self._people), len(detections))
+        cost = _costs(self._people, detections, now)
         matched: dict[int, _Person] = {}
         for i, j in assign(np.where(cost < 1, cost, np.inf), UNMATCHED_COST):
             self._people[i].move(detections[j], now)
@@ -111,18 +109,27 @@ class Tracker:
         return sorted(faces, key=lambda face: face.person)
 
 
-def _cost(person: _Person, face: Detection, now: float) -> float:
-    """0 for the expected position and size; 1 and more where a match is impossible."""
-    centre, size = _place(face.box)
-    scale = (size + person.size) / 2
-    growth = abs(np.log(size / person.size)) / np.log(MAX_GROWTH)
+def _costs(
+    people: Sequence[_Person], faces: Sequence[Detection], now: float
+) -> NDArray[np.float64]:
+    """``(people, faces)``: 0 for the expected position and size; 1 and more where impossible."""
+    if not people or not faces:
+        return np.zeros((len(people), len(faces)))
+    places = [_place(face.box) for face in faces]
+    centre, size = np.array([c for c, _ in places]), np.array([s for _, s in places])
+    sizes = np.array([person.size for person in people])[:, None]
+    scale = (size + sizes) / 2
+    growth = np.abs(np.log(size / sizes)) / np.log(MAX_GROWTH)
     # The nearer of the expected and the last position: the person may just have stopped.
-    distance = min(
-        float(np.linalg.norm(centre - person.expected(now))),
-        float(np.linalg.norm(centre - person.centre)) + 0.2 * scale,
+    expected = np.array([person.expected(now) for person in people])[:, None]
+    last = np.array([person.centre for person in people])[:, None]
+    distance = np.minimum(
+        np.linalg.norm(centre - expected, axis=2),
+        np.linalg.norm(centre - last, axis=2) + 0.2 * scale,
     )
-    reach = (SLACK + MAX_SPEED * (now - person.time_s)) * scale
-    return float(np.hypot(distance / reach, growth))
+    passed = np.array([now - person.time_s for person in people])[:, None]
+    cost: NDArray[np.float64] = np.hypot(distance / ((SLACK + MAX_SPEED * passed) * scale), growth)
+    return cost
 
 
 def _place(box: Float) -> tuple[NDArray[np.float64], float]:
