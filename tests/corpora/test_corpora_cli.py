@@ -170,5 +170,5 @@ def test_speaker_folds_of_a_synthetic_corpus_are_clean(tmp_path: Path) -> None:
     manifest = PreparedCorpus.open(out).manifest
     assert (manifest["picture_hash"] != "").all() and (manifest["audio_hash"] != "").all()
     assert "leak" in checked.stdout.splitlines()[-1] and "LEAK" not in checked.stdout
-    data_module = open_data_module(out, folds="speakers:3", spec=PreparedCorpus.open(out).spec)
+    data_module = open_data_module(PreparedCorpus.open(out), folds="speakers:3")
     assert [len(rows["test"]) for rows in data_module.rows] == [8, 8, 8]

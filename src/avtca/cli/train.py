@@ -1,52 +1,50 @@
 """`avtca train`: train one fold of a configuration."""
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avtca import cli
 
+if TYPE_CHECKING:
+    from avtca.data.data_module import DataModule
+    from avtca.training.config import ExperimentConfig
+
+ConfigFile = Annotated[Path, typer.Argument(help="A YAML file; see configs/.")]
+Changes = Annotated[
+    list[str] | None, typer.Option(help="Change a key: train.epochs=10. Repeatable.")
+]
+RunFolder = Annotated[
+    Path | None, typer.Option(help="Folder of the run [default: runs/<name of the config>]")
+]
+Board = Annotated[bool, typer.Option(help="Write TensorBoard logs beside each run.")]
+Progress = Annotated[bool, typer.Option(help="Show a progress bar.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads per operation [default: PyTorch's]", min=1)
+]
+
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A YAML file; see configs/.")],
-    set: Annotated[
-        list[str] | None, typer.Option(help="Change a key: train.epochs=10. Repeatable.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run [default: runs/<name of the config>]")
-    ] = None,
-    board: Annotated[bool, typer.Option(help="Write TensorBoard logs to OUT/board.")] = True,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads per operation [default: PyTorch's]", min=1)
-    ] = None,
+    config: ConfigFile,
+    set: Changes = None,
+    out: RunFolder = None,
+    board: Board = True,
+    progress: Progress = True,
+    threads: Threads = None,
 ) -> None:
     """Train a network on one fold; an interrupted run is resumed to the same result.
 
     The fold is data.fold, the seed train.seed. Under torchrun, all processes train one network.
     Prints the validation metrics, then the test metrics.
     """
+    experiment, data_module, main = open_experiment("train", config, set, threads)
     from avtca.evaluation.aggregate import summarise
     from avtca.evaluation.predictions import Predictions
-    from avtca.model import require_torch
-    from avtca.training.config_file import load_experiment
+    from avtca.training.fold import run_fold
 
-    require_torch("avtca train")
-    experiment = load_experiment(config, set or [])
-    from avtca.training.distributed import process_rank
-    from avtca.training.fold import load_data_module, require_config, run_fold, write_config
-    from avtca.training.trainer import torch_threads
-
-    if threads:
-        torch_threads(threads)
     folder = out or Path("runs") / experiment.name
-    data_module = load_data_module(experiment, folds=[experiment.data.fold])
-    main = process_rank() == 0
-    if main:
-        warn(data_module.folds.warning, data_module.caveat)
-    require_config(folder, experiment, data_module)
     result = run_fold(
         experiment,
         data_module,
@@ -55,7 +53,6 @@ def train(
         out=folder,
         progress=progress and main,
         board=board,
-        begin=partial(write_config, folder, experiment, data_module),
     )
     if not main:
         return
@@ -65,6 +62,32 @@ def train(
         found = summarise({0: [Predictions.load(folder / "test.csv")]}).to_dict()
         typer.echo(f"test: {line(found)}")
     typer.echo(f"run: {folder}")
+
+
+def open_experiment(
+    command: str, config: Path, changes: Sequence[str] | None, threads: int | None
+) -> "tuple[ExperimentConfig, DataModule, bool]":
+    """The configuration of "train" or "cv", its data, and whether this is the main process.
+
+    The main process prints the caveats of the split.
+    """
+    from avtca.model import require_torch
+    from avtca.training.config_file import load_experiment
+
+    require_torch(f"avtca {command}")
+    experiment = load_experiment(config, changes or [])
+    from avtca.training.distributed import process_rank
+    from avtca.training.fold import load_data_module
+    from avtca.training.trainer import torch_threads
+
+    if threads:
+        torch_threads(threads)
+    folds = [experiment.data.fold] if command == "train" else None
+    data_module = load_data_module(experiment, folds=folds)
+    main = process_rank() == 0
+    if main:
+        warn(data_module.folds.warning, data_module.caveat)
+    return experiment, data_module, main
 
 
 def line(found: dict[str, object]) -> str:

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.clipspec import ClipSpec
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, resolve_folds
@@ -25,7 +23,6 @@ class DataModule:
         dataset: All samples.
         folds: The cross-validation scheme.
         rows: For each fold, positions in ``dataset`` of each subset.
-        caveat: Finding of the split's audit, which goes into every result.
         provenance: What the data are, as JSON values.
         caveats: The caveats of the split.
     """
@@ -33,9 +30,13 @@ class DataModule:
     dataset: EmotionDataset
     folds: CrossValidationSplit
     rows: tuple[dict[str, NDArray[np.int64]], ...]
-    caveat: str
     provenance: dict[str, Any]
     caveats: tuple[Caveat, ...] = ()
+
+    @property
+    def caveat(self) -> str:
+        """Finding of the split's audit, which goes into every result."""
+        return str(self.provenance["split_audit"])
 
     def subset(self, fold: int, name: str) -> EmotionDataset:
         """The samples of a fold's "train", "validation" or "test" subset.
@@ -53,54 +54,77 @@ class DataModule:
 
 
 def open_data_module(
-    path: Path,
+    corpus: PreparedCorpus,
     *,
     folds: str,
-    spec: ClipSpec | None = None,
     labels: Sequence[str] = (),
     target: str = "label",
     where: Mapping[str, str] | None = None,
     normalise: str = "none",
     allow_leak: bool = False,
-    memory: bool | None = None,
 ) -> DataModule:
-    """Open a prepared corpus, choose samples, split and audit them.
+    """Choose samples of a prepared corpus, split and audit them.
 
     Args:
-        path: Folder of the prepared corpus.
+        corpus: The prepared corpus.
         folds: What :func:`~avtca.corpora.splits.resolve_folds` accepts.
-        spec: The ClipSpec of the network, by default that of the corpus.
         labels: Labels of the network, see :func:`~avtca.data.dataset.from_corpus`.
         target: See there.
         where: See there.
         normalise: See there.
         allow_leak: Whether a split with speakers in several subsets is used, with a caveat.
-        memory: See :func:`~avtca.data.dataset.from_corpus`.
 
     Raises:
         LeakError: If speakers are in several subsets and ``allow_leak`` is False.
-        ClipSpecMismatch: If the corpus was prepared otherwise than ``spec``, labels aside.
     """
-    corpus = PreparedCorpus.open(path)
-    if spec is not None:
-        corpus = corpus.view(spec)
-    dataset = from_corpus(
-        corpus, labels, target=target, where=where, normalise=normalise, memory=memory
+    dataset = from_corpus(corpus, labels, target=target, where=where, normalise=normalise)
+    return audited(
+        dataset,
+        corpus,
+        folds,
+        allow_leak=allow_leak,
+        target=target,
+        where=dict(where or {}),
+        normalise=normalise,
     )
+
+
+def audited(
+    dataset: EmotionDataset,
+    corpus: PreparedCorpus,
+    folds: str | CrossValidationSplit,
+    *,
+    allow_leak: bool,
+    **provenance: Any,
+) -> DataModule:
+    """Samples of a corpus with audited folds.
+
+    Args:
+        dataset: The samples; their speakers count, not those of the corpus.
+        corpus: The corpus that they are from.
+        folds: The folds, or what :func:`~avtca.corpora.splits.resolve_folds` accepts.
+        allow_leak: See :func:`open_data_module`.
+        **provenance: Further values for the provenance.
+
+    Raises:
+        LeakError: See :func:`open_data_module`.
+    """
     manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(dataset.sample_ids)]
-    manifest = manifest.reset_index(drop=True)
-    split = resolve_folds(folds, manifest)
+    manifest = manifest.reset_index(drop=True).assign(speaker=list(dataset.speakers))
+    split = resolve_folds(folds, manifest) if isinstance(folds, str) else folds
     report = audit(manifest, split, allow_leak=allow_leak)
     report.require_clean()
-    rows = tuple(split.subsets(manifest, fold) for fold in range(len(split.folds)))
-    provenance = {
-        "corpus": corpus.name,
-        "data_hash": corpus.data_hash,
-        "folds": folds,
-        "folds_hash": split.hash,
-        "split_audit": report.caveat,
-        "target": target,
-        "where": dict(where or {}),
-        "normalise": normalise,
-    }
-    return DataModule(dataset, split, rows, report.caveat, provenance, audit_caveats(report))
+    return DataModule(
+        dataset,
+        split,
+        tuple(split.subsets(manifest, fold) for fold in range(len(split.folds))),
+        {
+            "corpus": corpus.name,
+            "data_hash": corpus.data_hash,
+            "folds": folds if isinstance(folds, str) else folds.name,
+            "folds_hash": split.hash,
+            "split_audit": report.caveat,
+            **provenance,
+        },
+        audit_caveats(report),
+    )

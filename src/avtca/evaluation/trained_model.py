@@ -86,12 +86,7 @@ def open_trained_model(
         caveats += manifest_caveats(speaker_warnings(prepared.manifest))
     else:
         data_module = open_data_module(
-            corpus,
-            folds=name,
-            spec=first.clip_spec,
-            labels=first.labels,
-            allow_leak=allow_leak,
-            **choice,
+            prepared, folds=name, labels=first.labels, allow_leak=allow_leak, **choice
         )
         provenance = data_module.provenance
         caveats += data_module.caveats

@@ -17,7 +17,7 @@ import numpy as np
 
 from avtca.compat import upgrade
 from avtca.data.augment_config import Augmentation
-from avtca.data.data_module import DataModule
+from avtca.data.data_module import DataModule, audited
 from avtca.errors import ConfigError
 from avtca.evaluation.evaluated_model import fit_window_temperature
 from avtca.evaluation.inference import window_logits
@@ -107,7 +107,7 @@ def finetune(
     groups = protocol.make_speaker_folds(clips)
     folds = protocol.folds_of(groups, named=clips.named)
     data_module = check_init_leakage(
-        protocol.data_module_of(clips, folds, allow_leak=allow_leak),
+        audited(samples, clips.corpus, folds, allow_leak=allow_leak, target="label"),
         start.card,
         start.name,
         range(len(folds.folds)),

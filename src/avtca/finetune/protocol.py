@@ -7,10 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.corpora.leakage import audit
 from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic_folds
-from avtca.data.caveats import audit_caveats
-from avtca.data.data_module import DataModule
 from avtca.data.dataset import EmotionDataset, mapped_targets
 from avtca.data.windows import Batch, WindowDataset
 from avtca.evaluation.aggregate import metric_difference, summarise
@@ -67,27 +64,6 @@ def folds_of(groups: Sequence[Sequence[str]], *, named: bool) -> CrossValidation
         f"{len(groups)} groups of {unit}, each tested once by a network without it; {how}",
         warning="" if named else f"split over clips, not over speakers: {LEAK}",
     )
-
-
-def data_module_of(
-    clips: LabelledClips, folds: CrossValidationSplit, *, allow_leak: bool
-) -> DataModule:
-    """The samples with these folds, audited; raises :class:`LeakError` for a leak."""
-    samples, corpus = clips.samples, clips.corpus
-    manifest = corpus.manifest.set_index("sample_id", drop=False).loc[list(samples.sample_ids)]
-    manifest = manifest.reset_index(drop=True).assign(speaker=list(samples.speakers))
-    report = audit(manifest, folds, allow_leak=allow_leak)
-    report.require_clean()
-    rows = tuple(folds.subsets(manifest, fold) for fold in range(len(folds.folds)))
-    provenance = {
-        "corpus": corpus.name,
-        "data_hash": corpus.data_hash,
-        "folds": folds.name,
-        "folds_hash": folds.hash,
-        "split_audit": report.caveat,
-        "target": "label",
-    }
-    return DataModule(samples, folds, rows, report.caveat, provenance, audit_caveats(report))
 
 
 def label_changes(model: InitialModel, labels: Sequence[str]) -> LabelChanges:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.training.config import ExperimentConfig
 from avtca.training.distributed import process_rank
-from avtca.training.fold import require_config, run_fold, write_config
+from avtca.training.fold import experiment_folder, experiment_settings, run_fold
 
 
 def fold_folder(out: Path, seed: int, fold: int) -> Path:
@@ -49,14 +48,14 @@ def cross_validate(
     Raises:
         ConfigError: The folder holds another configuration, or a fold has no test samples.
     """
-    require_config(out, experiment, data_module)
+    root, settings = experiment_folder(out), experiment_settings(experiment, data_module)
+    root.require(settings)
     if untested := [fold for fold, rows in enumerate(data_module.rows) if not len(rows["test"])]:
         raise ConfigError(
             f"cross-validate by {data_module.folds.name}",
             f"fold {untested[0]} has no test samples in this corpus",
             "prepare them too, or train the other folds one by one with avtca train",
         )
-    begin = partial(write_config, out, experiment, data_module)
     for seed in experiment.seeds:
         for fold in range(len(data_module.rows)):
             if before is not None:
@@ -69,13 +68,13 @@ def cross_validate(
                     fold=fold,
                     seed=seed,
                     out=folder,
+                    root=out,
                     progress=progress,
                     board=board,
-                    begin=begin,
                 )
     result = collect(out, experiment, data_module)
     if process_rank() == 0:
-        begin()
+        root.record(settings)
         write_atomic(out / "result.json", json.dumps(result, indent=1))
     return result
 

@@ -1,6 +1,7 @@
 """The data of an experiment, and the training and test of one fold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import torch
 
 from avtca.corpora.cache import PreparedCorpus
 from avtca.data.data_module import DataModule, open_data_module
-from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import predict_samples, resolve_device
 from avtca.evaluation.predictions import Predictions
@@ -34,14 +34,13 @@ IGNORED_WHEN_RESUMING = (
 
 
 def load_data_module(
-    experiment: ExperimentConfig, *, folds: Sequence[int] | None = None, memory: bool | None = None
+    experiment: ExperimentConfig, *, folds: Sequence[int] | None = None
 ) -> DataModule:
     """Open the samples and folds of an experiment.
 
     Args:
         experiment: The configuration.
         folds: Folds that will be tested; by default all.
-        memory: Keep samples in memory; by default if they fit.
 
     Raises:
         ConfigError: The corpus or the initial checkpoint is missing.
@@ -50,20 +49,17 @@ def load_data_module(
         ClipSpecMismatch: The corpus was prepared with other input.
     """
     require_inputs(experiment)
-    data = experiment.data
-    prepared = PreparedCorpus.open(data.corpus)
+    data, start = experiment.data, experiment.model.init_from
+    corpus = PreparedCorpus.open(data.corpus)
     data_module = open_data_module(
-        data.corpus,
+        corpus.view(experiment.input.over(corpus.spec)),
         folds=data.folds,
-        spec=experiment.input.over(prepared.spec),
         labels=data.labels,
         target=data.target,
         where=data.where,
         normalise=data.normalise,
         allow_leak=data.allow_leak,
-        memory=memory,
     )
-    start = experiment.model.init_from
     if start is None:
         return data_module
     card = read_card(pair_at(start, existing=True)[1])
@@ -99,9 +95,9 @@ def run_fold(
     fold: int,
     seed: int,
     out: Path,
+    root: Path | None = None,
     progress: bool = False,
     board: bool = False,
-    begin: Callable[[], None] | None = None,
 ) -> FitResult:
     """Train one fold with one seed, then predict its validation and test samples.
 
@@ -114,34 +110,29 @@ def run_fold(
         fold: Index of the fold.
         seed: Seed, in place of ``train.seed``.
         out: Folder of the run.
+        root: Folder of the experiment, for its ``config.json``; by default ``out``.
         progress: Show a progress bar.
         board: Write TensorBoard logs.
-        begin: Called once before anything is written, after all checks.
 
     Raises:
-        ConfigError: See :func:`~avtca.training.trainer.fit`.
+        ConfigError: The folder holds another experiment, or see
+            :func:`~avtca.training.trainer.fit`.
     """
+    folder, settings = experiment_folder(root or out), experiment_settings(experiment, data_module)
+    folder.require(settings)
     config = experiment.train.model_copy(update={"seed": seed})
     train, validation, test = (data_module.subset(fold, s) for s in ("train", "validation", "test"))
     if experiment.data.validation == "train":
         rows = data_module.rows[fold]
-        train = data_module.dataset.subset(
-            np.sort(np.concatenate((rows["train"], rows["validation"])))
-        )
-        validation = data_module.dataset.subset(())
+        both = np.sort(np.concatenate((rows["train"], rows["validation"])))
+        train, validation = data_module.dataset.subset(both), data_module.dataset.subset(())
     held_out = validation if len(validation) else None
     resolved = experiment.model_copy(update={"train": config}).resolved()
-    resolved["data"] = {
-        **resolved["data"],
-        "fold": fold,
-        "corpus": data_module.provenance["corpus"],
-    }
+    resolved["data"] |= {"fold": fold, "corpus": data_module.provenance["corpus"]}
     resolved.pop("seeds")
-    network = new_network(
-        experiment.model.variant, data_module.dataset.spec, seed=seed, **experiment.model.sizes
-    )
-    labels, start = data_module.dataset.spec.labels, experiment.model.init_from
-    taken = init_weights(network, labels, start) if start else {}
+    spec, model = data_module.dataset.spec, experiment.model
+    network = new_network(model.variant, spec, seed=seed, **model.sizes)
+    taken = init_weights(network, spec.labels, model.init_from) if model.init_from else {}
     result = fit(
         network,
         config,
@@ -151,47 +142,24 @@ def run_fold(
         provenance={**data_module.provenance, "fold": fold, "experiment": resolved, **taken},
         progress=progress,
         board=board,
-        begin=begin,
+        begin=partial(folder.record, settings),
     )
     if process_rank() == 0:
         result.network.to(torch.device(resolve_device(config.device)))
-        write_predictions(
-            result, out, validation=held_out, test=test, binary=config.loss == "binary"
-        )
+        binary = config.loss == "binary"
+        for path, subset in ((out / "validation.csv", held_out), (out / "test.csv", test)):
+            if subset is not None and len(subset) and not path.exists():
+                probs = predict_samples(result.network, subset, binary=binary)
+                Predictions.of(subset, probs, binary=binary).save(path)
     wait_for_all()
     return result
 
 
-def write_predictions(
-    result: FitResult,
-    out: Path,
-    *,
-    validation: EmotionDataset | None,
-    test: EmotionDataset,
-    binary: bool,
-) -> None:
-    """Write the predictions of both subsets, unless they are there already."""
-    for name, subset in (("validation", validation), ("test", test)):
-        path = out / f"{name}.csv"
-        if subset is not None and len(subset) and not path.exists():
-            probs = predict_samples(result.network, subset, binary=binary)
-            Predictions.of(subset, probs, binary=binary).save(path)
-
-
-def require_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
-    """Raise :class:`ConfigError` where the folder holds another configuration or other data.
+def experiment_folder(out: Path) -> RunDir:
+    """The folder with ``config.json``: the resolved configuration and the origin of the data.
 
     The keys in :data:`IGNORED_WHEN_RESUMING` may differ.
     """
-    _folder(out).require(_settings(experiment, data_module))
-
-
-def write_config(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> None:
-    """Write ``config.json``: the resolved configuration and the origin of the data."""
-    _folder(out).record(_settings(experiment, data_module))
-
-
-def _folder(out: Path) -> RunDir:
     return RunDir(
         out,
         action=f"train in {out}",
@@ -200,7 +168,8 @@ def _folder(out: Path) -> RunDir:
     )
 
 
-def _settings(experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
+def experiment_settings(experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
+    """The values of ``config.json``."""
     values: dict[str, Any] = {"config": experiment.resolved(), "data": data_module.provenance}
     if (start := initial_weights(experiment)) is not None:
         values["init_from"] = start

@@ -128,6 +128,5 @@ def check_init_leakage(
     if not found:
         return data_module
     caveats = unique((*data_module.caveats, *found))
-    text = caveat_text(caveats)
-    provenance = {**data_module.provenance, "split_audit": text}
-    return replace(data_module, caveat=text, caveats=caveats, provenance=provenance)
+    provenance = {**data_module.provenance, "split_audit": caveat_text(caveats)}
+    return replace(data_module, caveats=caveats, provenance=provenance)

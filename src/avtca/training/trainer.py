@@ -147,12 +147,16 @@ def fit(
         synchronise_norms(network)
     _silence_lightning()
     record = RunRecord(out, train.spec, config, run)
-    last = out / "last.ckpt"
+    last, logger = out / "last.ckpt", None
+    if board:
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        logger = TensorBoardLogger(out, name="", version="board")
     trainer = lightning.Trainer(
         max_epochs=config.epochs,
         accelerator=config.device,
         **strategy(config.device),
-        logger=_loggers(out) if board else False,
+        logger=logger or False,
         callbacks=[record, *_bars(progress), *(callbacks or []), SaveLast(out)],
         gradient_clip_val=config.optimiser.clip_norm or None,
         enable_progress_bar=progress,
@@ -268,12 +272,6 @@ def _silence_lightning() -> None:
     warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _loggers(out: Path) -> list[Any]:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    return [TensorBoardLogger(out, name="", version="board")]
 
 
 def _bars(progress: bool) -> list[Callback]:
