@@ -11,6 +11,29 @@ from avtca import cli
 from avtca.cli.progress import ProgressBar
 from avtca.errors import ConfigError
 
+TestData = Annotated[
+    Path,
+    typer.Argument(
+        help="A prepared corpus; for default or an exported model also a CSV "
+        "(path,label,speaker ...) or folders LABEL/SPEAKER/."
+    ),
+]
+Folds = Annotated[
+    str | None, typer.Option(help="Folds to test on [default: those of the training]")
+]
+Fold = Annotated[int | None, typer.Option(help="Which of --folds, from 0.")]
+Seed = Annotated[
+    int | None, typer.Option(help="Which seed of a cross-validation [default: the first]")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+AllowLeak = Annotated[
+    bool,
+    typer.Option(
+        "--allow-leak",
+        help="Evaluate even if test speakers were in the training data; the report is flagged.",
+    ),
+]
+
 
 def evaluate(
     checkpoint: Annotated[
@@ -22,32 +45,16 @@ def evaluate(
             "folder, or one of avtca cv.",
         ),
     ],
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="A prepared corpus; for default or an exported model also a CSV "
-            "(path,label,speaker ...) or folders LABEL/SPEAKER/."
-        ),
-    ],
+    data: TestData,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the report [default: beside a checkpoint; else here]"),
     ] = None,
-    folds: Annotated[
-        str | None, typer.Option(help="Folds to test on [default: those it was trained with]")
-    ] = None,
-    fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Which seed of a cross-validation [default: the first]")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    allow_leak: Annotated[
-        bool,
-        typer.Option(
-            "--allow-leak",
-            help="Evaluate even if test speakers were in the training data; the report is flagged.",
-        ),
-    ] = False,
+    folds: Folds = None,
+    fold: Fold = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    allow_leak: AllowLeak = False,
 ) -> None:
     """Write evaluation.json, evaluation.html and evaluation.csv.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from avtca import cli
+from avtca.cli.evaluate import AllowLeak, Device, Fold, Folds, Seed, TestData, write
 from avtca.cli.progress import ProgressBar
 
 
@@ -22,32 +23,16 @@ def robustness(
             "ones of avtca cv, side by side.",
         ),
     ],
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="A prepared corpus; for default or exported models also a CSV "
-            "(path,label,speaker ...) or folders LABEL/SPEAKER/."
-        ),
-    ],
+    data: TestData,
     condition: Annotated[
         list[str] | None, typer.Option(help="Only this condition. Repeatable.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("robustness"),
-    folds: Annotated[
-        str | None, typer.Option(help="Folds to test on [default: those they were trained with]")
-    ] = None,
-    fold: Annotated[int | None, typer.Option(help="Which of --folds, from 0.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Which seed of a cross-validation [default: the first]")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    allow_leak: Annotated[
-        bool,
-        typer.Option(
-            "--allow-leak",
-            help="Evaluate even if test speakers were in the training data; the report is flagged.",
-        ),
-    ] = False,
+    folds: Folds = None,
+    fold: Fold = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    allow_leak: AllowLeak = False,
 ) -> None:
     """Write robustness.json and robustness.html with a curve for each condition.
 
@@ -57,7 +42,6 @@ def robustness(
     from avtca.model import require_torch
 
     require_torch("avtca robustness")
-    from avtca.cli.evaluate import write
     from avtca.cli.train import warn
     from avtca.evaluation.open_model import open_model
     from avtca.evaluation.predictions import distinct_names
