@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from networks import stir, stream
+from networks import small, stir, stream
 from numpy_boxes import (
     attention,
     batch_norm,
@@ -290,6 +290,32 @@ def test_poolings() -> None:
         same(soft[row], softmax(scores) @ a[row, :n])
     for pooled in (top, mean, soft):
         assert not pooled[2].any()
+
+
+def test_of_several_labels_experts_multiply_odds_and_classifiers_average_probabilities():
+    """A softmax over labels that exclude each other would keep every probability below 0.5."""
+    present = torch.tensor([[True, True], [True, False], [False, False]])
+    own = {"audio": torch.tensor([[2.0, -1.0, 3.0]] * 3), "video": torch.tensor([[1.0, -2, 0]] * 3)}
+    a = v = torch.zeros(3, 4)
+    product = head.Product(0.5, "sigmoid")(a, v, present, own)
+    assert product.tolist() == [[2, -2.5, 1.5], [1, -0.5, 1.5], [0, 0, 0]]
+    box = stir(head.MeanPosterior(4, 3, "sigmoid"))
+    a, v = torch.randn(3, 4), torch.randn(3, 4)
+    both = [box.audio(a).sigmoid(), box.video(v).sigmoid()]
+    expected = [(both[0][0] + both[1][0]) / 2, both[0][1]]
+    torch.testing.assert_close(box(a, v, present, {}).sigmoid()[:2], torch.stack(expected))
+
+
+@pytest.mark.parametrize("variant", ["experts", "experts_attention", "mean_posterior"])
+def test_all_of_several_labels_can_be_predicted_at_once(variant):
+    """As trained with ``train.loss: binary``: a bias of every head can make all labels present."""
+    network = small(variant, output="sigmoid", n_labels=6)
+    with torch.no_grad():
+        for value in network.parameters():
+            if value.shape == (6,):
+                value.fill_(4)
+        logits = network(torch.randn(2, 10, 4), torch.randn(2, 5, 41)).logits
+    assert (logits.sigmoid() > 0.5).all()
 
 
 def test_heads() -> None:

@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 
 from avtca.data.windows import Batch
 from avtca.errors import ConfigError
+from avtca.evaluation.metrics import binary_confusions, weighted_accuracy
 from avtca.training.config import ModalityDropout, TrainConfig
-from avtca.training.losses import EmotionLoss, apply_modality_dropout, balanced_weights, mixup_batch
+from avtca.training.losses import (
+    EmotionLoss,
+    apply_modality_dropout,
+    balanced_weights,
+    mixup_batch,
+    positive_weights,
+)
 
 
 def make_batch(b=8, *, seed=0):
@@ -57,6 +64,51 @@ def test_weights_make_every_label_count_the_same():
     assert (w @ t.T).mean() == pytest.approx(1)
     with pytest.raises(ConfigError, match="label number 1 does not occur"):
         balanced_weights(t[:, [0, 0, 1]] * np.array([1, 0, 1], np.float32))
+
+
+def test_weights_of_presence_equal_absences_over_presences():
+    t = np.zeros((1000, 4), np.float32)
+    for label, positives in enumerate((100, 500, 1, 1000)):
+        t[:positives, label] = 1
+    np.testing.assert_allclose(positive_weights(t), [9, 1, 100, 0.01], rtol=1e-6)
+    loss = EmotionLoss(TrainConfig(loss="binary", class_weights=True), t)
+    z = np.random.default_rng(0).standard_normal((1000, 4))
+    p, w = 1 / (1 + np.exp(-z)), np.array([9, 1, 100, 0.01])
+    wanted = -(w * t * np.log(p) + (1 - t) * np.log(1 - p)).mean(1)
+    found = loss(torch.tensor(z), torch.tensor(t, dtype=torch.float64))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    t[:, 1] = 0
+    with pytest.raises(ConfigError, match="label number 1 does not occur"):
+        positive_weights(t)
+
+
+@pytest.mark.parametrize(("weighted", "reached"), [(True, 0.8), (False, 0.5)])
+def test_with_class_weights_a_rare_label_is_predicted_from_a_probability_of_one_half(
+    weighted, reached
+):
+    """A cue with recalls of 80 % on 8 % positives, as fear in CMU-MOSEI: 80 % is the optimum.
+
+    The best classifier without weights stays below 0.5 even where the cue is there
+    (0.064 / 0.248 = 26 %), so that its weighted accuracy is chance.
+    """
+    present = np.repeat([1.0, 1.0, 0.0, 0.0], [64, 16, 184, 736]).astype(np.float32)[:, None]
+    cue = torch.from_numpy(np.repeat([1.0, 0.0, 1.0, 0.0], [64, 16, 184, 736])).float()[:, None]
+    loss = EmotionLoss(TrainConfig(loss="binary", class_weights=weighted), present)
+    linear = torch.nn.Linear(1, 1)
+    optimiser = torch.optim.LBFGS(linear.parameters(), max_iter=100)
+
+    def closure():
+        optimiser.zero_grad()
+        value = loss(linear(cue), torch.from_numpy(present)).mean()
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+    with torch.no_grad():
+        p = linear(cue).sigmoid().numpy()
+    assert p[0] == pytest.approx(0.8 if weighted else 64 / 248, abs=0.01)
+    matrix = binary_confusions(present > 0.5, p >= 0.5)
+    assert weighted_accuracy(matrix)[0] == pytest.approx(reached, abs=1e-6)
 
 
 def test_shares_that_do_not_sum_to_one_need_the_binary_loss():

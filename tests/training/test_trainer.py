@@ -268,6 +268,9 @@ def test_several_labels_at_once(tmp_path):
         optimiser=Optimiser(learning_rate=0.02),
     )
     network = new_network("video_only", SPEC, **SMALL)
+    with pytest.raises(ConfigError, match="its output is softmax; build it with output='sigmoid'"):
+        fit(network, settings, samples, validation, out=tmp_path)
+    network = new_network("video_only", SPEC, output="sigmoid", **SMALL)
     result = fit(network, settings, samples, validation, out=tmp_path)
     probs = predict_samples(result.network, validation, binary=True)
     assert ((probs >= 0.5) == (validation.targets > 0.5)).mean() > 0.8

@@ -172,7 +172,7 @@ class AVTCA(nn.Module):
         # Steps 8 and 9
         self.video_pool = pooling(choice.pooling if uses_video else "max", d)
         self.audio_pool = pooling(choice.pooling if uses_audio else "max", d)
-        self.head = make_head(choice.streams, choice.fusion, d, n_labels, config.audio_weight)
+        self.head = make_head(choice.streams, choice.fusion, d, config)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

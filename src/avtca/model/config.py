@@ -8,6 +8,10 @@ from avtca.clipspec import PITCH_ROWS, ClipSpec
 from avtca.compat import upgrade
 from avtca.errors import ConfigError
 
+Output = Literal["softmax", "sigmoid"]
+"""What logits stand for: probabilities of one label a sample, or of several."""
+OUTPUT_OF_LOSS: dict[str, Output] = {"cross_entropy": "softmax", "binary": "sigmoid"}
+"""``train.loss`` -> output of a network that is trained with it."""
 FORMAT_VERSION = 1
 """Version of the checkpoint format; increased when older versions could not read it correctly."""
 
@@ -85,6 +89,9 @@ class ModelConfig:
     audio_norm: Literal["bands", "level", "none"] | None = None
     """Normalisation of audio features: a batch norm for each, subtraction of each window's mean
     level (log-mel), or none."""
+
+    output: Output | None = None
+    """What the logits stand for; ``None`` for "softmax". It follows from the loss."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_widths", tuple(self.video_widths))

@@ -8,6 +8,7 @@ the expert heads; and return logits ``(b, n_labels)``.
 import torch
 from torch import Tensor, nn
 
+from avtca.model.config import ModelConfig, Output
 from avtca.model.experts import MODALITY_OF, ExpertLogits
 from avtca.model.streams import masked_softmax
 
@@ -80,15 +81,17 @@ class Gated(nn.Module):
 class Product(nn.Module):
     """Product of experts (Hinton 2002): sum of the log-posteriors of the present experts.
 
-    It has no parameters and does not read the pooled vectors.
+    Where several labels may apply, the posteriors are those of each label's presence, and their
+    log-odds are summed. It has no parameters and does not read the pooled vectors.
 
     Args:
         audio_weight: Weight of the log-posteriors of the audio experts (log-linear pooling).
+        output: What the logits stand for.
     """
 
-    def __init__(self, audio_weight: float = 1.0) -> None:
+    def __init__(self, audio_weight: float = 1.0, output: Output = "softmax") -> None:
         super().__init__()
-        self.weights = (audio_weight, 1.0)
+        self.weights, self.output = (audio_weight, 1.0), output
 
     def forward(
         self, audio: Tensor, video: Tensor, present: Tensor, expert_logits: ExpertLogits
@@ -97,15 +100,18 @@ class Product(nn.Module):
         terms = []
         for name, logits in expert_logits.items():
             i = MODALITY_OF[name]
-            terms.append(self.weights[i] * logits.log_softmax(dim=1) * present[:, i, None])
+            term = logits.log_softmax(dim=1) if self.output == "softmax" else logits
+            terms.append(self.weights[i] * term * present[:, i, None])
         return torch.stack(terms).sum(dim=0)
 
 
 class Late(Product):
     """:class:`Product` plus the logits of :class:`Gated` as one more factor."""
 
-    def __init__(self, d: int, n_labels: int, audio_weight: float = 1.0) -> None:
-        super().__init__(audio_weight)
+    def __init__(
+        self, d: int, n_labels: int, audio_weight: float = 1.0, output: Output = "softmax"
+    ) -> None:
+        super().__init__(audio_weight, output)
         self.joint = Gated(d, n_labels)
 
     def forward(
@@ -117,10 +123,11 @@ class Late(Product):
 
 
 class MeanPosterior(nn.Module):
-    """Baseline: a classifier for each modality; logits are the log of their mean posterior."""
+    """Baseline: a classifier for each modality; logits are those of their mean posterior."""
 
-    def __init__(self, d: int, n_labels: int) -> None:
+    def __init__(self, d: int, n_labels: int, output: Output = "softmax") -> None:
         super().__init__()
+        self.output = output
         self.audio, self.video = nn.Linear(d, n_labels), nn.Linear(d, n_labels)
 
     def forward(
@@ -130,18 +137,23 @@ class MeanPosterior(nn.Module):
         from_audio = self.audio(audio) * present[:, :1]
         from_video = self.video(video) * present[:, 1:]
         expert_logits |= {"audio": from_audio, "video": from_video}
-        posteriors = torch.stack((from_audio, from_video), dim=1).softmax(dim=2)
+        logits = torch.stack((from_audio, from_video), dim=1)
+        posteriors = logits.softmax(dim=2) if self.output == "softmax" else logits.sigmoid()
         shares = present / present.sum(dim=1, keepdim=True).clamp(min=1)
-        return (posteriors * shares[..., None]).sum(dim=1).clamp(min=1e-7).log()
+        mean = (posteriors * shares[..., None]).sum(dim=1)
+        return mean.logit(eps=1e-7) if self.output == "sigmoid" else mean.clamp(min=1e-7).log()
 
 
-def make_head(streams: str, fusion: str, d: int, n_labels: int, audio_weight: float) -> nn.Module:
+def make_head(streams: str, fusion: str, d: int, config: ModelConfig) -> nn.Module:
     """The head for these streams and this fusion, see :class:`~avtca.model.variants.Variant`."""
+    n_labels, output = config.n_labels, config.output or "softmax"
     if streams != "both":
         return AudioOnly(d, n_labels) if streams == "audio" else VideoOnly(d, n_labels)
     if fusion == "product":
-        return Product(audio_weight)
+        return Product(config.audio_weight, output)
     if fusion == "late":
-        return Late(d, n_labels, audio_weight)
+        return Late(d, n_labels, config.audio_weight, output)
+    if fusion == "mean_posterior":
+        return MeanPosterior(d, n_labels, output)
     kinds = {"sum": Sum, "concatenation": Concatenation, "gated": Gated}
-    return {**kinds, "mean_posterior": MeanPosterior}[fusion](d, n_labels)
+    return kinds[fusion](d, n_labels)

@@ -28,8 +28,9 @@ from avtca.data.augment_config import Augmentation
 from avtca.errors import ConfigError
 from avtca.model.config import ModelConfig
 
-SET_BY_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch")
-"""Fields of ModelConfig that :meth:`ModelConfig.for_spec` takes from the ClipSpec."""
+SET_BY_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch", "output")
+"""Fields of ModelConfig that follow from the ClipSpec (:meth:`ModelConfig.for_spec`) and from the
+loss."""
 
 
 class Section(BaseModel):
@@ -213,7 +214,8 @@ class TrainConfig(Section):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Label smoothing of ``cross_entropy``."""
     class_weights: bool = False
-    """Weight labels inversely to their frequency in the training data."""
+    """Weight labels inversely to their frequency in the training data; with ``binary``, presence by
+    absences over presences of the label."""
     auxiliary_weight: float = Field(default=0.0, ge=0)
     """Weight of the losses of the unimodal heads, in networks that have them."""
     modality_dropout: ModalityDropout = ModalityDropout()

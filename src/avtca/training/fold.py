@@ -14,6 +14,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.inference import predict_samples, resolve_device
 from avtca.evaluation.predictions import Predictions
 from avtca.model.checkpoint import pair_at, read_card
+from avtca.model.config import OUTPUT_OF_LOSS
 from avtca.run_dir import RunDir
 from avtca.training.config import ExperimentConfig
 from avtca.training.distributed import process_rank, wait_for_all
@@ -131,7 +132,9 @@ def run_fold(
     resolved["data"] |= {"fold": fold, "corpus": data_module.provenance["corpus"]}
     resolved.pop("seeds")
     spec, model = data_module.dataset.spec, experiment.model
-    network = new_network(model.variant, spec, seed=seed, **model.sizes)
+    output = OUTPUT_OF_LOSS[config.loss]
+    sizes = model.sizes if output == "softmax" else {**model.sizes, "output": output}
+    network = new_network(model.variant, spec, seed=seed, **sizes)
     taken = init_weights(network, spec.labels, model.init_from) if model.init_from else {}
     result = fit(
         network,

@@ -13,6 +13,31 @@ from avtca.data.windows import Batch
 from avtca.errors import ConfigError
 from avtca.training.config import ModalityDropout, TrainConfig
 
+MAX_POSITIVE_WEIGHT = 100.0
+"""Upper bound of :func:`positive_weights`; its inverse is the lower bound."""
+
+
+def positive_weights(targets: NDArray[np.float32]) -> Tensor:
+    """Weights of positive targets with which presence and absence of a label weigh the same.
+
+    ``(n - p) / p`` for a label with ``p`` positives among ``n`` samples, between 1/100 and 100. A
+    probability of 0.5 is then the threshold of the best weighted accuracy.
+
+    Args:
+        targets: Presence of labels, ``(n, n_labels)``.
+
+    Returns:
+        Weights ``(n_labels,)``.
+
+    Raises:
+        ConfigError: A label does not occur.
+    """
+    positive = _label_counts(targets)
+    weights = (len(targets) - positive) / positive
+    return torch.tensor(
+        weights.clip(1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT), dtype=torch.float32
+    )
+
 
 def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
     """Class weights inversely proportional to the frequency of labels.
@@ -26,22 +51,28 @@ def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
     Raises:
         ConfigError: A label does not occur.
     """
-    share = targets.astype(np.float64).sum(0)
-    if (share == 0).any():
+    share = _label_counts(targets)
+    return torch.tensor(share.sum() / (len(share) * share), dtype=torch.float32)
+
+
+def _label_counts(targets: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum of the targets of each label; :class:`ConfigError` where a label does not occur."""
+    counts: NDArray[np.float64] = targets.astype(np.float64).sum(0)
+    if (counts == 0).any():
         raise ConfigError(
             "weight the labels by how often they occur",
-            f"label number {int(np.argmin(share))} does not occur in training",
+            f"label number {int(np.argmin(counts))} does not occur in training",
             "switch class_weights off or leave that label out",
         )
-    return torch.tensor(share.sum() / (len(share) * share), dtype=torch.float32)
+    return counts
 
 
 class EmotionLoss(nn.Module):
     """Loss of logits against targets, both ``(b, n_labels)``.
 
     ``cross_entropy`` is ``-sum_k w_k t_k log p_k`` with class weights ``w`` and smoothed (possibly
-    soft) targets ``t``. ``binary`` is a cross-entropy per label, averaged over labels, with the
-    class weights on positive targets.
+    soft) targets ``t``. ``binary`` is a cross-entropy per label, averaged over labels, with
+    :func:`positive_weights` on positive targets.
     """
 
     weights: Tensor | None
@@ -49,7 +80,8 @@ class EmotionLoss(nn.Module):
     def __init__(self, config: TrainConfig, targets: NDArray[np.float32]) -> None:
         super().__init__()
         self.binary, self.smoothing = config.loss == "binary", config.label_smoothing
-        weights = balanced_weights(targets) if config.class_weights else None
+        weigh = positive_weights if self.binary else balanced_weights
+        weights = weigh(targets) if config.class_weights else None
         self.register_buffer("weights", weights, persistent=False)
         if not self.binary and not np.allclose(targets.sum(1), 1, atol=1e-4):
             raise ConfigError(

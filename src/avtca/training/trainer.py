@@ -20,6 +20,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.inference import resolve_device
 from avtca.model import ModelConfig, build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
+from avtca.model.config import OUTPUT_OF_LOSS
 from avtca.model.variants import variant_named
 from avtca.run_dir import RunDir
 from avtca.training.config import TrainConfig
@@ -106,7 +107,7 @@ def fit(
         ClipSpecMismatch: The data sets are prepared differently.
         KeyboardInterrupt: The run was stopped by a signal.
     """
-    network_spec_check(network, train, validation)
+    network_spec_check(network, config.loss, train, validation)
     if validation is None and config.metric != "none":
         raise ConfigError(
             f"keep the weights with the best validation {config.metric}",
@@ -204,13 +205,13 @@ def check_streams(network: AVTCA, config: TrainConfig) -> None:
 
 
 def network_spec_check(
-    network: AVTCA, train: EmotionDataset, validation: EmotionDataset | None
+    network: AVTCA, loss: str, train: EmotionDataset, validation: EmotionDataset | None
 ) -> None:
-    """Check that both data sets are prepared alike, and as the network needs them.
+    """Check that the network fits the loss and the data sets, which must be prepared alike.
 
     Raises:
         ClipSpecMismatch: The data sets differ.
-        ConfigError: The network was built for other input.
+        ConfigError: The network was built for other input or another loss.
     """
     if validation is not None:
         train.spec.require(validation.spec, action="train and validate")
@@ -219,6 +220,12 @@ def network_spec_check(
             "train this network on these samples",
             f"they do not fit ({'; '.join(mismatches)})",
             "build it with ModelConfig.for_spec",
+        )
+    if (output := OUTPUT_OF_LOSS[loss]) != (network.config.output or "softmax"):
+        raise ConfigError(
+            f"train this network with loss {loss!r}",
+            f"its output is {network.config.output or 'softmax'}",
+            f"build it with output={output!r}",
         )
     if network.config.probabilities and train.normalisation is not None:
         raise ConfigError(
