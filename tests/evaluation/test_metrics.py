@@ -52,6 +52,24 @@ def test_stacks_are_read_matrix_by_matrix() -> None:
             assert values[i, j] == pytest.approx(float(metric(stack[i, j])))
 
 
+def test_fitted_thresholds_have_the_best_weighted_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random((200, 3)) < [0.1, 0.5, 0.0]
+    probs = (rng.random((200, 3)) * 0.4 + 0.2 * truth).round(2)
+    found = m.fit_thresholds(probs, truth)
+    for label in range(2):
+        tried = [
+            m.weighted_accuracy(m.confusion(truth[:, label], probs[:, label] >= at, 2))
+            for at in np.linspace(0, 1, 1001)
+        ]
+        of_found = m.confusion(truth[:, label], probs[:, label] >= found[label], 2)
+        assert m.weighted_accuracy(of_found) == pytest.approx(max(tried))
+        assert found[label] < 0.5
+    assert found[2] == 0.5  # never present: nothing to fit
+    separable = m.fit_thresholds([[0.2], [0.3], [0.8], [0.9]], [[0], [0], [1], [1]])
+    assert separable == [0.5]
+
+
 def test_figures_of_each_class_equal_scikit_learn() -> None:
     p, y = made(9)
     names = ["a", "b", "c", "d", "e", "f"]

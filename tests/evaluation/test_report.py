@@ -21,6 +21,7 @@ from avtca.evaluation.evaluate import (
     rater_agreement,
     remove_modality,
 )
+from avtca.evaluation.metrics import confusion, weighted_accuracy
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.selective import AbstentionCurve
 from avtca.evaluation.trained_model import open_trained_model
@@ -216,6 +217,31 @@ def test_several_labels_have_figures_of_their_own_and_say_what_they_have_not(sev
     assert not left_out & set(result.to_dict())
     assert "weighted accuracy" in text and "single label" in text and "nan" not in text
     assert set(result.modalities) == {"both", "audio only", "video only"}
+
+
+def test_thresholds_of_several_labels_come_from_other_speakers(several):
+    """Each fold's thresholds have the best weighted accuracy on its validation speakers."""
+    system, _ = several
+    report = evaluate_model(system)
+    found, tests = report.multilabel_thresholds, []
+    assert report.fitted_on == "validation speakers"
+    for at, (seen, test) in enumerate(system.calibration_pairs()):
+        assert not set(seen.speakers) & set(test.speakers)
+        cuts = np.array([found.thresholds[name][at] for name in test.labels])
+        present, tried = seen.targets > 0.5, np.linspace(0, 1, 2001)
+        for j, cut in enumerate(cuts[:2]):
+            quality = weighted_accuracy(
+                np.stack(
+                    [confusion(present[:, j], seen.probs[:, j] >= t, 2) for t in [cut, *tried]]
+                )
+            )
+            assert quality[0] >= quality.max() - 1e-9
+        assert cuts[2] == 0.5  # never present
+        tests.append((test.targets > 0.5, test.probs >= cuts - 1e-5))
+    truth, named = (np.concatenate(part) for part in zip(*tests, strict=True))
+    recalls = [np.mean(named[truth[:, 0] == yes, 0] == yes) for yes in (0, 1)]
+    assert found.metrics.per_class["low"].weighted_accuracy == pytest.approx(np.mean(recalls))
+    assert "With a threshold for each label" in evaluation_html(report)
 
 
 def test_labels_that_never_hold_have_no_figure_and_no_warning(several):

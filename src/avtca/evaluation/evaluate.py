@@ -14,7 +14,7 @@ from avtca.evaluation.aggregate import estimate_metrics, pool
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
 from avtca.evaluation.degradations import REMOVED, remove_modality
 from avtca.evaluation.evaluated_model import EvaluatedModel
-from avtca.evaluation.metrics import multilabel_summary
+from avtca.evaluation.metrics import fit_thresholds, multilabel_summary
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
     AbstentionReport,
@@ -26,6 +26,7 @@ from avtca.evaluation.report import (
     LeftOut,
     Metrics,
     Modality,
+    MultilabelThresholds,
     PredictionSets,
     RaterAgreement,
     SpeakerNormalisation,
@@ -48,6 +49,8 @@ FITTED = (
     "predictions normalised over each speaker's own samples",
 )
 """Sections that are fitted on other speakers' predictions."""
+SINGLE_LABEL = "they need a single label per sample"
+"""Why a model of several labels a sample has none of them."""
 
 
 def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
@@ -75,7 +78,13 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
     if plain.binary:
         found = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
         report = replace(report, multilabel=found)
-    elif model.split.target not in (None, "label"):
+        if model.fitted_on is not None:
+            fitted_thresholds = multilabel_thresholds(model)
+            report = replace(
+                report, fitted_on=model.fitted_on, multilabel_thresholds=fitted_thresholds
+            )
+        return replace(report, left_out=LeftOut(what=list(FITTED), why=SINGLE_LABEL))
+    if model.split.target not in (None, "label"):
         report = replace(report, intended=_intended(model, plain))
     if model.fitted_on is None:
         return replace(report, left_out=LeftOut(what=list(FITTED), why=model.not_fitted))
@@ -87,6 +96,25 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
         sets=prediction_sets(fitted),
         abstention=abstention_report(fitted),
         speaker_normalisation=normalisation_report(fitted),
+    )
+
+
+def multilabel_thresholds(model: EvaluatedModel) -> MultilabelThresholds:
+    """Metrics with a threshold for each label, fitted for each fold on other speakers."""
+    pairs = model.calibration_pairs()
+    fitted = [fit_thresholds(seen.probs, seen.targets > 0.5) for seen, _ in pairs]
+    tests = Predictions.joined([test for _, test in pairs])
+    of_sample = np.concatenate(
+        [np.tile(one, (len(test), 1)) for one, (_, test) in zip(fitted, pairs, strict=True)]
+    )
+    return MultilabelThresholds(
+        thresholds={
+            name: _rounded(found)
+            for name, found in zip(tests.labels, np.transpose(fitted), strict=True)
+        },
+        metrics=multilabel_summary(
+            tests.probs, tests.targets > 0.5, tests.labels, threshold=of_sample
+        ),
     )
 
 

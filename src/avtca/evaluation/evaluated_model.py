@@ -90,8 +90,6 @@ class EvaluatedModel:
         Either each fold's validation speakers or, where a fold has none, the test speakers of the
         other folds as predicted by those folds' networks; ``None`` where there are neither.
         """
-        if self.binary:
-            return None
         if all(fold.validation is not None for fold in self.folds):
             return "validation speakers"
         unseen = [
@@ -105,8 +103,6 @@ class EvaluatedModel:
         """Why nothing can be fitted; empty where it can."""
         if self.fitted_on:
             return ""
-        if self.binary:
-            return "they need a single label per sample"
         first = next(fold for fold in self.folds if fold.validation is None)
         if len(self.folds) > 1:
             return f"{first.no_validation}, and so were the test speakers of the other folds"
@@ -130,7 +126,7 @@ class EvaluatedModel:
         out = []
         for fold in self.folds:
             seen = [
-                Predictions.of(dataset, found.probabilities(fold.temperature))
+                Predictions.of(dataset, found.probabilities(fold.temperature), binary=self.binary)
                 for found, dataset in self._calibration_data(fold)
             ]
             out.append((Predictions.joined(seen), self._predict(fold, calibrated=True)))
@@ -143,7 +139,7 @@ class EvaluatedModel:
         nothing to fit on.
         """
         known = float(self.card.calibration.get("temperature", 1.0))
-        fit = self.fitted_on is not None
+        fit = self.fitted_on is not None and not self.binary
         folds = [
             replace(fold, temperature=_temperature(self._calibration_data(fold)) if fit else known)
             for fold in self.folds

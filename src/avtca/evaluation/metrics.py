@@ -116,8 +116,32 @@ def per_class(matrix: Counts) -> dict[str, Float]:
     }
 
 
+def fit_thresholds(probs: ArrayLike, truth: ArrayLike) -> Float:
+    """The threshold of each label with the best weighted accuracy on these samples, ``(k,)``.
+
+    Thresholds lie midway between scores; of equally good ones the nearest to 0.5 is taken, which is
+    also the threshold of a label that is always or never present.
+
+    Args:
+        probs: Scores ``(n, k)`` of speakers that are neither trained on nor tested.
+        truth: Which labels are present, bool ``(n, k)``.
+    """
+    p, t = np.asarray(probs, np.float64), np.asarray(truth, bool)
+    out = np.full(p.shape[1], 0.5)
+    for label, (scores, present) in enumerate(zip(p.T, t.T, strict=True)):
+        if present.all() or not present.any():
+            continue
+        found = np.unique(scores)
+        cuts = np.concatenate([[0.5], (found[1:] + found[:-1]) / 2])
+        hits = [np.searchsorted(np.sort(scores[rows]), cuts) for rows in (present, ~present)]
+        quality = hits[1] / (~present).sum() - hits[0] / present.sum()
+        best = cuts[quality >= quality.max() - 1e-12]
+        out[label] = best[np.abs(best - 0.5).argmin()]
+    return out
+
+
 def multilabel_summary(
-    probs: ArrayLike, truth: ArrayLike, names: Sequence[str], *, threshold: float = 0.5
+    probs: ArrayLike, truth: ArrayLike, names: Sequence[str], *, threshold: ArrayLike = 0.5
 ) -> MultilabelSummary:
     """Metrics of scores of several labels a sample.
 
@@ -125,7 +149,7 @@ def multilabel_summary(
         probs: Scores ``(n, k)``.
         truth: Which labels are present, bool ``(n, k)``.
         names: The labels.
-        threshold: Score from which a label is predicted.
+        threshold: Score from which a label is predicted, or one for each label or score.
 
     Raises:
         ValueError: If there are no samples, scores are not finite, or shapes differ.
@@ -133,7 +157,7 @@ def multilabel_summary(
     p = np.asarray(probs, np.float64)
     if not p.size or not np.isfinite(p).all():
         raise ValueError("no samples to evaluate, or scores that are not finite")
-    matrices = binary_confusions(truth, p >= threshold)
+    matrices = binary_confusions(truth, p >= np.asarray(threshold))
     if len(names) != len(matrices):
         raise ValueError(f"{len(names)} names for {len(matrices)} scores")
     accuracy, f1_yes, f1_both = (

@@ -261,6 +261,15 @@ class MultilabelSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MultilabelThresholds:
+    """Metrics of several labels a sample with a threshold for each, fitted on other speakers."""
+
+    thresholds: dict[str, list[float]]
+    """Label -> threshold of each fold."""
+    metrics: MultilabelSummary
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeftOut:
     """Sections that a report lacks, and the reason."""
 
@@ -272,8 +281,9 @@ class LeftOut:
 class EvaluationReport(Serialisable):
     """The evaluation report of a model on held-out speakers.
 
-    ``calibration``, ``sets``, ``abstention`` and ``speaker_normalisation`` are fitted on
-    ``fitted_on``; where there is nothing to fit them on, ``left_out`` stands in their place.
+    ``calibration``, ``sets``, ``abstention``, ``speaker_normalisation`` and
+    ``multilabel_thresholds`` are fitted on ``fitted_on``; where there is nothing to fit them on,
+    ``left_out`` stands in their place.
     """
 
     name: str
@@ -291,6 +301,8 @@ class EvaluationReport(Serialisable):
     raters: dict[str, RaterAgreement] | None = None
     """What the raters were given ("voice", "face", "both") -> agreement."""
     multilabel: MultilabelSummary | None = None
+    """With a threshold of 0.5."""
+    multilabel_thresholds: MultilabelThresholds | None = None
     intended: GroupMetrics | None = None
     """Against the corpus's own label, where the model was trained on another target."""
     left_out: LeftOut | None = None
