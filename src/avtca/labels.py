@@ -25,6 +25,12 @@ CREMAD = {
 MOSEI = ("happy", "sad", "angry", "surprise", "disgust", "fear")
 """CMU-MOSEI's six emotions, in the order of ``CMU_MOSEI_Labels`` after sentiment."""
 
+SENTIMENT = "sentiment"
+"""Target and only output of a network that predicts CMU-MOSEI's sentiment, -3..3."""
+
+SENTIMENT7 = ("-3", "-2", "-1", "0", "1", "2", "3")
+"""Classes of rounded sentiment."""
+
 FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 """FERPlus's eight emotions, in the order of its vote columns (Barsoum et al. 2016)."""
 

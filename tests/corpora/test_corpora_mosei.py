@@ -11,7 +11,8 @@ import pytest
 from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, audit, build_cache, index_corpus, load_folds
 from avtca.corpora.mosei import CsdSeries
-from avtca.errors import CorpusError
+from avtca.data.dataset import from_corpus
+from avtca.errors import ConfigError, CorpusError
 
 SPEC = ClipSpec(
     window_s=2.0,
@@ -120,7 +121,13 @@ def test_labels_of_every_kind(prepared: PreparedCorpus) -> None:
     assert prepared.targets("multi")[row].tolist() == [0, 0, 1, 1, 0, 0]
     row = prepared.samples.index(f"{TRAIN}[0]")
     np.testing.assert_allclose(prepared.targets("value")[row], [2, 0, 0, 0, 0.67, 0], rtol=1e-6)
-    assert prepared.targets("sentiment").shape == (4, 1)
+    assert prepared.target_names("sentiment") == ("sentiment",)
+    samples = from_corpus(prepared, target="sentiment")
+    assert dict(zip(samples.sample_ids, samples.targets[:, 0].tolist(), strict=True)) == {
+        f"{TRAIN}[0]": 1.5, f"{TRAIN}[2]": -3, f"{VALID}[0]": 0, f"{TEST}[0]": -0.5
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match=r"target 'value': no loss is made .* choose multi"):
+        from_corpus(prepared, target="value")
     assert prepared.target_names("sentiment7") == ("-3", "-2", "-1", "0", "1", "2", "3")
     assert prepared.targets("sentiment7")[row].argmax() == 5
 

@@ -19,7 +19,9 @@ def predictions(n=120, *, seed=0, skill=1.5, people=8, binary=False):
         probs = np.exp(z) / np.exp(z).sum(1, keepdims=True)
     samples = [f"t{i:03d}" for i in range(n)]
     speakers = [f"s{i % people}" for i in range(n)]
-    return Predictions(("a", "b", "c", "d"), samples, speakers, targets, probs, binary)
+    return Predictions(
+        ("a", "b", "c", "d"), samples, speakers, targets, probs, "sigmoid" if binary else "softmax"
+    )
 
 
 def folds(table, k=4):

@@ -203,7 +203,12 @@ def test_an_evaluation_inside_a_run_keeps_its_own_caveat(made, tmp_path):
 def test_truths_of_several_labels_must_agree_in_each():
     def entry(name, truth):
         table = Predictions(
-            ("a", "b"), ["1", "2"], ["p", "q"], np.array(truth), np.full((2, 2), 0.4), binary=True
+            ("a", "b"),
+            ["1", "2"],
+            ["p", "q"],
+            np.array(truth),
+            np.full((2, 2), 0.4),
+            output="sigmoid",
         )
         return SystemPredictions(name, {0: [table]})
 

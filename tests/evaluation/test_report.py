@@ -244,6 +244,33 @@ def test_thresholds_of_several_labels_come_from_other_speakers(several):
     assert "With a threshold for each label" in evaluation_html(report)
 
 
+def test_sentiment_is_learned_evaluated_and_reported(made):
+    """The label is a value here: low -2, middle 0, high 2; chance is an error of 1.33."""
+    values = 2.0 * (np.arange(48) % 3) - 2
+    folder = altered(
+        made / "prepared",
+        made / "sentiment_samples",
+        targets={"sentiment": ["sentiment"]},
+        columns={"sentiment": values},
+    )
+    train = {"epochs": 8, "loss": "l1", "metric": "loss"}
+    data = {"target": "sentiment"}
+    run = cross_validated(made, "sentiment", prepared="sentiment_samples", data=data, **train)
+    system = open_trained_model(run, folder)
+    report, table = evaluate_model(system), system.predict().ordered()
+    assert sorted(table.targets[:, 0]) == sorted(values)
+    found = report.sentiment
+    assert found.mae.value == pytest.approx(np.abs(table.probs - table.targets).mean(), abs=1e-5)
+    assert found.mae.value < 1 and found.pearson.value > 0.7
+    assert report.metrics.accuracy == found.accuracy7
+    assert report.metrics.labels == ["-3", "-2", "-1", "0", "1", "2", "3"]
+    assert np.sum(report.metrics.confusion) == 48
+    assert report.left_out is not None and report.calibration is None
+    text = evaluation_html(report)
+    assert "mean absolute error" in text and "nan" not in text
+    assert type(report).from_dict(report.to_dict()) == report
+
+
 def test_labels_that_never_hold_have_no_figure_and_no_warning(several):
     system, _ = several
     table = system.predict()

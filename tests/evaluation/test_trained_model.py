@@ -280,7 +280,9 @@ def test_on_another_corpus_the_networks_of_all_folds_answer_as_one(made, tmp_pat
 def test_several_labels_of_several_networks_are_their_mean_too():
     rng = np.random.default_rng(0)
     sample = np.array([0, 0, 1])
-    each = [WindowLogits(rng.standard_normal((3, 2)), sample, 2, binary=True) for _ in range(3)]
+    each = [
+        WindowLogits(rng.standard_normal((3, 2)), sample, 2, output="sigmoid") for _ in range(3)
+    ]
     p = np.mean([1 / (1 + np.exp(-one.logits)) for one in each], axis=0)
     wanted = [p[:2].mean(0), p[2]]
     np.testing.assert_allclose(average_networks(each).probabilities(), wanted, atol=1e-9)

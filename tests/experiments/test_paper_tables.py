@@ -67,7 +67,9 @@ def test_the_table_includes_the_figures_of_the_paper():
 
 def test_several_labels_are_compared_with_always_predicting_absence(tmp_path):
     truth = np.array([[1.0, 0], [0, 0], [0, 0], [1, 1]])
-    answers = Predictions(("x", "y"), list("abcd"), list("abcd"), truth, truth * 0.9, binary=True)
+    answers = Predictions(
+        ("x", "y"), list("abcd"), list("abcd"), truth, truth * 0.9, output="sigmoid"
+    )
     (tmp_path / "seed0" / "fold0").mkdir(parents=True)
     answers.save(tmp_path / "seed0" / "fold0" / "test.csv")
     found = {"accuracy": [1.0, None, None], "weighted_f1": [1.0, None, None]}

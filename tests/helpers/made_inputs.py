@@ -53,6 +53,7 @@ class Corpora:
                 for label in LABELS
             )
             targets = {name: tuple(f"{name}_{x}" for x in LABELS) for name in ("both", "multi")}
+            targets["sentiment"] = ("sentiment",)
             classes = {"sentiment7": LABELS}
             index = CorpusIndex(
                 "made", self.root, LABELS, sources, targets=targets, classes=classes
@@ -66,7 +67,7 @@ class Corpora:
         name, seed = f"{speaker}_{label}", SPEAKERS.index(speaker) * 2 + LABELS.index(label)
         rng = np.random.default_rng(seed)
         fields = {f"{t}_{x}": float(x == label) for t in ("both", "multi") for x in LABELS}
-        fields |= {"sentiment7": label}
+        fields |= {"sentiment7": label, "sentiment": 2.0 - 4 * LABELS.index(label)}
         forms = {}
         if spec.video == "pixels":
             forms["audio"] = forms["video"] = media / f"{name}.mp4"

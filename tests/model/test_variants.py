@@ -12,6 +12,8 @@ from avtca.model.variants import VARIANTS
 from avtca.preprocess import ModelInput
 
 FEATURES = [name for name in VARIANTS if not name.startswith("no_")]
+NO_VALUES = {"experts", "experts_attention", "mean_posterior"}
+"""Variants that combine posteriors."""
 PIXELS = ["figure", "released", "no_channel", "no_spatial", "no_local", "experts"]
 BOTH = [(name, "features") for name in FEATURES] + [(name, "pixels") for name in PIXELS]
 STREAMS = {"audio_only": ("audio",), "video_only": ("video",)}
@@ -250,3 +252,13 @@ def test_crops_of_any_size(variant: str, height: int, width: int, channels: int)
         model(torch.rand(2, T_V, channels, 40, 40), *x[1:])
     with pytest.raises(ValueError, match=r"pixels are \(b, t_v, c, h, w\)"):
         model(x[0][:, :, 0, 0], *x[1:])
+
+
+@pytest.mark.parametrize("variant", FEATURES)
+def test_networks_that_combine_posteriors_predict_no_value(variant):
+    config = ModelConfig(video="features", video_dim=4, audio_dim=5, n_labels=1, output="linear")
+    if variant in NO_VALUES:
+        with pytest.raises(ConfigError, match="it combines posteriors"):
+            build_model(variant, config)
+    else:
+        build_model(variant, config)

@@ -162,6 +162,12 @@ def test_set_that_is_none(minimal, change):
             "'whole' has no effect with probability 0",
         ),
         (["train.loss=binary", "train.label_smoothing=0.1"], "label smoothing is for"),
+        (["train.loss=l1"], "data.target 'label' does not fit train.loss 'l1'"),
+        (["data.target=sentiment"], "'sentiment' does not fit train.loss 'cross_entropy'; sent"),
+        (
+            ["data.target=sentiment", "train.loss=l1", "train.class_weights=true"],
+            "class_weights has no effect on loss 'l1'",
+        ),
         (["train.metric=none", "train.patience=3"], "patience needs a validation metric"),
     ],
 )

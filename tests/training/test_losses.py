@@ -57,6 +57,12 @@ def test_binary_loss_equals_its_formula():
     np.testing.assert_allclose(loss(torch.tensor(z), torch.tensor(t)).numpy(), wanted)
 
 
+def test_the_loss_of_a_value_is_its_absolute_error():
+    z, t = torch.tensor([[1.5], [-4.0]]), torch.tensor([[3.0], [-3.0]])
+    loss = EmotionLoss(TrainConfig(loss="l1"), t.numpy())
+    assert loss(z, t).tolist() == [1.5, 1.0]
+
+
 def test_weights_make_every_label_count_the_same():
     t = np.eye(3, dtype=np.float32)[[0] * 6 + [1] * 3 + [2]]
     w = balanced_weights(t).numpy()

@@ -272,7 +272,7 @@ def test_several_labels_at_once(tmp_path):
         fit(network, settings, samples, validation, out=tmp_path)
     network = new_network("video_only", SPEC, output="sigmoid", **SMALL)
     result = fit(network, settings, samples, validation, out=tmp_path)
-    probs = predict_samples(result.network, validation, binary=True)
+    probs = predict_samples(result.network, validation, output="sigmoid")
     assert ((probs >= 0.5) == (validation.targets > 0.5)).mean() > 0.8
     assert result.figures["macro_f1"] > 0.7
 

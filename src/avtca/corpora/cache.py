@@ -13,6 +13,7 @@ from avtca.compat import KEYS
 from avtca.corpora.cache_files import read_metadata, sample_path
 from avtca.corpora.sample_file import read_sample
 from avtca.errors import CorpusError
+from avtca.labels import SENTIMENT
 from avtca.preprocess import ModelInput, RawSample, WindowExtractor
 
 VIEWABLE = ("labels", "n_fft", "hop", "audio", "audio_dim")
@@ -121,7 +122,8 @@ class PreparedCorpus:
     def target_names(self, name: str = "label") -> tuple[str, ...]:
         """What the columns of :meth:`targets` stand for."""
         self._require_target(name)
-        return tuple(self.meta["classes"].get(name, self.labels))
+        labels = (SENTIMENT,) if name == SENTIMENT else self.labels
+        return tuple(self.meta["classes"].get(name, labels))
 
     def targets(self, name: str = "label") -> NDArray[np.float32]:
         """What a network should say, float32 ``(n, k)``, k as in :meth:`target_names`.

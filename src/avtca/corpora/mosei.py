@@ -23,13 +23,12 @@ from avtca.corpora.index import (
 )
 from avtca.corpora.splits import SUBSETS, load_folds
 from avtca.errors import CorpusError
-from avtca.labels import MOSEI
+from avtca.labels import MOSEI, SENTIMENT, SENTIMENT7
 
 VIDEO = {"facet42": "CMU_MOSEI_VisualFacet42", "openface2": "CMU_MOSEI_VisualOpenFace2"}
 """File names of the video sequences, by ``ClipSpec.video_features``."""
 AUDIO = "CMU_MOSEI_COVAREP"
 LABELS = ("CMU_MOSEI_Labels", "CMU_MOSEI_All_Labels", "All Labels", "All_Labels")
-SENTIMENT7 = tuple(str(value) for value in range(-3, 4))
 FAR = 1e30
 """Larger values are overflows of the feature extractor and count as infinite."""
 
@@ -164,7 +163,7 @@ def index_mosei(root: Path, spec: ClipSpec) -> CorpusIndex:
         targets={
             "multi": tuple(f"multi_{label}" for label in MOSEI),
             "value": tuple(f"value_{label}" for label in MOSEI),
-            "sentiment": ("sentiment",),
+            SENTIMENT: (SENTIMENT,),
         },
         classes={
             "sentiment2": ("negative", "positive"),

@@ -12,7 +12,7 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.data.normalise import SpeakerStatistics, speaker_normalise
 from avtca.data.speed import vary_speed
 from avtca.errors import ConfigError, CorpusError
-from avtca.labels import to_seven
+from avtca.labels import SENTIMENT, to_seven
 from avtca.preprocess import ModelInput, RawSample, Window, WindowExtractor, stack
 
 Float = NDArray[np.float32]
@@ -88,7 +88,8 @@ class EmotionDataset:
         sample_ids: Unique name of each sample.
         speakers: Speaker of each sample.
         durations: Length of each sample in seconds.
-        targets: float32 ``(n, n_labels)``: shares that sum to one, or independent values 0..1.
+        targets: float32 ``(n, n_labels)``: shares that sum to one, independent values 0..1, or a
+            sentiment of -3..3.
         samples: Each sample before windows are cut, in memory or read on access.
         metadata: Further columns of length ``n`` (sex, intensity ...).
         normalisation: Statistics of each speaker's features, see
@@ -242,9 +243,15 @@ def from_corpus(
         memory: Whether all samples are read now; by default where the video is features.
 
     Raises:
-        ConfigError: If ``where`` names no column of the manifest.
+        ConfigError: If ``where`` names no column of the manifest, or the target has no loss.
         CorpusError: If no sample is left.
     """
+    if target == "value" and target in corpus.meta["targets"]:
+        raise ConfigError(
+            "use the target 'value'",
+            "no loss is made for the intensities of several emotions",
+            "choose multi (which emotions are present) or sentiment",
+        )
     source = corpus.target_names(target)
     labels = tuple(labels) or source
     found = corpus.targets(target)
@@ -252,7 +259,7 @@ def from_corpus(
     targets, keep = mapped_targets(np.nan_to_num(found), source, labels)
     keep &= rated
     if target in corpus.meta["targets"] and target not in VOTE_SHARES:
-        targets = targets.clip(0, 1)
+        targets = targets if target == SENTIMENT else targets.clip(0, 1)
     else:
         keep &= targets.sum(1) > 0
         targets = targets / np.maximum(targets.sum(1, keepdims=True), 1e-9)

@@ -37,6 +37,8 @@ from avtca.evaluation.report import (
     PooledMetrics,
     Summary,
 )
+from avtca.evaluation.sentiment import sentiment_classes
+from avtca.labels import SENTIMENT7
 
 Matrices = NDArray[np.int64]
 PredictionsBySeed = Mapping[int, Sequence[Predictions]]
@@ -84,7 +86,10 @@ def _rounded(value: float) -> float | None:
 
 
 def metric_functions(predictions: Predictions) -> dict[MetricName, Metric]:
-    """The metrics that fit the predictions: for one label a sample, or for several."""
+    """The metrics that fit the predictions: for one label a sample, or for several.
+
+    Values of sentiment are rounded to one of seven labels.
+    """
     return BINARY_METRICS if predictions.binary else METRICS
 
 
@@ -94,6 +99,10 @@ def speaker_matrices(predictions: Predictions) -> Matrices:
         return speaker_binary_confusions(
             predictions.probs >= 0.5, predictions.targets > 0.5, predictions.speakers
         )
+    if predictions.output == "linear":
+        truth, found = sentiment_classes(predictions.targets), sentiment_classes(predictions.probs)
+        scores = np.eye(len(SENTIMENT7))[found]
+        return speaker_confusions(scores, truth, predictions.speakers)
     return speaker_confusions(predictions.probs, predictions.true_labels, predictions.speakers)
 
 
@@ -141,7 +150,7 @@ def pool(tables: Sequence[Predictions]) -> PooledMetrics:
         **metrics,
         confusion=confusion,
         per_class=by_class,
-        labels=list(first.labels),
+        labels=list(SENTIMENT7 if first.output == "linear" else first.labels),
         samples=len(first),
         speakers=len(set(first.speakers)),
         level=LEVEL,

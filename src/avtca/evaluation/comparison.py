@@ -129,7 +129,7 @@ def compare_systems(
     first = systems[0].joined[0]
     for system in systems:
         other = system.joined[0]
-        if other.labels != first.labels or other.binary != first.binary:
+        if other.labels != first.labels or other.output != first.output:
             problem = f"{system.name} predicts {', '.join(other.labels)}"
             raise ConfigError(
                 action, problem, f"compare runs that predict {', '.join(first.labels)}"
@@ -163,7 +163,7 @@ def _paired_tests(a: SystemPredictions, b: SystemPredictions) -> PairedTests:
     return PairedTests(
         first=a.name,
         second=b.name,
-        mcnemar=None if first.binary else mcnemar(first.correct, second.correct),
+        mcnemar=mcnemar(first.correct, second.correct) if first.output == "softmax" else None,
         **{name: metric_difference(a.joined, b.joined, name) for name in METRIC_NAMES},
     )
 
@@ -185,8 +185,9 @@ def _require_same_targets(systems: Sequence[SystemPredictions]) -> None:
     first = systems[0].joined[0].ordered()
     for system in systems[1:]:
         other = system.joined[0].ordered()
-        if first.binary:
-            unlike = np.abs(other.targets - first.targets).max(1) > 0.5
+        if first.output != "softmax":
+            tolerance = 0.5 if first.binary else 1e-4
+            unlike = np.abs(other.targets - first.targets).max(1) > tolerance
         else:
             unlike = other.true_labels != first.true_labels
         differ = np.flatnonzero(unlike)

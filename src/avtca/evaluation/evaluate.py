@@ -32,6 +32,7 @@ from avtca.evaluation.report import (
     SpeakerNormalisation,
 )
 from avtca.evaluation.selective import abstention_curve, fit_conformal, set_coverage
+from avtca.evaluation.sentiment import sentiment_metrics
 
 METHODS: tuple[Literal["lac", "aps"], ...] = ("lac", "aps")
 ALPHAS = (0.05, 0.1, 0.2)
@@ -50,7 +51,7 @@ FITTED = (
 )
 """Sections that are fitted on other speakers' predictions."""
 SINGLE_LABEL = "they need a single label per sample"
-"""Why a model of several labels a sample has none of them."""
+"""Why a model of several labels a sample, or of a value, has none of them."""
 
 
 def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
@@ -84,6 +85,10 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
                 report, fitted_on=model.fitted_on, multilabel_thresholds=fitted_thresholds
             )
         return replace(report, left_out=LeftOut(what=list(FITTED), why=SINGLE_LABEL))
+    if plain.output == "linear":
+        metrics = sentiment_metrics(plain.targets, plain.probs, plain.speakers)
+        left_out = LeftOut(what=list(FITTED), why=SINGLE_LABEL)
+        return replace(report, sentiment=metrics, left_out=left_out)
     if model.split.target not in (None, "label"):
         report = replace(report, intended=_intended(model, plain))
     if model.fitted_on is None:

@@ -15,6 +15,7 @@ from avtca.evaluation.inference import Network, WindowLogits, average_networks, 
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import CalibrationSource, SplitInfo
 from avtca.model import Card
+from avtca.model.config import Output
 
 Float = NDArray[np.float64]
 Transform = Callable[[EmotionDataset], EmotionDataset]
@@ -52,7 +53,7 @@ class EvaluatedModel:
         folds: The networks of each fold with their test data; one entry for a single network.
         card: Card of the first network.
         split: The test data and the caveats of the split.
-        binary: Whether a sample has several labels.
+        output: What the output of the networks stands for.
         votes: What raters were given -> numbers of votes ``(n, k)`` on every test sample, with one
             more column for votes for other labels; NaN where a sample was not rated.
         intended: The corpus's own label of every test sample, one-hot ``(n, k)``; zeros where there
@@ -63,7 +64,7 @@ class EvaluatedModel:
     folds: tuple[FoldModel, ...]
     card: Card
     split: SplitInfo
-    binary: bool = False
+    output: Output = "softmax"
     votes: dict[str, Float] = field(default_factory=dict)
     intended: Float | None = None
     memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
@@ -126,7 +127,7 @@ class EvaluatedModel:
         out = []
         for fold in self.folds:
             seen = [
-                Predictions.of(dataset, found.probabilities(fold.temperature), binary=self.binary)
+                Predictions.of(dataset, found.probabilities(fold.temperature), output=self.output)
                 for found, dataset in self._calibration_data(fold)
             ]
             out.append((Predictions.joined(seen), self._predict(fold, calibrated=True)))
@@ -139,7 +140,7 @@ class EvaluatedModel:
         nothing to fit on.
         """
         known = float(self.card.calibration.get("temperature", 1.0))
-        fit = self.fitted_on is not None and not self.binary
+        fit = self.fitted_on is not None and self.output == "softmax"
         folds = [
             replace(fold, temperature=_temperature(self._calibration_data(fold)) if fit else known)
             for fold in self.folds
@@ -152,7 +153,7 @@ class EvaluatedModel:
         dataset = fold.test if transform is None else transform(fold.test)
         found = self._logits(fold, "test") if transform is None else self._run(fold, dataset)
         probs = found.probabilities(fold.temperature if calibrated else 1.0)
-        return Predictions.of(dataset, probs, binary=self.binary)
+        return Predictions.of(dataset, probs, output=self.output)
 
     def _calibration_data(self, fold: FoldModel) -> CalibrationData:
         """What a fold is fitted on, none of it from its test speakers."""
@@ -175,7 +176,7 @@ class EvaluatedModel:
 
     def _run(self, fold: FoldModel, dataset: EmotionDataset) -> WindowLogits:
         return average_networks(
-            [window_logits(network, dataset, binary=self.binary) for network in fold.networks]
+            [window_logits(network, dataset, output=self.output) for network in fold.networks]
         )
 
 

@@ -16,6 +16,7 @@ from avtca.data.dataset import EmotionDataset
 from avtca.data.windows import Batch, WindowDataset, evaluation_loader, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.model.avtca import ModelOutput
+from avtca.model.config import Output
 from avtca.runtime.scores import softmax
 
 Float = NDArray[np.float64]
@@ -61,21 +62,26 @@ class WindowLogits:
         logits: ``(windows, k)``.
         sample: Index of the sample of each window, ``(windows,)``.
         n: Number of samples.
-        binary: Whether a sample has several labels (sigmoid in place of softmax).
+        output: What the logits stand for.
     """
 
     logits: Float
     sample: NDArray[np.int64]
     n: int
-    binary: bool = False
+    output: Output = "softmax"
 
     def probabilities(self, temperature: float = 1.0) -> Float:
-        """Probabilities of samples ``(n, k)``: the mean of their windows' probabilities."""
+        """Probabilities of samples ``(n, k)``: the mean of their windows' probabilities.
+
+        A network with linear output predicts values in place of probabilities.
+        """
         return mean_by_sample(self.window_probabilities(temperature), self.sample, self.n)
 
     def window_probabilities(self, temperature: float = 1.0) -> Float:
         """Probabilities of windows ``(windows, k)``."""
-        if self.binary:
+        if self.output == "linear":
+            return self.logits
+        if self.output == "sigmoid":
             return np.asarray(1 / (1 + np.exp(-self.logits / temperature)))
         return softmax(self.logits, temperature)
 
@@ -84,7 +90,7 @@ class WindowLogits:
         place = np.full(self.n, -1)
         place[rows] = np.arange(len(rows))
         sample = place[self.sample]
-        return WindowLogits(self.logits[sample >= 0], sample[sample >= 0], len(rows), self.binary)
+        return WindowLogits(self.logits[sample >= 0], sample[sample >= 0], len(rows), self.output)
 
     @property
     def weights(self) -> Float:
@@ -97,8 +103,11 @@ def average_networks(logits: Sequence[WindowLogits]) -> WindowLogits:
     first = logits[0]
     if len(logits) == 1:
         return first
-    p = np.mean([one.window_probabilities() for one in logits], axis=0).clip(EPS, 1 - EPS)
-    return replace(first, logits=np.log(p / (1 - p)) if first.binary else np.log(p))
+    p = np.mean([one.window_probabilities() for one in logits], axis=0)
+    if first.output == "linear":
+        return replace(first, logits=p)
+    p = p.clip(EPS, 1 - EPS)
+    return replace(first, logits=np.log(p / (1 - p)) if first.output == "sigmoid" else np.log(p))
 
 
 @torch.no_grad()
@@ -106,7 +115,7 @@ def window_logits(
     network: Network,
     dataset: EmotionDataset,
     *,
-    binary: bool = False,
+    output: Output = "softmax",
     hop_s: float | None = None,
     data: WindowDataset | None = None,
 ) -> WindowLogits:
@@ -115,13 +124,13 @@ def window_logits(
     Args:
         network: A module of PyTorch, or another model that maps batches to logits.
         dataset: The samples.
-        binary: Whether a sample has several labels.
+        output: What the logits stand for.
         hop_s: Seconds between windows.
         data: Windows to use in place of the data set's.
     """
     data = WindowDataset(dataset, hop_s) if data is None else data
     if not isinstance(network, nn.Module):
-        return collect_logits(network.logits, data, len(dataset), binary=binary)
+        return collect_logits(network.logits, data, len(dataset), output=output)
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
@@ -130,28 +139,28 @@ def window_logits(
         moved = Batch(*(part.to(device) for part in batch))
         return np.asarray(run_network(network, moved).logits.double().cpu())
 
-    found = collect_logits(logits, data, len(dataset), binary=binary)
+    found = collect_logits(logits, data, len(dataset), output=output)
     network.train(was_training)
     return found
 
 
 def collect_logits(
-    logits: Callable[[Batch], Float], data: WindowDataset, n: int, *, binary: bool = False
+    logits: Callable[[Batch], Float], data: WindowDataset, n: int, *, output: Output = "softmax"
 ) -> WindowLogits:
     """The logits ``(b, k)`` that a function returns for all windows of ``n`` samples."""
     batches = [(logits(batch), batch.sample.numpy()) for batch in evaluation_loader(data)]
     values, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
-    return WindowLogits(values, rows, n, binary)
+    return WindowLogits(values, rows, n, output)
 
 
 def predict_samples(
     network: nn.Module,
     dataset: EmotionDataset,
     *,
-    binary: bool = False,
+    output: Output = "softmax",
     temperature: float = 1.0,
     hop_s: float | None = None,
 ) -> Float:
     """Probabilities ``(n, k)`` of samples: the mean over each sample's windows."""
-    found = window_logits(network, dataset, binary=binary, hop_s=hop_s)
+    found = window_logits(network, dataset, output=output, hop_s=hop_s)
     return found.probabilities(temperature)

@@ -16,8 +16,11 @@ from avtca.compat import KEYS
 from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
 from avtca.files import write_atomic
+from avtca.model.config import Output
 
 Float = NDArray[np.float64]
+KINDS: dict[Output, str] = {"softmax": "true", "sigmoid": "any", "linear": "value"}
+"""Output of a network -> prefix of the columns with targets."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,10 @@ class Predictions:
         labels: The ``k`` labels.
         samples: Names of the ``n`` samples.
         speakers: Speaker of each sample.
-        targets: True shares of the labels ``(n, k)``, one-hot for a single label.
-        probs: Predicted probabilities ``(n, k)``.
-        binary: Whether a sample has several labels.
+        targets: True shares of the labels ``(n, k)``, one-hot for a single label; true values of a
+            regression.
+        probs: Predicted probabilities ``(n, k)``, or values.
+        output: What the network's output stands for.
     """
 
     labels: tuple[str, ...]
@@ -38,10 +42,12 @@ class Predictions:
     speakers: list[str]
     targets: Float
     probs: Float
-    binary: bool = False
+    output: Output = "softmax"
 
     @classmethod
-    def of(cls, samples: EmotionDataset, probs: Float, *, binary: bool = False) -> "Predictions":
+    def of(
+        cls, samples: EmotionDataset, probs: Float, *, output: Output = "softmax"
+    ) -> "Predictions":
         """Probabilities ``(n, k)`` for the samples of a data set, in their order."""
         return cls(
             samples.spec.labels,
@@ -49,11 +55,16 @@ class Predictions:
             list(samples.speakers),
             samples.targets.astype(np.float64),
             probs,
-            binary,
+            output,
         )
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    @property
+    def binary(self) -> bool:
+        """Whether a sample has several labels."""
+        return self.output == "sigmoid"
 
     @property
     def true_labels(self) -> NDArray[np.int64]:
@@ -78,7 +89,7 @@ class Predictions:
             [self.speakers[row] for row in chosen],
             self.targets[chosen],
             self.probs[chosen],
-            self.binary,
+            self.output,
         )
 
     @classmethod
@@ -86,7 +97,7 @@ class Predictions:
         """The rows of several tables (folds, seeds); ``ConfigError`` where their labels differ."""
         first = parts[0]
         for part in parts[1:]:
-            if (part.labels, part.binary) != (first.labels, first.binary):
+            if (part.labels, part.output) != (first.labels, first.output):
                 raise ConfigError(
                     "join predictions",
                     f"labels {', '.join(first.labels)} meet {', '.join(part.labels)}",
@@ -98,17 +109,19 @@ class Predictions:
             [speaker for part in parts for speaker in part.speakers],
             np.concatenate([part.targets for part in parts]),
             np.concatenate([part.probs for part in parts]),
-            first.binary,
+            first.output,
         )
 
     def save(self, path: Path, *, digits: int = 6) -> None:
-        """CSV: sample, speaker, ``true:<label>`` ..., ``p:<label>`` ... ("any:" for binary).
+        """CSV: sample, speaker, ``true:<label>`` ..., ``p:<label>`` ...
+
+        The prefix "true:" is "any:" for several labels a sample and "value:" for values.
 
         Numbers with so many significant digits; compressed where the name ends in ``.gz``.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        kind = "any" if self.binary else "true"
+        kind = KINDS[self.output]
         head = [f"{kind}:{label}" for label in self.labels]
         writer.writerow(["sample_id", "speaker", *head, *(f"p:{label}" for label in self.labels)])
         for sample, speaker, truth, probs in zip(
@@ -132,7 +145,7 @@ class Predictions:
             kind = head[2].partition(":")[0]
             labels = tuple(name.partition(":")[2] for name in head[2 : 2 + k])
             wanted = [f"{kind}:{x}" for x in labels] + [f"p:{x}" for x in labels]
-            if head != ["sample_id", "speaker", *wanted] or kind not in ("true", "any") or not rows:
+            if head != ["sample_id", "speaker", *wanted] or kind not in KINDS.values() or not rows:
                 raise ValueError("its columns are not those of predictions")
             numbers = np.array([[float(cell) for cell in row[2:]] for row in rows])
             if numbers.shape[1] != 2 * k:
@@ -145,7 +158,7 @@ class Predictions:
             [row[1] for row in rows],
             numbers[:, :k],
             numbers[:, k:],
-            kind == "any",
+            next(output for output, name in KINDS.items() if name == kind),
         )
 
 

@@ -270,6 +270,26 @@ class MultilabelThresholds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SentimentMetrics:
+    """Metrics of predicted sentiment, -3..3 (:mod:`avtca.evaluation.sentiment`)."""
+
+    mae: Estimate
+    """Mean absolute error."""
+    pearson: Estimate
+    """Pearson's correlation."""
+    accuracy7: Estimate
+    """Of both rounded to -3..3."""
+    accuracy2_with_zero: Estimate
+    """Negative against non-negative."""
+    f1_with_zero: Estimate
+    """Weighted F1 of these two classes."""
+    accuracy2: Estimate
+    """Negative against positive; samples with a true sentiment of 0 are left out."""
+    f1: Estimate
+    """Weighted F1 of these two classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeftOut:
     """Sections that a report lacks, and the reason."""
 
@@ -303,6 +323,8 @@ class EvaluationReport(Serialisable):
     multilabel: MultilabelSummary | None = None
     """With a threshold of 0.5."""
     multilabel_thresholds: MultilabelThresholds | None = None
+    sentiment: SentimentMetrics | None = None
+    """For a network that predicts a value; ``metrics`` are then those of the seven classes."""
     intended: GroupMetrics | None = None
     """Against the corpus's own label, where the model was trained on another target."""
     left_out: LeftOut | None = None

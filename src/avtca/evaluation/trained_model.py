@@ -20,6 +20,7 @@ from avtca.evaluation.predictions import n_folds, numbered_folders, run_name
 from avtca.evaluation.report import SplitInfo
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
+from avtca.model.config import OUTPUT_OF_LOSS
 from avtca.model.lineage import trained_on, training_speakers
 
 Loaded = tuple[AVTCA, Card]
@@ -113,12 +114,13 @@ def open_trained_model(
             allow_leak=allow_leak,
         )
     votes, intended = _votes_and_labels(prepared, [model.test for model in models])
+    loss = first.provenance.get("train_config", {}).get("loss", "cross_entropy")
     return EvaluatedModel(
         name=run_name(path),
         folds=tuple(models),
         card=first,
         split=SplitInfo.of(caveats, **provenance),
-        binary=first.provenance.get("train_config", {}).get("loss") == "binary",
+        output=OUTPUT_OF_LOSS[loss],
         votes=votes,
         intended=intended,
     )

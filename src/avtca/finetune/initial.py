@@ -55,10 +55,10 @@ def load_initial_model(text: str) -> InitialModel:
     start = _of_bundle(path, text) if (path / "avtca.json").is_file() else _of_checkpoint(path)
     provenance = start.card.provenance
     action = f"fine-tune {text}"
-    if provenance.get("train_config", {}).get("loss") == "binary":
+    if provenance.get("train_config", {}).get("loss", "cross_entropy") != "cross_entropy":
         raise CheckpointError(
             action,
-            "it predicts several labels at once",
+            "it predicts several labels at once, or a value",
             "start from a network that predicts one per clip",
         )
     if provenance.get("provenance", {}).get("normalise", "none") != "none":

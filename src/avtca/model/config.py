@@ -8,9 +8,13 @@ from avtca.clipspec import PITCH_ROWS, ClipSpec
 from avtca.compat import upgrade
 from avtca.errors import ConfigError
 
-Output = Literal["softmax", "sigmoid"]
-"""What logits stand for: probabilities of one label a sample, or of several."""
-OUTPUT_OF_LOSS: dict[str, Output] = {"cross_entropy": "softmax", "binary": "sigmoid"}
+Output = Literal["softmax", "sigmoid", "linear"]
+"""What logits stand for: probabilities of one label a sample, of several, or a value itself."""
+OUTPUT_OF_LOSS: dict[str, Output] = {
+    "cross_entropy": "softmax",
+    "binary": "sigmoid",
+    "l1": "linear",
+}
 """``train.loss`` -> output of a network that is trained with it."""
 FORMAT_VERSION = 1
 """Version of the checkpoint format; increased when older versions could not read it correctly."""

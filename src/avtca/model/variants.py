@@ -166,6 +166,9 @@ def resolved_variant(name: str, config: ModelConfig) -> Variant:
     if choice.auxiliary and choice.streams != "both":
         raise ConfigError(action, "auxiliary heads on a single branch", "leave auxiliary out")
     has_experts = choice.fusion in ("late", "product")
+    if config.output == "linear" and (has_experts or choice.fusion == "mean_posterior"):
+        found = "it combines posteriors, and a network that predicts a value has none"
+        raise ConfigError(action, found, "choose another network, for example concatenation")
     if has_experts and not choice.auxiliary:
         found = f"fusion {choice.fusion!r} without auxiliary heads"
         raise ConfigError(action, found, "give auxiliary=True")

@@ -26,6 +26,7 @@ from pydantic_core import PydanticUndefined
 from avtca.clipspec import ClipSpec
 from avtca.data.augment_config import Augmentation
 from avtca.errors import ConfigError
+from avtca.labels import SENTIMENT
 from avtca.model.config import ModelConfig
 
 SET_BY_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch", "output")
@@ -56,7 +57,7 @@ class DataConfig(Section):
     is not listed."""
     target: str = "label"
     """Targets: ``label``, or others of the corpus (CREMA-D: ``both``, the raters' votes; CMU-MOSEI:
-    ``multi``, ``sentiment7``)."""
+    ``multi``, ``sentiment``, ``sentiment7``)."""
     where: dict[str, str] = Field(default_factory=dict)
     """Use only samples whose manifest columns have these values, as ``{channel: speech}``."""
     normalise: Literal["none", "speaker"] = "none"
@@ -208,9 +209,10 @@ class TrainConfig(Section):
     """Samples per step, over all processes."""
     seed: int = Field(default=0, ge=0)
     """Seed of ``avtca train``; ``avtca cv`` uses ``seeds``."""
-    loss: Literal["cross_entropy", "binary"] = "cross_entropy"
+    loss: Literal["cross_entropy", "binary", "l1"] = "cross_entropy"
     """``cross_entropy`` for one label per sample, or soft labels; ``binary`` (a cross-entropy per
-    label) where several labels may apply."""
+    label) where several labels may apply; ``l1``, the mean absolute error, for the values of
+    ``data.target: sentiment``."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Label smoothing of ``cross_entropy``."""
     class_weights: bool = False
@@ -257,8 +259,10 @@ class TrainConfig(Section):
             raise ValueError("mixup mixes samples of a batch, and batch_size is 1")
         if self.patience and self.metric == "none":
             raise ValueError("patience needs a validation metric")
-        if self.loss == "binary" and self.label_smoothing:
-            raise ValueError("label smoothing is for cross_entropy, not for loss 'binary'")
+        if self.loss != "cross_entropy" and self.label_smoothing:
+            raise ValueError(f"label smoothing is for cross_entropy, not for loss {self.loss!r}")
+        if self.loss == "l1" and self.class_weights:
+            raise ValueError("class_weights has no effect on loss 'l1', which has no labels")
         return self
 
 
@@ -280,6 +284,16 @@ class ExperimentConfig(Section):
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed is named twice")
         return seeds
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        target, loss = self.data.target, self.train.loss
+        if (target == SENTIMENT) != (loss == "l1"):
+            raise ValueError(
+                f"data.target {target!r} does not fit train.loss {loss!r}; sentiment (-3 to 3) "
+                "needs l1, every other target cross_entropy or binary"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_metric(self) -> Self:

@@ -149,11 +149,10 @@ def run_fold(
     )
     if process_rank() == 0:
         result.network.to(torch.device(resolve_device(config.device)))
-        binary = config.loss == "binary"
         for path, subset in ((out / "validation.csv", held_out), (out / "test.csv", test)):
             if subset is not None and len(subset) and not path.exists():
-                probs = predict_samples(result.network, subset, binary=binary)
-                Predictions.of(subset, probs, binary=binary).save(path)
+                probs = predict_samples(result.network, subset, output=output)
+                Predictions.of(subset, probs, output=output).save(path)
     wait_for_all()
     return result
 

@@ -72,18 +72,18 @@ class EmotionLoss(nn.Module):
 
     ``cross_entropy`` is ``-sum_k w_k t_k log p_k`` with class weights ``w`` and smoothed (possibly
     soft) targets ``t``. ``binary`` is a cross-entropy per label, averaged over labels, with
-    :func:`positive_weights` on positive targets.
+    :func:`positive_weights` on positive targets. ``l1`` is the mean absolute error.
     """
 
     weights: Tensor | None
 
     def __init__(self, config: TrainConfig, targets: NDArray[np.float32]) -> None:
         super().__init__()
-        self.binary, self.smoothing = config.loss == "binary", config.label_smoothing
-        weigh = positive_weights if self.binary else balanced_weights
+        self.loss, self.smoothing = config.loss, config.label_smoothing
+        weigh = positive_weights if self.loss == "binary" else balanced_weights
         weights = weigh(targets) if config.class_weights else None
         self.register_buffer("weights", weights, persistent=False)
-        if not self.binary and not np.allclose(targets.sum(1), 1, atol=1e-4):
+        if self.loss == "cross_entropy" and not np.allclose(targets.sum(1), 1, atol=1e-4):
             raise ConfigError(
                 "train with loss 'cross_entropy'",
                 "the targets of some samples do not sum to 1",
@@ -92,7 +92,9 @@ class EmotionLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of each sample, ``(b,)``."""
-        if self.binary:
+        if self.loss == "l1":
+            return (logits - target).abs().mean(1)
+        if self.loss == "binary":
             return F.binary_cross_entropy_with_logits(
                 logits, target, pos_weight=self.weights, reduction="none"
             ).mean(1)

@@ -15,6 +15,7 @@ from avtca.data.windows import Batch, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import run_network
 from avtca.model.avtca import AVTCA
+from avtca.model.config import OUTPUT_OF_LOSS
 from avtca.model.experts import MODALITY_OF
 from avtca.training.config import TrainConfig
 from avtca.training.losses import EmotionLoss, apply_modality_dropout, mixup_batch
@@ -125,8 +126,8 @@ class Training(lightning.LightningModule):
         values = torch.cat([part for part, _ in self._validated]).float().cpu().numpy()
         sample = torch.cat([part for _, part in self._validated]).cpu().numpy()
         means = mean_by_sample(values, sample, len(self.validation_targets))
-        binary = self.config.loss == "binary"
-        self.figures = scores(means, self.validation_targets, binary=binary)
+        output = OUTPUT_OF_LOSS[self.config.loss]
+        self.figures = scores(means, self.validation_targets, output=output)
 
     @property
     def train_loss(self) -> Tensor:
@@ -153,7 +154,9 @@ class Training(lightning.LightningModule):
 
 
 def probabilities(logits: Tensor, config: TrainConfig) -> Tensor:
-    """Softmax, or sigmoid where several labels may apply."""
+    """Softmax, or sigmoid where several labels may apply; predicted values as they are."""
+    if config.loss == "l1":
+        return logits
     return logits.sigmoid() if config.loss == "binary" else logits.softmax(1)
 
 

@@ -5,28 +5,37 @@ from numpy.typing import NDArray
 
 from avtca.evaluation.aggregate import BINARY_METRICS
 from avtca.evaluation.metrics import METRICS, binary_confusions, confusion
+from avtca.evaluation.sentiment import sentiment_classes
+from avtca.labels import SENTIMENT7
+from avtca.model.config import Output
 
 MIN_PROB = 1e-7
 """Lower bound applied before taking logarithms."""
 
 
 def scores(
-    probabilities: NDArray[np.float64], targets: NDArray[np.float32], *, binary: bool = False
+    probabilities: NDArray[np.float64], targets: NDArray[np.float32], *, output: Output = "softmax"
 ) -> dict[str, float]:
     """Metrics of predicted probabilities.
 
     Args:
         probabilities: ``(n, n_labels)``.
         targets: ``(n, n_labels)``.
-        binary: Several labels may apply; each is predicted from 0.5 up. Otherwise the label with
-            the highest probability is predicted.
+        output: "softmax": the label with the highest probability is predicted. "sigmoid": several
+            labels may apply, each is predicted from 0.5 up. "linear": both are values of sentiment,
+            rounded to seven labels.
 
     Returns:
-        ``accuracy``, ``uar``, ``weighted_f1``, ``macro_f1``, and ``loss``, the mean cross-entropy.
+        ``accuracy``, ``uar``, ``weighted_f1``, ``macro_f1``, and ``loss``, the mean cross-entropy
+        (of values: the mean absolute error).
     """
-    p = np.clip(probabilities, MIN_PROB, 1 - MIN_PROB)
     t = targets.astype(np.float64)
-    if binary:
+    if output == "linear":
+        matrix = confusion(sentiment_classes(t), sentiment_classes(probabilities), len(SENTIMENT7))
+        loss = np.abs(probabilities - t).mean()
+        return {**{name: float(f(matrix)) for name, f in METRICS.items()}, "loss": float(loss)}
+    p = np.clip(probabilities, MIN_PROB, 1 - MIN_PROB)
+    if output == "sigmoid":
         loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
         matrices = binary_confusions(t > 0.5, p >= 0.5)
         found: dict[str, float] = {
