@@ -22,6 +22,7 @@ OTHER: dict[str, Any] = {
     "audio_dim": 64,
     "n_fft": 1024,
     "hop": 160,
+    "high_pass": True,
     "labels": ("b", "a"),
 }
 
@@ -50,6 +51,14 @@ def test_hashes_are_stable_across_runs_and_number_types() -> None:
     assert ClipSpec(labels=["a"]).hash == ClipSpec(labels=("a",)).hash  # type: ignore[arg-type]
     assert len(ClipSpec().hash) == 12
     int(ClipSpec().hash, 16)
+
+
+def test_specs_without_a_high_pass_keep_the_hash_and_json_of_0_1() -> None:
+    assert ClipSpec().hash == "71b760997d32"
+    assert "high_pass" not in ClipSpec().to_dict()
+    assert ClipSpec(high_pass=True).to_dict()["high_pass"] is True
+    with pytest.raises(ValueError, match="high_pass"):
+        ClipSpec(high_pass="yes")  # type: ignore[arg-type]
 
 
 def test_dict_round_trip() -> None:

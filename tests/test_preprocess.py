@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avtca.audio import features
+from avtca.audio import features, high_pass
 from avtca.clipspec import ClipSpec
 from avtca.preprocess import (
     audio_series_window,
@@ -123,6 +123,14 @@ def test_a_full_window_is_real_throughout() -> None:
     values, mask = audio_window(wave, spec)
     assert mask.all()
     np.testing.assert_array_equal(values, features(wave, spec))
+
+
+def test_a_high_pass_comes_before_the_features_and_sees_real_samples_only() -> None:
+    spec = ClipSpec(high_pass=True)
+    wave = np.random.default_rng(3).standard_normal(30_000).astype(np.float32) + np.float32(0.5)
+    values, mask = audio_window(wave, spec)
+    filtered = np.pad(high_pass(wave, spec.sample_rate), (0, spec.window_samples - len(wave)))
+    np.testing.assert_array_equal(values[:, mask], features(filtered, spec)[:, mask])
 
 
 def test_samples_past_valid_cannot_change_anything() -> None:

@@ -68,6 +68,9 @@ class ClipSpec:
     """Samples of a Hann analysis window."""
     hop: int = 512
     """Samples between audio frames."""
+    high_pass: bool = False
+    """Whether frequencies below 60 Hz are removed before audio features are computed. Left out of
+    JSON and of the hash where it is False, as in all files of 0.1."""
     labels: tuple[str, ...] = ()
     """Labels, in the order of the network's outputs."""
 
@@ -79,6 +82,8 @@ class ClipSpec:
                 raise ValueError(
                     f"ClipSpec.{name} is one of {choices}, found {getattr(self, name)!r}"
                 )
+        if not isinstance(self.high_pass, bool):
+            raise ValueError(f"ClipSpec.high_pass is true or false, found {self.high_pass!r}")
         positive = ("window_s", "video_steps", "sample_rate", "audio_dim", "n_fft", "hop")
         for name in positive:
             if getattr(self, name) <= 0:
@@ -136,6 +141,8 @@ class ClipSpec:
         """Plain values for JSON."""
         out = asdict(self)
         out["labels"] = list(self.labels)
+        if not self.high_pass:
+            del out["high_pass"]
         return out
 
     @classmethod
@@ -176,7 +183,7 @@ class ClipSpec:
 
     def differences(self, other: "ClipSpec", *, ignore: tuple[str, ...] = ()) -> list[str]:
         """One line for each field that differs: ``"video_steps: 15 against 50"``."""
-        mine, theirs = self.to_dict(), other.to_dict()
+        mine, theirs = asdict(self), asdict(other)
         return [
             f"{name}: {mine[name]} against {theirs[name]}"
             for name in mine

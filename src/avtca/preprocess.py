@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.audio import features as audio_features
+from avtca.audio import high_pass
 from avtca.clipspec import ClipSpec
 
 Float = NDArray[np.float32]
@@ -219,7 +220,7 @@ def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
     if not mask.any():
         return np.zeros((spec.audio_dim, spec.audio_steps), np.float32), mask
     padded = np.zeros(n, np.float32)
-    padded[:valid] = wave[:valid]
+    padded[:valid] = high_pass(wave[:valid], spec.sample_rate) if spec.high_pass else wave[:valid]
     out = audio_features(padded, spec)
     return np.where(mask, out, np.float32(0)), mask
 

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.audio.high_pass import high_pass
+
 VOICE_RATE = 100
 """Decisions a second: one each 10 ms."""
 FRAME_S = 0.025
@@ -41,7 +43,7 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     that of the waveform given, so give seconds, not syllables.
     """
     wave = np.asarray(wave, np.float32)
-    level = _band_level_db(wave, rate)
+    level = _band_level_db(high_pass(wave, rate), rate)
     heard = level[level > SILENCE_DBFS]
     if not len(heard):
         return np.zeros(len(level), np.bool_)

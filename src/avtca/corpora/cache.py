@@ -16,7 +16,7 @@ from avtca.errors import CorpusError
 from avtca.labels import SENTIMENT
 from avtca.preprocess import ModelInput, RawSample, WindowExtractor
 
-VIEWABLE = ("labels", "n_fft", "hop", "audio", "audio_dim")
+VIEWABLE = ("labels", "n_fft", "hop", "audio", "audio_dim", "high_pass")
 """Fields of the ClipSpec that the stored samples do not depend on, see :meth:`PreparedCorpus.view`
 (``window_s`` and ``video_steps`` neither, as long as the steps a second stay)."""
 

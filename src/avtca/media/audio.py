@@ -20,6 +20,7 @@ JITTER_S = Fraction(1, 20)
 
 _BLOCK_S = 1
 
+_ABRUPT = 1e-3
 _MAX_LEVEL = 4.0
 _FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "flt": 1, "dbl": 1}
 
@@ -41,19 +42,42 @@ def read_audio(clip: "MediaFile", rate: int) -> Iterator[Mono]:
 
 
 class Resampler:
-    """soxr as a stream; yields no empty blocks."""
+    """soxr as a stream; yields no empty blocks.
+
+    soxr takes what is before and after the waveform for zeros. A waveform that starts or ends
+    abruptly (an offset, hum) is held there instead, so that there is no click.
+    """
 
     def __init__(self, source_rate: int, rate: int) -> None:
-        self.source_rate = source_rate
+        self.source_rate, self.rate = source_rate, rate
         same = source_rate == rate
         self._stream = None if same else soxr.ResampleStream(source_rate, rate, 1, "float32")
+        self._start = self._end = np.float32(0)
+        self._n_in = self._n_out = 0
 
     def __call__(self, block: Mono, last: bool = False) -> Iterator[Mono]:
         """Resample the next block; with ``last`` also what the filter still holds."""
         if self._stream is not None:
-            block = self._stream.resample_chunk(block, last=last)
+            block = self._resample(self._stream, block, last)
         if len(block):
             yield block
+
+    def _resample(self, stream: soxr.ResampleStream, block: Mono, last: bool) -> Mono:
+        if len(block):
+            if not self._n_in and abs(block[0]) > _ABRUPT:
+                self._start = block[0]
+            self._end = block[-1]
+        self._n_in += len(block)
+        held = last and abs(self._end - self._start) > _ABRUPT
+        if held:
+            block = np.concatenate((block, np.full(self.source_rate // 10, self._end)))
+        if self._start:
+            block = block - self._start
+        out: Mono = stream.resample_chunk(block, last=last)
+        if held:
+            out = out[: int(self._n_in * self.rate / self.source_rate + 0.5) - self._n_out]
+        self._n_out += len(out)
+        return out + self._start if self._start else out
 
 
 def _blocks(pieces: Iterator[tuple[int, Mono]]) -> Iterator[tuple[int, Mono]]:

@@ -102,6 +102,8 @@ class InputConfig(Section):
     """Length of the Fourier transform in audio samples."""
     hop: int | None = Field(default=None, gt=0)
     """Distance of audio frames in audio samples."""
+    high_pass: bool | None = None
+    """Remove frequencies below 60 Hz before audio features are computed."""
 
     def over(self, spec: ClipSpec) -> ClipSpec:
         """The corpus's ClipSpec with the fields set here."""
