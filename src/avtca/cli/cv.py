@@ -12,7 +12,7 @@ from avtca.cli.train import (
     Progress,
     RunFolder,
     Threads,
-    open_experiment,
+    open_data,
 )
 
 
@@ -29,11 +29,17 @@ def cv(
     Prints the mean over seeds with a bootstrap interval over speakers, the standard deviation over
     folds, and the value of each seed.
     """
-    experiment, data_module, main = open_experiment("cv", config, set, threads)
+    from rich.console import Console
     from rich.table import Table
 
+    from avtca.model import require_torch
+    from avtca.training.config_file import load_experiment
+
+    require_torch("avtca cv")
+    experiment = load_experiment(config, set or [])
     from avtca.training.cross_validate import cross_validate, table
 
+    data_module, main = open_data(experiment, threads)
     folder = out or Path("runs") / experiment.name
     total = len(experiment.seeds) * len(data_module.rows)
 
@@ -52,7 +58,5 @@ def cv(
         shown.add_column(head)
     for row in table(result):
         shown.add_row(*row)
-    from rich.console import Console
-
     Console().print(shown)
     typer.echo(f"result: {folder / 'result.json'}")

@@ -39,11 +39,16 @@ def train(
     The fold is data.fold, the seed train.seed. Under torchrun, all processes train one network.
     Prints the validation metrics, then the test metrics.
     """
-    experiment, data_module, main = open_experiment("train", config, set, threads)
     from avtca.evaluation.aggregate import summarise
     from avtca.evaluation.predictions import Predictions
+    from avtca.model import require_torch
+    from avtca.training.config_file import load_experiment
+
+    require_torch("avtca train")
+    experiment = load_experiment(config, set or [])
     from avtca.training.fold import run_fold
 
+    data_module, main = open_data(experiment, threads, folds=[experiment.data.fold])
     folder = out or Path("runs") / experiment.name
     result = run_fold(
         experiment,
@@ -64,30 +69,24 @@ def train(
     typer.echo(f"run: {folder}")
 
 
-def open_experiment(
-    command: str, config: Path, changes: Sequence[str] | None, threads: int | None
-) -> "tuple[ExperimentConfig, DataModule, bool]":
-    """The configuration of "train" or "cv", its data, and whether this is the main process.
+def open_data(
+    experiment: "ExperimentConfig", threads: int | None, folds: Sequence[int] | None = None
+) -> "tuple[DataModule, bool]":
+    """The data of a configuration for these folds, and whether this is the main process.
 
     The main process prints the caveats of the split.
     """
-    from avtca.model import require_torch
-    from avtca.training.config_file import load_experiment
-
-    require_torch(f"avtca {command}")
-    experiment = load_experiment(config, changes or [])
     from avtca.training.distributed import process_rank
     from avtca.training.fold import load_data_module
     from avtca.training.trainer import torch_threads
 
     if threads:
         torch_threads(threads)
-    folds = [experiment.data.fold] if command == "train" else None
     data_module = load_data_module(experiment, folds=folds)
     main = process_rank() == 0
     if main:
         warn(data_module.folds.warning, data_module.caveat)
-    return experiment, data_module, main
+    return data_module, main
 
 
 def line(found: dict[str, object]) -> str:

@@ -50,7 +50,7 @@ def load_data_module(
         ClipSpecMismatch: The corpus was prepared with other input.
     """
     require_inputs(experiment)
-    data, start = experiment.data, experiment.model.init_from
+    data = experiment.data
     corpus = PreparedCorpus.open(data.corpus)
     data_module = open_data_module(
         corpus.view(experiment.input.over(corpus.spec)),
@@ -61,6 +61,7 @@ def load_data_module(
         normalise=data.normalise,
         allow_leak=data.allow_leak,
     )
+    start = experiment.model.init_from
     if start is None:
         return data_module
     card = read_card(pair_at(start, existing=True)[1])
@@ -131,11 +132,14 @@ def run_fold(
     resolved = experiment.model_copy(update={"train": config}).resolved()
     resolved["data"] |= {"fold": fold, "corpus": data_module.provenance["corpus"]}
     resolved.pop("seeds")
-    spec, model = data_module.dataset.spec, experiment.model
+    spec = data_module.dataset.spec
     output = OUTPUT_OF_LOSS[config.loss]
-    sizes = model.sizes if output == "softmax" else {**model.sizes, "output": output}
-    network = new_network(model.variant, spec, seed=seed, **sizes)
-    taken = init_weights(network, spec.labels, model.init_from) if model.init_from else {}
+    sizes = experiment.model.sizes
+    if output != "softmax":
+        sizes = {**sizes, "output": output}
+    network = new_network(experiment.model.variant, spec, seed=seed, **sizes)
+    start = experiment.model.init_from
+    taken = init_weights(network, spec.labels, start) if start else {}
     result = fit(
         network,
         config,
