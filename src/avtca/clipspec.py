@@ -10,7 +10,6 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from avtca.compat import upgrade
 from avtca.errors import ClipSpecMismatch
 
 CHOICES = {
@@ -149,7 +148,6 @@ class ClipSpec:
     def from_dict(cls, values: dict[str, Any]) -> "ClipSpec":
         """Inverse of :meth:`to_dict`; ``ValueError`` names keys that are not fields."""
         known = {field.name for field in fields(cls)}
-        values = upgrade(values)
         if unknown := sorted(set(values) - known):
             raise ValueError(f"unknown ClipSpec fields: {', '.join(unknown)}")
         return cls(**values)

@@ -10,6 +10,7 @@ import typer
 from avtca import cli
 from avtca.cli.progress import ProgressBar
 from avtca.clipspec import ClipSpec
+from avtca.compat import upgrade
 from avtca.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _spec_of(source: Path) -> dict[str, Any]:
         if source.is_dir():
             found = next(filter(None, map(_spec_in_file, sorted(source.glob("*.json")))), None)
         else:
-            document = json.loads(source.read_text("utf-8"))
+            document = upgrade(json.loads(source.read_text("utf-8")))
             found = (_spec_in(document) or document) if isinstance(document, dict) else None
     except FileNotFoundError:
         raise ConfigError(action, "no such file or folder", fix) from None
@@ -116,7 +117,7 @@ def _spec_of(source: Path) -> dict[str, Any]:
 
 def _spec_in_file(path: Path) -> dict[str, Any] | None:
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = upgrade(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError):
         return None
     return _spec_in(document) if isinstance(document, dict) else None

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from avtca.clipspec import PITCH_ROWS, ClipSpec
-from avtca.compat import upgrade
 from avtca.errors import ConfigError
 
 Output = Literal["softmax", "sigmoid", "linear"]
@@ -188,13 +187,12 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":
-        """Inverse of :meth:`to_dict`, also for fields of avtca 0.1.
+        """Inverse of :meth:`to_dict`.
 
         Raises:
             ConfigError: For unknown fields.
         """
         known = {item.name for item in fields(cls)}
-        values = upgrade(values)
         if unknown := sorted(set(values) - known):
             raise ConfigError(
                 "size a network",
