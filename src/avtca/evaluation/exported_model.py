@@ -19,11 +19,10 @@ from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.windows import Batch
 from avtca.errors import ConfigError, CorpusError
 from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
-from avtca.evaluation.leakage import check_leakage, unchecked_caveats
+from avtca.evaluation.leakage import leakage_caveats
 from avtca.evaluation.report import SplitInfo
 from avtca.model.checkpoint import read_card
 from avtca.model.config import Card
-from avtca.model.lineage import trained_on
 from avtca.preprocess import ModelInput
 from avtca.progress import ProgressHook, no_progress
 from avtca.runtime.backends import Backend, OnnxBackend
@@ -118,9 +117,9 @@ def open_exported_model(
     corpus = corpus.view(backend.spec if corpus.spec.video == "features" else media)
     dataset, notes = _usable(corpus, bundle.spec.labels, summary, clips)
     card = _card(bundle)
-    known = trained_on(card, corpus.name, dataset.speakers)
-    leaks = check_leakage(
-        known,
+    leaks = leakage_caveats(
+        card,
+        corpus.name,
         dataset.speakers,
         action=f"evaluate on unseen speakers of {corpus.name}",
         fix="give clips of other speakers, or pass --allow-leak and report the caveat",
@@ -130,13 +129,12 @@ def open_exported_model(
     caveats = (
         WHOLE_CORPUS,
         *leaks,
-        *unchecked_caveats(card, corpus.name, model="the model"),
         *manifest_caveats(speaker_warnings(corpus.manifest)),
         *notes,
     )
     return EvaluatedModel(
         name=bundle.name,
-        folds=(FoldModel((ExportedModel(backend),), dataset, None, NO_VALIDATION, known),),
+        folds=(FoldModel((ExportedModel(backend),), dataset, None, NO_VALIDATION),),
         card=card,
         split=SplitInfo.of(
             caveats,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from avtca.data.caveats import Caveat, CaveatKind
 from avtca.errors import LeakError
 from avtca.model import Card
-from avtca.model.lineage import has_unnamed_speakers
+from avtca.model.lineage import has_unnamed_speakers, trained_on
 
 
 def check_leakage(
@@ -55,3 +55,25 @@ def unchecked_caveats(card: Card, corpus: str, *, model: str = "the network") ->
         return ()
     text = f"the training data of {model} name no speakers: leakage could not be checked"
     return (Caveat(CaveatKind.UNCHECKED, text),)
+
+
+def leakage_caveats(
+    card: Card,
+    corpus: str,
+    test_speakers: Iterable[str],
+    *,
+    action: str,
+    fix: str,
+    allow_leak: bool,
+    model: str,
+) -> tuple[Caveat, ...]:
+    """Both of the above for a network that is tested on speakers of a corpus.
+
+    Args, Returns, Raises: As :func:`check_leakage` and :func:`unchecked_caveats`.
+    """
+    speakers = {*test_speakers}
+    known = trained_on(card, corpus, speakers)
+    leaks = check_leakage(
+        known, speakers, action=action, fix=fix, allow_leak=allow_leak, model=model
+    )
+    return (*leaks, *unchecked_caveats(card, corpus, model=model))

@@ -8,11 +8,11 @@ from typing import Any
 from avtca.data.caveats import caveat_text, unique
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
-from avtca.evaluation.leakage import check_leakage, unchecked_caveats
+from avtca.evaluation.leakage import leakage_caveats
 from avtca.model import build_model, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.config import Card
-from avtca.model.lineage import lineage_text, trained_on, training_corpora, training_speakers
+from avtca.model.lineage import lineage_text, training_corpora, training_speakers
 
 
 def copy_weights(
@@ -114,17 +114,15 @@ def check_init_leakage(
         LeakError: If a test speaker had a part in the weights, unless ``allow_leak``.
     """
     tested = {s for fold in folds for s in data_module.subset(fold, "test").speakers}
-    corpus = str(data_module.provenance["corpus"])
-    model = "the initial checkpoint"
-    found = check_leakage(
-        trained_on(card, corpus, tested),
+    found = leakage_caveats(
+        card,
+        str(data_module.provenance["corpus"]),
         tested,
         action=f"start from {init_from}",
         fix=f"start from weights that have not seen them, or {fix}",
         allow_leak=allow_leak,
-        model=model,
+        model="the initial checkpoint",
     )
-    found += unchecked_caveats(card, corpus, model=model)
     if not found:
         return data_module
     caveats = unique((*data_module.caveats, *found))
