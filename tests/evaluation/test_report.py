@@ -48,8 +48,8 @@ def test_every_sample_is_answered_by_a_network_that_never_saw_its_speaker(both):
     assert both.name == "both"
     for part in both.folds:
         assert not set(part.test.speakers) & set(part.validation.speakers)
-    for seen, action in both.calibration_pairs():
-        assert not set(action.speakers) & set(seen.speakers)
+    for fold in both.calibrated():
+        assert not set(fold.test.speakers) & set(fold.seen.speakers)
 
 
 def test_the_figures_are_those_of_the_cross_validation(made, both, result):
@@ -71,7 +71,7 @@ def test_what_a_study_says(both, result):
         assert 0 < one.covered <= 1 and 1 <= one.mean_size <= 3
     coverage = result.abstention.coverage
     assert coverage == sorted(coverage) and coverage[-1] == 1
-    calibrated = both.calibrated().predict(calibrated=True)
+    calibrated = Predictions.joined([fold.test for fold in both.calibrated()])
     assert result.abstention.accuracy[-1] == pytest.approx(calibrated.correct.mean(), abs=1e-5)
     samples = [len(part.test) // len(set(part.test.speakers)) for part in both.folds]
     assert result.speaker_normalisation.min_samples == min(samples)
@@ -225,7 +225,8 @@ def test_thresholds_of_several_labels_come_from_other_speakers(several):
     report = evaluate_model(system)
     found, tests = report.multilabel_thresholds, []
     assert report.fitted_on == "validation speakers"
-    for at, (seen, test) in enumerate(system.calibration_pairs()):
+    for at, fold in enumerate(system.calibrated()):
+        seen, test = fold.seen, fold.test
         assert not set(seen.speakers) & set(test.speakers)
         cuts = np.array([found.thresholds[name][at] for name in test.labels])
         present, tried = seen.targets > 0.5, np.linspace(0, 1, 2001)
@@ -313,7 +314,8 @@ def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
     result = abstention_report(system)
     for one in result.thresholds:
         answered, right, n = 0, 0, 0
-        for (seen, action), at in zip(system.calibration_pairs(), one.threshold, strict=True):
+        for fold, at in zip(system, one.threshold, strict=True):
+            seen, action = fold.seen, fold.test
             sure = seen.probs.max(1)
             good = [t for t in np.unique(sure) if seen.correct[sure >= t].mean() >= one.wanted]
             assert at == (pytest.approx(min(good)) if good else None)
@@ -327,7 +329,7 @@ def test_thresholds_are_each_parts_own_from_other_people(both, monkeypatch):
 
 def test_the_area_over_abstention_is_the_mean_risk_over_coverages(both, result):
     """AURC: for each number of answers, from the surest on, the share of wrong ones; their mean."""
-    table = both.calibrated().predict(calibrated=True)
+    table = Predictions.joined([fold.test for fold in both.calibrated()])
     order = np.argsort(-table.probs.max(1))
     assert len(np.unique(table.probs.max(1))) == len(order)
     wrong = ~table.correct[order]

@@ -43,22 +43,20 @@ def of_others(system, number):
 
 def test_without_validation_people_a_fold_is_fitted_on_the_other_folds(folded):
     assert folded.fitted_on == "other folds"
-    for number, part in enumerate(folded.calibrated().folds):
+    for number, part in enumerate(folded.calibrated()):
         logits, labels, weights = of_others(folded, number)
         assert part.temperature == pytest.approx(fit_temperature(logits, labels, weights=weights))
-    for (seen, action), part in zip(
-        folded.calibrated().calibration_pairs(), folded.folds, strict=True
-    ):
-        assert set(action.speakers) == set(part.test.speakers)
-        assert set(seen.speakers) == {f"p{i}" for i in range(6)} - set(action.speakers)
+    for made, part in zip(folded.calibrated(), folded.folds, strict=True):
+        assert set(made.test.speakers) == set(part.test.speakers)
+        assert set(made.seen.speakers) == {f"p{i}" for i in range(6)} - set(made.test.speakers)
 
 
 def test_people_of_a_fold_have_no_part_in_its_own_temperature(folded):
-    before = [part.temperature for part in folded.calibrated().folds]
+    before = [part.temperature for part in folded.calibrated()]
     first = folded.folds[0]
     wrong = replace(first, test=replace(first.test, targets=np.roll(first.test.targets, 1, 1)))
     other = replace(folded, folds=(wrong, *folded.folds[1:]), memo={})
-    after = [part.temperature for part in other.calibrated().folds]
+    after = [part.temperature for part in other.calibrated()]
     assert after[0] == before[0]
     assert after[1] != before[1] and after[2] != before[2]
 
@@ -70,8 +68,8 @@ def test_people_that_another_fold_has_trained_on_are_no_strangers(folded):
         for part in folded.folds
     ]
     known = {part.test.speakers[0] for part in folded.folds}
-    for seen, action in replace(folded, folds=tuple(knowing)).calibrated().calibration_pairs():
-        assert not set(seen.speakers) & (known | set(action.speakers))
+    for made in replace(folded, folds=tuple(knowing)).calibrated():
+        assert not set(made.seen.speakers) & (known | set(made.test.speakers))
     everybody = frozenset(f"p{i}" for i in range(6))
     parts = tuple(replace(part, training_speakers=everybody) for part in folded.folds)
     lost = replace(folded, folds=parts)

@@ -44,8 +44,8 @@ def robustness(
     require_torch("avtca robustness")
     from avtca.cli.train import warn
     from avtca.evaluation.open_model import open_model
-    from avtca.evaluation.predictions import distinct_names
     from avtca.evaluation.robustness import measure_robustness
+    from avtca.evaluation.run_folders import distinct_names
     from avtca.plots.html import robustness_html
 
     with ProgressBar() as bar:

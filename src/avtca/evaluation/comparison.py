@@ -10,13 +10,7 @@ from avtca.data.caveats import CLEAN, Caveat, caveat_text, find_caveats
 from avtca.errors import ConfigError
 from avtca.evaluation.aggregate import metric_difference, summarise
 from avtca.evaluation.bootstrap import mcnemar
-from avtca.evaluation.predictions import (
-    Predictions,
-    distinct_names,
-    n_folds,
-    numbered_folders,
-    run_name,
-)
+from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
     METRIC_NAMES,
     ComparisonReport,
@@ -24,6 +18,7 @@ from avtca.evaluation.report import (
     PairedDifference,
     PairedTests,
 )
+from avtca.evaluation.run_folders import distinct_names, n_folds, numbered_folders, run_name
 
 UNKNOWN_SPLIT = "no file beside the predictions describes their split"
 Tables = dict[int, list[Predictions]]

@@ -13,7 +13,7 @@ from avtca.evaluation.adaptation import speaker_normalise
 from avtca.evaluation.aggregate import estimate_metrics, pool
 from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
 from avtca.evaluation.degradations import REMOVED, remove_modality
-from avtca.evaluation.evaluated_model import EvaluatedModel
+from avtca.evaluation.evaluated_model import CalibratedFold, EvaluatedModel
 from avtca.evaluation.metrics import fit_thresholds, multilabel_summary
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
@@ -80,7 +80,7 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
         found = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
         report = replace(report, multilabel=found)
         if model.fitted_on is not None:
-            fitted_thresholds = multilabel_thresholds(model)
+            fitted_thresholds = multilabel_thresholds(model.calibrated())
             report = replace(
                 report, fitted_on=model.fitted_on, multilabel_thresholds=fitted_thresholds
             )
@@ -97,21 +97,18 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
     return replace(
         report,
         fitted_on=model.fitted_on,
-        calibration=calibration_report(fitted, plain),
+        calibration=calibration_report(plain, fitted),
         sets=prediction_sets(fitted),
         abstention=abstention_report(fitted),
         speaker_normalisation=normalisation_report(fitted),
     )
 
 
-def multilabel_thresholds(model: EvaluatedModel) -> MultilabelThresholds:
+def multilabel_thresholds(folds: Sequence[CalibratedFold]) -> MultilabelThresholds:
     """Metrics with a threshold for each label, fitted for each fold on other speakers."""
-    pairs = model.calibration_pairs()
-    fitted = [fit_thresholds(seen.probs, seen.targets > 0.5) for seen, _ in pairs]
-    tests = Predictions.joined([test for _, test in pairs])
-    of_sample = np.concatenate(
-        [np.tile(one, (len(test), 1)) for one, (_, test) in zip(fitted, pairs, strict=True)]
-    )
+    fitted = [fit_thresholds(fold.seen.probs, fold.seen.targets > 0.5) for fold in folds]
+    tests = Predictions.joined([fold.test for fold in folds])
+    of_sample = np.repeat(fitted, [len(fold.test) for fold in folds], axis=0)
     return MultilabelThresholds(
         thresholds={
             name: _rounded(found)
@@ -133,12 +130,12 @@ def modality_metrics(model: EvaluatedModel) -> dict[Modality, Metrics]:
     }
 
 
-def calibration_report(model: EvaluatedModel, plain: Predictions) -> CalibrationReport:
-    """Calibration before and after the temperatures of :meth:`EvaluatedModel.calibrated`."""
+def calibration_report(plain: Predictions, folds: Sequence[CalibratedFold]) -> CalibrationReport:
+    """Calibration before and after the temperatures of the folds."""
     return CalibrationReport(
-        temperature=[round(fold.temperature, 4) for fold in model.folds],
+        temperature=[round(fold.temperature, 4) for fold in folds],
         before=_calibration_errors(plain),
-        after=_calibration_errors(model.predict(calibrated=True)),
+        after=_calibration_errors(Predictions.joined([fold.test for fold in folds])),
     )
 
 
@@ -157,20 +154,18 @@ def _calibration_errors(predictions: Predictions) -> CalibrationErrors:
     )
 
 
-def prediction_sets(model: EvaluatedModel) -> list[PredictionSets]:
+def prediction_sets(folds: Sequence[CalibratedFold]) -> list[PredictionSets]:
     """Coverage and size of conformal sets, fitted for each fold on other speakers."""
-    out, pairs = [], model.calibration_pairs()
-    labels = np.concatenate([test.true_labels for _, test in pairs])
+    out = []
+    labels = np.concatenate([fold.test.true_labels for fold in folds])
     for method in METHODS:
         for alpha in ALPHAS:
-            sets = np.concatenate(
-                [
-                    fit_conformal(seen.probs, seen.true_labels, alpha=alpha, method=method).sets(
-                        test.probs
-                    )
-                    for seen, test in pairs
-                ]
-            )
+            parts = []
+            for fold in folds:
+                seen = fold.seen
+                fitted = fit_conformal(seen.probs, seen.true_labels, alpha=alpha, method=method)
+                parts.append(fitted.sets(fold.test.probs))
+            sets = np.concatenate(parts)
             sizes = sets.sum(1)
             out.append(
                 PredictionSets(
@@ -184,23 +179,22 @@ def prediction_sets(model: EvaluatedModel) -> list[PredictionSets]:
     return out
 
 
-def abstention_report(model: EvaluatedModel) -> AbstentionReport:
+def abstention_report(folds: Sequence[CalibratedFold]) -> AbstentionReport:
     """Accuracy over coverage, and thresholds for wanted accuracies.
 
     Each fold has its own threshold, fitted on other speakers; a fold without a threshold that
     reaches the wanted accuracy answers nothing.
     """
-    predictions = model.predict(calibrated=True)
-    curve = abstention_curve(predictions.probs, predictions.true_labels)
-    pairs = model.calibration_pairs()
-    fitted = [abstention_curve(seen.probs, seen.true_labels) for seen, _ in pairs]
+    test = Predictions.joined([fold.test for fold in folds])
+    curve = abstention_curve(test.probs, test.true_labels)
+    fitted = [abstention_curve(fold.seen.probs, fold.seen.true_labels) for fold in folds]
     thresholds = []
     for wanted in WANTED_ACCURACIES:
-        at = [fold.threshold_for(wanted) for fold in fitted]
+        at = [one.threshold_for(wanted) for one in fitted]
         answered = np.concatenate(
             [
-                test.probs.max(1) >= (np.inf if threshold is None else threshold)
-                for threshold, (_, test) in zip(at, pairs, strict=True)
+                fold.test.probs.max(1) >= (np.inf if threshold is None else threshold)
+                for threshold, fold in zip(at, folds, strict=True)
             ]
         )
         thresholds.append(
@@ -208,7 +202,7 @@ def abstention_report(model: EvaluatedModel) -> AbstentionReport:
                 wanted=wanted,
                 threshold=at,
                 answered=float(answered.mean()),
-                accuracy=float(predictions.correct[answered].mean()) if answered.any() else None,
+                accuracy=float(test.correct[answered].mean()) if answered.any() else None,
             )
         )
     points = np.linspace(0, len(curve.coverage) - 1, CURVE_POINTS)
@@ -221,15 +215,14 @@ def abstention_report(model: EvaluatedModel) -> AbstentionReport:
     )
 
 
-def normalisation_report(model: EvaluatedModel) -> SpeakerNormalisation:
+def normalisation_report(folds: Sequence[CalibratedFold]) -> SpeakerNormalisation:
     """Metrics where all samples of a speaker are available before the first prediction.
 
     Predictions are normalised over each speaker's own samples, without their labels, to the mean
     and deviation of other speakers (:attr:`EvaluatedModel.fitted_on`). With few samples, or with
     other proportions of the emotions than theirs, this costs accuracy.
     """
-    pairs = model.calibration_pairs()
-    normalised = Predictions.joined([speaker_normalise(test, seen) for seen, test in pairs])
+    normalised = Predictions.joined([speaker_normalise(fold.test, fold.seen) for fold in folds])
     return SpeakerNormalisation(
         min_samples=min(Counter(normalised.speakers).values()),
         normalised=estimate_metrics(normalised),

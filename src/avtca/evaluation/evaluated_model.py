@@ -1,14 +1,13 @@
 """A model together with the data that it is tested on and calibrated with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.data.caveats import Caveat
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.calibration import fit_temperature
 from avtca.evaluation.inference import Network, WindowLogits, average_networks, window_logits
@@ -19,7 +18,7 @@ from avtca.model.config import Output
 
 Float = NDArray[np.float64]
 Transform = Callable[[EmotionDataset], EmotionDataset]
-CalibrationData = Sequence[tuple[WindowLogits, EmotionDataset]]
+LogitsOfData = Sequence[tuple[WindowLogits, EmotionDataset]]
 """Window logits, and the data set that they belong to."""
 
 
@@ -32,8 +31,7 @@ class FoldModel:
         test: Samples of the test speakers.
         validation: Samples of other speakers that the networks have not seen, or ``None``.
         no_validation: Why there are none.
-        training_speakers: Speakers with a part in the networks' weights.
-        temperature: Divisor of the logits, where calibrated.
+        training_speakers: Speakers with a part in the networks' weights, of use to other folds.
     """
 
     networks: tuple[Network, ...]
@@ -41,7 +39,21 @@ class FoldModel:
     validation: EmotionDataset | None
     no_validation: str = ""
     training_speakers: frozenset[str] = frozenset()
-    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class CalibratedFold:
+    """Calibrated predictions of a fold.
+
+    Attributes:
+        temperature: Divisor of the logits, fitted on the samples of ``seen``.
+        seen: Predictions to fit on, none of them on test speakers of the fold.
+        test: Predictions on the test data.
+    """
+
+    temperature: float
+    seen: Predictions
+    test: Predictions
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,6 @@ class EvaluatedModel:
     votes: dict[str, Float] = field(default_factory=dict)
     intended: Float | None = None
     memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
-
-    @property
-    def caveats(self) -> tuple[Caveat, ...]:
-        """The caveats of the split."""
-        return self.split.caveats
 
     @property
     def spec(self) -> ClipSpec:
@@ -109,53 +116,39 @@ class EvaluatedModel:
             return f"{first.no_validation}, and so were the test speakers of the other folds"
         return first.no_validation
 
-    def predict(
-        self, transform: Transform | None = None, *, calibrated: bool = False
-    ) -> Predictions:
-        """Predictions of all folds on their test data.
+    def predict(self, transform: Transform | None = None) -> Predictions:
+        """Predictions of all folds on their test data, to which ``transform`` is applied first."""
+        data = []
+        for fold in self.folds:
+            dataset = fold.test if transform is None else transform(fold.test)
+            found = self._logits(fold, "test") if transform is None else self._run(fold, dataset)
+            data.append((found, dataset))
+        return self._predictions(data)
 
-        Args:
-            transform: Applied to each fold's test data first.
-            calibrated: Divide the logits by the temperature of each fold.
+    def calibrated(self) -> list[CalibratedFold]:
+        """Predictions of each fold with a temperature of its own, fitted on :attr:`fitted_on`.
+
+        Outputs other than one label a sample have none (1).
         """
-        return Predictions.joined(
-            [self._predict(fold, transform, calibrated=calibrated) for fold in self.folds]
-        )
-
-    def calibration_pairs(self) -> list[tuple[Predictions, Predictions]]:
-        """For each fold the predictions to fit on and those on its test data, both calibrated."""
         out = []
         for fold in self.folds:
-            seen = [
-                Predictions.of(dataset, found.probabilities(fold.temperature), output=self.output)
-                for found, dataset in self._calibration_data(fold)
-            ]
-            out.append((Predictions.joined(seen), self._predict(fold, calibrated=True)))
+            fit_on = self._calibration_data(fold)
+            softmax = self.output == "softmax"
+            temperature = fit_window_temperature(fit_on) if softmax else 1.0
+            seen = self._predictions(fit_on, temperature)
+            test = self._predictions([(self._logits(fold, "test"), fold.test)], temperature)
+            out.append(CalibratedFold(temperature, seen, test))
         return out
 
-    def calibrated(self) -> "EvaluatedModel":
-        """The model with a temperature for each fold, fitted on :attr:`fitted_on`.
+    def _predictions(self, data: LogitsOfData, temperature: float = 1.0) -> Predictions:
+        return Predictions.joined(
+            [
+                Predictions.of(dataset, found.probabilities(temperature), output=self.output)
+                for found, dataset in data
+            ]
+        )
 
-        The windows of a sample count as one sample. The card's temperature is used where there is
-        nothing to fit on.
-        """
-        known = float(self.card.calibration.get("temperature", 1.0))
-        fit = self.fitted_on is not None and self.output == "softmax"
-        folds = [
-            replace(fold, temperature=_temperature(self._calibration_data(fold)) if fit else known)
-            for fold in self.folds
-        ]
-        return replace(self, folds=tuple(folds))
-
-    def _predict(
-        self, fold: FoldModel, transform: Transform | None = None, *, calibrated: bool = False
-    ) -> Predictions:
-        dataset = fold.test if transform is None else transform(fold.test)
-        found = self._logits(fold, "test") if transform is None else self._run(fold, dataset)
-        probs = found.probabilities(fold.temperature if calibrated else 1.0)
-        return Predictions.of(dataset, probs, output=self.output)
-
-    def _calibration_data(self, fold: FoldModel) -> CalibrationData:
+    def _calibration_data(self, fold: FoldModel) -> LogitsOfData:
         """What a fold is fitted on, none of it from its test speakers."""
         if self.fitted_on == "validation speakers" and fold.validation is not None:
             return [(self._logits(fold, "validation"), fold.validation)]
@@ -188,12 +181,8 @@ def _unseen_rows(fold: FoldModel, other: FoldModel) -> NDArray[np.int64]:
     )
 
 
-def fit_window_temperature(logits: WindowLogits, dataset: EmotionDataset) -> float:
+def fit_window_temperature(data: LogitsOfData) -> float:
     """The temperature of window logits, all samples having the same weight."""
-    return _temperature([(logits, dataset)])
-
-
-def _temperature(data: CalibrationData) -> float:
     return fit_temperature(
         np.concatenate([found.logits for found, _ in data]),
         np.concatenate([dataset.labels[found.sample] for found, dataset in data]),

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,37 +159,3 @@ class Predictions:
             numbers[:, k:],
             next(output for output, name in KINDS.items() if name == kind),
         )
-
-
-def run_name(path: Path) -> str:
-    """The name in a run's configuration, or that of the path."""
-    try:
-        config = json.loads((path / "config.json").read_text())["config"]
-        return str(config["name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return path.stem if path.is_file() else path.resolve().name
-
-
-def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    """The names; equal ones are replaced by as many trailing parts of their paths as needed."""
-    alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
-    for length in range(2, max(map(len, alike.values()), default=0) + 1):
-        tails = {n: "/".join(parts[-length:]) for n, parts in alike.items()}
-        if len(set(tails.values())) == len(tails):
-            return [tails.get(n, name) for n, name in enumerate(names)]
-    return [*names]
-
-
-def n_folds(path: Path) -> int | None:
-    """Number of folds of a cross-validation; ``None`` where it is not finished."""
-    try:
-        result = json.loads((path / "result.json").read_text("utf-8"))
-        return len(list(result["folds"]["accuracy"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def numbered_folders(path: Path, kind: str) -> list[Path]:
-    """Folders seed0, seed1 ... (or fold0, fold1 ...) of a cross-validation, in order."""
-    found = [one for one in path.glob(f"{kind}*") if one.is_dir() and one.name[4:].isdigit()]
-    return sorted(found, key=lambda one: int(one.name[4:]))

@@ -1,6 +1,5 @@
 """Trained networks (a checkpoint, a run or a cross-validation) with their test data."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from avtca.errors import ConfigError
 from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel
 from avtca.evaluation.inference import resolve_device
 from avtca.evaluation.leakage import check_leakage, unchecked_caveats
-from avtca.evaluation.predictions import n_folds, numbered_folders, run_name
 from avtca.evaluation.report import SplitInfo
+from avtca.evaluation.run_folders import n_folds, require_all_folds, run_checkpoints, run_name
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.config import OUTPUT_OF_LOSS
@@ -64,7 +63,7 @@ def open_trained_model(
             "no folds are named",
             "add --folds, or name the folder of that fold's training",
         )
-    checkpoints, numbers = _checkpoints(path, seed)
+    checkpoints, numbers = run_checkpoints(path, seed)
     at = resolve_device(device)
     loaded = [load_checkpoint(checkpoint, device=at) for checkpoint in checkpoints]
     first = loaded[0][1]
@@ -79,7 +78,7 @@ def open_trained_model(
     }
     caveats: list[Caveat] = []
     if name is None:
-        _require_all(action, numbers, n_folds(path))
+        require_all_folds(action, numbers, n_folds(path))
         samples = from_corpus(prepared, first.labels, **choice)
         models = [_fold_model(loaded, prepared.name, samples, None, "no folds are named")]
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
@@ -96,12 +95,12 @@ def open_trained_model(
             caveats += _changed_samples(loaded, prepared.data_hash)
         again = same and {_run(card).get("folds_hash") for _, card in loaded}
         if folds is None or (fold is None and again == {data_module.folds.hash}):
-            _require_all(action, numbers, len(data_module.rows))
+            require_all_folds(action, numbers, len(data_module.rows))
             models = [
                 _on_fold([one], data_module, int(_run(one[1]).get("fold", 0))) for one in loaded
             ]
         else:
-            _require_all(action, numbers, n_folds(path))
+            require_all_folds(action, numbers, n_folds(path))
             models = [_on_fold(loaded, data_module, _only(action, data_module, fold))]
     if choice["normalise"] == "speaker":
         caveats.append(NORMALISED)
@@ -124,16 +123,6 @@ def open_trained_model(
         votes=votes,
         intended=intended,
     )
-
-
-def best_checkpoint(path: Path) -> Path:
-    """The chosen checkpoint in a run's folder, or the path itself."""
-    if (path / "done.json").exists():
-        kept: str = json.loads((path / "done.json").read_text())["kept"]
-        return path / kept
-    if (path / "best.json").exists():
-        return path / "best"
-    return path
 
 
 def _run(card: Card) -> dict[str, Any]:
@@ -256,37 +245,3 @@ def _votes_and_labels(
             out[given] = (shares.astype(np.float64) * n[:, None])[rows]
     own, _ = mapped_targets(corpus.targets("label"), corpus.target_names("label"), labels)
     return out, own.astype(np.float64)[rows]
-
-
-def _checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:
-    """The checkpoints of a path: a single one, or those of the folds with their numbers."""
-    action = f"evaluate {path}"
-    seeds = [int(one.name[4:]) for one in numbered_folders(path, "seed")]
-    if seed is not None and seed not in seeds:
-        if seeds:
-            found = f"no seed {seed}; there are {', '.join(map(str, seeds))}"
-            raise ConfigError(action, found, "choose one of them")
-        raise ConfigError(f"{action} with seed {seed}", "no folder of avtca cv", "leave --seed out")
-    if not seeds:
-        return [best_checkpoint(path)], []
-    inside = path / f"seed{seeds[0] if seed is None else seed}"
-    folders = numbered_folders(inside, "fold")
-    if unfinished := [one.name for one in folders if not (one / "done.json").exists()]:
-        found = f"{', '.join(unfinished)} not finished"
-        raise ConfigError(action, found, "run avtca cv to its end")
-    if not folders:
-        raise ConfigError(action, f"no folds in {inside.name}", "run avtca cv to its end")
-    return [best_checkpoint(one) for one in folders], [int(one.name[4:]) for one in folders]
-
-
-def _require_all(action: str, numbers: Sequence[int], folds: int | None) -> None:
-    """Refuse a cross-validation with missing folds; a single network has no numbers."""
-    if numbers and folds is None:
-        raise ConfigError(action, "the cross-validation has not ended", "run avtca cv to its end")
-    missing = sorted(set(range(folds or 0)) - set(numbers)) if numbers else []
-    if missing:
-        raise ConfigError(
-            action,
-            f"{len(numbers)} of {folds} folds are there, not {', '.join(map(str, missing))}",
-            "run avtca cv to its end, or name the folder of one fold",
-        )

@@ -22,7 +22,7 @@ from avtca.errors import ConfigError
 from avtca.evaluation.evaluated_model import fit_window_temperature
 from avtca.evaluation.inference import window_logits
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.trained_model import best_checkpoint
+from avtca.evaluation.run_folders import best_checkpoint
 from avtca.files import write_atomic
 from avtca.finetune import protocol
 from avtca.finetune.clips import find_clips, read_clips
@@ -235,7 +235,7 @@ def _final(
         origin |= init_weights(network, samples.spec.labels, model.init_from)
     done = fit(network, config, train, validation, out=out, provenance=origin, progress=bars)
     network, card = load_checkpoint(best_checkpoint(out))
-    temperature = fit_window_temperature(window_logits(network, validation), validation)
+    temperature = fit_window_temperature([(window_logits(network, validation), validation)])
     temperature = float(np.clip(temperature, *TEMPERATURES))
     sizes = [
         SubsetSize(clips=len(subset), speakers=len(set(subset.speakers)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
-from avtca.evaluation.trained_model import best_checkpoint
+from avtca.evaluation.run_folders import best_checkpoint
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.runtime.backends import Backend, OnnxBackend, TorchBackend
