@@ -96,7 +96,7 @@ def test_people_who_stay_apart_are_never_swapped(data, rate):
 
 
 def test_a_crowd_keeps_its_numbers_in_little_time():
-    """200 faces side by side, each moving by a tenth of its size; one call for each pair took 8 s
+    """200 faces side by side, each moving by a tenth of its size; one call for each pair took 9 s
     for these 12 frames."""
     random = np.random.default_rng(1)
     home = [(60.0 * (k % 20), 60.0 * (k // 20)) for k in range(200)]

@@ -68,8 +68,7 @@ def legend(reports: Sequence["Report"]) -> list[str]:
     lines = ["face seen, voice heard: share of the file with a face, with a voice"]
     predictions = [one for report in reports for one in (report, *report.people)]
     thresholds = {name: x for report in reports for name, x in report.thresholds.items()}
-    if any(one.certainty.endswith("(partly decoded)") for one in predictions):
-        lines.append("partly decoded: less than 90% of the file could be decoded")
+    lines += sorted({f"{one.doubt}: {one.doubt_text}" for one in predictions if one.doubt})
     if any(one.certainty.endswith("(below threshold)") for one in predictions):
         listed = [f"confidence under {x:.0%} with {INPUT_NAMES[k]}" for k, x in thresholds.items()]
         lines.append("below threshold: " + ", or ".join(listed))

@@ -10,6 +10,13 @@ DIGITS = 4
 """Decimal places of scores in JSON and CSV, and of the comparison with a threshold."""
 MIN_DECODED = 0.9
 """Share of a file that must be decoded for a confident prediction."""
+PARTLY, STILL_FACE, FEW_FRAMES = "partly decoded", "still face", "few frames"
+DOUBTS = {
+    PARTLY: f"less than {MIN_DECODED:.0%} of the file could be decoded",
+    STILL_FACE: "the face that was read never moves; it may be a photograph beside another's voice",
+    FEW_FRAMES: "most of the video repeats the frame before",
+}
+"""Reasons for which a prediction is never confident, and what they mean."""
 INPUTS = {
     "both": "face and voice",
     "face": "video only",
@@ -129,12 +136,14 @@ class Prediction:
         coverage: How much of the clip was decoded and used.
         thresholds: Confidence threshold by input ("both", "face", "voice"), measured on unseen
             speakers; the model card lists the accuracy above it. Missing where not measured.
+        doubts: Reasons of :data:`DOUBTS` found by the recognizer.
     """
 
     scores: dict[str, float]
     timeline: tuple[TimelineRow, ...]
     coverage: Coverage
     thresholds: Mapping[str, float]
+    doubts: tuple[str, ...]
 
     @property
     def top(self) -> str:
@@ -162,13 +171,24 @@ class Prediction:
     def confident(self) -> bool | None:
         """Whether the confidence reaches :attr:`threshold`; ``None`` without a threshold.
 
-        ``False`` also where less than :data:`MIN_DECODED` of the file could be decoded.
+        ``False`` also with a :attr:`doubt`.
         """
-        if self.coverage.read < MIN_DECODED:
+        if self.doubt:
             return False
         if self.threshold is None:
             return None
         return round(self.confidence, DIGITS) >= round(self.threshold, DIGITS)
+
+    @property
+    def doubt(self) -> str | None:
+        """The first reason of :data:`DOUBTS`, if any."""
+        partly = (PARTLY,) if self.coverage.read < MIN_DECODED else ()
+        return next(iter((*partly, *self.doubts)), None)
+
+    @property
+    def doubt_text(self) -> str:
+        """What :attr:`doubt` means."""
+        return DOUBTS.get(self.doubt or "", "")
 
     @property
     def certainty(self) -> str:
@@ -177,8 +197,8 @@ class Prediction:
         For example "79%", "36% (below threshold)", "47% (no threshold for audio only)".
         """
         percent = f"{self.confidence:.0%}"
-        if self.coverage.read < MIN_DECODED:
-            return f"{percent} (partly decoded)"
+        if self.doubt:
+            return f"{percent} ({self.doubt})"
         if self.confident is False:
             return f"{percent} (below threshold)"
         if self.confident is None and self.thresholds:
@@ -188,10 +208,12 @@ class Prediction:
     def confidence_fields(self) -> dict[str, Any]:
         """The prediction and its confidence, as JSON-serialisable values."""
         threshold = self.threshold
+        doubts = {"doubts": list(self.doubts)} if self.doubts else {}
         return {
             "top": self.top,
             "confidence": round(self.confidence, DIGITS),
             "sure": self.confident,
             "sure_from": None if threshold is None else round(threshold, DIGITS),
             "streams": self.streams,
+            **doubts,
         }

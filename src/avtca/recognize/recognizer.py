@@ -12,20 +12,17 @@ import numpy as np
 from avtca.audio import VOICE_RATE
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
-from avtca.media import Media, open_media
-from avtca.media.clock import MAX_HOLD_S
+from avtca.media import open_media
 from avtca.progress import ProgressHook, no_progress
+from avtca.recognize import checks
 from avtca.recognize.prediction import Coverage, TimelineRow, main_rows
 from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.scorer import WindowScorer
-from avtca.recognize.stream import Appearance, WindowStream
+from avtca.recognize.stream import WindowStream
 from avtca.runtime.backends import Backend, load_backend
 
 PersonMode = Literal["main", "all"]
 """The largest steady face of each window, or each person."""
-
-MAX_HELD_SHARE = 0.1
-"""Share of repeated frames above which a report warns."""
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +115,7 @@ class Recognizer:
             )
         seen = {row.person for row in rows}
         coverage = Coverage(
-            read=_decoded_share(clip, stream),
+            read=checks.decoded_share(clip, stream),
             face=scorer.face_steps / max(1, stream.total_steps),
             voice=min(1.0, scorer.voice_ticks / VOICE_RATE / max(duration, 1e-9)),
         )
@@ -129,12 +126,13 @@ class Recognizer:
             scores=_mean(main_rows(rows), spec.labels),
             timeline=tuple(rows),
             coverage=coverage,
-            warnings=(*clip.warnings, *_warnings(clip, coverage, stream)),
+            warnings=(*clip.warnings, *checks.warnings(clip, rows, coverage, stream)),
             model=self.backend.name,
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.backend.thresholds,
+            doubts=checks.doubts(rows, stream),
         )
-        return replace(report, people=_people(report, stream.appearances, spec.video_rate))
+        return replace(report, people=_people(report, stream, spec.video_rate))
 
     def steps(self, window_s: float | None = None, hop_s: float | None = None) -> tuple[int, int]:
         """Window and hop in video steps, from seconds as for :meth:`predict`.
@@ -167,17 +165,15 @@ def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, flo
     return {name: float(np.mean([scores[name] for scores in scored])) for name in labels}
 
 
-def _people(
-    report: Report, appearances: Mapping[int, Appearance], rate: float
-) -> tuple[Person, ...]:
+def _people(report: Report, stream: WindowStream, rate: float) -> tuple[Person, ...]:
     """Everyone with scores in some window, by number; nobody unless appearances were recorded."""
     by_person: dict[int, list[TimelineRow]] = {}
     for row in report.timeline:
-        if row.scores and row.person in appearances:
+        if row.scores and row.person in stream.appearances:
             by_person.setdefault(row.person, []).append(row)
     people = []
     for number, rows in sorted(by_person.items()):
-        seen = appearances[number]
+        seen = stream.appearances[number]
         seen_s, thumbnail = seen.steps / rate, seen.thumbnail
         person = Person(
             number=number,
@@ -190,36 +186,11 @@ def _people(
             last_s=(seen.last + 1) / rate,
             box=thumbnail.box if thumbnail else rows[0].box,
             at_s=thumbnail.time_s if thumbnail else None,
+            doubts=checks.doubts(rows, stream),
             thumbnail=thumbnail,
         )
         people.append(person)
     return tuple(people)
-
-
-def _decoded_share(clip: Media, stream: WindowStream) -> float:
-    """See :class:`Coverage`; gaps between frames count only where packets were damaged."""
-    missing = stream.missing_steps / max(1, stream.total_steps)
-    share = clip.decoded_share()
-    return share * (1 - missing) if clip.damaged else share
-
-
-def _warnings(clip: Media, coverage: Coverage, stream: WindowStream) -> list[str]:
-    out = []
-    if stream.frameless_steps:
-        out.append(f"too few frames: some are shown for longer than {MAX_HOLD_S:g} s")
-    elif stream.held_share > MAX_HELD_SHARE:
-        out.append(f"few frames: {stream.held_share:.0%} of the video repeats the frame before")
-    if not clip.has_video:
-        out.append("no video: recognised from the audio alone")
-    elif coverage.face == 0:
-        out.append("no face found: recognised from the audio alone")
-    elif coverage.face < 0.5:
-        out.append(f"a face in only {coverage.face:.0%} of the clip")
-    if not clip.has_audio:
-        out.append("no audio: recognised from the face alone")
-    elif coverage.voice == 0:
-        out.append("no voice found: recognised from the face alone")
-    return out
 
 
 def load(

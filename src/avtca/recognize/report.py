@@ -70,6 +70,7 @@ class Person(Prediction):
         last_s: Last second with this face.
         box: Where the face was at ``at_s``.
         at_s: Timestamp of the thumbnail in seconds.
+        doubts: Reasons for which the prediction is never confident, see :class:`Prediction`.
         thumbnail: The face; absent in reports that were read from JSON.
     """
 
@@ -84,6 +85,7 @@ class Person(Prediction):
     box: Box | None = None
     at_s: float | None = None
     thumbnail: Thumbnail | None = field(default=None, repr=False, compare=False)
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable values, without the timeline, which the report has."""
@@ -117,6 +119,7 @@ class Report(Prediction):
         people: Each person, with ``person="all"``; otherwise empty.
         thumbnails: A few faces over time; absent in reports that were read from JSON.
         thresholds: Confidence threshold by input, see :class:`Prediction`.
+        doubts: Reasons for which the prediction is never confident, see :class:`Prediction`.
 
     Example:
         >>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
@@ -139,6 +142,7 @@ class Report(Prediction):
     people: tuple[Person, ...] = ()
     thumbnails: tuple[Thumbnail, ...] = field(default=(), compare=False)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", printable(self.file))
@@ -237,6 +241,7 @@ class Report(Prediction):
                 thresholds=dict(plain["thresholds"]),
                 **{name: one[name] for name in ("seen_s", "first_s", "last_s", "at_s")},
                 box=None if one["box"] is None else tuple(one["box"]),
+                doubts=tuple(one.get("doubts", ())),
             )
             people.append(person)
         return cls(
@@ -248,6 +253,7 @@ class Report(Prediction):
             warnings=tuple(plain["warnings"]),
             people=tuple(people),
             thresholds=dict(plain["thresholds"]),
+            doubts=tuple(plain.get("doubts", ())),
         )
 
     def to_csv(self, path: str | Path | None = None) -> str:

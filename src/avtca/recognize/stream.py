@@ -1,13 +1,16 @@
 """Windows of a clip as a stream: tracked faces and audio, with no more than a window in memory."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, TrackedCrop, TrackedFace, align, track_faces
+from avtca.faces.motion import StillFaces
 from avtca.faces.types import Colour
 from avtca.media import Frame, Media, hold_frames
 from avtca.media.clock import SHORT_HOLD_S
@@ -57,7 +60,8 @@ class WindowStream:
     """Iterates over the windows of a clip, as ``preprocess.window_start_steps`` places them.
 
     After the last window ``total_steps`` is the length of the clip, ``thumbnails`` has a few faces
-    spread over the clip, and ``appearances`` has an entry for each person.
+    spread over the clip, ``n_faces`` counts the frames by their number of faces, ``still_people``
+    has the people whose faces never move, and ``appearances`` has an entry for each person.
 
     Args:
         clip: The clip.
@@ -88,6 +92,8 @@ class WindowStream:
         self.total_steps = 0
         self.appearances: dict[int, Appearance] = {}
         self.thumbnails: list[Thumbnail] = []
+        self.n_faces: Counter[int] = Counter()
+        self._still = StillFaces()
         self._thumb_every = 1
         frames = hold_frames(clip.frames(spec.video_rate), spec.video_rate)
         self._frames = track_faces(frames, detector, crop_px, colour)
@@ -101,6 +107,11 @@ class WindowStream:
         self._first_step = 0
         self._n_frames = 0
         self._n_held = 0
+
+    @cached_property
+    def still_people(self) -> set[int]:
+        """Numbers of the people whose faces never move; for a clip that was read to its end."""
+        return self._still.people()
 
     @property
     def missing_steps(self) -> int:
@@ -147,6 +158,8 @@ class WindowStream:
         self._video_steps, self._n_frames = frame.step + 1, self._n_frames + 1
         self._n_held += frame.held_s > SHORT_HOLD_S + 1e-9
         self._faces += faces
+        self.n_faces[len(faces)] += 1
+        self._still.add(frame, faces)
         if self.people:
             for face in faces:
                 self._record_appearance(face, frame)

@@ -1,0 +1,106 @@
+"""What is unusual about a clip: warnings, and reasons never to be confident."""
+
+from collections.abc import Iterable, Sequence
+
+from avtca.media import Media
+from avtca.media.clock import MAX_HOLD_S
+from avtca.recognize.prediction import (
+    FEW_FRAMES,
+    NO_PERSON,
+    STILL_FACE,
+    Coverage,
+    TimelineRow,
+    main_rows,
+)
+from avtca.recognize.stream import WindowStream
+
+MAX_HELD_SHARE = 0.1
+"""Share of repeated frames above which a report warns."""
+MOSTLY = 0.5
+"""Share of repeated frames, or of windows with a still face, above which nothing is confident."""
+MIN_SHOWN = 0.05
+"""Several faces are reported from this share of the time on."""
+MAX_NAMED = 3
+"""Most people whose numbers a warning lists."""
+
+
+def decoded_share(clip: Media, stream: WindowStream) -> float:
+    """See :class:`Coverage`; gaps between frames count only where packets were damaged."""
+    missing = stream.missing_steps / max(1, stream.total_steps)
+    share = clip.decoded_share()
+    return share * (1 - missing) if clip.damaged else share
+
+
+def doubts(rows: Iterable[TimelineRow], stream: WindowStream) -> tuple[str, ...]:
+    """Reasons never to be confident of the main prediction or of one person.
+
+    Args:
+        rows: Its windows.
+        stream: The clip, read to its end.
+    """
+    both = [row for row in main_rows(rows) if len(row.modalities) > 1]
+    out = []
+    if both and sum(row.person in stream.still_people for row in both) >= MOSTLY * len(both):
+        out.append(STILL_FACE)
+    if stream.held_share > MOSTLY:
+        out.append(FEW_FRAMES)
+    return tuple(out)
+
+
+def warnings(
+    clip: Media, rows: Sequence[TimelineRow], coverage: Coverage, stream: WindowStream
+) -> list[str]:
+    """What is unusual about the frames, the faces and the audio of a clip, in sentences."""
+    out = []
+    if stream.frameless_steps:
+        out.append(f"too few frames: some are shown for longer than {MAX_HOLD_S:g} s")
+    elif stream.held_share > MAX_HELD_SHARE:
+        out.append(f"few frames: {stream.held_share:.0%} of the video repeats the frame before")
+    if not clip.has_video:
+        out.append("no video: recognised from the audio alone")
+    elif coverage.face == 0:
+        out.append("no face found: recognised from the audio alone")
+    elif coverage.face < 0.5:
+        out.append(f"the face that was read is in view for only {coverage.face:.0%} of the clip")
+    out += _about_people(rows, stream)
+    if not clip.has_audio:
+        out.append("no audio: recognised from the face alone")
+    elif coverage.voice == 0:
+        out.append("no voice found: recognised from the face alone")
+    return out
+
+
+def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str]:
+    out = []
+    main = main_rows(rows)
+    frames = max(1, stream.n_faces.total())
+    shown = {
+        n: sum(count for faces, count in stream.n_faces.items() if faces >= n) / frames
+        for n in stream.n_faces
+    }
+    most = max((n for n, share in shown.items() if share >= MIN_SHOWN), default=0)
+    several = sum(count for faces, count in stream.n_faces.items() if faces > 1) / frames
+    if most > 1:
+        named = _numbers(sorted({row.person for row in main} - {NO_PERSON}))
+        out.append(
+            f"up to {most} faces in view, several for {several:.0%} of the video: the largest "
+            f"steady face of each window was read ({named})"
+        )
+    both = [row for row in main if len(row.modalities) > 1]
+    still = sum(row.person in stream.still_people for row in both)
+    if still:
+        out.append(
+            f"a face that never moves in {still / len(both):.0%} of the windows with a voice: it "
+            "may be a photograph beside another's voice"
+        )
+    return out
+
+
+def _numbers(people: Sequence[int]) -> str:
+    if len(people) == 1:
+        return f"person {people[0]}"
+    return (
+        "people " + ", ".join(map(str, people))
+        if len(people) <= MAX_NAMED
+        else (f"{len(people)} people in turn")
+    )

@@ -1,0 +1,72 @@
+"""What a report tells about several faces and about faces that never move."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from media_clips import encode
+from recording_backend import RecordingBackend
+from small_reports import make_report, make_row
+from small_spec import RECOGNIZER_SPEC
+
+from avtca.faces import best_detector
+from avtca.media import open_media
+from avtca.recognize import Recognizer, Report
+from avtca.recognize.prediction import FEW_FRAMES, STILL_FACE
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    """Everything above zero would be confident."""
+    return Recognizer(RecordingBackend(RECOGNIZER_SPEC, both=0.0, face=0.0), best_detector())
+
+
+def test_a_photograph_beside_a_speaker(recognizer, shared):
+    report = recognizer.predict(shared / "faults" / "poster.mp4", person="all")
+    assert report.confident is False and report.certainty.endswith("% (still face)")
+    assert report.doubts == (STILL_FACE,)
+    photograph = max(report.people, key=lambda person: person.box[2] - person.box[0])
+    (speaker,) = [person for person in report.people if person is not photograph]
+    assert photograph.confident is False and photograph.doubts == (STILL_FACE,)
+    assert speaker.confident is True and speaker.doubts == ()
+    assert any(
+        line.startswith("up to 2 faces in view, several for 100% of the video")
+        and line.endswith(f"was read (person {photograph.number})")
+        for line in report.warnings
+    )
+    assert any(line.startswith("a face that never moves in 100%") for line in report.warnings)
+    again = Report.from_dict(report.to_dict())
+    assert again.confident is False and again.doubts == report.doubts
+    assert [person.doubts for person in again.people] == [one.doubts for one in report.people]
+
+
+def test_a_video_of_one_photograph(recognizer, sample_clips, tmp_path):
+    rgb = next(open_media(sample_clips / "01-01-01-01-01-01-01.mp4").frames(10)).rgb[::2, ::2]
+    voice = np.concatenate(list(open_media(sample_clips / "obama_speech.mp4").audio(48_000)))
+    path = encode(tmp_path / "photo.mp4", pictures=[rgb] * 40, audios=[voice[None, : 4 * 48_000]])
+    report = recognizer.predict(path)
+    assert report.streams == "both" and report.doubts == (STILL_FACE,)
+    silent = encode(tmp_path / "silent.mp4", pictures=[rgb] * 40)
+    assert recognizer.predict(silent).doubts == ()  # no voice that could be another's
+
+
+@pytest.mark.parametrize(
+    "name", ["talking/pwij3p.mpg", "corpora/cremad/1001_DFA_NEU_XX.flv", "samples/obama_speech.mp4"]
+)
+def test_a_person_who_holds_still_is_confident(recognizer, shared, name):
+    report = recognizer.predict(shared / name)
+    assert report.confident is True and report.doubts == ()
+    assert not any("never moves" in line for line in report.warnings)
+    assert any("up to 2 faces" in line for line in report.warnings) == ("obama" in name)
+
+
+def test_a_frame_a_second_is_never_confident(recognizer, shared):
+    report = recognizer.predict(shared / "faults" / "fps1.mp4")
+    assert report.doubts == (FEW_FRAMES,) and report.confident is False
+
+
+def test_a_doubt_is_told_and_kept():
+    plain = make_report([make_row(0, 2, 0.8, used=("face", "voice"))])
+    assert "doubts" not in plain.to_dict()
+    doubted = dataclasses.replace(plain, thresholds={"both": 0.1}, doubts=(STILL_FACE,))
+    assert doubted.to_dict()["doubts"] == ["still face"] and doubted.to_dict()["sure"] is False
