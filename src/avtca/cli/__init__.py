@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from avtca.errors import AvtcaError, ConfigError, MissingExtra
-from avtca.files import cache_folder
+from avtca.files import cache_folder, write_atomic
 from avtca.text import printable
 
 COMMANDS = (
@@ -229,9 +229,21 @@ def writing(place: Path) -> Iterator[None]:
         raise _unwritten(place, error) from error
 
 
+def write_results(folder: Path, files: Mapping[str, str]) -> None:
+    """Write text files by name, and list them on standard error.
+
+    Raises :class:`ConfigError` where the folder cannot be written.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_atomic(folder / name, text)
+    err.print(f"written to {folder}: {', '.join(files)}")
+
+
 def _unwritten(place: object, error: OSError) -> ConfigError:
     problem = error.strerror or str(error)
-    return ConfigError(f"write {place}", problem, "free space there, or choose another place")
+    return ConfigError(f"write {place}", problem, "free space there, or choose another --out")
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -1,13 +1,11 @@
 """`avtca audit`: leakage between the subsets of a split."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from avtca import cli
-from avtca.errors import ConfigError
 
 
 def audit(
@@ -37,9 +35,7 @@ def audit(
     for line in report.lines():
         typer.echo(line)
     if out is not None:
-        try:
-            write_json(out, json.loads(json.dumps(report.to_dict())))
-        except OSError as error:
-            raise ConfigError(f"write {out}", str(error), "choose another --out") from error
+        with cli.writing(out):
+            write_json(out, report.to_dict())
         cli.err.print(f"report: {out}", markup=False)
     report.require_clean()

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from avtca import cli
-from avtca.errors import ConfigError
 
 
 def compare(
@@ -31,18 +30,11 @@ def compare(
     speakers, and the p-value of McNemar's exact test over samples.
     """
     from avtca.evaluation.comparison import compare_systems, latex, load_systems, markdown
-    from avtca.files import write_atomic
 
     report = compare_systems(load_systems(run), allow_partial=common)
     text = markdown(report)
     typer.echo(text, nl=False)
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / "comparison.json", json.dumps(report.to_dict(), indent=1))
-        write_atomic(out / "comparison.md", text)
-        write_atomic(out / "comparison.tex", latex(report))
-    except OSError as error:
-        raise ConfigError(f"write {out}", str(error), "choose another --out") from error
-    cli.err.print(f"written: {out / 'comparison'}.json, .md, .tex", markup=False)
+    if out is not None:
+        files = {"comparison.json": json.dumps(report.to_dict(), indent=1)}
+        files |= {"comparison.md": text, "comparison.tex": latex(report)}
+        cli.write_results(out, files)

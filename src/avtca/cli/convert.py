@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avtca.errors import ConfigError
+from avtca import cli
 
 if TYPE_CHECKING:
     from avtca.model.convert import Conversion
@@ -45,12 +45,9 @@ def convert(
         "unused": result.unused,
         "untrained": result.untrained,
     }
-    try:
+    with cli.writing(out / f"{to}.safetensors"):
         out.mkdir(parents=True, exist_ok=True)
         save_checkpoint(out / to, result.model, result.clip_spec, provenance=provenance)
-    except OSError as error:
-        found = error.strerror or str(error)
-        raise ConfigError(f"write {out / to}.safetensors", found, "choose another --out") from error
     for line in report(result):
         typer.echo(line)
     typer.echo(f"wrote {out / to}.safetensors and {to}.json")

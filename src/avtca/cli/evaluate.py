@@ -9,7 +9,6 @@ import typer
 
 from avtca import cli
 from avtca.cli.progress import ProgressBar
-from avtca.errors import ConfigError
 
 TestData = Annotated[
     Path,
@@ -88,7 +87,9 @@ def evaluate(
     report = evaluate_model(model)
     if gone := report.left_out:
         cli.err.print(f"left out: {', '.join(gone.what)}: {gone.why}", markup=False)
-    write(folder, "evaluation", json.dumps(report.to_dict(), indent=1), evaluation_html(report))
+    text = json.dumps(report.to_dict(), indent=1)
+    files = {"evaluation.json": text, "evaluation.html": evaluation_html(report)}
+    cli.write_results(folder, files)
     model.predict().save(folder / "evaluation.csv")
     typer.echo(line(report.metrics.to_dict()))
     for name, metrics in report.modalities.items():
@@ -96,16 +97,3 @@ def evaluate(
     typer.echo(f"report: {folder / 'evaluation.html'}")
     if model.split.failed:
         raise typer.Exit(2)
-
-
-def write(folder: Path, name: str, text: str, html: str) -> None:
-    """Write a JSON and an HTML file; ``ConfigError`` where the folder cannot be written."""
-    from avtca.files import write_atomic
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / f"{name}.json", text)
-        write_atomic(folder / f"{name}.html", html)
-    except OSError as error:
-        raise ConfigError(f"write {folder}", str(error), "choose another --out") from error
-    cli.err.print(f"written: {folder / name}.json, .html", markup=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from avtca import cli
-from avtca.cli.evaluate import AllowLeak, Device, Fold, Folds, Seed, TestData, write
+from avtca.cli.evaluate import AllowLeak, Device, Fold, Folds, Seed, TestData
 from avtca.cli.progress import ProgressBar
 
 
@@ -73,7 +73,9 @@ def robustness(
         cli.err.print(f"{model}: {condition} {level}", markup=False)
 
     report = measure_robustness(models, condition or (), progress=progress)
-    write(out, "robustness", json.dumps(report.to_dict(), indent=1), robustness_html(report))
+    text = json.dumps(report.to_dict(), indent=1)
+    files = {"robustness.json": text, "robustness.html": robustness_html(report)}
+    cli.write_results(out, files)
     for name, curves in report.systems.items():
         for tested, points in curves.items():
             values = ", ".join(f"{p.level}: {100 * (p.accuracy.value or 0):.1f}" for p in points)
