@@ -80,15 +80,7 @@ def open_exported_model(
     Clips with labels that the model does not predict, and clips with neither a face nor speech,
     are left out, with a caveat.
 
-    Args:
-        path: Folder of the model.
-        data: A corpus prepared with the model's ClipSpec (``avtca prepare --spec``), or labelled
-            clips: a CSV, or folders named by label. These are decoded once.
-        clips: Folder for the decoded clips; each source has its own inside.
-        allow_leak: Test on training speakers all the same, with a caveat.
-        device: "auto" or "cpu".
-        workers: Processes that decode clips; 0 for none.
-        progress: Called while clips are decoded.
+    Args: As :func:`~avtca.evaluation.open_model.open_model`.
 
     Raises:
         LeakError: If the model was trained on this corpus or these speakers, unless

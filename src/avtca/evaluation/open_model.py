@@ -27,14 +27,14 @@ def open_model(
 
     Args:
         path: Folder of an exported model, a checkpoint, a run or a cross-validation.
-        data: A prepared corpus; for an exported model also labelled clips, see
-            :func:`~avtca.evaluation.exported_model.open_exported_model`.
-        clips: Folder for the decoded clips.
+        data: A prepared corpus. For an exported model it is prepared with the model's ClipSpec
+            (``avtca prepare --spec``), or labelled clips: a CSV, or folders named by label.
+        clips: Folder for the decoded clips, decoded once; each source has its own inside.
         folds: Folds to test on; by default those of the training.
         fold: Which of ``folds``.
         seed: Which seed of a cross-validation; by default the first.
         allow_leak: Test on training speakers all the same, with a caveat.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu" or "cuda"; an exported model has no "cuda".
         workers: Processes that decode clips; 0 for none.
         progress: Called while clips are decoded.
 

@@ -41,14 +41,7 @@ def open_trained_model(
     on those of all folds. On other folds, and on a corpus for which there are none, the networks
     of a cross-validation form an ensemble.
 
-    Args:
-        path: A checkpoint, the folder of a run, or that of a cross-validation.
-        corpus: A prepared corpus.
-        folds: Folds to test on; by default those of the training.
-        fold: Which of ``folds``.
-        seed: Which seed of a cross-validation; by default the first.
-        allow_leak: Test on training speakers all the same, with a caveat.
-        device: "auto", "cpu" or "cuda".
+    Args: As :func:`~avtca.evaluation.open_model.open_model`; ``corpus`` is a prepared corpus.
 
     Raises:
         LeakError: If test speakers were in the training data, unless ``allow_leak``.
