@@ -3,7 +3,7 @@
 import numpy as np
 
 from avtca.clipspec import ClipSpec
-from avtca.data.dataset import EmotionDataset, one_hot
+from avtca.data.dataset import EmotionDataset
 from avtca.preprocess import RawSample
 
 LABELS = ("low", "middle", "high")
@@ -39,5 +39,6 @@ def make_samples(n: int = 24, *, spec: ClipSpec = SPEC, seed: int = 0) -> Emotio
         names.append(f"take{i:02d}")
         speakers.append(f"s{i % 4}")
         durations.append(seconds)
-        labels.append(LABELS[label])
-    return EmotionDataset(spec, names, speakers, durations, one_hot(labels, LABELS), raws)
+        labels.append(label)
+    targets = np.eye(len(LABELS), dtype=np.float32)[labels]
+    return EmotionDataset(spec, names, speakers, durations, targets, raws)

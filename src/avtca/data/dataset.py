@@ -317,19 +317,3 @@ def mapped_targets(
         else:
             whole &= targets[:, column] == 0
     return out, whole
-
-
-def one_hot(labels: Sequence[str], order: Sequence[str]) -> Float:
-    """Targets ``(n, n_labels)`` of label names.
-
-    Raises:
-        CorpusError: If a label is unknown.
-    """
-    place = {name: at for at, name in enumerate(order)}
-    if unknown := sorted(set(labels) - set(place)):
-        raise CorpusError(
-            "make targets",
-            f"label {unknown[0]!r} is not among {', '.join(order)}",
-            "map the labels first, or drop those samples",
-        )
-    return np.eye(len(order), dtype=np.float32)[[place[label] for label in labels]]

@@ -8,7 +8,7 @@ trained on all clips but those of a validation group, and exported.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def finetune(
         protocol=folds.rule,
         caveat=data_module.caveat,
         final=final,
-        **{field.name: getattr(comparison, field.name) for field in fields(comparison)},
+        **vars(comparison),
     )
     _export(start, network, card, out, report)
     return report
