@@ -19,7 +19,7 @@ def jpeg(rgb):
 
 
 def test_every_frame_is_held_to_the_pixel_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "MAX_PIXELS", 64 * 48 * 2)
+    monkeypatch.setattr(container, "MAX_VIDEO_PIXELS", 64 * 48 * 2)
     path = tmp_path / "jump.mjpeg"
     large = flat(90, 64 * 4, 48 * 4)
     path.write_bytes(b"".join(jpeg(x) for x in (*levels(3), large, *levels(3))))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 JITTER_S = Fraction(1, 20)
 """Tolerance of timestamps before a gap is filled or an overlap is cut."""
 
+MIN_RATE = 1000
+"""Audio with fewer samples a second has no voice; a small file of it could last for days."""
 _BLOCK_S = 1
 
 _ABRUPT = 1e-3
@@ -106,7 +108,7 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
         for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):
             frame = cast(AudioFrame, decoded)
             rate = frame.sample_rate
-            if rate <= 0:
+            if rate < MIN_RATE:
                 continue
             samples = mono(frame)
             stamp = timestamp(frame)

@@ -29,7 +29,11 @@ DEMUXERS = (
 """Names of the allowed FFmpeg demuxers."""
 
 MAX_PIXELS = 2**26
-"""Larger frames (8192 x 8192) are refused before they are decoded."""
+"""Larger images (8192 x 8192) are refused before they are decoded."""
+MAX_VIDEO_PIXELS = 2**25
+"""The limit for frames of a video, of which a decoder keeps several (8K has 7680 x 4320)."""
+LARGE_PIXELS = 2**24
+"""Larger frames of a video are decoded one at a time, and reduced to half the width and height."""
 TIMEOUT_S = 20.0
 """Longest time in seconds for opening and probing a file, and for reading a packet."""
 UNDECODABLE = "could not be decoded"
@@ -119,10 +123,17 @@ def read_only(container: InputContainer, stream: Stream) -> None:
         if other.index != stream.index:
             other.discard = Discard.all
     if isinstance(stream, VideoStream):
-        stream.thread_type = "AUTO"
+        large = stream.width * stream.height > LARGE_PIXELS
+        stream.thread_type = "SLICE" if large else "AUTO"
         stream.codec_context.thread_count = _THREADS
         # Frames can be larger than the header says.
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        limit = MAX_PIXELS if is_still(container, stream) else MAX_VIDEO_PIXELS
+        stream.codec_context.options = {"max_pixels": str(limit)}
+
+
+def is_still(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether a stream is a single image."""
+    return container.format.name in IMAGE_DEMUXERS.split(",") or stream.frames == 1
 
 
 def decode(

@@ -14,8 +14,9 @@ from avtca.media.container import UNDECODABLE
 from avtca.media.types import Frame, MediaInfo, require_positive
 from avtca.media.video import read_frames
 
-END_SLACK_S = 0.25
-"""Files that end this much before the end in the header count as cut short."""
+END_SLACK_S = 0.1, 0.25
+"""Files that end a tenth of their length before the end in the header count as cut short: at least
+and at most these seconds."""
 MAX_GAP_S = 3600
 """A timestamp that jumps further ahead than this is damage, ..."""
 PAST_END_S = 60
@@ -106,9 +107,16 @@ class MediaFile:
         Where damage ended the decoding, at most the share of the bytes before it; where damage was
         concealed, at most :data:`MAX_CONCEALED_SHARE`.
         """
-        if self.reliable_header and self.duration_s - self.decoded_seconds > END_SLACK_S:
+        if self._missing_s:
             return min(self._bytes_share, self.decoded_seconds / self.duration_s)
         return self._bytes_share
+
+    @property
+    def _missing_s(self) -> float:
+        """Seconds from the end of what was decoded to the end in the header, 0 if negligible."""
+        missing = self.duration_s - self.decoded_seconds
+        slack = min(max(END_SLACK_S[0], self.duration_s / 10), END_SLACK_S[1])
+        return missing if self.reliable_header and missing > slack else 0.0
 
     @property
     def damaged(self) -> bool:
@@ -163,8 +171,7 @@ class MediaFile:
         self._exhausted.add(kind)
         streams = {"video"} if self.has_video else set()
         streams |= {"audio"} if self.has_audio else set()
-        short = self.duration_s - self.decoded_seconds
-        if self.reliable_header and self._exhausted == streams and short > END_SLACK_S:
+        if self._exhausted == streams and self._missing_s:
             self.warn(
                 f"cut short: {self.duration_s:.1f} s by the header, "
                 f"the file ends after {self.decoded_seconds:.1f} s"

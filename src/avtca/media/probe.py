@@ -17,17 +17,21 @@ from av.video.frame import VideoFrame
 
 from avtca.errors import MediaError
 from avtca.media.arrays import MediaArrays
+from avtca.media.audio import MIN_RATE
 from avtca.media.container import (
     IMAGE_DEMUXERS,
     MAX_PIXELS,
+    MAX_VIDEO_PIXELS,
     choose_tracks,
     decode,
+    is_still,
     open_container,
     read_only,
     timestamp,
 )
 from avtca.media.ending import end_is_missing
 from avtca.media.media_file import MediaFile
+from avtca.media.png import metadata_is_bomb
 from avtca.media.types import MediaInfo
 from avtca.media.video import pixel_aspect, rotation, square_size
 from avtca.media.wav import wav_layout
@@ -96,6 +100,10 @@ def _open_file_object(file: BinaryIO) -> MediaFile:
 
 def _probe(path: Path, name: str) -> MediaFile:
     _require_file(path, name)
+    if metadata_is_bomb(path):
+        raise MediaError(
+            f"read {name}", "its metadata unpack to more than 16 MB", "save the image without them"
+        )
     warnings: list[str] = []
     with open_container(path, name) as container:
         tracks = choose_tracks(container)
@@ -173,7 +181,8 @@ def _first_frame(path: Path, name: str, warnings: list[str]) -> _First | None:
         if stream is None:
             warnings.append("no decoder for the video")
             return None
-        if stream.width * stream.height > MAX_PIXELS:
+        still = is_still(container, stream)
+        if stream.width * stream.height > (MAX_PIXELS if still else MAX_VIDEO_PIXELS):
             warnings.append(f"the video frames are too large ({stream.width} x {stream.height})")
             return None
         read_only(container, stream)
@@ -181,7 +190,7 @@ def _first_frame(path: Path, name: str, warnings: list[str]) -> _First | None:
         if frame is None:
             warnings.append("the video cannot be decoded")
             return None
-        width, height = square_size(frame, pixel_aspect(stream))
+        width, height = square_size(frame, pixel_aspect(stream), still)
         turned = rotation(frame)
         rate = stream.average_rate
         fields = {
@@ -204,6 +213,9 @@ def _first_audio(path: Path, name: str, warnings: list[str]) -> _First | None:
         frame = cast(AudioFrame | None, next(decode(container, stream, warnings.append), None))
         if frame is None:
             warnings.append("the audio cannot be decoded")
+            return None
+        if frame.sample_rate < MIN_RATE:
+            warnings.append(f"the audio has {frame.sample_rate} Hz, too few for a voice")
             return None
         fields = {
             "audio_codec": stream.codec_context.name,

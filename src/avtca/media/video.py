@@ -12,12 +12,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from avtca.errors import MediaError
 from avtca.media.clock import HALF_MS, nearest_frames
 from avtca.media.container import (
+    LARGE_PIXELS,
     MAX_PIXELS,
     UNDECODABLE,
     choose_tracks,
     decode,
+    is_still,
     open_container,
     read_only,
     timestamp,
@@ -27,6 +30,10 @@ from avtca.media.types import Frame
 if TYPE_CHECKING:
     from avtca.media.media_file import MediaFile
 
+PIXELS_PER_BYTE = 2**18
+"""Most pixels of a video for each byte of its file, after the first :data:`MIN_PIXELS`. Black
+1080p without audio, in AV1, has a quarter of that; a still face has a thousandth."""
+MIN_PIXELS = 2**29
 _UNSPECIFIED = 2
 """FFmpeg's value of an unspecified colour matrix, primaries and transfer function."""
 _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
@@ -39,13 +46,13 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
         stream = choose_tracks(container).video
         if stream is None:
             return
-        aspect = pixel_aspect(stream)
+        aspect, still = pixel_aspect(stream), is_still(container, stream)
         timed = (
             (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), frame)
             for time, frame in timed_frames(clip, stream)
         )
         for step, time_s, frame in nearest_frames(timed, rate):
-            if (rgb := convert(clip, frame, aspect)) is not None:
+            if (rgb := convert(clip, frame, aspect, still)) is not None:
                 yield Frame(step, time_s, rgb, float(frame_length(frame)))
     clip.exhausted("video")
 
@@ -56,12 +63,20 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
     read_only(container, stream)  # type: ignore[arg-type]
     interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
     last: Fraction | None = None
+    pixels_left = MIN_PIXELS + PIXELS_PER_BYTE * clip.path.stat().st_size
     clock = clip.stream_clock()
     for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
             yield Fraction(0), frame
             return
+        pixels_left -= frame.width * frame.height
+        if pixels_left < 0:
+            raise MediaError(
+                f"read {clip.name}",
+                f"its frames have over {PIXELS_PER_BYTE} pixels for each byte of the file",
+                "give a recording, not a file made to waste time",
+            )
         stamp = timestamp(frame)
         length = frame_length(frame) or interval
         time = clock.place(None if stamp is None else stamp - clip.zero, length)
@@ -85,20 +100,25 @@ def pixel_aspect(stream: VideoStream) -> Fraction:
     return aspect if aspect and Fraction(1, 4) <= aspect <= 4 else Fraction(1)
 
 
-def square_size(frame: VideoFrame, aspect: Fraction) -> tuple[int, int]:
-    """Width and height with square pixels, within :data:`MAX_PIXELS`."""
-    width = max(1, round(frame.width * aspect))
-    if width * frame.height <= MAX_PIXELS:
-        return width, frame.height
-    return frame.width, max(1, round(frame.height / aspect))
+def square_size(frame: VideoFrame, aspect: Fraction, still: bool) -> tuple[int, int]:
+    """Width and height with square pixels, within :data:`MAX_PIXELS`.
+
+    Frames of a video above :data:`LARGE_PIXELS` are reduced to half the width and height.
+    """
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    if width * height > MAX_PIXELS:
+        width, height = frame.width, max(1, round(frame.height / aspect))
+    if still or width * height <= LARGE_PIXELS:
+        return width, height
+    return max(1, width // 2), max(1, height // 2)
 
 
-def upright_rgb(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> NDArray[np.uint8]:
+def upright_rgb(frame: VideoFrame, aspect: Fraction, still: bool) -> NDArray[np.uint8]:
     """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored by the display matrix.
 
     Raises :class:`av.FFmpegError` or ``OSError`` for a frame that cannot be converted.
     """
-    width, height = square_size(frame, aspect)
+    width, height = square_size(frame, aspect, still)
     rgb = frame.reformat(format="rgb24", width=width, height=height).to_ndarray()
     a, b, c, d = orientation(frame)
     if abs(b) > abs(a):
@@ -108,17 +128,19 @@ def upright_rgb(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> NDArray[np
     return np.ascontiguousarray(rgb, dtype=np.uint8)
 
 
-def convert(clip: "MediaFile", frame: VideoFrame, aspect: Fraction) -> NDArray[np.uint8] | None:
+def convert(
+    clip: "MediaFile", frame: VideoFrame, aspect: Fraction, still: bool
+) -> NDArray[np.uint8] | None:
     """As :func:`upright_rgb`; an unknown colour matrix becomes the default one, with a warning.
 
     Returns ``None``, with a warning, for a frame that cannot be converted.
     """
     try:
-        return upright_rgb(frame, aspect)
+        return upright_rgb(frame, aspect, still)
     except (av.FFmpegError, OSError):
         frame.colorspace = frame.color_primaries = frame.color_trc = _UNSPECIFIED
     try:
-        rgb = upright_rgb(frame, aspect)
+        rgb = upright_rgb(frame, aspect, still)
     except (av.FFmpegError, OSError):
         clip.warn(f"video frames of the pixel format {frame.format.name} {UNDECODABLE}")
         return None
