@@ -45,8 +45,8 @@ from ravdess import (
 
 from avtca.data.caveats import CAVEATS_FILE, provenance_caveats
 from avtca.evaluation.adaptation import match_priors, speaker_normalise
-from avtca.evaluation.aggregate import metric_difference, summarise
-from avtca.evaluation.bootstrap import mcnemar
+from avtca.evaluation.aggregate import Seed, common_seeds, metric_difference, of_seed, summarise
+from avtca.evaluation.bootstrap import holm, mcnemar
 from avtca.evaluation.comparison import format_percent
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
@@ -84,7 +84,7 @@ NORMALISED = "luna_5fold_standardised"
 OURS, OTHERS = "#2b6cb0", "#a9b4c0"
 OLD = {"recipe": "earlier"}
 """Added to figures of runs with another configuration than today's."""
-Tables = dict[int, list[Predictions]]
+Tables = dict[Seed, list[Predictions]]
 
 
 def publish(work: Path, out: Path) -> None:
@@ -147,13 +147,13 @@ def with_earlier(result: dict[str, Any], path: Path) -> None:
             if protocol in PROTOCOLS and (new is None or len(new["seeds"]) < len(old["seeds"])):
                 systems.setdefault(name, {})[protocol] = {**old, "answers": "not kept"}
                 lost |= {name} if protocol == MAIN else set()
-    pairs = {(one["first"], one["second"]): one for one in earlier["differences"]}
-    pairs = {names: {**one, "answers": "not kept"} for names, one in pairs.items()}
-    for one in result["differences"]:
-        names = one["first"], one["second"]
-        if not lost & set(names) or names not in pairs:
-            pairs[names] = one
-    result["differences"] = list(pairs.values())
+    # Seeds of lost predictions cannot be chosen: only pairs of one seed each are kept.
+    once = {name for name in lost if len(systems[name][MAIN]["seeds"]) == 1}
+    result["differences"] += [
+        {**one, "answers": "not kept", "seeds": 1}
+        for one in earlier["differences"]
+        if {one["first"], one["second"]} <= once
+    ]
 
 
 def line(tables: Tables, *, today: bool = True) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def ensemble(tables: Tables) -> Tables:
     """The mean of all seeds' probabilities, as one system."""
     seeds = [[fold.ordered() for fold in folds] for folds in tables.values()]
     return {
-        0: [
+        None: [
             replace(same[0], probs=np.mean([one.probs for one in same], axis=0))
             for same in zip(*seeds, strict=True)
         ]
@@ -193,15 +193,18 @@ def adapted(tables: Tables, method: str) -> Tables:
     return out
 
 
-def joined(tables: Tables) -> list[Predictions]:
-    return [Predictions.joined(folds) for folds in tables.values()]
+def joined(tables: Tables) -> dict[Seed, Predictions]:
+    return {seed: Predictions.joined(folds) for seed, folds in tables.items()}
 
 
 def paired(first: Tables, second: Tables) -> dict[str, Any]:
-    """Difference in accuracy, its interval over people, and McNemar's p of the first seeds."""
+    """Difference in accuracy over common seeds with its interval over actors and seeds, and
+    McNemar's p of the first of them."""
     a, b = joined(first), joined(second)
+    seeds = common_seeds(a, b)
+    correct = [of_seed(tables, seeds[0]).ordered().correct for tables in (a, b)]
     found = metric_difference(a, b).to_dict()
-    return {**found, "mcnemar": mcnemar(a[0].ordered().correct, b[0].ordered().correct)}
+    return {**found, "mcnemar": mcnemar(*correct), "seeds": len(seeds)}
 
 
 def compared(
@@ -215,7 +218,7 @@ def compared(
     for fusion in FUSIONS:
         pairs += [(fusion, other) for other in ("audio_only", "video_only", "mean_posterior")]
     pairs += [(ours, other) for ours in ("best", "best_scratch") for other in FUSIONS]
-    pairs += [("concatenation", "mean_posterior"), ("figure", "concatenation")]
+    pairs += [(fusion, "concatenation") for fusion in FUSIONS if "best" not in fusion]
     pairs += [("best", f"{name}_long") for name in LONG] + [("best+action_units", "best")]
     pairs += [("figure_long", f"{name}_long") for name in LONG]
     pairs += [(f"{name}_noise", name) for name in NOISE]
@@ -226,7 +229,7 @@ def compared(
         pairs += [(ours, other) for other in references]
     out = []
     for a, b in dict.fromkeys(pairs):
-        if a != b and a in every and b in every:
+        if a != b and a in every and b in every and common_seeds(every[a], every[b]):
             mark = OLD if old & {(MAIN, a), (MAIN, b)} else {}
             out.append({"first": a, "second": b, **mark, **paired(every[a], every[b])})
     return out
@@ -248,14 +251,22 @@ def markdown(result: dict[str, Any]) -> str:
     for name, found in result["references"].items():
         cells = [format_percent(found["accuracy"]) if p == MAIN else "" for p in protocols]
         lines.append(f"| *{REFERENCES[name]}* | " + " | ".join(cells) + " |")
-    lines += ["", "Differences on the same samples, Luna-Jimenez's folds.", ""]
-    lines += ["| difference | points | p (actors) | p (McNemar) |", "|---|---|---|---|"]
+    n = len(result["differences"])
+    lines += [
+        "",
+        f"{n} differences on the same samples, Luna-Jimenez's folds, over the seeds that both "
+        "systems have (ensembles and references have none). Intervals resample actors and seeds; "
+        f"with one seed, actors only. p (Holm): p (actors), adjusted for {n} comparisons.",
+        "",
+        "| difference | points | seeds | p (actors) | p (Holm) | p (McNemar) |",
+        "|---|---|---|---|---|---|",
+    ]
     for pair in result["differences"]:
         value, low, high = (100 * pair[k] for k in ("value", "low", "high"))
         lines.append(
             f"| {shown(pair['first'])} - {shown(pair['second'])}{mark(pair)} "
-            f"| {value:+.1f} [{low:+.1f}, {high:+.1f}] "
-            f"| {pair['p']:.4f} | {pair['mcnemar']:.1e} |"
+            f"| {value:+.1f} [{low:+.1f}, {high:+.1f}] | {pair['seeds']} "
+            f"| {pair['p']:.4f} | {pair['p_holm']:.3f} | {pair['mcnemar']:.1e} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -334,7 +345,7 @@ def main() -> None:
             if source in old:
                 old.add(key)
     references = {
-        name: {0: [Predictions.load(path)]}
+        name: {None: [Predictions.load(path)]}
         for name in REFERENCES
         if (path := args.work / "references" / f"{name}.csv").exists()
     }
@@ -348,6 +359,9 @@ def main() -> None:
         "differences": compared(tables, references, old),
     }
     with_earlier(result, out / "earlier.json")
+    adjusted = holm([pair["p"] for pair in result["differences"]])
+    for pair, p in zip(result["differences"], adjusted, strict=True):
+        pair["p_holm"] = round(p, 5)
     same = {name: other for name, other in SAME_NETWORK.items() if other in systems}
     systems |= {name: systems[other] for name, other in same.items()}
     result["systems"] = {

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
@@ -76,23 +78,47 @@ def test_several_labels_at_once():
     assert set(BINARY_METRICS) == {"accuracy", "uar", "weighted_f1", "macro_f1"}
 
 
-def test_a_difference_of_systems_with_unequal_numbers_of_seeds():
-    good, bad = (
-        [predictions(seed=s, skill=3) for s in (0, 1, 2)],
-        [predictions(seed=s) for s in (3, 4)],
-    )
+def test_a_difference_is_that_of_the_common_seeds():
+    """Seed 2 of the first system is 40 points better than the others, and has no counterpart."""
+    good = {s: predictions(seed=s, skill=3) for s in (0, 1)}
+    good[2] = replace(good[0], probs=good[0].targets)
+    bad = {s: predictions(seed=s) for s in (0, 1)}
     found = metric_difference(good, bad)
-    wanted = np.mean([t.correct.mean() for t in good]) - np.mean([t.correct.mean() for t in bad])
+    wanted = np.mean([good[s].correct.mean() - bad[s].correct.mean() for s in (0, 1)])
     assert found.value == pytest.approx(wanted)
     assert 0 < found.low < found.value < found.high and found.p < 0.01
     same = metric_difference(good, good)
     assert same.value == same.low == same.high == 0 and same.p == 1
+    one = metric_difference({None: bad[0]}, good)  # a system without seeds: all of the other's
+    wanted = bad[0].correct.mean() - np.mean([table.correct.mean() for table in good.values()])
+    assert one.value == pytest.approx(wanted, abs=1e-4)
+    with pytest.raises(ValueError, match="no seed in common"):
+        metric_difference({2: good[2]}, bad)
+
+
+def test_the_interval_of_a_difference_has_the_variance_of_seeds():
+    """All speakers agree; the seeds differ by 0, 10 and 20 points, and the interval is theirs."""
+    base = predictions(n=240, people=8)
+    right = replace(base, probs=base.targets)
+
+    def wrong(share):
+        rows = np.arange(240) // 8 % 10 < 10 * share  # the same share of each speaker
+        rolled = np.roll(base.targets, 1, axis=1)
+        return replace(base, probs=np.where(rows[:, None], rolled, base.targets))
+
+    seeds = {0: wrong(0.0), 1: wrong(0.1), 2: wrong(0.2)}
+    found = metric_difference(dict.fromkeys(seeds, right), seeds)
+    assert found.value == pytest.approx(0.1)
+    # In one of 27 resamples all three draws are of the best seed, in one of the worst.
+    assert [found.low, found.high] == pytest.approx([0, 0.2])
+    alone = metric_difference({0: right}, {0: wrong(0.1)})
+    assert (alone.low, alone.high) == pytest.approx((0.1, 0.1))
 
 
 def test_rows_may_come_in_any_order():
     table = predictions()
     shuffled = table.at(np.random.default_rng(0).permutation(len(table)))
-    assert metric_difference([table], [shuffled]).value == 0
+    assert metric_difference({0: table}, {0: shuffled}).value == 0
     assert shuffled.ordered().samples == table.samples
 
 

@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 from avtca.evaluation import metrics as m
 from avtca.evaluation.bootstrap import (
     bootstrap,
+    holm,
     intervals,
     mcnemar,
     paired_difference,
@@ -139,6 +140,11 @@ def test_paired_p_is_uniform_enough_under_the_null() -> None:
         p_values.append(paired_difference(a, b, m.accuracy, resamples=400, seed=trial).p)
     assert np.mean(np.array(p_values) < 0.05) < 0.11
     assert 0.35 < np.median(p_values) < 0.65
+
+
+def test_holm_multiplies_by_the_number_of_p_values_left() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == [1, 1] and holm([]) == []
 
 
 def test_systems_on_other_samples_are_refused() -> None:

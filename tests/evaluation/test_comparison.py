@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from avtca.cli import build_app
 from avtca.data.caveats import NORMALISED, Caveat, CaveatKind
 from avtca.errors import ConfigError
-from avtca.evaluation.bootstrap import mcnemar
+from avtca.evaluation.bootstrap import holm, mcnemar
 from avtca.evaluation.comparison import (
     SystemPredictions,
     compare_systems,
@@ -47,7 +47,7 @@ def test_two_cross_validations(made, tmp_path):
     figures, differences = tex.split("\n\n")
     assert figures.startswith(r"\begin{tabular}{lcccc}") and figures.count(r"\\") == 3
     assert figures.count(r"\textbf{") >= 4
-    assert differences.startswith(r"\begin{tabular}{lccc}") and differences.count(r"\\") == 2
+    assert differences.startswith(r"\begin{tabular}{lccccc}") and differences.count(r"\\") == 3
 
 
 def test_the_caveat_of_a_split_is_in_every_table(made):
@@ -107,6 +107,29 @@ def test_saved_predictions_have_their_caveats_in_a_file_beside_or_above(made, tm
     )
 
 
+def test_the_table_says_how_many_comparisons_were_made_and_on_which_seeds():
+    rng = np.random.default_rng(0)
+    names, truth = [f"t{i}" for i in range(80)], np.eye(2)[np.arange(80) % 2]
+    speakers = [f"s{i % 8}" for i in range(80)]
+
+    def system(name, seeds, skill):
+        probs = {seed: truth * skill + rng.random((80, 2)) for seed in seeds}
+        tables = {s: [Predictions(("a", "b"), names, speakers, truth, p)] for s, p in probs.items()}
+        return SystemPredictions(name, tables)
+
+    systems = [system("x", (0, 1, 2), 0.1), system("y", (1, 2, 3), 0.4), system("z", (None,), 0.2)]
+    report = compare_systems(systems)
+    assert [pair.seeds for pair in report.pairs] == [2, 3, 3]
+    right = {one.name: {s: t[0].correct.mean() for s, t in one.tables.items()} for one in systems}
+    common = np.mean([right["x"][s] - right["y"][s] for s in (1, 2)])
+    assert report.pairs[0].accuracy.value == pytest.approx(common, abs=1e-5)
+    p = [pair.accuracy.p for pair in report.pairs]
+    assert [pair.p_holm for pair in report.pairs] == pytest.approx(holm(p))
+    assert "3 comparisons, on common seeds" in markdown(report)
+    with pytest.raises(ConfigError, match=r"no common seed \(x has 0, 1, 2; late has 4\)"):
+        compare_systems([systems[0], system("late", (4,), 0.4)])
+
+
 def test_latex_has_the_differences_of_each_pair():
     """The numbers of the Markdown table, with signs and powers of ten as LaTeX writes them."""
     metrics = dict.fromkeys(METRIC_NAMES, Estimate(0.5, 0.25, 0.75))
@@ -115,7 +138,10 @@ def test_latex_has_the_differences_of_each_pair():
 
     def tests(first, second, accuracy, mcnemar):
         found = dict.fromkeys(METRIC_NAMES, PairedDifference(**accuracy))
-        return PairedTests(first=first, second=second, **found, mcnemar=mcnemar)
+        holm = None if accuracy["p"] is None else 2 * accuracy["p"]
+        return PairedTests(
+            first=first, second=second, **found, mcnemar=mcnemar, seeds=3, p_holm=holm
+        )
 
     sure = {"value": -0.0123, "low": -0.03, "high": 0.01, "p": 0.25}
     alone = {"value": 0.5, "low": None, "high": None, "p": None}
@@ -130,10 +156,13 @@ def test_latex_has_the_differences_of_each_pair():
     _, differences = latex(result).split("\n\n")
     rows = differences.split("\\midrule\n")[1].split("\n\\bottomrule")[0].splitlines()
     assert rows == [
-        r"a\_b $-$ c\&d & $-1.2 [-3.0, +1.0]$ & $0.250$ & $2.5 \cdot 10^{-5}$ \\",
-        r"c\&d $-$ e & $+50.0$ &  & $1.000$ \\",
+        r"a\_b $-$ c\&d & $-1.2 [-3.0, +1.0]$ & 3 & $0.250$ & $0.500$ & $2.5 \cdot 10^{-5}$ \\",
+        r"c\&d $-$ e & $+50.0$ & 3 &  &  & $1.000$ \\",
+        r"\multicolumn{6}{l}{\small 2 comparisons, on common seeds; p (Holm) is p (speakers) "
+        "adjusted for their number. Intervals have the variance of speakers and seeds; with one "
+        r"seed, of speakers only.} \\",
     ]
-    assert "| a_b - c&d | -1.2 [-3.0, +1.0] | 0.250 | 2.5e-05 |" in markdown(result)
+    assert "| a_b - c&d | -1.2 [-3.0, +1.0] | 3 | 0.250 | 0.500 | 2.5e-05 |" in markdown(result)
 
 
 def test_kept_answers_of_all_seeds_beside_a_cross_validation(made, tmp_path):

@@ -257,17 +257,25 @@ def test_figures_without_predictions_stay_until_as_many_seeds_are_there(tmp_path
         }
 
     pair = {"first": "figure", "second": "it4", "value": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}
-    rows = {"figure": line(0.5), "it4": line(0.5, 0.5, 0.5)}
-    lost = {"rows": rows, "differences": [{**pair, "mcnemar": 1.0}]}
+    rows = {
+        "figure": line(0.5),
+        "it4": line(0.5, 0.5, 0.5),
+        "ct4": line(0.5),
+        "released": line(0.5),
+    }
+    pairs = [pair, {**pair, "first": "ct4", "second": "released"}]
+    lost = {"rows": rows, "differences": [{**one, "mcnemar": 1.0} for one in pairs]}
     (out / "ravdess" / "earlier.json").write_text(json.dumps(lost))
     monkeypatch.setattr(sys, "argv", ["ravdess_table.py", str(tmp_path / "work"), str(out)])
     ravdess_table.main()
     found = json.loads((out / "ravdess.json").read_text())
     assert "answers" not in found["figure"]["luna_5fold"]
     assert found["it4"]["luna_5fold"] == rows["it4"]["luna_5fold"] | {"answers": "not kept"}
-    assert [one["answers"] for one in found["_beside"]["differences"]] == ["not kept"]
+    # Of the lost differences, those of one seed on each side are kept.
+    (kept,) = found["_beside"]["differences"]
+    assert (kept["first"], kept["second"], kept["answers"]) == ("ct4", "released", "not kept")
     text = (out / "ravdess.md").read_text()
-    assert "| it4 | 50.0 [40.0, 60.0] (3) * |" in text and "figure - it4 *" in text
+    assert "| it4 | 50.0 [40.0, 60.0] (3) * |" in text and "ct4 - released *" in text
 
 
 def test_predictions_on_normalised_samples_are_adapted_too(tmp_path, monkeypatch):

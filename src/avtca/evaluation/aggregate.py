@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.evaluation.bootstrap import (
+    DIFFERENCE_RESAMPLES,
     LEVEL,
     Interval,
     bootstrap,
@@ -41,7 +42,9 @@ from avtca.evaluation.sentiment import sentiment_classes
 from avtca.labels import SENTIMENT7
 
 Matrices = NDArray[np.int64]
-PredictionsBySeed = Mapping[int, Sequence[Predictions]]
+Seed = int | None
+"""Seed of a training; ``None`` for predictions without one: an ensemble, a published system."""
+PredictionsBySeed = Mapping[Seed, Sequence[Predictions]]
 """Seed -> predictions on the test set of each fold."""
 
 
@@ -166,7 +169,7 @@ def summarise(folds_by_seed: PredictionsBySeed) -> Summary:
     tables = [Predictions.joined(list(folds)) for folds in folds_by_seed.values()]
     functions = metric_functions(tables[0])
     by_seed = {
-        str(seed): {name: round(_value(table, metric), 5) for name, metric in functions.items()}
+        str(seed).lower(): {name: round(_value(table, f), 5) for name, f in functions.items()}
         for seed, table in zip(folds_by_seed, tables, strict=True)
     }
     by_fold = {
@@ -188,25 +191,41 @@ def _value(predictions: Predictions, metric: Metric) -> float:
     return float(metric(speaker_matrices(predictions).sum(0)))
 
 
+def common_seeds(first: Mapping[Seed, Any], second: Mapping[Seed, Any]) -> list[Seed]:
+    """Seeds that both systems have; all of the other system's where one has no seed."""
+    if None in first or None in second:
+        return list(second if None in first else first)
+    return [seed for seed in first if seed in second]
+
+
+def of_seed(tables: Mapping[Seed, Predictions], seed: Seed) -> Predictions:
+    """The predictions of a seed, or those without a seed."""
+    return tables[seed] if seed in tables else tables[None]
+
+
 def metric_difference(
-    first: Sequence[Predictions], second: Sequence[Predictions], metric: MetricName = "accuracy"
+    first: Mapping[Seed, Predictions],
+    second: Mapping[Seed, Predictions],
+    metric: MetricName = "accuracy",
 ) -> PairedDifference:
-    """``metric(first) - metric(second)``, means over seeds, with its speaker interval and p-value.
+    """``metric(first) - metric(second)``, the mean over common seeds, with interval and p-value.
+
+    Speakers and seeds are resampled (:func:`~avtca.evaluation.bootstrap.paired_difference`).
 
     Args:
         first: Predictions of each seed of one system.
-        second: Predictions of the other system on the same samples; the numbers of seeds may
-            differ.
+        second: Predictions of the other system on the same samples.
         metric: The metric to compare.
 
     Raises:
-        ValueError: If the two were not evaluated on the same samples.
+        ValueError: If the two have no seed in common, or were not evaluated on the same samples.
     """
-    score = metric_functions(first[0])[metric]
-    a, b = stack_seeds(first), stack_seeds(second)
-    seeds = int(np.lcm(a.shape[1], b.shape[1]))
-    a, b = (np.repeat(part, seeds // part.shape[1], axis=1) for part in (a, b))
-    found = paired_difference(a, b, mean_over_seeds(score))
+    seeds = common_seeds(first, second)
+    if not seeds:
+        raise ValueError("the two systems have no seed in common")
+    a, b = (stack_seeds([of_seed(tables, seed) for seed in seeds]) for tables in (first, second))
+    score = metric_functions(next(iter(first.values())))[metric]
+    found = paired_difference(a, b, score, resamples=DIFFERENCE_RESAMPLES, over_seeds=True)
     value, low, high = to_estimate(found)
     p = None if np.isnan(found.p) else found.p
     return PairedDifference(value=value, low=low, high=high, p=p)

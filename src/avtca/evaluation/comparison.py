@@ -8,8 +8,8 @@ import numpy as np
 
 from avtca.data.caveats import CLEAN, Caveat, caveat_text, find_caveats
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import metric_difference, summarise
-from avtca.evaluation.bootstrap import mcnemar
+from avtca.evaluation.aggregate import Seed, common_seeds, metric_difference, of_seed, summarise
+from avtca.evaluation.bootstrap import holm, mcnemar
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
     METRIC_NAMES,
@@ -18,11 +18,17 @@ from avtca.evaluation.report import (
     PairedDifference,
     PairedTests,
 )
-from avtca.evaluation.run_folders import distinct_names, n_folds, numbered_folders, run_name
+from avtca.evaluation.run_folders import (
+    distinct_names,
+    n_folds,
+    numbered_folders,
+    run_name,
+    run_seed,
+)
 
 UNKNOWN_SPLIT = "no file beside the predictions describes their split"
-Tables = dict[int, list[Predictions]]
-"""Seed -> predictions on the test set of each fold."""
+Tables = dict[Seed, list[Predictions]]
+"""Seed -> predictions on the test set of each fold; a file has no seed."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,13 @@ def load_system(path: Path) -> SystemPredictions:
     caveats = find_caveats(path)
     if path.is_file():
         name = path.name.partition(".csv")[0]
-        return SystemPredictions(name, {0: [Predictions.load(path)]}, caveats)
+        return SystemPredictions(name, {None: [Predictions.load(path)]}, caveats)
     if (path / "test.csv").exists():
-        tables = {0: [Predictions.load(path / "test.csv")]}
+        tables: Tables = {run_seed(path): [Predictions.load(path / "test.csv")]}
         return SystemPredictions(run_name(path), tables, caveats)
     files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
-    if tables := {_number(file): [Predictions.load(file)] for file in files}:
+    tables = {_number(file): [Predictions.load(file)] for file in files}
+    if tables:
         return SystemPredictions(path.resolve().name, tables, caveats)
     return SystemPredictions(run_name(path), _cross_validated(path, f"compare {path}"), caveats)
 
@@ -107,7 +114,7 @@ def compare_systems(
 ) -> ComparisonReport:
     """Metrics of each system, and paired tests of each two.
 
-    McNemar's test uses the first seed of each.
+    Two systems are compared on the seeds that both have; McNemar's test uses the first of them.
 
     Args:
         systems: Predictions on the same samples with the same labels.
@@ -144,23 +151,47 @@ def compare_systems(
         raise ConfigError(action, "they have no common sample", "test them on the same samples")
     shared = [_within(system, common) for system in systems]
     _require_same_targets(shared)
+    pairs = [_paired_tests(a, b) for i, a in enumerate(shared) for b in shared[i + 1 :]]
     return ComparisonReport(
         samples=len(common),
         speakers=len(set(shared[0].joined[0].speakers)),
         caveats={system.name: system.caveat for system in shared},
         systems={system.name: summarise(system.tables) for system in shared},
-        pairs=[_paired_tests(a, b) for i, a in enumerate(shared) for b in shared[i + 1 :]],
+        pairs=_adjusted(pairs),
     )
 
 
 def _paired_tests(a: SystemPredictions, b: SystemPredictions) -> PairedTests:
-    first, second = (system.joined[0].ordered() for system in (a, b))
+    left, right = (dict(zip(one.tables, one.joined, strict=True)) for one in (a, b))
+    seeds = common_seeds(left, right)
+    if not seeds:
+        have = [f"{one.name} has {', '.join(map(str, one.tables))}" for one in (a, b)]
+        raise ConfigError(
+            "compare runs",
+            f"{a.name} and {b.name} have no common seed ({'; '.join(have)})",
+            "train both with the same seeds",
+        )
+    first, second = (of_seed(tables, seeds[0]).ordered() for tables in (left, right))
+    found = {name: metric_difference(left, right, name) for name in METRIC_NAMES}
     return PairedTests(
         first=a.name,
         second=b.name,
         mcnemar=mcnemar(first.correct, second.correct) if first.output == "softmax" else None,
-        **{name: metric_difference(a.joined, b.joined, name) for name in METRIC_NAMES},
+        seeds=len(seeds),
+        accuracy=found["accuracy"],
+        uar=found["uar"],
+        weighted_f1=found["weighted_f1"],
+        macro_f1=found["macro_f1"],
     )
+
+
+def _adjusted(pairs: Sequence[PairedTests]) -> list[PairedTests]:
+    """The tests with p-values adjusted for their number; those of a single speaker have none."""
+    known = [pair.accuracy.p for pair in pairs if pair.accuracy.p is not None]
+    adjusted = iter(holm(known))
+    return [
+        pair if pair.accuracy.p is None else replace(pair, p_holm=next(adjusted)) for pair in pairs
+    ]
 
 
 def _within(system: SystemPredictions, samples: set[str]) -> SystemPredictions:
@@ -206,16 +237,27 @@ def markdown(report: ComparisonReport) -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(one.seeds)} |")
     lines += [
         "",
-        "| difference | accuracy, points | p (speakers) | p (McNemar) |",
-        "|---|---|---|---|",
+        "| difference | accuracy, points | seeds | p (speakers) | p (Holm) | p (McNemar) |",
+        "|---|---|---|---|---|---|",
     ]
     for pair in report.pairs:
         lines.append(
-            f"| {pair.first} - {pair.second} | {_points(pair.accuracy)} | {_p(pair.accuracy.p)} | "
-            f"{_p(pair.mcnemar)} |"
+            f"| {pair.first} - {pair.second} | {_points(pair.accuracy)} | {pair.seeds} | "
+            f"{_p(pair.accuracy.p)} | {_p(pair.p_holm)} | {_p(pair.mcnemar)} |"
         )
+    lines += ["", comparisons_note(report)]
     lines += [f"\n{words}" for words in _caveat_lines(report)]
     return "\n".join(lines) + "\n"
+
+
+def comparisons_note(report: ComparisonReport) -> str:
+    """How many comparisons the report makes, and what its p-values take into account."""
+    n = len(report.pairs)
+    return (
+        f"{n} comparison{'s' if n > 1 else ''}, on common seeds; p (Holm) is p (speakers) adjusted "
+        "for their number. Intervals have the variance of speakers and seeds; with one seed, of "
+        "speakers only."
+    )
 
 
 def latex(report: ComparisonReport) -> str:
@@ -241,29 +283,30 @@ def latex(report: ComparisonReport) -> str:
         lines.append(" & ".join([_escaped(system), *cells]) + r" \\")
     lines += [*_closing(report, len(METRIC_NAMES) + 1), ""]
     lines += [
-        r"\begin{tabular}{lccc}",
+        r"\begin{tabular}{lccccc}",
         r"\toprule",
-        r"Difference & accuracy, points & $p$ (speakers) & $p$ (McNemar) \\",
+        r"Difference & accuracy, points & seeds & $p$ (speakers) & $p$ (Holm) & $p$ (McNemar) \\",
         r"\midrule",
     ]
     for pair in report.pairs:
         cells = [
             rf"{_escaped(pair.first)} $-$ {_escaped(pair.second)}",
             _in_maths(_points(pair.accuracy)),
-            *(_in_maths(_p(value)) for value in (pair.accuracy.p, pair.mcnemar)),
+            str(pair.seeds),
+            *(_in_maths(_p(value)) for value in (pair.accuracy.p, pair.p_holm, pair.mcnemar)),
         ]
         lines.append(" & ".join(cells) + r" \\")
-    lines += _closing(report, 4)
+    lines += _closing(report, 6, comparisons_note(report))
     return "\n".join(lines) + "\n"
 
 
-def _closing(report: ComparisonReport, columns: int) -> list[str]:
-    """The end of a ``tabular`` of so many columns, with the caveats."""
-    notes = [
+def _closing(report: ComparisonReport, columns: int, *notes: str) -> list[str]:
+    """The end of a ``tabular`` of so many columns, with notes and the caveats."""
+    rows = [
         rf"\multicolumn{{{columns}}}{{l}}{{\small {_escaped(words)}}} \\"
-        for words in _caveat_lines(report)
+        for words in (*notes, *_caveat_lines(report))
     ]
-    return [*notes, r"\bottomrule", r"\end{tabular}"]
+    return [*rows, r"\bottomrule", r"\end{tabular}"]
 
 
 def _in_maths(text: str) -> str:

@@ -366,7 +366,10 @@ class PairedDifference(Serialisable):
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTests:
-    """The differences ``first - second`` of two systems, and McNemar's exact p-value."""
+    """The differences ``first - second`` of two systems over their common seeds.
+
+    McNemar's exact p-value is that of the first common seed.
+    """
 
     first: str
     second: str
@@ -375,6 +378,10 @@ class PairedTests:
     weighted_f1: PairedDifference
     macro_f1: PairedDifference
     mcnemar: float | None = None
+    seeds: int = 1
+    """Common seeds."""
+    p_holm: float | None = None
+    """P-value of the accuracy, adjusted for the number of comparisons in the report (Holm)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,14 @@ def run_name(path: Path) -> str:
         return path.stem if path.is_file() else path.resolve().name
 
 
+def run_seed(path: Path) -> int:
+    """The seed in a run's configuration; 0 where there is none."""
+    try:
+        return int(json.loads((path / "config.json").read_text())["config"]["train"]["seed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
     """The names; equal ones are replaced by as many trailing parts of their paths as needed."""
     alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}

@@ -144,5 +144,5 @@ def compare_before_after(
     return replace(
         comparison,
         before_limited=summarise({0: [limited]}),
-        change={name: metric_difference([same], [limited], name) for name in METRICS},
+        change={name: metric_difference({None: same}, {None: limited}, name) for name in METRICS},
     )

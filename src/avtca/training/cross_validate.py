@@ -7,7 +7,7 @@ from typing import Any
 
 from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import summarise
+from avtca.evaluation.aggregate import Seed, summarise
 from avtca.evaluation.predictions import Predictions
 from avtca.files import write_atomic
 from avtca.training.config import ExperimentConfig
@@ -81,7 +81,7 @@ def cross_validate(
 
 def collect(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
     """The summary of a finished cross-validation, see :func:`summarise`."""
-    tables = {
+    tables: dict[Seed, list[Predictions]] = {
         seed: [
             Predictions.load(fold_folder(out, seed, fold) / "test.csv")
             for fold in range(len(data_module.rows))
