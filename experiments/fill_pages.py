@@ -58,6 +58,12 @@ REFERENCES = {
     "wav2vec2": "Luna-Jimenez 2022: fine-tuned XLSR, 300 M parameters, audio alone",
     "fusion": "Luna-Jimenez 2022: the same XLSR and action units",
 }
+GROUPS = {
+    "female": "women",
+    "male": "men",
+    "strong": "strong acting",
+    "normal": "normal acting",
+}
 STATED = (
     (
         "Chumachenko 2022 (the parent work), one split of 16 / 4 / 4 actors",
@@ -115,8 +121,10 @@ def packaged_rows(results: dict[str, Any]) -> str:
     )
     images = f"FERPlus test, {results['ferplus_test_pictures']:,} images, 8 labels, majority vote"
     modes = " / ".join(f"{100 * actor[mode]:.1f}" for mode in ("both", "face", "voice"))
+    members = " / ".join(f"{100 * seed['both'][0]:.1f}" for seed in pair["each_seed"])
     return table(
         (folds, both, percent(pair["both"]["accuracy"])),
+        ("", "the same, each network of the ensemble alone", f"{members} %"),
         ("", "face sequences", percent(pair["face"]["accuracy"])),
         ("", "audio", percent(pair["voice"]["accuracy"])),
         ("the same, audio with rooms, noise, band limits, codecs", both, percent(degraded["both"])),
@@ -134,12 +142,36 @@ def packaged_rows(results: dict[str, Any]) -> str:
             "both",
             f"{results['cremad_six']} of 6",
         ),
-        (
-            "Calibration error (ECE, 15 bins), RAVDESS folds",
-            "both",
-            f"{100 * results['ece']:.1f} %",
-        ),
     )
+
+
+def group_rows(results: dict[str, Any]) -> str:
+    """Accuracy of the packaged recipe by group and label."""
+    pair = results["ravdess_pair"]
+    named = [(words, pair["groups"][name]) for name, words in GROUPS.items()]
+    named += sorted(pair["per_label"].items(), key=lambda item: -item[1])
+    return table(*((words, f"{100 * value:.1f} %") for words, value in named))
+
+
+def selection_rows(results: dict[str, Any]) -> str:
+    """Calibration, conformal sets and threshold of the packaged recipe."""
+    pair = results["ravdess_pair"]
+    sets, sure = pair["conformal_90"], pair["sure"]
+    size, low, high = as_interval(sets["labels_in_a_set"])
+    correct = as_interval(sure["accuracy_of_answers"])
+    ends = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+    return table(
+        ("calibration error (ECE, 15 bins)", f"{100 * results['ece']:.1f} %"),
+        ("conformal sets of 90 %: label in the set", percent(as_interval(sets["coverage"]))),
+        ("conformal sets of 90 %: labels in a set", f"{size:.2f}{ends}"),
+        ("threshold for 85 %: samples above it", percent(as_interval(sure["answered"]))),
+        ("threshold for 85 %: correct among them", percent(correct)),
+    )
+
+
+def as_interval(value: float | list[float]) -> list[Any]:
+    """A figure with the ends of its interval, ``None`` where it has none."""
+    return value if isinstance(value, list) else [value, None, None]
 
 
 def short_rows(results: dict[str, Any]) -> str:
@@ -164,16 +196,20 @@ def short_rows(results: dict[str, Any]) -> str:
     )
 
 
-def table(*rows: tuple[str, str, str]) -> str:
+def table(*rows: tuple[str, ...]) -> str:
     """Rows as Markdown."""
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 PACKAGED_HEAD = "| test data | input | accuracy |\n|---|---|---|\n"
 NETWORKS_HEAD = "| network | accuracy | seeds | six folds | random split |\n|---|---|---|---|---|\n"
+GROUPS_HEAD = "| group or label | accuracy |\n|---|---|\n"
+SELECTION_HEAD = "| fitted on four folds, measured on the fifth | value |\n|---|---|\n"
 TABLES = (
     ("README.md", PACKAGED_HEAD, short_rows, "default_model.json"),
     ("MODEL_CARD.md", PACKAGED_HEAD, packaged_rows, "default_model.json"),
+    ("MODEL_CARD.md", GROUPS_HEAD, group_rows, "default_model.json"),
+    ("MODEL_CARD.md", SELECTION_HEAD, selection_rows, "default_model.json"),
     ("docs/results.md", PACKAGED_HEAD, packaged_rows, "default_model.json"),
     ("docs/results.md", NETWORKS_HEAD, network_rows, "ravdess.json"),
     ("docs/evaluation.md", SHIFT_HEAD, shift_rows, "robustness/robustness.json"),

@@ -133,6 +133,13 @@ def test_kept_predictions_are_read_as_they_were_written(tmp_path):
     assert again.sample_ids.tolist() == found.sample_ids.tolist()
 
 
+@pytest.mark.skipif(not fold_predictions.KEPT.exists(), reason="the folds are not published yet")
+def test_published_figures_are_those_of_the_kept_predictions():
+    found = FoldPredictions.load(fold_predictions.KEPT)
+    published = json.loads(fold_predictions.RESULTS.read_text())["ravdess_pair"]
+    assert json.loads(json.dumps(fold_predictions.figures(found))) == published
+
+
 def test_the_mean_of_kept_networks_is_the_ensemble():
     """A run of two untrained networks: kept posteriors give the ensemble's probabilities."""
     seven = make_samples(6, spec=replace(SPEC, video_dim=7, audio="logmel+pitch", audio_dim=18))
