@@ -298,3 +298,15 @@ def test_names_that_cannot_be_printed_are_escaped_and_resume(tmp_path, six):
     assert again.returncode == 2
     assert again.stderr.count("(already recognised)") == 3
     assert json.loads(again.stdout) == rows
+
+
+def test_tracks_are_chosen_by_number(shared, tmp_path):
+    clip = shared / "faults/obs.mkv"
+    first = avtca("predict", clip, "--audio-track", 1, "--format", "json", "--out", tmp_path)
+    (row,) = json.loads(first.stdout)
+    assert row["streams"] == "face" and "2 audio tracks: track 1 is used" in row["warnings"]
+    second = avtca("predict", clip, "--format", "json", "--out", tmp_path)
+    assert json.loads(second.stdout)[0]["streams"] == "both"  # not the report of the first track
+    missing = avtca("predict", clip, "--video-track", 2)
+    assert missing.returncode == 2
+    assert f"read video track 2 of {clip}: there is no such track: it has one" in missing.stderr

@@ -50,7 +50,7 @@ def test_first_of_two_tracks_with_a_warning(tmp_path):
     path = encode(tmp_path / "a.mkv", audios=[beep(1, 0.2, 0.2), beep(1, 0.7, 0.2)], audio="flac")
     clip = open_media(path)
     assert clip.info.audio_tracks == 2
-    assert clip.warnings == ["2 audio tracks: only the default one is used"]
+    assert clip.warnings == ["2 audio tracks: track 1 is used"]
     loud = np.flatnonzero(np.abs(whole(clip)) > 0.25) / 16_000
     assert loud[0] == pytest.approx(0.2, abs=2e-3) and loud[-1] == pytest.approx(0.4, abs=2e-3)
 

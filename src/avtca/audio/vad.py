@@ -43,7 +43,7 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     that of the waveform given, so give seconds, not syllables.
     """
     wave = np.asarray(wave, np.float32)
-    level = _band_level_db(high_pass(wave, rate), rate)
+    level = band_level_db(high_pass(wave, rate), rate)
     heard = level[level > SILENCE_DBFS]
     if not len(heard):
         return np.zeros(len(level), np.bool_)
@@ -53,7 +53,7 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     return _drop_short(voiced, round(BURST_S * VOICE_RATE), keep_ends=False)
 
 
-def _band_level_db(wave: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
+def band_level_db(wave: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
     """Level in the speech band of each 10 ms, dB of the mean square (Hann-weighted)."""
     n = int(np.ceil(len(wave) * VOICE_RATE / rate - 1e-9))
     size = max(2, round(FRAME_S * rate))

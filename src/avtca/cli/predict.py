@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -62,6 +62,13 @@ def predict(
     person: Annotated[
         Person, typer.Option(help="The largest steady face, or each person.")
     ] = Person.main,
+    video_track: Annotated[
+        int | None, typer.Option(min=1, help="Video track to read [default: as a player chooses]")
+    ] = None,
+    audio_track: Annotated[
+        int | None,
+        typer.Option(min=1, help="Audio track to read [default: as a player, none that is silent]"),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -86,7 +93,7 @@ def predict(
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
-    call = Call(recognizer, window, hop, person)
+    call = Call(recognizer, window, hop, person, video_track, audio_track)
     if out is not None:
         call.open(out, detector)
     found = find_media(paths)
@@ -120,6 +127,8 @@ class Call:
     window: float | None
     hop: float | None
     person: Person
+    video_track: int | None = None
+    audio_track: int | None = None
     results: list["Report | tuple[str, str]"] = field(default_factory=list)
     """In the order of the files: a report, or the name and the error."""
     entries: list["PageEntry"] = field(default_factory=list)
@@ -156,6 +165,8 @@ class Call:
             "person": self.person.value,
             "detector": detector or type(self.recognizer.detector).__name__,
         }
+        tracks = {"video_track": self.video_track, "audio_track": self.audio_track}
+        options |= {name: number for name, number in tracks.items() if number is not None}
         self.folder = OutputFolder(out, options)
 
     def process(self, one: "Found") -> None:
@@ -189,7 +200,13 @@ class Call:
             self.entries.append(kept)
             return
         report = recognise_file(
-            self.recognizer, str(path), window=self.window, hop=self.hop, person=self.person
+            self.recognizer,
+            str(path),
+            window_s=self.window,
+            hop_s=self.hop,
+            person=self.person.value,
+            video_track=self.video_track,
+            audio_track=self.audio_track,
         )
         small = report.without_images()
         self.results.append(small)
@@ -240,20 +257,14 @@ class Call:
         return summary_csv(self.results, self.recognizer.backend.spec.labels)
 
 
-def recognise_file(
-    recognizer: "Recognizer",
-    name: str,
-    *,
-    window: float | None = None,
-    hop: float | None = None,
-    person: Person = Person.main,
-) -> "Report":
-    """Recognise one file, with a progress bar for a long one, and print a line on stderr."""
+def recognise_file(recognizer: "Recognizer", name: str, **options: Any) -> "Report":
+    """Recognise one file, with a progress bar for a long one, and print a line on stderr.
+
+    ``options`` are those of :meth:`Recognizer.predict`.
+    """
     started = time.monotonic()
     with ProgressBar(transient=True, min_total=LONG_S) as bar:
-        report = recognizer.predict(
-            name, window_s=window, hop_s=hop, person=person.value, progress=bar
-        )
+        report = recognizer.predict(name, **options, progress=bar)
     took = time.monotonic() - started
     cli.err.print(
         f"{name}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media "

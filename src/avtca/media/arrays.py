@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.errors import MediaError
-from avtca.media.audio import Mono, Resampler, to_mono
+from avtca.media.audio import Resampler
 from avtca.media.clock import HALF_MS, nearest_frames
+from avtca.media.mixdown import SURVEYED, Mixdown, Mono, to_mono
 from avtca.media.types import Frame, require_positive
 
 KEYS = ("waveform", "sample_rate", "frames", "timestamps", "fps")
@@ -56,7 +57,12 @@ class MediaArrays:
         self._times: list[Fraction] = []
         if "waveform" in given:
             self._rate = _sample_rate(given["sample_rate"])
-            self._wave = _waveform(given["waveform"])
+            values, full_scale = _waveform(given["waveform"])
+            start = values[:, : SURVEYED // len(values)] / np.float32(full_scale)
+            mixdown = Mixdown.of(start.astype(np.float32), self._rate)
+            self.warnings += mixdown.warnings
+            channel, gain = mixdown.channel, mixdown.gain
+            self._wave = to_mono(values, full_scale, channel=channel, gain=gain)
         if "frames" in given:
             self._frames = _images(given["frames"])
             self._times = _timestamps(given, len(self._frames))
@@ -128,7 +134,8 @@ def _sample_rate(value: Any) -> int:
     return int(rate)
 
 
-def _waveform(value: Any) -> Mono:
+def _waveform(value: Any) -> tuple[NDArray[Any], int]:
+    """Samples ``(channels, n)`` and the value of full scale."""
     wave = _array(value, "waveform")
     shape = "float (n,) or (channels, n), -1..1, or int16"
     if wave.dtype.kind != "f" and wave.dtype != np.int16:
@@ -137,7 +144,7 @@ def _waveform(value: Any) -> Mono:
         raise _error(f"'waveform' has the shape {wave.shape}", f"give {shape}")
     if wave.ndim == 2 and wave.shape[0] > wave.shape[1]:
         raise _error(f"'waveform' has the shape {wave.shape}, (n, channels)", "transpose it")
-    return to_mono(np.atleast_2d(wave), 2**15 if wave.dtype == np.int16 else 1)
+    return np.atleast_2d(wave), 2**15 if wave.dtype == np.int16 else 1
 
 
 def _images(value: Any) -> Images:

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import soxr
 from av.audio.frame import AudioFrame
-from numpy.typing import NDArray
 
-from avtca.errors import MediaError
-from avtca.media.container import choose_tracks, decode, open_container, read_only, timestamp
+from avtca.media.container import audio_stream, decode, open_container, read_only, timestamp
+from avtca.media.mixdown import Mono
 
 if TYPE_CHECKING:
     from avtca.media.media_file import MediaFile
@@ -23,10 +22,6 @@ MIN_RATE = 1000
 _BLOCK_S = 1
 
 _ABRUPT = 1e-3
-_MAX_LEVEL = 4.0
-_FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "flt": 1, "dbl": 1}
-
-Mono = NDArray[np.float32]
 
 
 def read_audio(clip: "MediaFile", rate: int) -> Iterator[Mono]:
@@ -101,16 +96,14 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
     due: Fraction | None = None  # time of the next sample, seconds from time zero
     clock = clip.stream_clock(fills_gaps=True)
     with open_container(clip.path, clip.name) as container:
-        stream = choose_tracks(container).audio
-        if stream is None:
-            return
+        stream = audio_stream(container, clip.audio_index)
         read_only(container, stream)
         for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):
             frame = cast(AudioFrame, decoded)
             rate = frame.sample_rate
             if rate < MIN_RATE:
                 continue
-            samples = mono(frame)
+            samples = clip.mixdown(frame)
             stamp = timestamp(frame)
             length = Fraction(len(samples), rate)
             time = clock.place(None if stamp is None else stamp - clip.zero, length)
@@ -130,36 +123,3 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
                 due += Fraction(len(samples), rate)
                 clip.reached(float(due))
                 yield rate, samples
-
-
-def mono(frame: AudioFrame) -> Mono:
-    """Mean over the channels, float32 ``(n,)``, full scale -1..1; see :func:`to_mono`.
-
-    Raises :class:`MediaError` for an unsupported sample format.
-    """
-    name = frame.format.name.removesuffix("p")
-    if name not in _FULL_SCALE:
-        raise MediaError(
-            "read the audio", f"its samples are {frame.format.name}", "convert it to 16-bit WAV"
-        )
-    values = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    values = values if frame.format.is_planar else values.reshape(-1, channels).T
-    return to_mono(values, _FULL_SCALE[name], 2**7 if name == "u8" else 0)
-
-
-def to_mono(values: NDArray[Any], full_scale: int, zero: int = 0) -> Mono:
-    """Mean over the channels of ``values (channels, n)`` as float32 ``(n,)``.
-
-    Args:
-        values: Samples.
-        full_scale: Value that becomes 1. Levels above full scale are kept up to 4.
-        zero: Value that becomes 0.
-    """
-    with np.errstate(invalid="ignore", over="ignore"):  # damaged floats; see nan_to_num below
-        wave = values.mean(0, dtype=np.float64)
-    if zero:
-        wave -= zero
-    wave = np.nan_to_num(wave / full_scale, nan=0.0)
-    out: Mono = np.clip(wave, -_MAX_LEVEL, _MAX_LEVEL).astype(np.float32)
-    return out

@@ -4,10 +4,11 @@ Only local files in the formats of :data:`DEMUXERS` are opened. Otherwise FFmpeg
 text files as ANSI art, and follow playlists to other files or addresses.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -36,6 +37,8 @@ LARGE_PIXELS = 2**24
 """Larger frames of a video are decoded one at a time, and reduced to half the width and height."""
 TIMEOUT_S = 20.0
 """Longest time in seconds for opening and probing a file, and for reading a packet."""
+THUMBNAIL_OF = 8
+"""A video track is a thumbnail of another that is larger by this factor."""
 UNDECODABLE = "could not be decoded"
 """Part of the warning about damaged packets."""
 
@@ -77,44 +80,56 @@ def open_container(path: Path, name: str) -> InputContainer:
 
 @dataclass(frozen=True)
 class Tracks:
-    """The chosen streams, and how many there are to choose from."""
+    """Tracks of a file, as indices of its streams.
 
-    video: VideoStream | None
-    audio: AudioStream | None
-    n_video: int
-    n_audio: int
-    n_covers: int
-    """Images attached to a music file, which are not video."""
-
-
-def choose_tracks(container: InputContainer) -> Tracks:
-    """The streams that a player chooses; cover art and streams without a decoder are left out.
-
-    Those marked as default come first, then the largest video, then the first stream.
+    Attributes:
+        video: Video tracks in the order of the file, without images attached to a music file.
+        audio: Audio tracks in the order of the file.
+        n_covers: Number of attached images.
     """
-    videos = list(container.streams.video)
-    covers = [stream for stream in videos if stream.disposition & _NOT_VIDEO]
-    videos = [stream for stream in videos if not stream.disposition & _NOT_VIDEO]
-    audios = list(container.streams.audio)
-    return Tracks(
-        max(
-            (stream for stream in videos if stream.codec_context is not None),
-            key=lambda stream: (_is_default(stream), stream.width * stream.height),
-            default=None,
-        ),
-        max(
-            (stream for stream in audios if stream.codec_context is not None),
-            key=_is_default,
-            default=None,
-        ),
-        len(videos),
-        len(audios),
-        len(covers),
-    )
+
+    video: tuple[int, ...]
+    audio: tuple[int, ...]
+    n_covers: int
 
 
-def _is_default(stream: Stream) -> bool:
-    return bool(stream.disposition & Disposition.default)
+def list_tracks(container: InputContainer) -> Tracks:
+    """All tracks with video or audio."""
+    videos = container.streams.video
+    shown = [stream.index for stream in videos if not stream.disposition & _NOT_VIDEO]
+    audios = [stream.index for stream in container.streams.audio]
+    return Tracks(tuple(shown), tuple(audios), len(videos) - len(shown))
+
+
+def by_preference(container: InputContainer, tracks: Sequence[int]) -> list[int]:
+    """Tracks of one kind in the order in which a player would choose.
+
+    Tracks with a decoder come first, then the default one unless it is a thumbnail of another,
+    then the largest video, then the order of the file.
+    """
+    streams = [container.streams[index] for index in tracks]
+    largest = max(map(_area, streams), default=0)
+
+    def key(stream: Stream) -> tuple[bool, bool, int]:
+        is_thumbnail = _area(stream) * THUMBNAIL_OF < largest
+        is_default = bool(stream.disposition & Disposition.default)
+        return stream.codec_context is not None, is_default and not is_thumbnail, _area(stream)
+
+    return [stream.index for stream in sorted(streams, key=key, reverse=True)]
+
+
+def _area(stream: Stream) -> int:
+    return stream.width * stream.height if isinstance(stream, VideoStream) else 0
+
+
+def video_stream(container: InputContainer, index: int) -> VideoStream:
+    """A video track by the index of its stream."""
+    return cast(VideoStream, container.streams[index])
+
+
+def audio_stream(container: InputContainer, index: int) -> AudioStream:
+    """An audio track by the index of its stream."""
+    return cast(AudioStream, container.streams[index])
 
 
 def read_only(container: InputContainer, stream: Stream) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from avtca.media.audio import read_audio
 from avtca.media.clock import StreamClock
 from avtca.media.container import UNDECODABLE
+from avtca.media.mixdown import Mixdown
 from avtca.media.types import Frame, MediaInfo, require_positive
 from avtca.media.video import read_frames
 
@@ -50,6 +51,9 @@ class MediaFile:
         decoded_seconds: End of what was decoded so far, of either stream.
         zero: Time zero on the file's own clock, in seconds.
         reliable_header: Whether ``duration_s`` was stored in the file, not estimated.
+        video_index: Index of the stream that is read as video, -1 without video.
+        audio_index: Index of the stream that is read as audio, -1 without audio.
+        mixdown: How its channels become one waveform.
     """
 
     path: Path
@@ -63,6 +67,9 @@ class MediaFile:
     decoded_seconds: float = 0.0
     zero: Fraction = Fraction(0)
     reliable_header: bool = True
+    video_index: int = -1
+    audio_index: int = -1
+    mixdown: Mixdown = field(default_factory=Mixdown)
     _joins: list[Fraction] = field(default_factory=list, repr=False)
     _bytes_share: float = field(default=1.0, repr=False)
     _exhausted: set[str] = field(default_factory=set, repr=False)
@@ -92,7 +99,8 @@ class MediaFile:
 
         Yields:
             Contiguous blocks ``float32 (n,)``, -1..1, from time zero on: a late start and gaps
-            are zeros. Channels are averaged. Nothing without audio.
+            are zeros. Channels are averaged, or one is chosen, see :class:`Mixdown`. Nothing
+            without audio.
 
         Raises:
             ValueError: ``rate`` is not positive.

@@ -5,15 +5,19 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, cast, overload
 
 import av
+import numpy as np
 from av.audio.frame import AudioFrame
+from av.container.input import InputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from avtca.errors import MediaError
 from avtca.media.arrays import MediaArrays
@@ -22,15 +26,19 @@ from avtca.media.container import (
     IMAGE_DEMUXERS,
     MAX_PIXELS,
     MAX_VIDEO_PIXELS,
-    choose_tracks,
+    audio_stream,
+    by_preference,
     decode,
     is_still,
+    list_tracks,
     open_container,
     read_only,
     timestamp,
+    video_stream,
 )
 from avtca.media.ending import end_is_missing
 from avtca.media.media_file import MediaFile
+from avtca.media.mixdown import SURVEYED, Mixdown, channels, join
 from avtca.media.png import metadata_is_bomb
 from avtca.media.types import MediaInfo
 from avtca.media.video import pixel_aspect, rotation, square_size
@@ -39,6 +47,9 @@ from avtca.media.wav import wav_layout
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
 """Containers that store the length; for others FFmpeg estimates it."""
 
+MAX_SURVEYED_TRACKS = 8
+"""Most audio tracks that are tried for one that is not silent."""
+
 MediaSource = str | Path | BinaryIO | Mapping[str, Any]
 """What :func:`open_media` opens."""
 
@@ -46,15 +57,28 @@ logger = logging.getLogger(__name__)
 
 
 @overload
-def open_media(source: str | Path | BinaryIO) -> MediaFile: ...
+def open_media(
+    source: str | Path | BinaryIO,
+    *,
+    video_track: int | None = None,
+    audio_track: int | None = None,
+) -> MediaFile: ...
 @overload
-def open_media(source: Mapping[str, Any]) -> MediaArrays: ...
-def open_media(source: MediaSource) -> MediaFile | MediaArrays:
+def open_media(
+    source: Mapping[str, Any], *, video_track: int | None = None, audio_track: int | None = None
+) -> MediaArrays: ...
+def open_media(
+    source: MediaSource, *, video_track: int | None = None, audio_track: int | None = None
+) -> MediaFile | MediaArrays:
     """Open a clip: probe a file's headers and the first frame of each stream, or check arrays.
 
     Args:
         source: A path; a file opened in binary mode, read from its position to its end; or arrays
             as :class:`MediaArrays` takes them.
+        video_track: Which video track of a file to read, from 1; by default the one that a player
+            would choose.
+        audio_track: Which audio track to read, from 1; by default the one that a player would
+            choose, unless it is silent and another is not.
 
     Returns:
         The clip. Anything unusual that does not prevent decoding is in its ``warnings``: several
@@ -62,14 +86,17 @@ def open_media(source: MediaSource) -> MediaFile | MediaArrays:
 
     Raises:
         MediaError: The path is missing, a folder, empty or not media, there is neither video nor
-            audio, nothing can be decoded, or the arrays are invalid.
+            audio, nothing can be decoded, there is no such track, or the arrays are invalid.
     """
+    numbers = video_track, audio_track
     if isinstance(source, str | os.PathLike):
-        return _probe(Path(source), str(source))
+        return _probe(Path(source), str(source), *numbers)
     if isinstance(source, Mapping):
+        if numbers != (None, None):
+            raise MediaError("read the arrays", "arrays have no tracks", "leave the track out")
         return MediaArrays(source)
     if hasattr(source, "read"):
-        return _open_file_object(source)
+        return _open_file_object(source, *numbers)
     raise MediaError(
         f"read an input of type {type(source).__name__}",
         "it is not a clip",
@@ -77,7 +104,9 @@ def open_media(source: MediaSource) -> MediaFile | MediaArrays:
     )
 
 
-def _open_file_object(file: BinaryIO) -> MediaFile:
+def _open_file_object(
+    file: BinaryIO, video_track: int | None, audio_track: int | None
+) -> MediaFile:
     """Copy to a temporary file, which is deleted with the :class:`MediaFile`."""
     name = getattr(file, "name", None)
     name = name if isinstance(name, str) and name else "file object"
@@ -88,7 +117,7 @@ def _open_file_object(file: BinaryIO) -> MediaFile:
             if not isinstance(file.read(0), bytes):
                 raise MediaError(f"read {name}", "the file is open in text mode", "open it as 'rb'")
             shutil.copyfileobj(file, copy)
-        clip = _probe(path, name)
+        clip = _probe(path, name, video_track, audio_track)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError | ValueError):
@@ -98,7 +127,9 @@ def _open_file_object(file: BinaryIO) -> MediaFile:
     return clip
 
 
-def _probe(path: Path, name: str) -> MediaFile:
+def _probe(
+    path: Path, name: str, video_track: int | None = None, audio_track: int | None = None
+) -> MediaFile:
     _require_file(path, name)
     if metadata_is_bomb(path):
         raise MediaError(
@@ -106,13 +137,15 @@ def _probe(path: Path, name: str) -> MediaFile:
         )
     warnings: list[str] = []
     with open_container(path, name) as container:
-        tracks = choose_tracks(container)
-        if not tracks.n_video and not tracks.n_audio:
+        tracks = list_tracks(container)
+        if not tracks.video and not tracks.audio:
             problem = "only cover art" if tracks.n_covers else "there is neither video nor audio"
             raise MediaError(f"read {name}", problem, "give a file with video or audio")
         container_name = container.format.name.split(",")[0]
-    video = _first_frame(path, name, warnings) if tracks.n_video else None
-    audio = _first_audio(path, name, warnings) if tracks.n_audio else None
+        videos = _candidates(container, name, "video", tracks.video, video_track)
+        audios = _candidates(container, name, "audio", tracks.audio, audio_track)
+    video = _first_frame(path, name, warnings, videos[0]) if videos else None
+    audio = _first_audible(path, name, warnings, audios)
     starts = [first.start for first in (video, audio) if first]
     if not starts:
         raise MediaError(
@@ -120,33 +153,39 @@ def _probe(path: Path, name: str) -> MediaFile:
             f"nothing can be decoded ({'; '.join(warnings) or 'no frames'})",
             "export or copy the file again",
         )
-    if video and tracks.n_video > 1:
-        warnings.append(f"{tracks.n_video} video tracks: only the default one is used")
-    if audio and tracks.n_audio > 1:
-        warnings.append(f"{tracks.n_audio} audio tracks: only the default one is used")
+    if video and len(tracks.video) > 1:
+        warnings.append(_which("video", tracks.video, video.index))
+    if audio and len(tracks.audio) > 1:
+        others = ", since the default one is silent" if audio.index != audios[0] else ""
+        warnings.append(_which("audio", tracks.audio, audio.index) + others)
+    warnings += audio.mixdown.warnings if audio else ()
     if (wav := wav_layout(path)) and wav.audio_goes_on:
         warnings.append("the size in the header is too small: all of the audio is read")
     zero = min(starts)
     is_image = container_name in IMAGE_DEMUXERS.split(",")
-    length = None if is_image else _header_length(path, name, zero)
+    used = [*videos[:1], *([audio.index] if audio else audios[:1])]
+    length = None if is_image else _header_length(path, name, zero, used)
     clip = MediaFile(
         path=path,
         name=name,
         duration_s=0.0
         if is_image
-        else float(_scan(path, name, zero) if length is None else length),
+        else float(_scan(path, name, zero, used) if length is None else length),
         has_video=video is not None,
         has_audio=audio is not None,
         is_image=is_image,
         info=MediaInfo(
             container=container_name,
-            audio_tracks=tracks.n_audio,
+            audio_tracks=len(tracks.audio),
             **(video.fields if video else {}),
             **(audio.fields if audio else {}),
         ),
         warnings=warnings,
         zero=zero,
         reliable_header=length is not None and container_name in _TRUE_LENGTH,
+        video_index=video.index if video else -1,
+        audio_index=audio.index if audio else -1,
+        mixdown=audio.mixdown if audio else Mixdown(),
     )
     if end_is_missing(path):
         clip.concealed("cut short: the end of the file is missing")
@@ -169,16 +208,38 @@ def _require_file(path: Path, name: str) -> None:
 
 @dataclass(frozen=True)
 class _First:
-    """Start of a stream on the file's own clock, and its fields of :class:`MediaInfo`."""
+    """The stream's index, its start on the file's own clock, its fields of :class:`MediaInfo`."""
 
+    index: int
     start: Fraction
     fields: dict[str, Any]
+    mixdown: Mixdown = field(default_factory=Mixdown)
 
 
-def _first_frame(path: Path, name: str, warnings: list[str]) -> _First | None:
+def _candidates(
+    container: InputContainer, name: str, kind: str, tracks: Sequence[int], number: int | None
+) -> list[int]:
+    """The track of this number from 1, or all by preference."""
+    if number is None:
+        return by_preference(container, tracks)
+    if not 1 <= number <= len(tracks):
+        there = {0: f"it has no {kind}", 1: "it has one"}.get(len(tracks), f"it has {len(tracks)}")
+        raise MediaError(
+            f"read {kind} track {number} of {name}",
+            f"there is no such track: {there}",
+            f"leave --{kind}-track out, or choose another",
+        )
+    return [tracks[number - 1]]
+
+
+def _which(kind: str, tracks: Sequence[int], index: int) -> str:
+    return f"{len(tracks)} {kind} tracks: track {tracks.index(index) + 1} is used"
+
+
+def _first_frame(path: Path, name: str, warnings: list[str], index: int) -> _First | None:
     with open_container(path, name) as container:
-        stream = choose_tracks(container).video
-        if stream is None:
+        stream = video_stream(container, index)
+        if stream.codec_context is None:
             warnings.append("no decoder for the video")
             return None
         still = is_still(container, stream)
@@ -200,36 +261,67 @@ def _first_frame(path: Path, name: str, warnings: list[str]) -> _First | None:
             "rotation": turned,
             "frame_rate": float(rate) if rate else None,
         }
-        return _First(timestamp(frame) or Fraction(0), fields)
+        return _First(index, timestamp(frame) or Fraction(0), fields)
 
 
-def _first_audio(path: Path, name: str, warnings: list[str]) -> _First | None:
+def _first_audible(
+    path: Path, name: str, warnings: list[str], indices: Sequence[int]
+) -> _First | None:
+    """The first of these tracks that is not silent at its start, else the first one."""
+    found: _First | None = None
+    for index in indices[:MAX_SURVEYED_TRACKS]:
+        problems: list[str] = []
+        track = _survey_audio(path, name, problems, index)
+        if index == indices[0]:
+            found = track
+            warnings += problems
+        if track is not None and not track.mixdown.silent:
+            return track
+    return found
+
+
+def _survey_audio(path: Path, name: str, warnings: list[str], index: int) -> _First | None:
     with open_container(path, name) as container:
-        stream = choose_tracks(container).audio
-        if stream is None:
+        stream = audio_stream(container, index)
+        if stream.codec_context is None:
             warnings.append("no decoder for the audio")
             return None
         read_only(container, stream)
-        frame = cast(AudioFrame | None, next(decode(container, stream, warnings.append), None))
-        if frame is None:
-            warnings.append("the audio cannot be decoded")
+        problems: list[str] = []
+        first: AudioFrame | None = None
+        parts: list[NDArray[np.float32]] = []
+        size = 0
+        for decoded in decode(container, stream, problems.append):
+            frame = cast(AudioFrame, decoded)
+            if frame.sample_rate <= 0:
+                continue
+            first = frame if first is None else first
+            parts.append(channels(frame))
+            size += parts[-1].size
+            if size > SURVEYED:
+                break
+        if first is None:
+            warnings += [*problems, "the audio cannot be decoded"]
             return None
-        if frame.sample_rate < MIN_RATE:
-            warnings.append(f"the audio has {frame.sample_rate} Hz, too few for a voice")
+        if first.sample_rate < MIN_RATE:
+            warnings.append(f"the audio has {first.sample_rate} Hz, too few for a voice")
             return None
         fields = {
             "audio_codec": stream.codec_context.name,
-            "sample_rate": frame.sample_rate,
-            "channels": frame.layout.nb_channels,
+            "sample_rate": first.sample_rate,
+            "channels": first.layout.nb_channels,
         }
-        return _First(timestamp(frame) or Fraction(0), fields)
+        mixdown = Mixdown.of(join(parts), first.sample_rate)
+        return _First(index, timestamp(first) or Fraction(0), fields, mixdown)
 
 
-def _header_length(path: Path, name: str, zero: Fraction) -> Fraction | None:
+def _header_length(
+    path: Path, name: str, zero: Fraction, indices: Sequence[int]
+) -> Fraction | None:
     """Seconds from ``zero`` to the end by the header; ``None`` where it has none."""
     with open_container(path, name) as container:
-        tracks = choose_tracks(container)
-        video = tracks.video
+        streams = [container.streams[index] for index in indices]
+        video = next((one for one in streams if isinstance(one, VideoStream)), None)
         if container.format.name == "avi" and video and video.frames and video.average_rate:
             # FFmpeg reduces the length of a truncated avi to what is there; the header does not.
             return video.frames / video.average_rate
@@ -239,21 +331,18 @@ def _header_length(path: Path, name: str, zero: Fraction) -> Fraction | None:
         if wav and wav.audio_goes_on and wav.bytes_per_s:
             return Fraction(wav.file_size - wav.data_start, wav.bytes_per_s)
         ends = []
-        for stream in (video, tracks.audio):
-            if stream is None:
-                continue
+        for stream in streams:
             if not stream.duration or stream.time_base is None:
                 return Fraction(container.duration, av.time_base) if container.duration else None
             ends.append(((stream.start_time or 0) + stream.duration) * stream.time_base)
         return max(ends) - zero
 
 
-def _scan(path: Path, name: str, zero: Fraction) -> Fraction:
+def _scan(path: Path, name: str, zero: Fraction, indices: Sequence[int]) -> Fraction:
     """Seconds from ``zero`` to the end of the last packet, by demuxing the whole file."""
     end = zero
     with open_container(path, name) as container:
-        tracks = choose_tracks(container)
-        packets = container.demux([s for s in (tracks.video, tracks.audio) if s is not None])
+        packets = container.demux([container.streams[index] for index in indices])
         try:
             for packet in packets:
                 if packet.pts is not None and packet.time_base is not None:

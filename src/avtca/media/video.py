@@ -18,12 +18,12 @@ from avtca.media.container import (
     LARGE_PIXELS,
     MAX_PIXELS,
     UNDECODABLE,
-    choose_tracks,
     decode,
     is_still,
     open_container,
     read_only,
     timestamp,
+    video_stream,
 )
 from avtca.media.types import Frame
 
@@ -43,9 +43,7 @@ _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
     """See :meth:`avtca.media.MediaFile.frames`."""
     with open_container(clip.path, clip.name) as container:
-        stream = choose_tracks(container).video
-        if stream is None:
-            return
+        stream = video_stream(container, clip.video_index)
         aspect, still = pixel_aspect(stream), is_still(container, stream)
         timed = (
             (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), frame)

@@ -51,6 +51,8 @@ class Recognizer:
         window_s: float | None = None,
         hop_s: float | None = None,
         person: PersonMode = "main",
+        video_track: int | None = None,
+        audio_track: int | None = None,
         progress: ProgressHook = no_progress,
     ) -> Report:
         """Recognise the emotions in a video, an audio file, an image, or arrays.
@@ -65,14 +67,18 @@ class Recognizer:
             window_s: Seconds of a window, at most and by default the network's window.
             hop_s: Seconds from one window to the next, by default half a window.
             person: "main" for the largest steady face of each window, "all" for each person.
+            video_track: Which video track of a file to read, from 1; by default the one that a
+                player would choose.
+            audio_track: Which audio track to read, from 1; by default the one that a player
+                would choose, unless it is silent and another is not.
             progress: Called after each window with the seconds done and in total.
 
         Returns:
             Scores of the whole clip, over time and, with "all", by person.
 
         Raises:
-            MediaError: The clip cannot be read, the arrays are invalid, or there is neither a
-                face nor a voice in it.
+            MediaError: The clip cannot be read, has no such track, the arrays are invalid, or
+                there is neither a face nor a voice in it.
             ConfigError: The window, hop or person is invalid.
 
         Example:
@@ -88,7 +94,7 @@ class Recognizer:
             raise ConfigError(
                 f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
             )
-        clip = open_media(source)
+        clip = open_media(source, video_track=video_track, audio_track=audio_track)
         stream = WindowStream(
             clip,
             spec,
