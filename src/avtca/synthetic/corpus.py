@@ -4,10 +4,8 @@ They serve smoke tests, load tests and demonstrations without a corpus. The titl
 "synthetic": results on these clips say nothing about real people.
 """
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +16,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS, canonical
 from avtca.progress import ProgressHook, no_progress
@@ -257,9 +256,11 @@ def synth_corpus(
     missing = [sample for sample in wanted if not (out / sample.path).exists()]
     kept = len(wanted) - len(missing)
     make = partial(_make, out=out, seed=seed, seconds=seconds, size=size, fps=fps)
+    workers = min(workers or os.cpu_count() or 1, len(missing))
     progress("synthetic clips", kept, len(wanted))
-    for n in _run(make, missing, (os.cpu_count() or 1) if workers is None else workers):
-        progress("synthetic clips", kept + n, len(wanted))
+    jobs = run_jobs(missing, partial(partial, make), _died, 0 if workers == 1 else workers)
+    for n, _ in enumerate(jobs, kept + 1):
+        progress("synthetic clips", n, len(wanted))
     return SynthSummary(out, len(missing), kept)
 
 
@@ -286,21 +287,7 @@ def _make(
     )
 
 
-def _run(
-    make: Callable[[SyntheticSample], None], samples: list[SyntheticSample], workers: int
-) -> Iterator[int]:
-    """Make each sample, in processes where there are several; yields how many are done."""
-    workers = min(workers, len(samples))
-    if workers <= 1:
-        for n, sample in enumerate(samples, 1):
-            make(sample)
-            yield n
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            for n, future in enumerate(as_completed([pool.submit(make, t) for t in samples]), 1):
-                future.result()
-                yield n
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _died(sample: SyntheticSample) -> None:
+    raise CorpusError(
+        f"make the synthetic clip {sample.path}", "its worker process died", "use fewer workers"
+    )
