@@ -1,6 +1,6 @@
 """Corpora: index of a download, cache of prepared samples, folds, leakage audit."""
 
-from avtca.corpora.backbone_features import BackboneFeatures, cache_backbone_features
+from avtca.corpora.backbone_features import cache_backbone_features
 from avtca.corpora.build_cache import BuildSummary, build_cache
 from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.index import CorpusIndex, SampleSource
@@ -19,7 +19,6 @@ from avtca.preprocess import RawSample
 
 __all__ = [
     "AuditReport",
-    "BackboneFeatures",
     "BuildSummary",
     "CorpusIndex",
     "CrossValidationSplit",

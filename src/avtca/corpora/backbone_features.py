@@ -11,32 +11,13 @@ from numpy.typing import NDArray
 
 from avtca.corpora.cache import PreparedCorpus
 from avtca.errors import CorpusError
-from avtca.files import write_atomic, write_json
+from avtca.files import write_atomic
 from avtca.progress import ProgressHook, no_progress
 
 if TYPE_CHECKING:
     from torch import nn
 
 SAMPLES_PER_FILE = 64
-
-
-class BackboneFeatures:
-    """Vectors of every video step of a corpus: ``features[sample]`` is float32 ``(n, width)``.
-
-    In the order of the steps of ``corpus.raw(sample).steps``.
-    """
-
-    def __init__(self, folder: Path, of_sample: dict[str, NDArray[np.float32]], width: int) -> None:
-        self.folder, self.width, self._of_sample = folder, width, of_sample
-
-    def __getitem__(self, sample: str) -> NDArray[np.float32]:
-        return self._of_sample[sample]
-
-    def __len__(self) -> int:
-        return len(self._of_sample)
-
-    def __contains__(self, sample: str) -> bool:
-        return sample in self._of_sample
 
 
 def weights_hash(backbone: "nn.Module") -> str:
@@ -56,45 +37,45 @@ def cache_backbone_features(
     batch: int = 32,
     device: str = "cpu",
     progress: ProgressHook = no_progress,
-) -> BackboneFeatures:
-    """Run ``backbone`` (crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``) over every crop, once.
+) -> dict[str, NDArray[np.float32]]:
+    """Run a backbone over every crop of a corpus, once.
 
-    Files of :data:`SAMPLES_PER_FILE` samples, each written whole or not at all, so that it resumes.
-    The backbone runs in evaluation mode and is left in the mode it was in. Raises
-    :class:`CorpusError` for a corpus without crops, or where the disk refuses.
+    Files of :data:`SAMPLES_PER_FILE` samples are each written whole or not at all, so that an
+    interrupted call resumes.
+
+    Args:
+        corpus: A corpus of crops.
+        backbone: Crops ``(b, c, h, w)`` in 0..1 -> ``(b, width)``; runs in evaluation mode.
+        batch: Crops in one run.
+        device: A device of PyTorch.
+        progress: Called with the number of samples done.
+
+    Returns:
+        Sample -> float32 ``(n, width)``, in the order of ``corpus.raw(sample).steps``.
+
+    Raises:
+        CorpusError: The corpus has no crops, or nothing can be written.
     """
     action = f"cache backbone features of {corpus.path}"
     if corpus.spec.video != "pixels":
         raise CorpusError(action, "it holds features, not crops", "prepare it with video='pixels'")
     folder = corpus.path / "trunk" / f"{weights_hash(backbone)}-{corpus.data_hash}"
     samples = corpus.samples
-    of_sample: dict[str, NDArray[np.float32]] = {}
+    out: dict[str, NDArray[np.float32]] = {}
     was_training = backbone.training
     backbone.eval()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for start in range(0, len(samples), SAMPLES_PER_FILE):
+            path = folder / f"{start // SAMPLES_PER_FILE:05d}.safetensors"
             part = samples[start : start + SAMPLES_PER_FILE]
-            made = _part(
-                folder / f"{start // SAMPLES_PER_FILE:05d}.safetensors",
-                corpus,
-                part,
-                backbone,
-                batch,
-                device,
-            )
-            of_sample.update(made)
-            progress("face features", len(of_sample), len(samples))
-        width = next((v.shape[1] for v in of_sample.values() if len(v)), 0)
-        write_json(
-            folder / "features.json",
-            {"samples": len(samples), "width": width, "spec_hash": corpus.spec.hash},
-        )
+            out |= _part(path, corpus, part, backbone, batch, device)
+            progress("face features", len(out), len(samples))
     except OSError as error:
         raise CorpusError(action, str(error), "make room and run it again") from error
     finally:
         backbone.train(was_training)
-    return BackboneFeatures(folder, of_sample, width)
+    return out
 
 
 def _part(
