@@ -216,6 +216,29 @@ def test_stopped_it_prints_what_is_done_and_goes_on_later(six, sample_clips, tmp
     assert (out / "report.html").read_text(encoding="utf-8").count("<section>") == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no locks of folders")
+def test_two_processes_do_not_write_to_one_folder(six, sample_clips, tmp_path):
+    out = tmp_path / "out"
+    slow, streams = sample_clips / "obama_speech.mp4", {"stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", "avtca", "predict", six[0], slow, "--out", out]
+    with subprocess.Popen(list(map(str, command)), env=SMALL, **streams) as process:
+        limit = time.monotonic() + 60
+        while not (out / "avtca-manifest.json").exists() and time.monotonic() < limit:
+            time.sleep(0.02)
+        second = avtca("predict", six[1], "--out", out)
+        process.kill()
+    assert second.returncode == 2
+    assert second.stderr == (
+        f"error: write {out}: another avtca writes to this folder; wait until it ends, or choose "
+        "another --out\n"
+    )
+    third = avtca("predict", *six[:2], "--out", out)
+    assert third.returncode == 0, "the lock of a killed process is free"
+    assert third.stderr.count("(already recognised)") == 1
+    manifest = json.loads((out / "avtca-manifest.json").read_text(encoding="utf-8"))
+    assert [Path(name).name for name in manifest["files"]] == [Path(x).name for x in six[:2]]
+
+
 def test_a_disk_that_fills_up_ends_it_with_the_results(six, tmp_path):
     """No file may grow past 1 kB: the trial write succeeds, the picture's does not."""
 

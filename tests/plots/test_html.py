@@ -103,7 +103,7 @@ ROBUSTNESS = {
 
 def recognition_page():
     report = make_report([make_row(0, 4, 0.7)], "<b>x&y.mp4")
-    return recognition_html([PageEntry(report, b"png", "sad<")], [("bad<", "why & how")])
+    return "".join(recognition_html([PageEntry(report, b"png", "sad<")], [("bad<", "why & how")]))
 
 
 PAGES = {
@@ -184,7 +184,7 @@ def test_a_page_without_optional_parts_has_the_others():
 def test_the_recognition_page_explains_its_confidences():
     report = make_report([make_row(0, 2, 0.8, used=("face", "voice"))])
     report = dataclasses.replace(report, thresholds={"both": 0.71})
-    page = recognition_html([PageEntry(report, b"")], title="t", lead="l")
+    page = "".join(recognition_html([PageEntry(report, b"")], title="t", lead="l"))
     assert "70% (below threshold)" in page
     assert "under 71% with face and voice together" in page
 
@@ -192,7 +192,7 @@ def test_the_recognition_page_explains_its_confidences():
 def test_people_have_rows_with_their_faces():
     people = [make_person(3, 0.9), make_person(7, 0.2, seen_s=2.5)]
     report = make_report([make_row(0, 2, 0.9, 3), make_row(0, 2, 0.2, 7)], people=people)
-    page = recognition_html([PageEntry(report, b"x", None, ((3, b"face of three"),))])
+    page = "".join(recognition_html([PageEntry(report, b"x", None, ((3, b"face of three"),))]))
     assert page.count('<tr class="person">') == 2
     assert page.count("ZmFjZSBvZiB0aHJlZQ==") == 1
 
@@ -200,7 +200,7 @@ def test_people_have_rows_with_their_faces():
 def test_files_of_one_name_are_shown_with_their_folders():
     rows = [make_row(0, 4, 0.7)]
     first, second = make_report(rows, "/s/a/x.mp4"), make_report(rows, "/s/b/x.mp4")
-    page = recognition_html([PageEntry(first, b""), PageEntry(second, b"")])
+    page = "".join(recognition_html([PageEntry(first, b""), PageEntry(second, b"")]))
     assert "<h2>a/x.mp4</h2>" in page and "<td>b/x.mp4</td>" in page
 
 

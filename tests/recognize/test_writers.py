@@ -1,5 +1,6 @@
 """The folder of reports that a later call goes on with, and the table with a row a file."""
 
+import base64
 import csv
 import io
 from dataclasses import replace
@@ -9,6 +10,8 @@ import pytest
 
 from avtca.media import find_media
 from avtca.media.find import OUTPUTS
+from avtca.plots.html import recognition_html
+from avtca.recognize import writers
 from avtca.recognize.report import Coverage, Person, Report, Thumbnail, TimelineRow
 from avtca.recognize.summary import HEAD, TAIL, summary_csv
 from avtca.recognize.writers import OutputFolder, file_digest
@@ -100,6 +103,7 @@ def test_names_do_not_clash_and_do_not_change(tmp_path, out):
     assert stems[:2] == ["a__x.mp4", "b__x.wav"]
     assert len({stem.casefold() for stem in stems} | {"summary"}) == len(paths) + 1
     assert all(stem.startswith("a__") for stem in (stems[2], stems[5]))
+    folder.save()
     later = OutputFolder(out, OPTIONS)
     again = [later.stem(path, below if below in path.parents else None) for path in reversed(paths)]
     assert again == stems[::-1]
@@ -109,6 +113,31 @@ def test_pictures_of_an_earlier_call_are_no_media(clip, out):
     OutputFolder(out, OPTIONS).add(made(clip, people=1), clip, None, "0")
     (out / "mine.png").touch()
     assert [found.path for found in find_media([out.parent])] == [clip, out / "mine.png"]
+
+
+def test_the_manifest_is_written_now_and_then(tmp_path, out, monkeypatch):
+    written = []
+    monkeypatch.setattr(writers, "write_atomic", lambda path, data: written.append(path.name))
+    monkeypatch.setattr(writers, "SAVE_EVERY_S", 1000)
+    folder = OutputFolder(out, OPTIONS)
+    for k in range(5):
+        folder.add(made(), tmp_path / f"{k}.mp4", None, "0")
+    assert written.count(OUTPUTS) == 1 and len(written) == 5 * 3 + 1
+    monkeypatch.setattr(writers, "SAVE_EVERY_S", 0)
+    folder.add(made(), tmp_path / "5.mp4", None, "0")
+    assert written.count(OUTPUTS) == 2
+    monkeypatch.undo()
+    folder.add(made(), tmp_path / "6.mp4", None, "0")
+    folder.save()
+    assert len(OutputFolder(out, OPTIONS).files) == 7
+
+
+def test_a_page_reads_its_figures_from_the_folder(clip, out):
+    entry = OutputFolder(out, OPTIONS).add(made(clip, people=1), clip, None, "0")
+    assert (entry.png, entry.thumbnails) == (out / "x.mp4.png", ((0, out / "x.mp4.person0.png"),))
+    page = "".join(recognition_html([entry]))
+    for name in ("x.mp4.png", "x.mp4.person0.png"):
+        assert base64.b64encode((out / name).read_bytes()).decode() in page
 
 
 def test_no_digest_of_what_is_no_plain_file(tmp_path):

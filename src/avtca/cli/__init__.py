@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from avtca.errors import AvtcaError, ConfigError, MissingExtra
-from avtca.files import cache_folder, write_atomic
+from avtca.files import cache_folder, locked, write_atomic
 from avtca.text import printable
 
 COMMANDS = (
@@ -218,6 +218,21 @@ def output_folder(out: Path) -> None:
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
+
+
+@contextmanager
+def lock_folder(out: Path) -> Iterator[None]:
+    """Keep other processes from writing to a folder.
+
+    Raises :class:`ConfigError` where another one does.
+    """
+    with locked(out) as free:
+        if not free:
+            problem = "another avtca writes to this folder"
+            raise ConfigError(
+                f"write {out}", problem, "wait until it ends, or choose another --out"
+            )
+        yield
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -94,9 +95,17 @@ def predict(
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
     call = Call(recognizer, window, hop, person, video_track, audio_track)
-    if out is not None:
-        call.open(out, detector)
-    found = find_media(paths)
+    with cli.lock_folder(out) if out is not None else nullcontext():
+        if out is not None:
+            call.open(out, detector)
+        run(call, find_media(paths), format)
+
+
+def run(call: "Call", found: Sequence["Found"], format: Format) -> None:
+    """Recognise the files, write and print what was done.
+
+    Raises :class:`typer.Exit` where a file could not be read, and what stopped the call.
+    """
     stopped: KeyboardInterrupt | ConfigError | None = None
     try:
         for one in found:
@@ -110,7 +119,7 @@ def predict(
             stopped = stopped or reason
         call.print(format)
     if isinstance(stopped, KeyboardInterrupt):
-        again = cli.RESUME if out is not None else ""
+        again = cli.RESUME if call.folder is not None else ""
         stopped.args = (f"after {len(call.results)} of {len(found)}{again}",)
     if stopped is not None:
         raise stopped
@@ -227,6 +236,7 @@ class Call:
 
         out = self.folder.folder
         with cli.writing(out):
+            self.folder.save()
             write_atomic(out / "report.html", recognition_html(self.entries, self.failures))
             write_atomic(out / "summary.csv", self.summary())
         cli.err.print(f"page: {out / 'report.html'}")

@@ -6,8 +6,9 @@ escapes every value.
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -49,15 +50,15 @@ class PageEntry(NamedTuple):
 
     Attributes:
         report: Its report.
-        png: The figure of its timeline as a PNG file.
+        png: The figure of its timeline, a PNG file or its content.
         label: Its true label, if known.
         thumbnails: Number and PNG of a face of each person, where there is one.
     """
 
     report: "Report"
-    png: bytes
+    png: Path | bytes
     label: str | None = None
-    thumbnails: tuple[tuple[int, bytes], ...] = ()
+    thumbnails: tuple[tuple[int, Path | bytes], ...] = ()
 
 
 def recognition_html(
@@ -66,8 +67,10 @@ def recognition_html(
     *,
     title: str = "avtca report",
     lead: str = "",
-) -> str:
-    """A page with a table of all files and the timeline of each.
+) -> Iterator[str]:
+    """A page with a table of all files and the timeline of each, in parts.
+
+    Figures are read from their files as the page is written.
 
     Args:
         entries: Recognised files.
@@ -77,18 +80,21 @@ def recognition_html(
     """
     names = short_names([entry.report.file for entry in entries] + [name for name, _ in failures])
     labelled = any(entry.label for entry in entries)
-    return render(
-        "recognition.html",
-        title=title,
-        lead=lead,
-        files=list(zip(names, entries, strict=False)),
-        failures=[
-            (name, why) for name, (_, why) in zip(names[len(entries) :], failures, strict=True)
-        ],
-        labelled=labelled,
-        heads=table_heads(labelled),
-        table_rows=table_rows,
-        legend=legend([entry.report for entry in entries]),
+    return (
+        _environment()
+        .get_template("recognition.html")
+        .generate(
+            title=title,
+            lead=lead,
+            files=list(zip(names, entries, strict=False)),
+            failures=[
+                (name, why) for name, (_, why) in zip(names[len(entries) :], failures, strict=True)
+            ],
+            labelled=labelled,
+            heads=table_heads(labelled),
+            table_rows=table_rows,
+            legend=legend([entry.report for entry in entries]),
+        )
     )
 
 
@@ -170,8 +176,11 @@ def _px(inches: float) -> int:
     return round(inches * 96)
 
 
-def _data_uri(picture: Figure | bytes) -> str:
-    png = picture if isinstance(picture, bytes) else png_bytes(picture)
+def _data_uri(picture: Figure | Path | bytes) -> str:
+    if isinstance(picture, Path):
+        png = picture.read_bytes()
+    else:
+        png = picture if isinstance(picture, bytes) else png_bytes(picture)
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 

@@ -8,7 +8,9 @@ import glob
 import hashlib
 import io
 import json
+import math
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +29,15 @@ MAX_STEM = 150
 """Longest stem in bytes; file systems allow 255 for a name with its suffix."""
 
 
+SAVE_EVERY_S = 10.0
+"""Seconds between two writings of the manifest, which grows with every file. After a crash, files
+that it does not list are recognised again."""
+
+
 class OutputFolder:
     """JSON, CSV and timeline of each file, and the manifest that lists them.
+
+    :meth:`save` writes the manifest, which :meth:`add` does now and then.
 
     Args:
         folder: An existing folder.
@@ -48,6 +57,7 @@ class OutputFolder:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # missing or damaged: every file is recognised again
         self.options[self.options_id] = options
+        self._saved, self._saved_at = True, -math.inf
 
     def done(self, path: Path, digest: str) -> "PageEntry | None":
         """The report of a file with this content and the same options, if there is one."""
@@ -59,9 +69,10 @@ class OutputFolder:
         try:
             plain = json.loads(self._at(row["stem"], "json").read_text(encoding="utf-8"))
             report = replace(Report.from_dict(plain), file=str(path))
-            png = self._at(row["stem"], "png").read_bytes()
+            png = self._at(row["stem"], "png")
+            png.stat()
             thumbnails = [
-                (person.number, face.read_bytes())
+                (person.number, face)
                 for person in report.people
                 if (face := self._at(row["stem"], f"person{person.number}.png")).is_file()
             ]
@@ -70,7 +81,7 @@ class OutputFolder:
         return PageEntry(report, png, None, tuple(thumbnails))
 
     def add(self, report: Report, path: Path, below: Path | None, digest: str) -> "PageEntry":
-        """Write a report and list it in the manifest.
+        """Write a report, and list it in the manifest that :meth:`save` writes.
 
         Args:
             report: The report.
@@ -85,13 +96,26 @@ class OutputFolder:
         entry = write_files(report, self.folder, stem)
         row = {"stem": stem, "sha256": digest, "options": self.options_id}
         self.files[str(path.resolve())] = row
+        self._saved = False
+        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            self.save()
+        return entry
+
+    def save(self) -> None:
+        """Write the manifest, unless it is as it was.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        if self._saved:
+            return
         used = {row["options"] for row in self.files.values()}
         options = {name: each for name, each in self.options.items() if name in used}
         text = {"format": 1, "options": options, "files": self.files}
         manifest = json.dumps(text, indent=1, ensure_ascii=False)
         # Names that are not UTF-8 are surrogates in Python, which JSON can only hold escaped.
         write_atomic(self.folder / OUTPUTS, manifest.encode(errors="backslashreplace"))
-        return entry
+        self._saved, self._saved_at = True, time.monotonic()
 
     def stem(self, path: Path, below: Path | None) -> str:
         """Stem of a file's outputs: its path below the given folder, "b/x.mp4" as "b__x.mp4".
@@ -152,13 +176,13 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     thumbnails = []
     for person in report.people:
         if person.thumbnail is not None:
-            data = io.BytesIO()
+            data, path = io.BytesIO(), folder / f"{stem}.person{person.number}.png"
             Image.fromarray(person.thumbnail.rgb).save(data, format="png")
-            thumbnails.append((person.number, data.getvalue()))
-            write_atomic(folder / f"{stem}.person{person.number}.png", data.getvalue())
-    entry = PageEntry(report, png_bytes(report.plot()), label, tuple(thumbnails))
+            write_atomic(path, data.getvalue())
+            thumbnails.append((person.number, path))
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     write_atomic(folder / f"{stem}.json", text)
     write_atomic(folder / f"{stem}.csv", report.to_csv())
-    write_atomic(folder / f"{stem}.png", entry.png)
-    return entry
+    png = folder / f"{stem}.png"
+    write_atomic(png, png_bytes(report.plot()))
+    return PageEntry(report, png, label, tuple(thumbnails))
