@@ -52,7 +52,7 @@ from robustness_pages import (
 )
 
 from avtca.compat import upgrade, upgrade_report
-from avtca.evaluation.aggregate import estimate_metrics, stack_seeds, to_estimate
+from avtca.evaluation.aggregate import estimate_metrics, stack_seeds
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
 from avtca.evaluation.degradations import CONDITIONS
 from avtca.evaluation.evaluated_model import EvaluatedModel
@@ -181,11 +181,11 @@ def lost(tables: dict[str, pd.DataFrame], system: str, condition: str) -> list[d
     for level in LEVELS[condition][1:]:
         name = column(condition, level)
         mine = both(tables[system], name)
-        point: dict[str, Any] = {"level": level, "lost": to_estimate(bootstrap(mine, loss))}
+        point: dict[str, Any] = {"level": level, "lost": bootstrap(mine, loss).to_estimate()}
         other = baseline(system)
         if system != other and name in tables.get(other, ()):
             found = paired_difference(mine, both(tables[other], name), loss)
-            value, low, high = to_estimate(found)
+            value, low, high = found.to_estimate()
             point["more"] = {"value": value, "low": low, "high": high, "p": found.p}
         out.append(point)
     return out

@@ -16,8 +16,6 @@ from avtca.evaluation.bootstrap import (
     intervals,
     mcnemar,
     paired_difference,
-    speaker_binary_confusions,
-    speaker_confusions,
 )
 
 
@@ -35,7 +33,7 @@ def people(
 def test_matrices_are_those_of_each_speaker() -> None:
     p, y, who = people(np.random.default_rng(0), samples=15)
     names = np.array([f"Actor_{j:02d}" for j in range(24)])[who]
-    matrices = speaker_confusions(p, y, names)
+    matrices = m.speaker_confusions(p, y, names)
     assert matrices.shape == (24, 4, 4)
     for j in range(24):
         mine = who == j
@@ -46,7 +44,7 @@ def test_matrices_are_those_of_each_speaker() -> None:
 @pytest.mark.parametrize("name", m.METRICS)
 def test_equals_a_bootstrap_that_copies_the_samples(name: str) -> None:
     p, y, who = people(np.random.default_rng(1), s=8, samples=12)
-    got = bootstrap(speaker_confusions(p, y, who), m.METRICS[name], resamples=200, seed=3)
+    got = bootstrap(m.speaker_confusions(p, y, who), m.METRICS[name], resamples=200, seed=3)
     draws = np.random.default_rng(3).multinomial(8, np.full(8, 1 / 8), size=200)
     values = []
     for draw in draws:
@@ -62,7 +60,7 @@ def test_it_covers_the_truth_where_an_interval_over_samples_does_not() -> None:
     trials, covered, naive = 300, 0, 0
     for trial in range(trials):
         p, y, who = people(rng)
-        found = bootstrap(speaker_confusions(p, y, who), m.accuracy, resamples=500, seed=trial)
+        found = bootstrap(m.speaker_confusions(p, y, who), m.accuracy, resamples=500, seed=trial)
         covered += found.low <= 0.6 <= found.high
         alone = 1.96 * np.sqrt(found.value * (1 - found.value) / len(y))
         naive += abs(found.value - 0.6) <= alone
@@ -94,7 +92,7 @@ def test_several_labels() -> None:
     truth = rng.random((600, 6)) < 0.3
     named = truth ^ (rng.random((600, 6)) < 0.2)
     who = rng.integers(0, 20, 600)
-    matrices = speaker_binary_confusions(named, truth, who)
+    matrices = m.speaker_binary_confusions(named, truth, who)
     np.testing.assert_array_equal(matrices.sum(0), m.binary_confusions(truth, named))
     found = bootstrap(matrices, lambda c: m.weighted_accuracy(c).mean(-1), resamples=500)
     expected = np.mean([sk.balanced_accuracy_score(truth[:, j], named[:, j]) for j in range(6)])
@@ -115,7 +113,7 @@ def test_paired_difference_lets_hard_speakers_cancel() -> None:
     worse = p.copy()
     spoilt = rng.random(len(y)) < 0.08
     worse[spoilt] = np.eye(4)[(y[spoilt] + 1) % 4]
-    a, b = speaker_confusions(p, y, who), speaker_confusions(worse, y, who)
+    a, b = m.speaker_confusions(p, y, who), m.speaker_confusions(worse, y, who)
     found = paired_difference(a, b, m.accuracy)
     assert found.value == pytest.approx(np.mean(p.argmax(1) == y) - np.mean(worse.argmax(1) == y))
     assert 0 < found.low < found.value < found.high and found.p < 0.01
@@ -136,7 +134,7 @@ def test_paired_p_is_uniform_enough_under_the_null() -> None:
         p, y, who = people(rng, samples=20)
         flips = rng.random((2, len(y))) < 0.2
         systems = [np.where(f[:, None], np.eye(4)[(y + 1) % 4], p) for f in flips]
-        a, b = (speaker_confusions(scores, y, who) for scores in systems)
+        a, b = (m.speaker_confusions(scores, y, who) for scores in systems)
         p_values.append(paired_difference(a, b, m.accuracy, resamples=400, seed=trial).p)
     assert np.mean(np.array(p_values) < 0.05) < 0.11
     assert 0.35 < np.median(p_values) < 0.65
@@ -149,8 +147,8 @@ def test_holm_multiplies_by_the_number_of_p_values_left() -> None:
 
 def test_systems_on_other_samples_are_refused() -> None:
     p, y, who = people(np.random.default_rng(9))
-    a = speaker_confusions(p, y, who)
-    for other in (speaker_confusions(p[:-1], y[:-1], who[:-1]), a[:-1]):
+    a = m.speaker_confusions(p, y, who)
+    for other in (m.speaker_confusions(p[:-1], y[:-1], who[:-1]), a[:-1]):
         with pytest.raises(ValueError, match="same samples"):
             paired_difference(a, other, m.accuracy)
 
@@ -181,7 +179,7 @@ def test_published_systems_on_ravdess(corpora: Path) -> None:
         codes = [row[0].split("-") for row in table]
         labels = np.array([int(code[2]) - 1 for code in codes])
         probs = np.array([row[1:] for row in table], float)
-        matrices[system] = speaker_confusions(probs, labels, [code[-1] for code in codes])
+        matrices[system] = m.speaker_confusions(probs, labels, [code[-1] for code in codes])
         right[system] = probs.argmax(1) == labels
         found = bootstrap(matrices[system], m.accuracy)
         assert 100 * found.value == pytest.approx(stated, abs=0.005)

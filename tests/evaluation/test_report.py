@@ -15,7 +15,6 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
 from avtca.evaluation.aggregate import summarise
 from avtca.evaluation.evaluate import (
-    abstention_report,
     estimate_metrics,
     evaluate_model,
     rater_agreement,
@@ -23,7 +22,7 @@ from avtca.evaluation.evaluate import (
 )
 from avtca.evaluation.metrics import confusion, weighted_accuracy
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.selective import AbstentionCurve
+from avtca.evaluation.selective import AbstentionCurve, abstention_report
 from avtca.evaluation.trained_model import open_trained_model
 from avtca.labels import CREMAD
 from avtca.plots.html import evaluation_html

@@ -14,8 +14,9 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
 from avtca.evaluation import trained_model
 from avtca.evaluation.calibration import fit_temperature
-from avtca.evaluation.evaluate import evaluate_model, prediction_sets
+from avtca.evaluation.evaluate import evaluate_model
 from avtca.evaluation.inference import WindowLogits, average_networks, window_logits
+from avtca.evaluation.selective import prediction_sets
 from avtca.evaluation.trained_model import open_trained_model
 from avtca.model import load_checkpoint
 from avtca.plots.html import evaluation_html

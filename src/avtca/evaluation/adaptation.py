@@ -4,12 +4,16 @@ It belongs to its own protocol: all samples of a speaker must be available befor
 prediction, and assumptions are made about them. Shape legend: ``n`` samples, ``k`` labels.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.aggregate import estimate_metrics
+from avtca.evaluation.predictions import CalibratedFold, Predictions
+from avtca.evaluation.report import SpeakerNormalisation
 from avtca.runtime.scores import softmax
 
 Float = NDArray[np.float64]
@@ -40,6 +44,20 @@ def speaker_normalise(predictions: Predictions, reference: Predictions) -> Predi
         scale = np.divide(spread, deviation, out=np.ones_like(spread), where=deviation > 0)
         out[rows] = softmax((own - own.mean(0)) * scale + level)
     return replace(predictions, probs=out)
+
+
+def normalisation_report(folds: Sequence[CalibratedFold]) -> SpeakerNormalisation:
+    """Metrics where all samples of a speaker are available before the first prediction.
+
+    Predictions are normalised over each speaker's own samples, without their labels, to the mean
+    and deviation of other speakers (:attr:`EvaluatedModel.fitted_on`). With few samples, or with
+    other proportions of the emotions than theirs, this costs accuracy.
+    """
+    normalised = Predictions.joined([speaker_normalise(fold.test, fold.seen) for fold in folds])
+    return SpeakerNormalisation(
+        min_samples=min(Counter(normalised.speakers).values()),
+        normalised=estimate_metrics(normalised),
+    )
 
 
 def match_priors(predictions: Predictions, priors: Float) -> Predictions:

@@ -14,23 +14,21 @@ from numpy.typing import NDArray
 from avtca.evaluation.bootstrap import (
     DIFFERENCE_RESAMPLES,
     LEVEL,
-    Interval,
     bootstrap,
     paired_difference,
-    speaker_binary_confusions,
-    speaker_confusions,
 )
 from avtca.evaluation.metrics import (
     METRICS,
     Metric,
     f1_present,
     per_class,
+    speaker_binary_confusions,
+    speaker_confusions,
     weighted_accuracy,
     weighted_f1,
 )
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
-    Estimate,
     MetricName,
     Metrics,
     PairedDifference,
@@ -79,11 +77,6 @@ BINARY_METRICS: dict[MetricName, Metric] = {
 accuracy, ``weighted_f1`` covers presence and absence, ``macro_f1`` presence alone."""
 
 
-def to_estimate(interval: Interval) -> Estimate:
-    """A value and its interval, rounded for JSON; ``None`` for NaN (a single speaker)."""
-    return Estimate(*(_rounded(value) for value in interval.to_list()))
-
-
 def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 5)
 
@@ -128,7 +121,7 @@ def estimate_metrics(predictions: Predictions) -> Metrics:
     matrices = speaker_matrices(predictions)
     functions = metric_functions(predictions)
     return Metrics(
-        **{name: to_estimate(bootstrap(matrices, functions[name])) for name in functions}
+        **{name: bootstrap(matrices, functions[name]).to_estimate() for name in functions}
     )
 
 
@@ -140,7 +133,7 @@ def pool(tables: Sequence[Predictions]) -> PooledMetrics:
     """
     first, matrices = tables[0], stack_seeds(tables)
     metrics = {
-        name: to_estimate(bootstrap(matrices, mean_over_seeds(metric)))
+        name: bootstrap(matrices, mean_over_seeds(metric)).to_estimate()
         for name, metric in metric_functions(first).items()
     }
     confusion, by_class = None, None
@@ -226,6 +219,6 @@ def metric_difference(
     a, b = (stack_seeds([of_seed(tables, seed) for seed in seeds]) for tables in (first, second))
     score = metric_functions(next(iter(first.values())))[metric]
     found = paired_difference(a, b, score, resamples=DIFFERENCE_RESAMPLES, over_seeds=True)
-    value, low, high = to_estimate(found)
+    value, low, high = found.to_estimate()
     p = None if np.isnan(found.p) else found.p
     return PairedDifference(value=value, low=low, high=high, p=p)

@@ -12,8 +12,8 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avtca.evaluation.metrics import METRICS, Metric, binary_confusions, checked
-from avtca.evaluation.report import MetricName
+from avtca.evaluation.metrics import METRICS, Metric, speaker_confusions
+from avtca.evaluation.report import Estimate, MetricName
 
 RESAMPLES = 2000
 DIFFERENCE_RESAMPLES = 20_000
@@ -30,6 +30,10 @@ class Interval:
     high: float
     level: float = LEVEL
 
+    def to_estimate(self) -> Estimate:
+        """Rounded for JSON; ``None`` for NaN (a single speaker)."""
+        return Estimate(*(None if np.isnan(x) else round(float(x), 5) for x in self.to_list()))
+
     def to_list(self) -> list[float]:
         """``[value, low, high]``."""
         return [self.value, self.low, self.high]
@@ -40,29 +44,6 @@ class Difference(Interval):
     """A difference of two systems; ``p`` is the two-sided bootstrap p-value against zero."""
 
     p: float = 1.0
-
-
-def speaker_confusions(
-    probs: ArrayLike, labels: ArrayLike, speakers: ArrayLike
-) -> NDArray[np.int64]:
-    """``(s, k, k)``: the confusion matrix of each speaker, in the order of ``np.unique``.
-
-    ``probs (n, k)`` scores, ``labels (n,)``, ``speakers (n,)`` names or numbers.
-    """
-    p, y = checked(probs, labels)
-    k = p.shape[1]
-    speaker, s = _speaker_index(speakers, len(y))
-    cell = (speaker * k + y) * k + p.argmax(1)
-    return np.bincount(cell, minlength=s * k * k).reshape(s, k, k).astype(np.int64)
-
-
-def speaker_binary_confusions(
-    predicted: ArrayLike, truth: ArrayLike, speakers: ArrayLike
-) -> NDArray[np.int64]:
-    """``(s, k, 2, 2)`` for predicted and true presence of labels, bool ``(n, k)``."""
-    a, t = np.asarray(predicted, bool), np.asarray(truth, bool)
-    speaker, s = _speaker_index(speakers, len(t))
-    return np.stack([binary_confusions(t[speaker == j], a[speaker == j]) for j in range(s)])
 
 
 def bootstrap(
@@ -174,14 +155,6 @@ def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> float:
     n, fewer = only_a + only_b, min(only_a, only_b)
     tail = sum(comb(n, j) for j in range(fewer + 1))
     return float(min(1.0, 2 * tail / 2**n))
-
-
-def _speaker_index(speakers: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
-    """Index of each sample's speaker ``(n,)``, and the number of speakers."""
-    names, index = np.unique(np.asarray(speakers), return_inverse=True)
-    if index.shape != (n,):
-        raise ValueError(f"{index.size} speakers for {n} samples")
-    return index.astype(np.int64), len(names)
 
 
 def _resample(matrices: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:

@@ -4,12 +4,15 @@ Probabilities are ``(n, k)`` with rows that sum to 1, labels integers ``(n,)``. 
 the highest probability of a row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avtca.evaluation.metrics import Float, checked
+from avtca.evaluation.metrics import Float, checked, rounded
+from avtca.evaluation.predictions import CalibratedFold, Predictions
+from avtca.evaluation.report import CalibrationErrors, CalibrationReport
 from avtca.runtime.scores import softmax
 
 BINS = 15
@@ -125,6 +128,30 @@ def fit_temperature(
         middle = np.sqrt(low * high)
         low, high = (low, middle) if slope(middle) > 0 else (middle, high)
     return float(1 / np.sqrt(low * high))
+
+
+def calibration_report(plain: Predictions, folds: Sequence[CalibratedFold]) -> CalibrationReport:
+    """Calibration before and after the temperatures of the folds."""
+    return CalibrationReport(
+        temperature=[round(fold.temperature, 4) for fold in folds],
+        before=_calibration_errors(plain),
+        after=_calibration_errors(Predictions.joined([fold.test for fold in folds])),
+    )
+
+
+def _calibration_errors(predictions: Predictions) -> CalibrationErrors:
+    probs, labels = predictions.probs, predictions.true_labels
+    curve = reliability(probs, labels)
+    return CalibrationErrors(
+        ece=ece(probs, labels),
+        adaptive_ece=adaptive_ece(probs, labels),
+        nll=nll(probs, labels),
+        brier=brier(probs, labels),
+        confidence=[None if np.isnan(x) else x for x in rounded(curve.confidence)],
+        accuracy=[None if np.isnan(x) else x for x in rounded(curve.accuracy)],
+        count=curve.count.tolist(),
+        edges=rounded(curve.edges),
+    )
 
 
 def _probabilities(probs: ArrayLike, labels: ArrayLike) -> tuple[Float, NDArray[np.int64]]:

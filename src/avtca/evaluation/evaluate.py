@@ -1,44 +1,32 @@
 """The evaluation report of a model on held-out speakers."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.evaluation.adaptation import speaker_normalise
+from avtca.evaluation.adaptation import normalisation_report
 from avtca.evaluation.aggregate import estimate_metrics, pool
-from avtca.evaluation.calibration import adaptive_ece, brier, ece, nll, reliability
+from avtca.evaluation.calibration import calibration_report
 from avtca.evaluation.degradations import REMOVED, remove_modality
-from avtca.evaluation.evaluated_model import CalibratedFold, EvaluatedModel
-from avtca.evaluation.metrics import fit_thresholds, multilabel_summary
-from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.evaluated_model import EvaluatedModel
+from avtca.evaluation.metrics import fit_thresholds, multilabel_summary, rounded
+from avtca.evaluation.predictions import CalibratedFold, Predictions
 from avtca.evaluation.report import (
-    AbstentionReport,
-    AbstentionThreshold,
-    CalibrationErrors,
-    CalibrationReport,
     EvaluationReport,
     GroupMetrics,
     LeftOut,
     Metrics,
     Modality,
     MultilabelThresholds,
-    PredictionSets,
     RaterAgreement,
-    SpeakerNormalisation,
 )
-from avtca.evaluation.selective import abstention_curve, fit_conformal, set_coverage
+from avtca.evaluation.selective import abstention_report, prediction_sets
 from avtca.evaluation.sentiment import sentiment_metrics
 
-METHODS: tuple[Literal["lac", "aps"], ...] = ("lac", "aps")
-ALPHAS = (0.05, 0.1, 0.2)
-"""Promised error rates of the conformal sets."""
-WANTED_ACCURACIES = (0.8, 0.9, 0.95)
-CURVE_POINTS = 100
 GROUPS = ("sex", "age", "intensity", "race", "ethnicity", "channel")
 """Columns of the manifest that samples are grouped by."""
 AGES = (("under 30", 0, 30), ("30 to 49", 30, 50), ("50 and over", 50, 200))
@@ -111,7 +99,7 @@ def multilabel_thresholds(folds: Sequence[CalibratedFold]) -> MultilabelThreshol
     of_sample = np.repeat(fitted, [len(fold.test) for fold in folds], axis=0)
     return MultilabelThresholds(
         thresholds={
-            name: _rounded(found)
+            name: rounded(found)
             for name, found in zip(tests.labels, np.transpose(fitted), strict=True)
         },
         metrics=multilabel_summary(
@@ -128,105 +116,6 @@ def modality_metrics(model: EvaluatedModel) -> dict[Modality, Metrics]:
         )
         for name, removed in REMOVED.items()
     }
-
-
-def calibration_report(plain: Predictions, folds: Sequence[CalibratedFold]) -> CalibrationReport:
-    """Calibration before and after the temperatures of the folds."""
-    return CalibrationReport(
-        temperature=[round(fold.temperature, 4) for fold in folds],
-        before=_calibration_errors(plain),
-        after=_calibration_errors(Predictions.joined([fold.test for fold in folds])),
-    )
-
-
-def _calibration_errors(predictions: Predictions) -> CalibrationErrors:
-    probs, labels = predictions.probs, predictions.true_labels
-    curve = reliability(probs, labels)
-    return CalibrationErrors(
-        ece=ece(probs, labels),
-        adaptive_ece=adaptive_ece(probs, labels),
-        nll=nll(probs, labels),
-        brier=brier(probs, labels),
-        confidence=[None if np.isnan(x) else x for x in _rounded(curve.confidence)],
-        accuracy=[None if np.isnan(x) else x for x in _rounded(curve.accuracy)],
-        count=curve.count.tolist(),
-        edges=_rounded(curve.edges),
-    )
-
-
-def prediction_sets(folds: Sequence[CalibratedFold]) -> list[PredictionSets]:
-    """Coverage and size of conformal sets, fitted for each fold on other speakers."""
-    out = []
-    labels = np.concatenate([fold.test.true_labels for fold in folds])
-    for method in METHODS:
-        for alpha in ALPHAS:
-            parts = []
-            for fold in folds:
-                seen = fold.seen
-                fitted = fit_conformal(seen.probs, seen.true_labels, alpha=alpha, method=method)
-                parts.append(fitted.sets(fold.test.probs))
-            sets = np.concatenate(parts)
-            sizes = sets.sum(1)
-            out.append(
-                PredictionSets(
-                    method=method,
-                    promised=1 - alpha,
-                    covered=set_coverage(sets, labels),
-                    mean_size=float(sizes.mean()),
-                    single=float((sizes == 1).mean()),
-                )
-            )
-    return out
-
-
-def abstention_report(folds: Sequence[CalibratedFold]) -> AbstentionReport:
-    """Accuracy over coverage, and thresholds for wanted accuracies.
-
-    Each fold has its own threshold, fitted on other speakers; a fold without a threshold that
-    reaches the wanted accuracy answers nothing.
-    """
-    test = Predictions.joined([fold.test for fold in folds])
-    curve = abstention_curve(test.probs, test.true_labels)
-    fitted = [abstention_curve(fold.seen.probs, fold.seen.true_labels) for fold in folds]
-    thresholds = []
-    for wanted in WANTED_ACCURACIES:
-        at = [one.threshold_for(wanted) for one in fitted]
-        answered = np.concatenate(
-            [
-                fold.test.probs.max(1) >= (np.inf if threshold is None else threshold)
-                for threshold, fold in zip(at, folds, strict=True)
-            ]
-        )
-        thresholds.append(
-            AbstentionThreshold(
-                wanted=wanted,
-                threshold=at,
-                answered=float(answered.mean()),
-                accuracy=float(test.correct[answered].mean()) if answered.any() else None,
-            )
-        )
-    points = np.linspace(0, len(curve.coverage) - 1, CURVE_POINTS)
-    picked = np.unique(points.round().astype(int))
-    return AbstentionReport(
-        aurc=curve.area,
-        coverage=_rounded(curve.coverage[picked]),
-        accuracy=_rounded(curve.accuracy[picked]),
-        thresholds=thresholds,
-    )
-
-
-def normalisation_report(folds: Sequence[CalibratedFold]) -> SpeakerNormalisation:
-    """Metrics where all samples of a speaker are available before the first prediction.
-
-    Predictions are normalised over each speaker's own samples, without their labels, to the mean
-    and deviation of other speakers (:attr:`EvaluatedModel.fitted_on`). With few samples, or with
-    other proportions of the emotions than theirs, this costs accuracy.
-    """
-    normalised = Predictions.joined([speaker_normalise(fold.test, fold.seen) for fold in folds])
-    return SpeakerNormalisation(
-        min_samples=min(Counter(normalised.speakers).values()),
-        normalised=estimate_metrics(normalised),
-    )
 
 
 def group_metrics(
@@ -266,10 +155,6 @@ def _intended(model: EvaluatedModel, plain: Predictions) -> GroupMetrics | None:
     if model.intended is None or not model.intended.any():
         return None
     return _counted(replace(plain, targets=model.intended).at(model.intended.sum(1) > 0))
-
-
-def _rounded(values: NDArray[np.floating[Any]] | Sequence[float]) -> list[float]:
-    return [round(float(value), 5) for value in values]
 
 
 def rater_agreement(

@@ -11,7 +11,7 @@ from avtca.clipspec import ClipSpec
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.calibration import fit_temperature
 from avtca.evaluation.inference import Network, WindowLogits, average_networks, window_logits
-from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.predictions import CalibratedFold, Predictions
 from avtca.evaluation.report import CalibrationSource, SplitInfo
 from avtca.model import Card
 from avtca.model.config import Output
@@ -39,21 +39,6 @@ class FoldModel:
     validation: EmotionDataset | None
     no_validation: str = ""
     training_speakers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class CalibratedFold:
-    """Calibrated predictions of a fold.
-
-    Attributes:
-        temperature: Divisor of the logits, fitted on the samples of ``seen``.
-        seen: Predictions to fit on, none of them on test speakers of the fold.
-        test: Predictions on the test data.
-    """
-
-    temperature: float
-    seen: Predictions
-    test: Predictions
 
 
 @dataclass(frozen=True)

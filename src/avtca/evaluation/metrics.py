@@ -47,6 +47,37 @@ def binary_confusions(truth: ArrayLike, predicted: ArrayLike) -> NDArray[np.int6
     return np.stack([confusion(t[:, j], p[:, j], 2) for j in range(t.shape[1])])
 
 
+def speaker_confusions(
+    probs: ArrayLike, labels: ArrayLike, speakers: ArrayLike
+) -> NDArray[np.int64]:
+    """``(s, k, k)``: the confusion matrix of each speaker, in the order of ``np.unique``.
+
+    ``probs (n, k)`` scores, ``labels (n,)``, ``speakers (n,)`` names or numbers.
+    """
+    p, y = checked(probs, labels)
+    k = p.shape[1]
+    speaker, s = _speaker_index(speakers, len(y))
+    cell = (speaker * k + y) * k + p.argmax(1)
+    return np.bincount(cell, minlength=s * k * k).reshape(s, k, k).astype(np.int64)
+
+
+def speaker_binary_confusions(
+    predicted: ArrayLike, truth: ArrayLike, speakers: ArrayLike
+) -> NDArray[np.int64]:
+    """``(s, k, 2, 2)`` for predicted and true presence of labels, bool ``(n, k)``."""
+    a, t = np.asarray(predicted, bool), np.asarray(truth, bool)
+    speaker, s = _speaker_index(speakers, len(t))
+    return np.stack([binary_confusions(t[speaker == j], a[speaker == j]) for j in range(s)])
+
+
+def _speaker_index(speakers: ArrayLike, n: int) -> tuple[NDArray[np.int64], int]:
+    """Index of each sample's speaker ``(n,)``, and the number of speakers."""
+    names, index = np.unique(np.asarray(speakers), return_inverse=True)
+    if index.shape != (n,):
+        raise ValueError(f"{index.size} speakers for {n} samples")
+    return index.astype(np.int64), len(names)
+
+
 def accuracy(matrix: Counts) -> Float:
     """Share of correct predictions."""
     c = np.asarray(matrix, np.float64)
@@ -180,6 +211,11 @@ def multilabel_summary(
         },
         labels=list(names),
     )
+
+
+def rounded(values: NDArray[np.floating[Any]] | Sequence[float]) -> list[float]:
+    """Values for JSON."""
+    return [round(float(value), 5) for value in values]
 
 
 def _recall(matrix: Counts) -> Float:

@@ -159,3 +159,18 @@ class Predictions:
             numbers[:, k:],
             next(output for output, name in KINDS.items() if name == kind),
         )
+
+
+@dataclass(frozen=True)
+class CalibratedFold:
+    """Calibrated predictions of a fold.
+
+    Attributes:
+        temperature: Divisor of the logits, fitted on the samples of ``seen``.
+        seen: Predictions to fit on, none of them on test speakers of the fold.
+        test: Predictions on the test data.
+    """
+
+    temperature: float
+    seen: Predictions
+    test: Predictions

@@ -5,15 +5,23 @@ for samples that are exchangeable with the calibration samples. Samples of other
 only approximately: measure the coverage on unseen speakers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avtca.evaluation.metrics import Float, checked
+from avtca.evaluation.metrics import Float, checked, rounded
+from avtca.evaluation.predictions import CalibratedFold, Predictions
+from avtca.evaluation.report import AbstentionReport, AbstentionThreshold, PredictionSets
 
 Method = Literal["lac", "aps"]
+METHODS: tuple[Method, ...] = ("lac", "aps")
+ALPHAS = (0.05, 0.1, 0.2)
+"""Promised error rates of the conformal sets."""
+WANTED_ACCURACIES = (0.8, 0.9, 0.95)
+CURVE_POINTS = 100
 SLACK = 1e-9
 """Tolerance for rounding where scores are compared with the threshold."""
 
@@ -133,4 +141,65 @@ def abstention_curve(
     count = last + 1
     return AbstentionCurve(
         confidences[order][last], count / len(y), correct[last] / count, count.astype(np.int64)
+    )
+
+
+def prediction_sets(folds: Sequence[CalibratedFold]) -> list[PredictionSets]:
+    """Coverage and size of conformal sets, fitted for each fold on other speakers."""
+    out = []
+    labels = np.concatenate([fold.test.true_labels for fold in folds])
+    for method in METHODS:
+        for alpha in ALPHAS:
+            parts = []
+            for fold in folds:
+                seen = fold.seen
+                fitted = fit_conformal(seen.probs, seen.true_labels, alpha=alpha, method=method)
+                parts.append(fitted.sets(fold.test.probs))
+            sets = np.concatenate(parts)
+            sizes = sets.sum(1)
+            out.append(
+                PredictionSets(
+                    method=method,
+                    promised=1 - alpha,
+                    covered=set_coverage(sets, labels),
+                    mean_size=float(sizes.mean()),
+                    single=float((sizes == 1).mean()),
+                )
+            )
+    return out
+
+
+def abstention_report(folds: Sequence[CalibratedFold]) -> AbstentionReport:
+    """Accuracy over coverage, and thresholds for wanted accuracies.
+
+    Each fold has its own threshold, fitted on other speakers; a fold without a threshold that
+    reaches the wanted accuracy answers nothing.
+    """
+    test = Predictions.joined([fold.test for fold in folds])
+    curve = abstention_curve(test.probs, test.true_labels)
+    fitted = [abstention_curve(fold.seen.probs, fold.seen.true_labels) for fold in folds]
+    thresholds = []
+    for wanted in WANTED_ACCURACIES:
+        at = [one.threshold_for(wanted) for one in fitted]
+        answered = np.concatenate(
+            [
+                fold.test.probs.max(1) >= (np.inf if threshold is None else threshold)
+                for threshold, fold in zip(at, folds, strict=True)
+            ]
+        )
+        thresholds.append(
+            AbstentionThreshold(
+                wanted=wanted,
+                threshold=at,
+                answered=float(answered.mean()),
+                accuracy=float(test.correct[answered].mean()) if answered.any() else None,
+            )
+        )
+    points = np.linspace(0, len(curve.coverage) - 1, CURVE_POINTS)
+    picked = np.unique(points.round().astype(int))
+    return AbstentionReport(
+        aurc=curve.area,
+        coverage=rounded(curve.coverage[picked]),
+        accuracy=rounded(curve.accuracy[picked]),
+        thresholds=thresholds,
     )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avtca.evaluation.bootstrap import Interval, bootstrap, speaker_confusions
-from avtca.evaluation.metrics import Float, Metric, accuracy, weighted_f1
+from avtca.evaluation.bootstrap import bootstrap
+from avtca.evaluation.metrics import Float, Metric, accuracy, speaker_confusions, weighted_f1
 from avtca.evaluation.report import Estimate, SentimentMetrics
 from avtca.labels import SENTIMENT7
 
@@ -42,8 +42,8 @@ def sentiment_metrics(
     rows = t != 0
     without_zero = _two_classes(t[rows] > 0, p[rows] > 0, who[rows])
     return SentimentMetrics(
-        mae=_estimate(bootstrap(sums, _mean_absolute_error)),
-        pearson=_estimate(bootstrap(sums, _pearson)),
+        mae=bootstrap(sums, _mean_absolute_error).to_estimate(),
+        pearson=bootstrap(sums, _pearson).to_estimate(),
         accuracy7=_over_speakers(seven, accuracy),
         accuracy2_with_zero=_over_speakers(with_zero, accuracy),
         f1_with_zero=_over_speakers(with_zero, weighted_f1),
@@ -76,9 +76,4 @@ def _pearson(sums: Any) -> Float:
 def _over_speakers(matrices: NDArray[np.int64], metric: Metric) -> Estimate:
     if not len(matrices):
         return Estimate(None, None, None)
-    return _estimate(bootstrap(matrices, metric))
-
-
-def _estimate(interval: Interval) -> Estimate:
-    """Rounded for JSON; ``None`` for NaN."""
-    return Estimate(*(None if np.isnan(x) else round(float(x), 5) for x in interval.to_list()))
+    return bootstrap(matrices, metric).to_estimate()
