@@ -311,12 +311,15 @@ def main() -> None:
         )
         return load(folder, threads=1)
 
-    whole: dict[str, list[bool]] = {way: [] for way in clips}
+    tops: dict[str, dict[str, str | None]] = {way: {} for way in clips}
     for fit_on, test_on in (halves, halves[::-1]):
         recognizer = bundle(work / "half", fit_on)
-        for way, hits in whole.items():
-            hits += [recognizer.predict(clips[way][t]).top == label_of(t) for t in test_on]
-    actor01 = {way: round(float(np.mean(hits)), 4) for way, hits in whole.items()}
+        for way, found in tops.items():
+            found |= {t: recognizer.predict(clips[way][t]).top for t in test_on}
+    actor01 = {
+        way: round(float(np.mean([top == label_of(t) for t, top in found.items()])), 4)
+        for way, found in tops.items()
+    }
     print("whole recognizer", actor01, flush=True)
     card.provenance.update(
         data="FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "
@@ -344,6 +347,7 @@ def main() -> None:
         "actor01": {
             "samples": len(samples),
             **actor01,
+            "predicted": tops,
             "bridge": best,
             "bridges": crossed,
             "published_face_sequences": figures["packaged"]["held_out_actor_face_sequences"],
@@ -361,6 +365,8 @@ def main() -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     KEPT.parent.mkdir(exist_ok=True)
     shutil.copyfile(args.fusion_dir / KEPT.name, KEPT)
+    voices = args.voice_figures.parent / "voice_predictions"
+    shutil.copytree(voices, KEPT.parent, dirs_exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(json.dumps(results, indent=1))
 

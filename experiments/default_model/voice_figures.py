@@ -12,7 +12,8 @@ masked. Each network trains a fixed number of epochs on all speakers except the 
 no figure selects anything. As in the packaged model, three networks that differ only in the seed
 form an ensemble; the figures of each are given too. Also measures the two pretrained branches
 without further training on an unseen corpus: one on RAVDESS's English, the other on EMO-DB's German
-(without boredom, which it was not trained on). Writes WORK/voice_figures.json. Resumable.
+(without boredom, which it was not trained on). Writes WORK/voice_figures.json, and the predictions
+behind its first two parts to WORK/voice_predictions. Resumable.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.evaluation import bootstrap as intervals
 from avtca.evaluation.degradations import remove_modality
 from avtca.evaluation.inference import predict_samples
+from avtca.evaluation.predictions import Predictions
 from avtca.labels import EMODB, RAVDESS, SEVEN
 from avtca.model import load_checkpoint
 from avtca.training.trainer import torch_threads
@@ -70,8 +72,11 @@ def figures(samples: EmotionDataset, probs: np.ndarray) -> dict[str, object]:
     return {name: interval.to_list() for name, interval in found.items()}
 
 
-def of_seeds(samples: EmotionDataset, probs: list[np.ndarray]) -> dict[str, object]:
-    """Metrics of the ensemble of all seeds, and the accuracy of each seed."""
+def of_seeds(samples: EmotionDataset, probs: list[np.ndarray], kept: Path) -> dict[str, object]:
+    """Metrics of the ensemble of all seeds, and the accuracy of each seed; keeps predictions."""
+    kept.mkdir(parents=True, exist_ok=True)
+    for seed, one in zip(SEEDS, probs, strict=True):
+        Predictions.of(samples, one).save(kept / f"seed{seed}.csv.gz", digits=4)
     each = [figures(samples, one)["accuracy"] for one in probs]
     return {**figures(samples, np.mean(probs, axis=0)), "each_seed": each}
 
@@ -82,14 +87,16 @@ def of_emodb(work: Path, epochs: int) -> dict[str, object]:
     )
     splits = [(speaker,) for speaker in sorted(set(samples.speakers))]
     voice = work / "voice_for_emodb" / "last"
-    return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "emodb", epochs))
+    found = answers(samples, splits, voice, work / "figures" / "emodb", epochs)
+    return of_seeds(samples, found, work / "voice_predictions" / "emodb_loso")
 
 
 def of_ravdess(work: Path, corpus: PreparedCorpus, epochs: int) -> dict[str, object]:
     samples = remove_modality(from_corpus(corpus, RAVDESS, memory=True), "video")
     splits = [split.test for split in load_folds("ravdess_luna_5fold").folds]
     voice = work / "voice" / "last"
-    return of_seeds(samples, answers(samples, splits, voice, work / "figures" / "ravdess", epochs))
+    found = answers(samples, splits, voice, work / "figures" / "ravdess", epochs)
+    return of_seeds(samples, found, work / "voice_predictions" / "ravdess_audio")
 
 
 def main() -> None:

@@ -7,10 +7,12 @@ import fold_predictions
 import fusion
 import numpy as np
 import pytest
+import voice_figures
 from fold_predictions import FoldPredictions
 from made_samples import SPEC, make_samples
 from scipy.special import logsumexp
 
+from avtca.evaluation.comparison import load_system
 from avtca.labels import RAVDESS, SEVEN
 from avtca.training.trainer import new_network
 
@@ -161,3 +163,15 @@ def test_the_mean_of_kept_networks_is_the_ensemble():
         np.testing.assert_allclose(
             found.windows(name).probabilities(), expected.probabilities(), atol=2e-3
         )
+
+
+def test_predictions_of_audio_networks_give_their_figures(tmp_path):
+    samples, rng = make_samples(12), np.random.default_rng(0)
+    probs = [rng.dirichlet(np.ones(3), 12) for _ in range(3)]
+    found = voice_figures.of_seeds(samples, probs, tmp_path / "kept")
+    tables = load_system(tmp_path / "kept").tables
+    each = [(one.argmax(1) == samples.labels).mean() for one in probs]
+    assert [accuracy[0] for accuracy in found["each_seed"]] == pytest.approx(each)
+    assert [table.correct.mean() for (table,) in tables.values()] == pytest.approx(each)
+    joint = np.mean([table.ordered().probs for (table,) in tables.values()], axis=0)
+    assert found["accuracy"][0] == pytest.approx((joint.argmax(1) == samples.labels).mean())
