@@ -9,6 +9,7 @@ from recording_backend import RecordingBackend
 from small_reports import make_report, make_row
 from small_spec import RECOGNIZER_SPEC
 
+import avtca
 from avtca.faces import best_detector
 from avtca.media import open_media
 from avtca.recognize import Recognizer, Report
@@ -70,3 +71,28 @@ def test_a_doubt_is_told_and_kept():
     assert "doubts" not in plain.to_dict()
     doubted = dataclasses.replace(plain, thresholds={"both": 0.1}, doubts=(STILL_FACE,))
     assert doubted.to_dict()["doubts"] == ["still face"] and doubted.to_dict()["sure"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_clip_has_the_label_of_the_upright_one(corpora, tmp_path, quarters):
+    clip = open_media(corpora / "cremad" / "1001_DFA_ANG_XX.flv")
+    recognizer = avtca.load()
+    upright = recognizer.predict(clip.path)
+    pictures = [np.ascontiguousarray(np.rot90(f.rgb, quarters)) for f in clip.frames(25)]
+    voice = np.concatenate(list(clip.audio(48_000)))[None]
+    path = encode(tmp_path / "turned.mp4", pictures=pictures, fps=25, audios=[voice])
+    report = recognizer.predict(path)
+    assert report.top == upright.top == "angry"
+    assert report.confidence == pytest.approx(upright.confidence, abs=0.1)
+    assert report.coverage.face == pytest.approx(upright.coverage.face, abs=0.1)
+    warning = "the faces are not upright: the video was turned"
+    assert [line.startswith(warning) for line in report.warnings] == [True]
+    assert not any(line.startswith(warning) for line in upright.warnings)
+    x0, y0, x1, y1 = report.timeline[0].box
+    assert np.allclose((x0, y0, x1, y1), upright.timeline[0].box, atol=12)
+
+
+def test_an_upside_down_clip(recognizer, shared):
+    report = recognizer.predict(shared / "faults" / "up.mp4")
+    assert "the faces are not upright: the video was turned upside down" in report.warnings

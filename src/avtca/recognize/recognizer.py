@@ -12,7 +12,7 @@ import numpy as np
 from avtca.audio import VOICE_RATE
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
-from avtca.media import open_media
+from avtca.media import Media, open_media
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import checks
 from avtca.recognize.prediction import Coverage, TimelineRow, main_rows
@@ -95,23 +95,10 @@ class Recognizer:
                 f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
             )
         clip = open_media(source, video_track=video_track, audio_track=audio_track)
-        stream = WindowStream(
-            clip,
-            spec,
-            self.detector,
-            crop_px=self.backend.crop_px,
-            colour=self.backend.colour,  # type: ignore[arg-type]
-            window_steps=window_steps,
-            hop=hop,
-            people=person == "all",
-        )
-        scorer = WindowScorer(self.backend, everyone=person == "all")
-        for window in stream:
-            scorer.add(window)
-            seconds = (window.start_step + window.n_steps) / spec.video_rate
-            logger.debug("%s: %.1f s, %d face(s)", clip.name, seconds, len(window.faces))
-            progress("recognise", round(seconds), round(clip.duration_s) or None)
-        rows = scorer.finish()
+        stream, scorer = self._score(clip, window_steps, hop, person, progress)
+        if turns := stream.upright_turns():
+            stream, scorer = self._score(clip, window_steps, hop, person, progress, turns)
+        rows = scorer.rows
         duration = stream.total_steps / spec.video_rate
         if not any(row.scores for row in rows):
             raise MediaError(
@@ -139,6 +126,37 @@ class Recognizer:
             doubts=checks.doubts(rows, stream),
         )
         return replace(report, people=_people(report, stream, spec.video_rate))
+
+    def _score(
+        self,
+        clip: Media,
+        window_steps: int,
+        hop: int,
+        person: PersonMode,
+        progress: ProgressHook,
+        quarter_turns: int = 0,
+    ) -> tuple[WindowStream, WindowScorer]:
+        """Read a clip to its end and score its windows."""
+        spec, everyone = self.backend.spec, person == "all"
+        stream = WindowStream(
+            clip,
+            spec,
+            self.detector,
+            crop_px=self.backend.crop_px,
+            colour=self.backend.colour,  # type: ignore[arg-type]
+            window_steps=window_steps,
+            hop=hop,
+            people=everyone,
+            quarter_turns=quarter_turns,
+        )
+        scorer = WindowScorer(self.backend, everyone=everyone)
+        for window in stream:
+            scorer.add(window)
+            seconds = (window.start_step + window.n_steps) / spec.video_rate
+            logger.debug("%s: %.1f s, %d face(s)", clip.name, seconds, len(window.faces))
+            progress("recognise", round(seconds), round(clip.duration_s) or None)
+        scorer.finish()
+        return stream, scorer
 
     def steps(self, window_s: float | None = None, hop_s: float | None = None) -> tuple[int, int]:
         """Window and hop in video steps, from seconds as for :meth:`predict`.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from avtca.clipspec import ClipSpec
 from avtca.faces import Detector, TrackedCrop, TrackedFace, align, track_faces
 from avtca.faces.motion import StillFaces
 from avtca.faces.types import Colour
+from avtca.faces.upright import UprightCheck, turn
 from avtca.media import Frame, Media, hold_frames
 from avtca.media.clock import SHORT_HOLD_S
 from avtca.preprocess import WindowExtractor, window_starts
@@ -72,6 +73,7 @@ class WindowStream:
         window_steps: Video steps of a window.
         hop: Video steps from one window to the next.
         people: Whether to record ``appearances``.
+        quarter_turns: Quarter turns counterclockwise by which the frames are turned.
     """
 
     def __init__(
@@ -85,8 +87,9 @@ class WindowStream:
         window_steps: int,
         hop: int,
         people: bool = False,
+        quarter_turns: int = 0,
     ) -> None:
-        self.spec, self.people = spec, people
+        self.spec, self.people, self.quarter_turns = spec, people, quarter_turns
         self._sample_at = WindowExtractor(spec).first_sample
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
@@ -95,7 +98,8 @@ class WindowStream:
         self.n_faces: Counter[int] = Counter()
         self._still = StillFaces()
         self._thumb_every = 1
-        frames = hold_frames(clip.frames(spec.video_rate), spec.video_rate)
+        self._upright = UprightCheck(detector)
+        frames = hold_frames(self._turned(clip.frames(spec.video_rate)), spec.video_rate)
         self._frames = track_faces(frames, detector, crop_px, colour)
         self._blocks = clip.audio(spec.sample_rate)
         self._next = next(self._frames, None)
@@ -107,6 +111,10 @@ class WindowStream:
         self._first_step = 0
         self._n_frames = 0
         self._n_held = 0
+
+    def upright_turns(self) -> int:
+        """Quarter turns counterclockwise that make the faces upright, once all were read."""
+        return self._upright.quarter_turns()
 
     @cached_property
     def still_people(self) -> set[int]:
@@ -160,6 +168,8 @@ class WindowStream:
         self._faces += faces
         self.n_faces[len(faces)] += 1
         self._still.add(frame, faces)
+        if not self.quarter_turns:
+            self._upright.add(frame, faces)
         if self.people:
             for face in faces:
                 self._record_appearance(face, frame)
@@ -168,6 +178,11 @@ class WindowStream:
             if len(self.thumbnails) > MAX_THUMBNAILS:
                 self.thumbnails = self.thumbnails[::2]
                 self._thumb_every *= 2
+
+    def _turned(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        if not self.quarter_turns:
+            return frames
+        return (replace(frame, rgb=turn(frame.rgb, self.quarter_turns)) for frame in frames)
 
     def _record_appearance(self, face: TrackedFace, frame: Frame) -> None:
         person = self.appearances.setdefault(face.person, Appearance(frame.step))
