@@ -49,9 +49,15 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), frame)
             for time, frame in timed_frames(clip, stream)
         )
+        shape: tuple[int, ...] | None = None
         for step, time_s, frame in nearest_frames(timed, rate):
-            if (rgb := convert(clip, frame, aspect, still)) is not None:
-                yield Frame(step, time_s, rgb, float(frame_length(frame)))
+            if (rgb := convert(clip, frame, aspect, still)) is None:
+                continue
+            shape = shape or rgb.shape
+            if rgb.shape != shape:
+                clip.warn(f"frames of several sizes: all were fitted into {shape[1]}x{shape[0]}")
+                rgb = fit(rgb, shape)
+            yield Frame(step, time_s, rgb, float(frame_length(frame)))
     clip.exhausted("video")
 
 
@@ -144,6 +150,17 @@ def convert(
         return None
     clip.warn("unsupported colour matrix: colours were converted with the default one")
     return rgb
+
+
+def fit(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Scale an image into ``shape (h, w, 3)`` as a player does, centred on black."""
+    scale = min(shape[0] / rgb.shape[0], shape[1] / rgb.shape[1])
+    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    frame = VideoFrame.from_ndarray(rgb, format="rgb24")
+    out = np.zeros(shape, np.uint8)
+    y, x = (shape[0] - height) // 2, (shape[1] - width) // 2
+    out[y : y + height, x : x + width] = frame.reformat(width=width, height=height).to_ndarray()
+    return out
 
 
 def orientation(frame: VideoFrame) -> tuple[int, int, int, int]:
