@@ -1,5 +1,6 @@
 """Anybody's own clips: a CSV or folders, and what can be wrong with them."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,76 @@ def test_a_csv_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes("path,label\nü.wav,sad\n".encode("latin-1"))
     with pytest.raises(CorpusError, match="not a CSV in UTF-8"):
         index_corpus("folder", tmp_path / "c.csv", AUDIO)
+
+
+NFC, NFD = "m\u00fcde.wav", "mu\u0308de.wav"
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "in_csv"),
+    [
+        ("happy/a1.wav", "happy\\a1.wav"),
+        ("happy/a1.wav", ".\\Happy\\A1.WAV"),
+        (NFD, NFC),
+        (NFC, NFD),
+        (f"x/{NFD}", f"X\\{NFC}"),
+    ],
+)
+def test_a_csv_of_another_system(tmp_path: Path, on_disk: str, in_csv: str) -> None:
+    write_wav(tmp_path / on_disk, 1.0, seed=3)
+    index = index_corpus("folder", table(tmp_path, f"path,label\n{in_csv},sad\n"), AUDIO)
+    assert [source.audio for source in index.sources] == [tmp_path / on_disk]
+    twice = table(tmp_path, f"path,label\n{in_csv},sad\n{on_disk},sad\n")
+    with pytest.raises(CorpusError, match="lines 2 and 3 both name"):
+        index_corpus("folder", twice, AUDIO)
+
+
+def test_names_that_differ_in_case_alone(tmp_path: Path) -> None:
+    """Two candidates are no match; the exact names are."""
+    for name in ("x.wav", "X.wav"):
+        write_wav(tmp_path / name, 1.0, seed=3)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system ignores case")
+    index = index_corpus("folder", table(tmp_path, "path,label\nx.wav,sad\nX.wav,happy\n"), AUDIO)
+    assert [source.audio for source in index.sources] == [tmp_path / "x.wav", tmp_path / "X.wav"]
+    index = index_corpus("folder", table(tmp_path, "path,label\nx.WAV,sad\n"), AUDIO)
+    assert [source.audio for source in index.sources] == [tmp_path / "x.WAV"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [("utf-8-sig", ""), ("utf-16", "not a CSV in UTF-8"), ("utf-16-le", "zero byte")],
+)
+def test_encodings_of_a_csv(tmp_path: Path, encoding: str, found: str) -> None:
+    write_wav(tmp_path / "a.wav", 1.0, seed=3)
+    path = tmp_path / "c.csv"
+    path.write_text("path,label\na.wav,sad\n", encoding=encoding)
+    if not found:
+        assert [source.sample_id for source in index_corpus("folder", path, AUDIO).sources] == ["a"]
+        return
+    with pytest.raises(CorpusError, match=found):
+        index_corpus("folder", path, AUDIO)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+def test_entries_that_are_no_regular_file_fail_alone(tmp_path: Path) -> None:
+    write_wav(tmp_path / "sad" / "a.wav", 1.0, seed=3)
+    os.mkfifo(tmp_path / "sad" / "pipe.wav")
+    (tmp_path / "sad" / "device.wav").symlink_to("/dev/zero")
+    (tmp_path / "sad" / "loop.wav").symlink_to("loop.wav")
+    (tmp_path / "sad" / "gone.wav").symlink_to("nowhere.wav")
+    lines = [f"sad/{path.name},sad" for path in sorted((tmp_path / "sad").iterdir())]
+    table = tmp_path / "out" / "c.csv"
+    table.parent.mkdir()
+    table.write_text("path,label\n" + "\n".join(f"../{line}" for line in lines))
+    for root in (tmp_path, table):
+        summary = build_cache(index_corpus("folder", root, AUDIO), tmp_path / root.name, AUDIO)
+        assert summary.prepared == 1
+        why = {Path(sample).name: reason for sample, _, reason in summary.failures}
+        assert "it is a pipe, socket or device" in why["pipe"]
+        assert "it is a pipe, socket or device" in why["device"]
+        assert "Too many levels of symbolic links" in why["loop"]
+        assert "No such file" in why["gone"]
 
 
 def test_what_a_csv_names_but_is_not_there_fails_alone(tmp_path: Path) -> None:

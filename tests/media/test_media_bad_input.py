@@ -30,6 +30,18 @@ def test_paths_that_are_no_file(tmp_path):
     failure(tmp_path / ("x" * 5000))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+def test_what_is_no_regular_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    assert failure(tmp_path / "pipe.wav").problem == "it is a pipe, socket or device"
+    assert failure(tmp_path / "zero.wav").problem == "it is a pipe, socket or device"
+    assert failure(tmp_path / "loop.wav").problem == "Too many levels of symbolic links"
+    with pytest.raises(MediaError, match="the name has a zero byte"):
+        open_media("a\0.wav")
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.txt", "a.wav", "a.jpg", "a.m3u8", "a"])
 def test_text_and_noise_are_not_media(tmp_path, name):
     path = tmp_path / name

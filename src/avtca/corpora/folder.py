@@ -8,8 +8,10 @@ import csv
 import difflib
 import math
 import os
+import unicodedata
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from avtca.clipspec import ClipSpec
@@ -54,12 +56,13 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     sources: dict[str, SampleSource] = {}
     line_of: dict[Any, int] = {}
     spellings: dict[str, set[str]] = {}
+    listings: Listings = {}
     for line, row in _rows(table, action):
         where = f"line {line}"
         if not row["path"] or not row["label"]:
             empty = "path" if not row["path"] else "label"
             raise CorpusError(action, f"{where} has no {empty}", "fill it in or drop the line")
-        path = table.parent / row["path"]
+        path = find_file(table.parent, row["path"], listings)
         start, end = (_seconds(row.get(key, ""), where, key, action) for key in ("start", "end"))
         if (start is None) != (end is None):
             raise CorpusError(action, f"{where} has only one of start and end", "give both")
@@ -67,7 +70,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             raise CorpusError(
                 action, f"{where}: {start:g} .. {end:g} s is not a valid segment", "correct it"
             )
-        stem = Path(row["path"]).with_suffix("").as_posix().lstrip("/")
+        stem = Path(row["path"].replace("\\", "/")).with_suffix("").as_posix().lstrip("/")
         sample = stem if start is None else f"{stem}@{start:g}-{end:g}"
         same_file = os.path.normpath(path.absolute()), start, end
         if earlier := line_of.get(sample) or line_of.get(same_file):
@@ -92,6 +95,47 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     return _index(table.parent, list(sources.values()), spellings, spec, action)
 
 
+Listings = dict[Path, dict[str, list[str]]]
+"""Names in each folder by :func:`_folded`, filled as they are needed."""
+
+
+def find_file(folder: Path, name: str, listings: Listings) -> Path:
+    """The file that a table from another system names.
+
+    Args:
+        folder: The folder of the table.
+        name: A path with slashes or backslashes.
+        listings: Folders that were listed before.
+
+    Returns:
+        The path as it is, if it exists; else the only one that differs from it in case and in the
+        form of accented letters (Unicode NFC or NFD); else a path that does not exist.
+    """
+    if (folder / name).exists():
+        return folder / name
+    path = folder
+    for part in PurePath(name.replace("\\", "/")).parts:
+        if not (path / part).exists():
+            if path not in listings:
+                listings[path] = _list(path)
+            same = listings[path].get(_folded(part), [])
+            part = same[0] if len(same) == 1 else part
+        path = path / part
+    return path
+
+
+def _list(folder: Path) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    with suppress(OSError):
+        for path in folder.iterdir():
+            names.setdefault(_folded(path.name), []).append(path.name)
+    return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
     """Lines of the CSV with their numbers, columns checked."""
     try:
@@ -103,6 +147,9 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
         raise CorpusError(
             action, f"not a CSV in UTF-8 ({error})", "save it as CSV, UTF-8"
         ) from error
+    for line, cells in [(1, header), *lines]:
+        if any("\0" in cell for cell in cells):
+            raise CorpusError(action, f"line {line} has a zero byte", "save it as CSV, UTF-8")
     for name in header:
         if name not in COLUMNS and ";" in name:
             raise CorpusError(

@@ -118,11 +118,14 @@ class CorpusIndex:
 
 
 def list_files(root: Path) -> list[Path]:
-    """Every file below a folder, sorted, without hidden files and Mac resource forks."""
+    """Every file below a folder, sorted, without hidden files and Mac resource forks.
+
+    Pipes and broken links are among them; each fails when it is prepared.
+    """
     return sorted(
         path
         for path in root.rglob("*")
-        if path.is_file()
+        if not path.is_dir()
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
     )
 

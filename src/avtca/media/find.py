@@ -52,7 +52,7 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
     for entry in entries:
         for one in _expand(str(entry)):
             if one.path is not None:
-                if error := _irregular(one.path):
+                if error := irregular(one.path, str(one.path)):
                     found.append(Found(str(one.path), error=error))
                     continue
                 real = one.path.resolve()
@@ -115,15 +115,19 @@ def _in_glob(pattern: str) -> list[Found]:
     return found
 
 
-def _irregular(path: Path) -> MediaError | None:
+def irregular(path: Path, name: str) -> MediaError | None:
     """Why this is no regular file, if it is none: opening a pipe would wait for ever."""
-    action = f"read {path}"
+    action = f"read {name}"
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return MediaError(action, "no such file", "check the path")
-    except OSError as error:
+    except OSError as error:  # a loop of links, a name that is too long, no permission
         return MediaError(action, error.strerror or str(error), "check the path")
+    except ValueError:
+        return MediaError(action, "the name has a zero byte", "check the path")
+    if stat.S_ISDIR(mode):
+        return MediaError(action, "it is a folder", "give a file")
     if stat.S_ISREG(mode):
         return None
     return MediaError(action, "it is a pipe, socket or device", "write the recording to a file")

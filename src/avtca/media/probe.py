@@ -37,6 +37,7 @@ from avtca.media.container import (
     video_stream,
 )
 from avtca.media.ending import end_is_missing
+from avtca.media.find import irregular
 from avtca.media.media_file import MediaFile
 from avtca.media.mixdown import SURVEYED, Mixdown, channels, join
 from avtca.media.png import metadata_is_bomb
@@ -130,7 +131,10 @@ def _open_file_object(
 def _probe(
     path: Path, name: str, video_track: int | None = None, audio_track: int | None = None
 ) -> MediaFile:
-    _require_file(path, name)
+    if error := irregular(path, name):
+        raise error
+    if path.stat().st_size == 0:
+        raise MediaError(f"read {name}", "the file is empty", "export or copy the file again")
     if metadata_is_bomb(path):
         raise MediaError(
             f"read {name}", "its metadata unpack to more than 16 MB", "save the image without them"
@@ -191,19 +195,6 @@ def _probe(
         clip.concealed("cut short: the end of the file is missing")
     logger.debug("%s: %.2f s, %s", name, clip.duration_s, clip.info)
     return clip
-
-
-def _require_file(path: Path, name: str) -> None:
-    action = f"read {name}"
-    try:
-        if path.is_dir():
-            raise MediaError(action, "it is a folder", "give a file")
-        if not path.exists():
-            raise MediaError(action, "no such file", "check the path")
-        if path.is_file() and path.stat().st_size == 0:
-            raise MediaError(action, "the file is empty", "export or copy the file again")
-    except (OSError, ValueError) as error:  # name too long, zero byte, no permission on a folder
-        raise MediaError(action, str(error), "check the path") from error
 
 
 @dataclass(frozen=True)
