@@ -33,7 +33,6 @@ from avtca.model import Card, load_checkpoint, save_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.export_bundle import export_bundle
 from avtca.model.lineage import training_corpora
-from avtca.model.variants import variant_named
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
 from avtca.training.config import (
@@ -205,7 +204,7 @@ def _experiment(
     config = train_config_for(
         len(train),
         pixels=train.spec.video == "pixels",
-        streams=variant_named(start.card.variant).streams,
+        streams=start.network.streams,
         epochs=epochs,
         learning_rate=learning_rate,
     )

@@ -67,6 +67,8 @@ class AVTCA(nn.Module):
         self.variant, self.config = variant, config
         choice, n_labels = resolved_variant(variant, config), config.n_labels
         uses_audio, uses_video = choice.streams != "video", choice.streams != "audio"
+        self.streams = choice.streams
+        """Modalities that the network reads: "both", "audio" or "video"."""
         self.early_fusion = choice.intermediate != "none" and choice.streams == "both"
         """Whether the streams are fused in step 4; auxiliary heads then read them before it."""
         half_v, half_a = len(config.video_widths) // 2, len(config.audio_widths) // 2

@@ -108,6 +108,7 @@ def fit(
         KeyboardInterrupt: The run was stopped by a signal.
     """
     network_spec_check(network, config.loss, train, validation)
+    check_streams(network, config)
     if validation is None and config.metric != "none":
         raise ConfigError(
             f"keep the weights with the best validation {config.metric}",
@@ -122,10 +123,9 @@ def fit(
         out, action=f"train in {out}", settings_file="run.json", ignored=IGNORED_WHEN_RESUMING
     )
     resumed = folder.require(run)
-    if folder.done():
-        return _finished(folder, train.spec)
+    if done := folder.done():
+        return _finished(out, done, train.spec)
     resolve_device(config.device)
-    check_streams(network, config)
 
     data = TrainingDataset(train, config.augmentation, config.seed)
     rank, world = process_rank(), process_world()
@@ -184,17 +184,16 @@ def fit(
         seconds = round(time.perf_counter() - started, 1)
         record.finish(module, seconds=seconds)
     trainer.strategy.barrier()
-    return _finished(folder, train.spec)
+    return _finished(out, folder.done(), train.spec)
 
 
 def check_streams(network: AVTCA, config: TrainConfig) -> None:
     """Raise :class:`ConfigError` for augmentation of a stream that the network does not have."""
-    varied, streams = config.augmentation, variant_named(network.variant).streams
     missing, names = {"audio": ("video", VIDEO_ONLY), "video": ("audio", AUDIO_ONLY)}.get(
-        streams, ("", ())
+        network.streams, ("", ())
     )
-    idle = [f"augmentation.{name}" for name in names if getattr(varied, name)]
-    if streams != "both" and config.modality_dropout.mode != "none":
+    idle = [f"augmentation.{name}" for name in names if getattr(config.augmentation, name)]
+    if network.streams != "both" and config.modality_dropout.mode != "none":
         idle.append("modality_dropout")
     if idle:
         raise ConfigError(
@@ -267,10 +266,9 @@ IGNORED_WHEN_RESUMING = (
 """Keys of ``run.json`` that may differ; an initial checkpoint and a split are compared by hash."""
 
 
-def _finished(folder: RunDir, spec: ClipSpec) -> FitResult:
-    done = folder.done()
-    network, _ = load_checkpoint(folder.path / done["kept"], clip_spec=spec)
-    return FitResult(network, done["epoch"], done["figures"], done["history"], folder.path)
+def _finished(out: Path, done: Mapping[str, Any], spec: ClipSpec) -> FitResult:
+    network, _ = load_checkpoint(out / done["kept"], clip_spec=spec)
+    return FitResult(network, done["epoch"], done["figures"], done["history"], out)
 
 
 def _silence_lightning() -> None:
