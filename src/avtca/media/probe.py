@@ -42,6 +42,7 @@ from avtca.media.media_file import MediaFile
 from avtca.media.mixdown import SURVEYED, Mixdown, channels, join
 from avtca.media.png import metadata_is_bomb
 from avtca.media.types import MediaInfo
+from avtca.media.unsupported import refuse_unsupported
 from avtca.media.video import pixel_aspect, rotation, square_size
 from avtca.media.wav import wav_layout
 
@@ -135,6 +136,7 @@ def _probe(
         raise error
     if path.stat().st_size == 0:
         raise MediaError(f"read {name}", "the file is empty", "export or copy the file again")
+    refuse_unsupported(path, name)
     if metadata_is_bomb(path):
         raise MediaError(
             f"read {name}", "its metadata unpack to more than 16 MB", "save the image without them"
