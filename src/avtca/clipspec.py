@@ -7,10 +7,12 @@ use cannot be prepared differently without notice.
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from avtca.errors import ClipSpecMismatch
+from avtca.text import printable
 
 CHOICES = {
     "video": ("pixels", "features"),
@@ -26,6 +28,21 @@ HASHED_AS = {
     "audio_dim": "sound_dim",
 }
 """Fields that are hashed under their names of 0.1, so that hashes in its files stay valid."""
+MAX_LABELS, MAX_LABEL = 1000, 100
+"""Largest number of labels, and of characters in one."""
+MAX_INPUT = 2**26
+"""Largest number of values of one stream in a window."""
+SPEC_LIMITS = {
+    "window_s": (0.05, 600.0),
+    "video_steps": (1, 10_000),
+    "crop_px": (1, 1024),
+    "video_dim": (0, 100_000),
+    "sample_rate": (1000, 384_000),
+    "audio_dim": (1, 100_000),
+    "n_fft": (16, 2**17),
+    "hop": (8, 2**17),
+}
+"""Smallest and largest value of fields of :class:`ClipSpec`."""
 POSTERIORS, N_POSTERIORS = "expression7", 7
 """Name prefix of video features that begin with posteriors of seven expressions."""
 MIN_PROB = 1e-3
@@ -197,3 +214,28 @@ class ClipSpec:
                 "prepare the data again with the model's ClipSpec (--spec MODEL), or use the model "
                 "made for it",
             )
+
+
+def check_spec(spec: ClipSpec) -> None:
+    """Check that a model input has a reasonable size, and usable labels.
+
+    Raises:
+        ValueError: If a field is out of its bounds.
+    """
+    for name, (low, high) in SPEC_LIMITS.items():
+        value = getattr(spec, name)
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise ValueError(f"clip_spec.{name}: {value!r} is not between {low} and {high}")
+        if isinstance(low, int) and not isinstance(value, int):
+            raise ValueError(f"clip_spec.{name}: {value!r} is not a whole number")
+    video = spec.video_steps * math.prod(spec.step_shape)
+    if max(video, spec.audio_steps * spec.audio_dim, spec.window_samples) > MAX_INPUT:
+        raise ValueError(f"clip_spec: a window has more than {MAX_INPUT} values")
+    labels = spec.labels
+    if not 1 <= len(labels) <= MAX_LABELS or len(set(labels)) != len(labels):
+        raise ValueError(f"clip_spec.labels: not 1 to {MAX_LABELS} different names")
+    for label in labels:
+        if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
+            raise ValueError(f"clip_spec.labels: {str(label)[:MAX_LABEL]!r} is not a name")
+        if printable(label) != label:
+            raise ValueError(f"clip_spec.labels: {label!r} has control characters")

@@ -1,6 +1,7 @@
 """Checkpoints rebuild their network; each defect gives a one-line error."""
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -136,6 +137,13 @@ def test_weights_of_another_save(pair: Pair, tmp_path: Path) -> None:
         ({"config": 3}, "broken card"),
         ({"clip_spec": {"frames": 15}}, "unknown ClipSpec fields: frames"),
         ({"clip_spec": {"labels": ["a"], "audio_dim": 64}}, "made for another ClipSpec"),
+        ({"clip_spec": FEATURES.to_dict() | {"window_s": 1e9}}, "clip_spec.window_s: 1000000000.0"),
+        ({"clip_spec": FEATURES.to_dict() | {"sample_rate": "x"}}, "broken card"),
+        ({"calibration": {"temperature": 0}}, "calibration.temperature: 0 is not 0.001 to 1000.0"),
+        ({"calibration": {"temperature": math.nan}}, "calibration.temperature: nan"),
+        ({"calibration": {"temperature": "hot"}}, "calibration.temperature: 'hot'"),
+        ({"calibration": [3]}, "broken card"),
+        ({"labels": ["sad", "happy"]}, "labels: not those of clip_spec"),
     ],
 )
 def test_cards_that_are_wrong(pair: Pair, changes: dict[str, object], words: str) -> None:
@@ -144,9 +152,33 @@ def test_cards_that_are_wrong(pair: Pair, changes: dict[str, object], words: str
     assert words in complaint(pair[0])
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"video_widths": [10**6, 10**6], "audio_widths": [10**6, 10**6]}, "are not those of its"),
+        ({"mlp_ratio": 1e12, "late": "transformer"}, ""),
+        ({"audio_widths": [16] * 100_000}, "config.audio_widths: more than 64 layers"),
+        ({"trunk": {"units": [10**9]}}, "config.trunk.units: more than 64 layers"),
+        ({"dropout": math.nan}, "dropout nan"),
+        ({"heads": 0, "late": "transformer"}, ""),
+    ],
+)
+def test_sizes_of_any_network_take_no_memory(pair: Pair, changes: dict, words: str) -> None:
+    values = card_of(pair)
+    put_card(pair, values | {"config": values["config"] | changes})
+    assert words in complaint(pair[0])
+
+
+def test_weights_that_are_not_numbers(pair: Pair, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(iter(pair[1].parameters())).view(-1)[0] = math.inf
+    save_checkpoint(tmp_path / "bad" / "x", pair[1], FEATURES)
+    assert "has values that are not numbers" in complaint(tmp_path / "bad")
+
+
 def test_cards_that_are_not_json(pair: Pair) -> None:
     path = pair[0].parent / "v1.2.json"
-    for text in ("", "{", '{"format_version"', "[1]", "3"):
+    for text in ("", "{", '{"format_version"', "[1]", "3", "[" * 10**6):
         path.write_text(text)
         complaint(path)
     path.write_bytes(b"\xff\xfe\x00")

@@ -79,6 +79,21 @@ def test_a_file_that_is_no_network_is_refused(bundle):
         load_backend(bundle)
 
 
+@pytest.mark.parametrize("place", ["gone.bin", "../secret.bin"])
+def test_weights_outside_the_model_are_refused(bundle, place):
+    onnx = pytest.importorskip("onnx")
+    (bundle.parent / "secret.bin").write_bytes(bytes(10**7))
+    network = onnx.load(bundle / "fusion.onnx")
+    onnx.external_data_helper.convert_model_to_external_data(network, location=place)
+    for tensor in network.graph.initializer:
+        if tensor.external_data:
+            tensor.ClearField("raw_data")
+    (bundle / "fusion.onnx").write_bytes(network.SerializeToString())
+    rehash(bundle)
+    with pytest.raises(CheckpointError, match=r"not a network .*External data path"):
+        load_backend(bundle)
+
+
 def test_a_wrong_number_of_labels_is_refused(bundle, sample_clips):
     def fewer(card):
         card["labels"] = card["clip_spec"]["labels"] = ["happy", "sad"]

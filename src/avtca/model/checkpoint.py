@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
 
-from avtca.clipspec import ClipSpec
+from avtca.clipspec import ClipSpec, check_spec
 from avtca.compat import upgrade, upgrade_parameter
 from avtca.errors import AvtcaError, CheckpointError
 from avtca.files import write_atomic
@@ -24,6 +23,10 @@ from avtca.model.config import FORMAT_VERSION, Card, ModelConfig
 
 PICKLES = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Suffixes of files that can run code when they are loaded."""
+
+TEMPERATURES = 1e-3, 1e3
+"""Smallest and largest temperature."""
+MAX_LAYERS = 64
 
 
 def save_checkpoint(
@@ -110,15 +113,20 @@ def load_checkpoint(
         line = str(error).splitlines()[0]
         raise CheckpointError(action, f"broken ({line})", "copy or train it again") from None
     try:
+        with torch.device("meta"):  # without memory, until the weights are known to fit
+            shapes = build_model(card.variant, card.config).state_dict()
+        _require_fit(shapes, state, action)
         model = build_model(card.variant, card.config)
-    except (AvtcaError, TypeError, ValueError) as error:
+    except CheckpointError:
+        raise
+    except (AvtcaError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         found = error.problem if isinstance(error, AvtcaError) else str(error)
         raise CheckpointError(
             action,
             f"this avtca cannot build its network ({found})",
             "install the version of avtca that saved it",
         ) from None
-    _load_state(model, state, action)
+    model.load_state_dict(state)
     if card.weights_sha256 and blob_hash != card.weights_sha256:
         raise CheckpointError(
             action,
@@ -140,7 +148,7 @@ def read_card(path: str | Path) -> Card:
         values = upgrade(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CheckpointError(action, "it is missing", "copy or train it again") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         line = str(error).splitlines()[0]
         raise CheckpointError(action, f"not a card ({line})", "copy or train it again") from None
     version = values.get("format_version") if isinstance(values, dict) else None
@@ -164,6 +172,7 @@ def read_card(path: str | Path) -> Card:
             metrics=dict(values.get("metrics", {})),
             weights_sha256=str(values.get("weights_sha256", "")),
         )
+        _check(card)
     except (KeyError, TypeError, ValueError, AvtcaError) as error:
         found = (
             error.problem if isinstance(error, AvtcaError) else f"{type(error).__name__}: {error}"
@@ -175,7 +184,24 @@ def read_card(path: str | Path) -> Card:
             f"made for another ClipSpec ({'; '.join(mismatches)})",
             "use the card that was saved with these weights",
         )
+    if values.get("labels", list(card.labels)) != list(card.labels):
+        found = "broken card (labels: not those of clip_spec)"
+        raise CheckpointError(action, found, "copy or train it again")
     return card
+
+
+def _check(card: Card) -> None:
+    """Check the bounds of a card; ``ValueError`` in one line."""
+    check_spec(card.clip_spec)
+    temperature = card.calibration.get("temperature", 1.0)
+    low, high = TEMPERATURES
+    if type(temperature) not in (int, float) or not low <= temperature <= high:
+        raise ValueError(f"calibration.temperature: {temperature!r} is not {low} to {high}")
+    for name in ("video_widths", "audio_widths"):
+        if len(getattr(card.config, name)) > MAX_LAYERS:
+            raise ValueError(f"config.{name}: more than {MAX_LAYERS} layers")
+    if sum(card.config.trunk.get("units", ())) > MAX_LAYERS:
+        raise ValueError(f"config.trunk.units: more than {MAX_LAYERS} layers")
 
 
 def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
@@ -224,9 +250,10 @@ def pair_at(path: Path, *, existing: bool = False) -> tuple[Path, Path]:
     return weights, card
 
 
-def _load_state(model: nn.Module, state: dict[str, torch.Tensor], action: str) -> None:
-    """Load all parameters; the error names the first that do not fit."""
-    wanted = model.state_dict()
+def _require_fit(
+    wanted: dict[str, torch.Tensor], state: dict[str, torch.Tensor], action: str
+) -> None:
+    """Check the shapes of all parameters, and that they are numbers; the error names the first."""
     wrong = [
         f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}"
         for name in wanted
@@ -241,4 +268,8 @@ def _load_state(model: nn.Module, state: dict[str, torch.Tensor], action: str) -
                 f"the weights are not those of its card ({problem}: {listed})",
                 "copy both files of one save",
             )
-    model.load_state_dict(state)
+    for name, values in state.items():
+        if not torch.isfinite(values).all():
+            raise CheckpointError(
+                action, f"{name} has values that are not numbers", "copy or train it again"
+            )

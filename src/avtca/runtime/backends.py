@@ -11,7 +11,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
 from avtca.runtime.bundle import CARD_FILE, PACKAGED, Bundle, model_path, read_bundle, thresholds_of
-from avtca.runtime.card import check_calibration, check_outputs, check_spec
+from avtca.runtime.card import check_calibration, check_outputs
 
 
 class Backend(Protocol):
@@ -154,7 +154,6 @@ class TorchBackend:
         self._network = network.to(self.device).eval()
         self.spec: ClipSpec = card.clip_spec
         try:
-            check_spec(self.spec)
             check_calibration(card.calibration)
         except ValueError as error:
             raise CheckpointError(

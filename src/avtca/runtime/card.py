@@ -1,33 +1,15 @@
 """Checks of a model's card and outputs: models may come from others."""
 
-import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from avtca.clipspec import ClipSpec
+from avtca.clipspec import ClipSpec, check_spec
 from avtca.errors import CheckpointError
-from avtca.text import printable
 
 MAX_CARD_BYTES = 2**24
-MAX_LABELS, MAX_LABEL = 1000, 100
-"""Largest number of labels, and of characters in one."""
-MAX_INPUT = 2**26
-"""Largest number of values of one stream in a window."""
-SPEC_LIMITS = {
-    "window_s": (0.05, 600.0),
-    "video_steps": (1, 10_000),
-    "crop_px": (1, 1024),
-    "video_dim": (0, 100_000),
-    "sample_rate": (1000, 384_000),
-    "audio_dim": (1, 100_000),
-    "n_fft": (16, 2**17),
-    "hop": (8, 2**17),
-}
-"""Smallest and largest value of fields of :class:`ClipSpec`."""
-
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
 """A file of the model's own folder."""
@@ -108,31 +90,6 @@ def check_calibration(calibration: Any) -> None:
         Calibration.model_validate({"temperature": 1.0, **calibration})
     except ValidationError as error:
         raise ValueError(_one_line(error)) from None
-
-
-def check_spec(spec: ClipSpec) -> None:
-    """Check that a model input has a reasonable size, and usable labels.
-
-    Raises:
-        ValueError: If a field is out of its bounds.
-    """
-    for name, (low, high) in SPEC_LIMITS.items():
-        value = getattr(spec, name)
-        if type(value) not in (int, float) or not low <= value <= high:
-            raise ValueError(f"clip_spec.{name}: {value!r} is not between {low} and {high}")
-        if isinstance(low, int) and not isinstance(value, int):
-            raise ValueError(f"clip_spec.{name}: {value!r} is not a whole number")
-    video = spec.video_steps * math.prod(spec.step_shape)
-    if max(video, spec.audio_steps * spec.audio_dim, spec.window_samples) > MAX_INPUT:
-        raise ValueError(f"clip_spec: a window has more than {MAX_INPUT} values")
-    labels = spec.labels
-    if not 1 <= len(labels) <= MAX_LABELS or len(set(labels)) != len(labels):
-        raise ValueError(f"clip_spec.labels: not 1 to {MAX_LABELS} different names")
-    for label in labels:
-        if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
-            raise ValueError(f"clip_spec.labels: {str(label)[:MAX_LABEL]!r} is not a name")
-        if printable(label) != label:
-            raise ValueError(f"clip_spec.labels: {label!r} has control characters")
 
 
 def check_outputs(values: NDArray[Any], shape: tuple[int, ...], model: str) -> NDArray[np.float32]:
