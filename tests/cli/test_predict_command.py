@@ -333,3 +333,33 @@ def test_tracks_are_chosen_by_number(shared, tmp_path):
     missing = avtca("predict", clip, "--video-track", 2)
     assert missing.returncode == 2
     assert f"read video track 2 of {clip}: there is no such track: it has one" in missing.stderr
+
+
+def test_standard_input(six, tmp_path):
+    def piped(data, *options):
+        command = [sys.executable, "-m", "avtca", "predict", "-", *map(str, options)]
+        return subprocess.run(command, input=data, capture_output=True, env=SMALL, check=False)
+
+    from_file = json.loads(avtca("predict", six[0], "--format", "json").stdout)[0]
+    done = piped(six[0].read_bytes(), "--format", "json", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row == {**from_file, "file": "standard input"}
+    assert (tmp_path / "standard input.json").is_file()
+    again = piped(six[1].read_bytes(), "--format", "json", "--out", tmp_path)
+    assert json.loads(again.stdout)[0]["scores"] != row["scores"]  # another recording
+    empty = piped(b"")
+    assert empty.returncode == 2 and b"read standard input: the file is empty" in empty.stderr
+
+
+def test_a_pipe_given_by_name(six, tmp_path):
+    done = subprocess.run(
+        f"'{sys.executable}' -m avtca predict <(cat '{six[0]}') --format json",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        env=SMALL,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["top"] == "angry"

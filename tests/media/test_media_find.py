@@ -102,7 +102,8 @@ def test_only_regular_files_are_found(tmp_path):
     entries = [tmp_path, tmp_path / "loop.mp4", tmp_path / "pipe.mp4", "a\0b.mp4", "*\0.mp4"]
     found = find_media(entries)
     problems = {Path(f.entry).name: f.error.problem for f in found if f.error}
-    assert names(found, tmp_path) == ["a.wav"] + [None] * 7
+    assert names(found, tmp_path) == ["a.wav", *[None] * 4, "pipe.mp4", None, None]
+    assert [one.is_pipe for one in found].index(True) == 5
     assert problems["pipe.mp4"] == "it is a pipe, socket or device"
     assert problems["gone.mp4"] == "no such file"
     assert "symbolic links" in problems["loop.mp4"]

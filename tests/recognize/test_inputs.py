@@ -119,9 +119,31 @@ def test_a_closed_file_is_refused(recognizer, tmp_path):
         recognizer.predict(file)
 
 
-def test_silence_names_what_is_missing(recognizer):
-    with pytest.raises(MediaError, match="recognise arrays: there is neither a face nor a voice"):
-        recognizer.predict({"waveform": np.zeros(16_000), "sample_rate": 16_000})
+NOISE = np.random.default_rng(0).standard_normal(48_000)
+
+
+@pytest.mark.parametrize(
+    ("wave", "cause"),
+    [
+        (0 * NOISE, "no video, and the audio is silent (above 60 Hz)"),
+        (0.1 * NOISE[:1600], "no video, and the audio is too short (0.10 s)"),
+        (
+            0.0005 * NOISE,
+            "no video, and no speech above -55 dBFS, the loudest audio is at -67 dBFS",
+        ),
+        (
+            0.01 * NOISE,
+            "no video, and no speech: nothing in the audio stands 9 dB above its background",
+        ),
+        (None, "no face of at least 40 pixels in 12 frames, and no audio"),
+    ],
+)
+def test_the_cause_is_named_where_there_is_neither_a_face_nor_a_voice(recognizer, wave, cause):
+    frames = {"frames": np.full((12, 90, 90, 3), 99, np.uint8), "fps": 10}
+    source = frames if wave is None else {"waveform": wave, "sample_rate": 16_000}
+    with pytest.raises(MediaError) as caught:
+        recognizer.predict(source)
+    assert caught.value.problem == f"there is neither a face nor a voice: {cause}"
 
 
 def test_progress_is_reported_in_seconds(recognizer, sample_clips):

@@ -1,13 +1,14 @@
 """`avtca predict`: recognise emotions in files, folders and globs."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 from rich.table import Table
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from avtca import cli
 from avtca.cli.progress import ProgressBar
-from avtca.errors import AvtcaError, ConfigError
+from avtca.errors import AvtcaError, ConfigError, MediaError
 from avtca.files import write_atomic
 from avtca.text import printable
 
@@ -46,7 +47,9 @@ class Person(StrEnum):
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for a page, images, JSON and CSV; resumes an interrupted call."),
@@ -187,7 +190,7 @@ class Call:
         try:
             if one.error is not None or one.path is None:
                 raise one.error or ValueError(name)
-            self._recognise(one.path, one.entry)
+            self._recognise(one, one.path)
         except ConfigError:
             raise
         except AvtcaError as error:
@@ -197,10 +200,21 @@ class Call:
             self.internal_errors += 1
             self.results.append((name, cli.crashed(error, name)))
 
-    def _recognise(self, path: Path, entry: str) -> None:
+    @staticmethod
+    def _source(one: "Found", path: Path) -> str | BinaryIO:
+        from avtca.media.pipe import PipeReader
+
+        if one.is_stdin and sys.stdin.isatty():
+            fix = "write a recording to it: cat clip.mp4 | avtca predict -"
+            raise MediaError("read standard input", "it is a terminal", fix)
+        if one.is_stdin:
+            return sys.stdin.buffer
+        return cast(BinaryIO, PipeReader(path)) if one.is_pipe else str(path)
+
+    def _recognise(self, one: "Found", path: Path) -> None:
         from avtca.recognize.writers import file_digest
 
-        digest = file_digest(path) if self.folder is not None else None
+        digest = file_digest(path) if self.folder is not None and not one.is_pipe else None
         kept = self.folder.done(path, digest) if self.folder is not None and digest else None
         if kept is not None:
             report = kept.report
@@ -210,7 +224,7 @@ class Call:
             return
         report = recognise_file(
             self.recognizer,
-            str(path),
+            self._source(one, path),
             window_s=self.window,
             hop_s=self.hop,
             person=self.person.value,
@@ -220,7 +234,7 @@ class Call:
         small = report.without_images()
         self.results.append(small)
         if self.folder is not None:
-            below = Path(entry) if Path(entry).is_dir() else None
+            below = Path(one.entry) if Path(one.entry).is_dir() else None
             with cli.writing(self.folder.folder):
                 made = self.folder.add(report, path, below, digest or "")
             self.entries.append(made._replace(report=small))
@@ -267,17 +281,17 @@ class Call:
         return summary_csv(self.results, self.recognizer.backend.spec.labels)
 
 
-def recognise_file(recognizer: "Recognizer", name: str, **options: Any) -> "Report":
+def recognise_file(recognizer: "Recognizer", source: str | BinaryIO, **options: Any) -> "Report":
     """Recognise one file, with a progress bar for a long one, and print a line on stderr.
 
     ``options`` are those of :meth:`Recognizer.predict`.
     """
     started = time.monotonic()
     with ProgressBar(transient=True, min_total=LONG_S) as bar:
-        report = recognizer.predict(name, **options, progress=bar)
+        report = recognizer.predict(source, **options, progress=bar)
     took = time.monotonic() - started
     cli.err.print(
-        f"{name}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media "
+        f"{report.file}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media "
         f"in {took:.1f} s"
     )
     for warning in report.warnings:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avtca.errors import MediaError
+from avtca.media.pipe import STANDARD_INPUT, is_pipe
 
 _VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .m2ts .mts .3gp .3g2 .ogv"
 _AUDIO = ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff .au .amr .caf"
 _IMAGE = ".jpg .jpeg .png .bmp .tif .tiff .webp .gif"
 MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_AUDIO} {_IMAGE} .ts .mxf".split())
 """File name suffixes, in lower case, that folders and globs select."""
+STDIN = "-"
+"""Entry that stands for standard input; a file of this name is ``./-``."""
 OUTPUTS = "avtca-manifest.json"
 """A folder with a file of this name holds reports, whose images are not media."""
 _REPORT_IMAGE = re.compile(r"(\.person\d+)?\.png$")
@@ -32,6 +35,16 @@ class Found:
     path: Path | None = None
     error: MediaError | None = None
 
+    @property
+    def is_stdin(self) -> bool:
+        """Whether it is standard input; ``path`` is its name then."""
+        return self.entry == STDIN
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is standard input or a pipe that was given by name: it can be read once."""
+        return self.is_stdin or (self.path == Path(self.entry) and is_pipe(self.path))
+
 
 def find_media(entries: Iterable[str | Path]) -> list[Found]:
     """Expand files, folders and globs, in the order given, each file once.
@@ -40,11 +53,11 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
         entries: A file may have any name. A folder stands for the media files in it and below,
             sorted, without hidden files and the images of avtca's reports. A glob (``*``, ``?``,
             ``[...]``, ``**``) stands for the media files and folders it matches, and for files of
-            any name if it spells their suffix out.
+            any name if it spells their suffix out. ``-`` is standard input.
 
     Returns:
-        The regular files. A missing path, a pipe or device, a loop of links, a folder without
-        media, an unreadable folder and a glob without
+        The regular files, and pipes that were given by name. A missing path, a device, a pipe in
+        a folder, a loop of links, a folder without media, an unreadable folder and a glob without
         a match are one error each; nothing is raised.
     """
     found: list[Found] = []
@@ -52,7 +65,7 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
     for entry in entries:
         for one in _expand(str(entry)):
             if one.path is not None:
-                if error := irregular(one.path, str(one.path)):
+                if not one.is_pipe and (error := irregular(one.path, str(one.path))):
                     found.append(Found(str(one.path), error=error))
                     continue
                 real = one.path.resolve()
@@ -64,6 +77,8 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
 
 
 def _expand(text: str) -> list[Found]:
+    if text == STDIN:
+        return [Found(text, Path(STANDARD_INPUT))]
     if _ADDRESS.match(text):
         problem = "it is an address, and avtca does not use the network"
         return [_failed(text, f"read {text}", problem, "download the file, and give its path")]

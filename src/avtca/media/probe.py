@@ -2,7 +2,7 @@
 
 import logging
 import os
-import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -40,6 +40,7 @@ from avtca.media.ending import end_is_missing
 from avtca.media.find import irregular
 from avtca.media.media_file import MediaFile
 from avtca.media.mixdown import SURVEYED, Mixdown, channels, join
+from avtca.media.pipe import STANDARD_INPUT
 from avtca.media.png import metadata_is_bomb
 from avtca.media.types import MediaInfo
 from avtca.media.unsupported import refuse_unsupported
@@ -48,6 +49,10 @@ from avtca.media.wav import wav_layout
 
 _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "aiff", "caf"}
 """Containers that store the length; for others FFmpeg estimates it."""
+
+MAX_COPIED_BYTES = 2**33
+"""Longest recording in bytes that is read from a pipe or a file object."""
+_AS_FILE = "write the recording to a file, and give its path"
 
 MAX_SURVEYED_TRACKS = 8
 """Most audio tracks that are tried for one that is not silent."""
@@ -111,6 +116,7 @@ def _open_file_object(
 ) -> MediaFile:
     """Copy to a temporary file, which is deleted with the :class:`MediaFile`."""
     name = getattr(file, "name", None)
+    name = STANDARD_INPUT if file is getattr(sys.stdin, "buffer", None) else name
     name = name if isinstance(name, str) and name else "file object"
     handle, temporary = tempfile.mkstemp(prefix="avtca-", suffix=Path(name).suffix)
     path = Path(temporary)
@@ -118,12 +124,17 @@ def _open_file_object(
         with os.fdopen(handle, "wb") as copy:
             if not isinstance(file.read(0), bytes):
                 raise MediaError(f"read {name}", "the file is open in text mode", "open it as 'rb'")
-            shutil.copyfileobj(file, copy)
+            while block := file.read(2**20):
+                if copy.tell() + len(block) > MAX_COPIED_BYTES:
+                    raise MediaError(
+                        f"read {name}", f"it is longer than {MAX_COPIED_BYTES >> 30} GiB", _AS_FILE
+                    )
+                copy.write(block)
         clip = _probe(path, name, video_track, audio_track)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError | ValueError):
-            raise MediaError(f"read {name}", str(error), "check the file object") from error
+            raise MediaError(f"read {name}", str(error), _AS_FILE) from error
         raise
     weakref.finalize(clip, path.unlink, missing_ok=True)
     return clip

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from avtca.audio import high_pass
+from avtca.audio.vad import FLOOR_DBFS, MARGIN_DB, SILENCE_DBFS, band_level_db
 from avtca.media import Media
 from avtca.media.clock import MAX_HOLD_S
 from avtca.recognize.prediction import (
@@ -12,6 +16,7 @@ from avtca.recognize.prediction import (
     TimelineRow,
     main_rows,
 )
+from avtca.recognize.scorer import MIN_VOICE_S
 from avtca.recognize.stream import WindowStream
 
 MAX_HELD_SHARE = 0.1
@@ -26,6 +31,8 @@ TURNS = {
     3: "the video was turned by 90 degrees to the right",
 }
 """Text for quarter turns counterclockwise."""
+MIN_FACE_PX = 40
+"""Faces below this size in pixels may be missed."""
 MAX_NAMED = 3
 """Most people whose numbers a warning lists."""
 
@@ -76,6 +83,39 @@ def warnings(
     elif coverage.voice == 0:
         out.append("no voice found: recognised from the face alone")
     return out
+
+
+def nothing_found(clip: Media, stream: WindowStream) -> str:
+    """Why there is neither a face nor a voice in a clip, which is read to its end."""
+    return f"{_no_face(clip, stream)}, and {_no_voice(clip, stream.spec.sample_rate)}"
+
+
+def _no_face(clip: Media, stream: WindowStream) -> str:
+    n = stream.n_faces.total()
+    frames = f"{n} frame{'s' * (n != 1)}"
+    if not clip.has_video:
+        return "no video"
+    if not n:
+        return "no frame of the video could be read"
+    if seen := n - stream.n_faces[0]:
+        return f"a face in only {seen} of {frames}"
+    return f"no face of at least {MIN_FACE_PX} pixels in {frames}"
+
+
+def _no_voice(clip: Media, rate: int) -> str:
+    if not clip.has_audio:
+        return "no audio"
+    seconds, loudest = 0.0, -np.inf
+    for block in clip.audio(rate):
+        level = band_level_db(high_pass(block, rate), rate)
+        seconds, loudest = seconds + len(block) / rate, max(loudest, float(level.max()))
+    if seconds < MIN_VOICE_S:
+        return f"the audio is too short ({seconds:.2f} s)"
+    if loudest < SILENCE_DBFS:
+        return "the audio is silent (above 60 Hz)"
+    if loudest < FLOOR_DBFS:
+        return f"no speech above {FLOOR_DBFS:g} dBFS, the loudest audio is at {loudest:.0f} dBFS"
+    return f"no speech: nothing in the audio stands {MARGIN_DB:g} dB above its background"
 
 
 def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str]:

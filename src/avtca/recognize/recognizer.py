@@ -103,8 +103,8 @@ class Recognizer:
         if not any(row.scores for row in rows):
             raise MediaError(
                 f"recognise {clip.name}",
-                "there is neither a face nor a voice",
-                "give a clip with a face of at least 40 pixels, or with audible speech",
+                f"there is neither a face nor a voice: {checks.nothing_found(clip, stream)}",
+                "give a clip with a larger face, or with audible speech",
             )
         seen = {row.person for row in rows}
         coverage = Coverage(
