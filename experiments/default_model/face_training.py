@@ -4,6 +4,7 @@ FERPlus (Barsoum et al. 2016): 48 x 48 grey faces of FER2013, ten votes each.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,18 +73,64 @@ def load_ferplus(path: Path) -> tuple[FerPlus, FerPlus, FerPlus]:
     return train, validation, test
 
 
-def augment_faces(crops: Tensor, generator: torch.Generator) -> Tensor:
+def _uniform(crops: Tensor, generator: torch.Generator) -> Callable[..., Tensor]:
+    """Uniform draws for each crop: ``uniform(low, high, *shape)`` -> ``(b, *shape)``."""
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        size = (len(crops), *shape)
+        drawn = torch.rand(size, generator=generator, device=generator.device)
+        return low + (high - low) * drawn.to(crops.device)
+
+    return uniform
+
+
+def retone(crops: Tensor, generator: torch.Generator) -> Tensor:
+    """Another skin tone, camera curve and light: ``(b, 1, h, w)`` in 0..1, same shape and range.
+
+    Gamma (for half of the crops 0.37 to 2.7, for the others 0.74 to 1.35), an S-curve of contrast
+    (30 %), and light that varies smoothly over the face (half: a random 3 x 3 map of exposures, up
+    to 1.2 stops).
+    """
+    uniform = _uniform(crops, generator)
+    crops = crops.clamp(1e-4, 1)
+    spread = torch.where(uniform(0, 1, 1, 1, 1) < 0.5, 1.0, 0.3)
+    crops = crops ** torch.exp(spread * uniform(-1, 1, 1, 1, 1))
+    steep = uniform(2, 8, 1, 1, 1)
+    curve = torch.sigmoid(steep * (crops - uniform(0.35, 0.65, 1, 1, 1)))
+    crops = torch.where(uniform(0, 1, 1, 1, 1) < 0.3, curve, crops)
+    stops = uniform(-1, 1, 1, 3, 3) * uniform(0.2, 1.2, 1, 1, 1)
+    stops = F.interpolate(stops, size=crops.shape[2:], mode="bicubic", align_corners=True)
+    return torch.where(uniform(0, 1, 1, 1, 1) < 0.5, crops * torch.exp2(stops), crops).clamp(0, 1)
+
+
+def tones(images: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """The same faces in other tones and light, for tests: name -> uint8 ``(n, 48, 48)``."""
+    x = images.astype(np.float32) / 255
+    across = np.linspace(0.3, 1, x.shape[2], dtype=np.float32)
+    changed = {
+        "darker, gamma 2": x**2,
+        "much darker, gamma 3": x**3,
+        "lighter, gamma 0.5": x**0.5,
+        "low contrast": 0.35 * x + 0.1,
+        "high contrast": 1 / (1 + np.exp(-9 * (x - 0.5))),
+        "light from the right": x * across,
+        "light from the left": x * across[::-1],
+        "light from above": x * across[::-1, None],
+    }
+    return {name: np.rint(255 * y).astype(np.uint8) for name, y in changed.items()}
+
+
+def augment_faces(crops: Tensor, generator: torch.Generator, *, tone: bool = False) -> Tensor:
     """Differences of aligned stills and video crops: pose, framing, light, blur, occlusion.
 
     ``crops``: float ``(b, 1, h, w)`` in 0..1; same shape back. Affine (flip, +-12 degrees, +-12 %
-    size, +-6 % shift), gamma and gain, blur or lower resolution, noise, an erased rectangle. The
-    generator is the processor's, wherever the crops are.
+    size, +-6 % shift), gamma and gain, blur or lower resolution, noise, an erased rectangle;
+    ``tone``: stronger changes of tone and light (:func:`retone`) in place of gamma. The generator
+    is of the processor or of the crops' device.
     """
     b, _, h, w = crops.shape
     device = crops.device
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(b, *shape, generator=generator).to(device)
+    uniform = _uniform(crops, generator)
 
     angle = uniform(-0.21, 0.21)
     scale = uniform(0.88, 1.12)
@@ -103,9 +150,12 @@ def augment_faces(crops: Tensor, generator: torch.Generator) -> Tensor:
     pick = uniform(0, 1, 1, 1, 1)
     crops = torch.where(pick < 0.12, blurred, torch.where(pick < 0.2, coarse, crops))
 
-    crops = crops.clamp(1e-4, 1) ** torch.exp(uniform(-0.3, 0.3, 1, 1, 1))
+    if tone:
+        crops = retone(crops, generator)
+    else:
+        crops = crops.clamp(1e-4, 1) ** torch.exp(uniform(-0.3, 0.3, 1, 1, 1))
     crops = crops * uniform(0.8, 1.2, 1, 1, 1)
-    noise = torch.randn(crops.shape, generator=generator).to(device)
+    noise = torch.randn(crops.shape, generator=generator, device=generator.device).to(device)
     crops = crops + noise * uniform(0, 0.02, 1, 1, 1)
 
     size = uniform(0.1, 0.4, 2)

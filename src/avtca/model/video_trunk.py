@@ -30,6 +30,7 @@ class VideoTrunk(nn.Module):
         stem_stride: 2 as published; 1 for small crops (48 px), which then have the map sizes of
             96 px.
         width: Length of the vector.
+        stage_channels: Width of each stage; only the first ``len(units)`` count.
         channel: Whether there is channel attention.
         spatial: Whether there is spatial attention.
         local: Whether there is a local feature extractor.
@@ -46,6 +47,7 @@ class VideoTrunk(nn.Module):
         attention_after: Literal["stem", "stage2"] = "stem",
         stem_stride: int = 2,
         width: int = 1024,
+        stage_channels: tuple[int, ...] = STAGE_CHANNELS,
         channel: bool = True,
         spatial: bool = True,
         local: bool = True,
@@ -60,7 +62,7 @@ class VideoTrunk(nn.Module):
             *conv_bn(channels, STEM_CHANNELS, kernel=3, stride=stem_stride), nn.MaxPool2d(3, 2, 1)
         )
         on_stem = attention_after == "stem"
-        c_attention = STEM_CHANNELS if on_stem else STAGE_CHANNELS[0]
+        c_attention = STEM_CHANNELS if on_stem else stage_channels[0]
         self.attention = ChannelSpatialAttention(
             c_attention, channel=channel, spatial=spatial, reduction=reduction
         )
@@ -71,7 +73,7 @@ class VideoTrunk(nn.Module):
             if local
             else None
         )
-        sizes = (STEM_CHANNELS, *STAGE_CHANNELS[: len(units)])
+        sizes = (STEM_CHANNELS, *stage_channels[: len(units)])
         self.stages = nn.ModuleList(
             inverted_residual_stage(c_in, c_out, units=n)
             for c_in, c_out, n in zip(sizes[:-1], sizes[1:], units, strict=True)
