@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from avtca.media import find_media
+from avtca.media import MEDIA_SUFFIXES, find_media, skipped_text
 
 
 @pytest.fixture
@@ -115,3 +115,37 @@ def test_an_address_has_a_true_message(entry):
     (found,) = find_media([entry])
     assert found.entry == entry
     assert found.error.problem == "it is an address, and avtca does not use the network"
+
+
+OLD = """
+.mp4 .m4v .mov .mkv .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .m2ts .mts
+.3gp .3g2 .ogv .wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff
+.au .amr .caf .jpg .jpeg .png .bmp .tif .tiff .webp .gif .ts .mxf
+"""
+
+
+def test_suffixes_are_those_that_ffmpeg_reads():
+    assert set(OLD.split()) | {".heic", ".avif", ".jfif", ".vob", ".m4b", ".mk3d"} <= MEDIA_SUFFIXES
+    others = {".txt", ".csv", ".json", ".pdf", ".docx", ".py", ".srt", ".m3u8", ".mks", ".html", ""}
+    assert not others & MEDIA_SUFFIXES
+
+
+def test_skipped_files_are_counted(tree):
+    (tree / "b" / "more.TXT").write_bytes(b"x")
+    (tree / "b" / "Makefile").write_bytes(b"x")
+    skipped = set()
+    found = find_media([tree, tree / "b", f"{tree}/*"], skipped)
+    assert len([one for one in found if one.path]) == 4
+    assert skipped_text(skipped) == (
+        "4 files of other kinds were skipped: 1 .md, 2 .txt, 1 without a suffix"
+    )
+    assert skipped_text([]) == ""
+    assert skipped_text([Path("a.doc")]) == "1 file of another kind was skipped: 1 .doc"
+
+
+def test_files_of_a_report_are_not_counted(tmp_path):
+    for name in ("avtca-manifest.json", "a.mp4.json", "a.mp4.png", "report.html", "b.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    skipped = set()
+    assert names(find_media([tmp_path], skipped), tmp_path) == ["b.wav"]
+    assert skipped == set()

@@ -90,7 +90,7 @@ def predict(
     Each file that cannot be read is one line on standard error. The others are still recognised,
     and the exit status is 2.
     """
-    from avtca.media import find_media
+    from avtca.media import find_media, skipped_text
     from avtca.recognize import load
 
     if out is not None:
@@ -101,7 +101,11 @@ def predict(
     with cli.lock_folder(out) if out is not None else nullcontext():
         if out is not None:
             call.open(out, detector)
-        run(call, find_media(paths), format)
+        skipped: set[Path] = set()
+        found = find_media(paths, skipped)
+        if text := skipped_text(skipped):
+            cli.err.print(f"note: {printable(text)}")
+        run(call, found, format)
 
 
 def run(call: "Call", found: Sequence["Found"], format: Format) -> None:

@@ -2,7 +2,7 @@
 
 from avtca.media.arrays import MediaArrays
 from avtca.media.clock import hold_frames
-from avtca.media.find import MEDIA_SUFFIXES, Found, find_media
+from avtca.media.find import MEDIA_SUFFIXES, Found, find_media, skipped_text
 from avtca.media.media_file import MediaFile
 from avtca.media.probe import MediaSource, open_media
 from avtca.media.types import Frame, Media, MediaInfo
@@ -19,4 +19,5 @@ __all__ = [
     "find_media",
     "hold_frames",
     "open_media",
+    "skipped_text",
 ]

@@ -4,17 +4,37 @@ import glob
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from av.format import ContainerFormat
+
 from avtca.errors import MediaError
+from avtca.media.container import DEMUXERS
 from avtca.media.pipe import STANDARD_INPUT, is_pipe
 
-_VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .m2ts .mts .3gp .3g2 .ogv"
-_AUDIO = ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .wma .aif .aiff .au .amr .caf"
-_IMAGE = ".jpg .jpeg .png .bmp .tif .tiff .webp .gif"
-MEDIA_SUFFIXES = frozenset(f"{_VIDEO} {_AUDIO} {_IMAGE} .ts .mxf".split())
+_IMAGES = "jpg jpeg jpe jfif png bmp tif tiff webp ppm pgm"
+"""Suffixes of FFmpeg's demuxers of images, which do not list them."""
+_MUXERS = "vob,oga,ogv,spx,opus,webm,adts,ipod,mpeg1video,mpeg2video"
+"""Further formats that :data:`DEMUXERS` read."""
+_NO_MEDIA = "mks ism"
+"""Suffixes of the same demuxers: subtitles, a list of streams."""
+
+
+def _suffixes() -> frozenset[str]:
+    """What FFmpeg lists for the allowed demuxers, and for the muxers of the same formats."""
+    names = set(_IMAGES.split())
+    for name in f"{DEMUXERS},{_MUXERS}".split(","):
+        for mode in ("r", "w") if name != "image2" else ():
+            with suppress(ValueError):  # there is a demuxer or a muxer only
+                names |= ContainerFormat(name, mode).extensions
+    return frozenset(f".{name}" for name in names - set(_NO_MEDIA.split()))
+
+
+MEDIA_SUFFIXES = _suffixes()
 """File name suffixes, in lower case, that folders and globs select."""
 STDIN = "-"
 """Entry that stands for standard input; a file of this name is ``./-``."""
@@ -46,7 +66,7 @@ class Found:
         return self.is_stdin or (self.path == Path(self.entry) and is_pipe(self.path))
 
 
-def find_media(entries: Iterable[str | Path]) -> list[Found]:
+def find_media(entries: Iterable[str | Path], skipped: set[Path] | None = None) -> list[Found]:
     """Expand files, folders and globs, in the order given, each file once.
 
     Args:
@@ -54,6 +74,7 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
             sorted, without hidden files and the images of avtca's reports. A glob (``*``, ``?``,
             ``[...]``, ``**``) stands for the media files and folders it matches, and for files of
             any name if it spells their suffix out. ``-`` is standard input.
+        skipped: The other files of folders and globs are added to it, see :func:`skipped_text`.
 
     Returns:
         The regular files, and pipes that were given by name. A missing path, a device, a pipe in
@@ -63,7 +84,7 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
     found: list[Found] = []
     seen: set[Path] = set()
     for entry in entries:
-        for one in _expand(str(entry)):
+        for one in _expand(str(entry), set() if skipped is None else skipped):
             if one.path is not None:
                 if not one.is_pipe and (error := irregular(one.path, str(one.path))):
                     found.append(Found(str(one.path), error=error))
@@ -76,7 +97,21 @@ def find_media(entries: Iterable[str | Path]) -> list[Found]:
     return found
 
 
-def _expand(text: str) -> list[Found]:
+def skipped_text(skipped: Iterable[Path]) -> str:
+    """The files by suffix: "3 files of other kinds were skipped: 2 .docx, 1 .txt", "" for none."""
+    count = Counter(path.suffix.lower() or "without a suffix" for path in skipped)
+    if not count:
+        return ""
+    kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(count.items()))
+    files = (
+        "1 file of another kind was"
+        if count.total() == 1
+        else (f"{count.total()} files of other kinds were")
+    )
+    return f"{files} skipped: {kinds}"
+
+
+def _expand(text: str, skipped: set[Path]) -> list[Found]:
     if text == STDIN:
         return [Found(text, Path(STANDARD_INPUT))]
     if _ADDRESS.match(text):
@@ -86,15 +121,15 @@ def _expand(text: str) -> list[Found]:
         return [_failed(text, f"read {text}", "the name has a zero byte", "check the path")]
     path = Path(text)
     if path.is_dir():
-        return _in_folder(text, path)
+        return _in_folder(text, path, skipped)
     if os.path.lexists(path):
         return [Found(text, path)]
     if not glob.has_magic(text):
         return [_failed(text, f"read {text}", "no such file or folder", "check the path")]
-    return _in_glob(text)
+    return _in_glob(text, skipped)
 
 
-def _in_folder(text: str, folder: Path) -> list[Found]:
+def _in_folder(text: str, folder: Path, skipped: set[Path]) -> list[Found]:
     """The media files below a folder, then the folders that could not be read."""
     errors: list[OSError] = []
     paths: list[Path] = []
@@ -102,6 +137,8 @@ def _in_folder(text: str, folder: Path) -> list[Found]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         reported = set(files) if OUTPUTS in files else set()
         paths += [Path(root, x) for x in files if _is_media(x) and not _of_report(x, reported)]
+        if not reported:
+            skipped |= {Path(root, x) for x in files if not (_is_media(x) or x.startswith("."))}
     found = [Found(text, path) for path in sorted(paths)]
     for error in errors:
         name = str(error.filename or folder)
@@ -114,17 +151,19 @@ def _in_folder(text: str, folder: Path) -> list[Found]:
     return found
 
 
-def _in_glob(pattern: str) -> list[Found]:
+def _in_glob(pattern: str, skipped: set[Path]) -> list[Found]:
     any_name = bool(ending := Path(pattern).suffix) and not glob.has_magic(ending)
     found: list[Found] = []
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
         path = Path(name)
         if path.is_dir():
             if "**" not in pattern:
-                below = _in_folder(pattern, path)
+                below = _in_folder(pattern, path, skipped)
                 found += [one for one in below if one.path or one.entry != pattern]
         elif any_name or _is_media(path.name):
             found.append(Found(pattern, path))
+        elif not path.name.startswith("."):
+            skipped.add(path)
     if not found:
         return [_failed(pattern, f"read {pattern}", "no media file matches", "check the pattern")]
     return found
