@@ -45,7 +45,9 @@ def test_avif(tmp_path):
         Image.fromarray(rgb).save(tmp_path / "a.avif")
     except (KeyError, OSError):
         pytest.skip("this Pillow writes no AVIF")
-    (frame,) = open_media(tmp_path / "a.avif").frames(10)
+    clip = open_media(tmp_path / "a.avif")
+    (frame,) = clip.frames(10)
+    assert clip.is_image and clip.duration_s == 0 and frame.length_s == 0
     assert abs(frame.rgb.mean() - 200) < 3
 
 
@@ -55,3 +57,30 @@ def test_the_beginning_alone_is_an_error_in_one_line(shared, tmp_path, name, siz
     (tmp_path / name).write_bytes((shared / "faults" / name).read_bytes()[:size])
     with pytest.raises(MediaError):
         open_media(tmp_path / name)
+
+
+TO_STORED = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x, -1),
+}
+"""How an upright image is stored for each value of the Exif orientation."""
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("value", range(1, 9))
+def test_exif_orientation_mirrors_too(tmp_path, value, suffix):
+    upright = np.zeros((48, 64, 3), np.uint8)
+    upright[:20, :24] = 255
+    exif = Image.Exif()
+    exif[0x0112] = value
+    stored = Image.fromarray(np.ascontiguousarray(TO_STORED[value](upright)))
+    stored.save(tmp_path / f"a.{suffix}", exif=exif)
+    (frame,) = open_media(tmp_path / f"a.{suffix}").frames(10)
+    assert frame.rgb.shape == upright.shape
+    assert np.abs(frame.rgb.astype(int) - upright).mean() < 6

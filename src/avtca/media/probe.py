@@ -57,6 +57,9 @@ _AS_FILE = "write the recording to a file, and give its path"
 MAX_SURVEYED_TRACKS = 8
 """Most audio tracks that are tried for one that is not silent."""
 
+IMAGE_BRANDS = {"avif", "heic", "heix", "mif1"}
+"""Brands of still images in the container of mp4."""
+
 MediaSource = str | Path | BinaryIO | Mapping[str, Any]
 """What :func:`open_media` opens."""
 
@@ -159,6 +162,10 @@ def _probe(
             problem = "only cover art" if tracks.n_covers else "there is neither video nor audio"
             raise MediaError(f"read {name}", problem, "give a file with video or audio")
         container_name = container.format.name.split(",")[0]
+        is_image = (
+            container_name in IMAGE_DEMUXERS.split(",")
+            or container.metadata.get("major_brand") in IMAGE_BRANDS
+        )
         videos = _candidates(container, name, "video", tracks.video, video_track)
         audios = _candidates(container, name, "audio", tracks.audio, audio_track)
     video = _first_frame(path, name, warnings, videos[0]) if videos else None
@@ -179,7 +186,6 @@ def _probe(
     if (wav := wav_layout(path)) and wav.audio_goes_on:
         warnings.append("the size in the header is too small: all of the audio is read")
     zero = min(starts)
-    is_image = container_name in IMAGE_DEMUXERS.split(",")
     used = [*videos[:1], *([audio.index] if audio else audios[:1])]
     length = None if is_image else _header_length(path, name, zero, used)
     clip = MediaFile(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import av
@@ -11,6 +12,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
 from avtca.errors import MediaError
 from avtca.media.clock import HALF_MS, nearest_frames
@@ -38,6 +40,11 @@ _UNSPECIFIED = 2
 """FFmpeg's value of an unspecified colour matrix, primaries and transfer function."""
 _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 """Display matrices of 0, 90, 180 and 270 degrees counterclockwise."""
+_EXIF_ORIENTATION = 0x0112
+_MIRRORED = {2: (-1, 0, 0, 1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 7: (0, -1, -1, 0)}
+"""Display matrices of the values of the Exif orientation that mirror the image."""
+
+Matrix = tuple[int, int, int, int]
 
 
 def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
@@ -57,7 +64,8 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             if rgb.shape != shape:
                 clip.warn(f"frames of several sizes: all were fitted into {shape[1]}x{shape[0]}")
                 rgb = fit(rgb, shape)
-            yield Frame(step, time_s, rgb, float(frame_length(frame)))
+            length = Fraction(0) if clip.is_image else frame_length(frame)
+            yield Frame(step, time_s, rgb, float(length))
     clip.exhausted("video")
 
 
@@ -117,14 +125,18 @@ def square_size(frame: VideoFrame, aspect: Fraction, still: bool) -> tuple[int, 
     return max(1, width // 2), max(1, height // 2)
 
 
-def upright_rgb(frame: VideoFrame, aspect: Fraction, still: bool) -> NDArray[np.uint8]:
+def upright_rgb(
+    frame: VideoFrame, aspect: Fraction, still: bool, matrix: Matrix | None = None
+) -> NDArray[np.uint8]:
     """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored by the display matrix.
+
+    By default the matrix is that of the frame.
 
     Raises :class:`av.FFmpegError` or ``OSError`` for a frame that cannot be converted.
     """
     width, height = square_size(frame, aspect, still)
     rgb = frame.reformat(format="rgb24", width=width, height=height).to_ndarray()
-    a, b, c, d = orientation(frame)
+    a, b, c, d = matrix or orientation(frame)
     if abs(b) > abs(a):
         rgb = rgb.swapaxes(0, 1)
         a, d = c, b
@@ -139,12 +151,13 @@ def convert(
 
     Returns ``None``, with a warning, for a frame that cannot be converted.
     """
+    matrix = mirrored(clip.path) if clip.is_image else None
     try:
-        return upright_rgb(frame, aspect, still)
+        return upright_rgb(frame, aspect, still, matrix)
     except (av.FFmpegError, OSError):
         frame.colorspace = frame.color_primaries = frame.color_trc = _UNSPECIFIED
     try:
-        rgb = upright_rgb(frame, aspect, still)
+        rgb = upright_rgb(frame, aspect, still, matrix)
     except (av.FFmpegError, OSError):
         clip.warn(f"video frames of the pixel format {frame.format.name} {UNDECODABLE}")
         return None
@@ -163,7 +176,16 @@ def fit(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return out
 
 
-def orientation(frame: VideoFrame) -> tuple[int, int, int, int]:
+def mirrored(path: Path) -> Matrix | None:
+    """The display matrix of an image that its Exif data mirror, which PyAV loses, else ``None``."""
+    try:
+        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "TIFF")) as image:
+            return _MIRRORED.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def orientation(frame: VideoFrame) -> Matrix:
     """``a, b, c, d`` of the display matrix: a stored point (x, y) goes to (ax + cy, bx + dy)."""
     try:  # not frame.side_data, which refers back to the frame and keeps it until a collection
         side_data = SideDataContainer(frame)  # type: ignore[call-arg]
