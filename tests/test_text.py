@@ -3,7 +3,7 @@
 import pytest
 
 from avtca.errors import MediaError
-from avtca.text import file_name, printable
+from avtca.text import csv_cell, file_name, from_csv_cell, printable
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,8 @@ def test_a_file_name_has_underscores_instead():
 def test_errors_are_printable_and_keep_their_lines():
     error = MediaError("read \x1b[2Jx", "one\ntwo", "M\udcfc")
     assert str(error) == "read \\x1b[2Jx: one\ntwo; M\\xfc"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "-3g5yACwYnA", "@x", "a", "'a", "", "+"])
+def test_a_cell_is_read_back(text):
+    assert from_csv_cell(csv_cell(text)) == text

@@ -41,6 +41,11 @@ def csv_cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
+def from_csv_cell(text: str) -> str:
+    """The inverse of :func:`csv_cell`."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
 def label_columns(labels: Iterable[str], others: Collection[str]) -> dict[str, str]:
     """The column of each label in a table; "file (score)" for one named like another column."""
     return {name: csv_cell(f"{name} (score)" if name in others else name) for name in labels}

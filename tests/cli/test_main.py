@@ -106,3 +106,8 @@ def test_a_model_is_named_default_or_by_its_path():
 
     assert cli.model_path("default") == PACKAGED
     assert cli.model_path("./default") == Path("default")
+
+
+def test_results_are_printed_on_one_line(capsys):
+    cli.echo("fold 0 \x1b[2Ja\nb")
+    assert capsys.readouterr().out == "fold 0 \\x1b[2Ja\\nb\n"

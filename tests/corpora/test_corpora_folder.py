@@ -1,6 +1,7 @@
 """Anybody's own clips: a CSV or folders, and what can be wrong with them."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from corpora_made import AUDIO, write_wav
 
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
+from avtca.corpora.cache_files import to_csv
+from avtca.corpora.folder import index_folder
 from avtca.errors import CorpusError
 
 
@@ -215,6 +218,25 @@ def test_entries_that_are_no_regular_file_fail_alone(tmp_path: Path) -> None:
         assert "it is a pipe, socket or device" in why["device"]
         assert "Too many levels of symbolic links" in why["loop"]
         assert "No such file" in why["gone"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8")
+def test_names_that_cannot_be_printed(tmp_path: Path) -> None:
+    for name in (b"s\x1b[31mad/s\n1/M\xfcller", b"happy/=s2/=1+1"):
+        file = os.fsdecode(os.fsencode(tmp_path / "clips") + b"/" + name + b".wav")
+        write_wav(Path(file), 1.0, seed=3)
+    (tmp_path / "clips" / "happy" / "=s2" / "-bad.wav").write_bytes(b"junk")
+    summary = build_cache(index_folder(tmp_path / "clips", AUDIO), tmp_path / "out", AUDIO)
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    assert corpus.labels == ("happy", r"s\x1b[31mad")
+    assert corpus.samples == ["happy/=s2/=1+1", r"s\x1b[31mad/s\n1/M\xfcller"]
+    assert corpus.manifest["speaker"].tolist() == ["=s2", r"s\n1"]
+    assert [sample for sample, _, _ in summary.failures] == ["happy/=s2/-bad"]
+
+
+def test_no_cell_of_the_failures_is_a_formula() -> None:
+    text = to_csv(("sample_id", "why"), [("=1+1", "a\nb"), ("M\udcfc", "fine")]).decode()
+    assert text == "sample_id,why\n'=1+1,a\\nb\nM\\xfc,fine\n"
 
 
 def test_what_a_csv_names_but_is_not_there_fails_alone(tmp_path: Path) -> None:

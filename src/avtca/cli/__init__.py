@@ -185,6 +185,11 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
+def echo(text: str) -> None:
+    """Print a result as one line on standard output, with control characters escaped."""
+    typer.echo(printable(text))
+
+
 def fail(error: AvtcaError) -> None:
     """Print an error as one line, and with ``--debug`` its traceback."""
     if debug:

@@ -33,7 +33,7 @@ def audit(
     table = open_manifest(manifest)
     report = run(table, resolve_folds(split, table), allow_leak=allow_leak, near=near)
     for line in report.lines():
-        typer.echo(line)
+        cli.echo(line)
     if out is not None:
         with cli.writing(out):
             write_json(out, report.to_dict())

@@ -33,7 +33,8 @@ def compare(
 
     report = compare_systems(load_systems(run), allow_partial=common)
     text = markdown(report)
-    typer.echo(text, nl=False)
+    for each in text.splitlines():
+        cli.echo(each)
     if out is not None:
         files = {"comparison.json": json.dumps(report.to_dict(), indent=1)}
         files |= {"comparison.md": text, "comparison.tex": latex(report)}

@@ -49,12 +49,12 @@ def convert(
         out.mkdir(parents=True, exist_ok=True)
         save_checkpoint(out / to, result.model, result.clip_spec, provenance=provenance)
     for line in report(result):
-        typer.echo(line)
-    typer.echo(f"wrote {out / to}.safetensors and {to}.json")
+        cli.echo(line)
+    cli.echo(f"wrote {out / to}.safetensors and {to}.json")
     if result.kind == EFFICIENTFACE:
-        typer.echo("the rest of the network is untrained: train it before use")
+        cli.echo("the rest of the network is untrained: train it before use")
     else:
-        typer.echo(
+        cli.echo(
             "it expects face crops like those of its authors; check it on yours with: "
             "avtca evaluate"
         )

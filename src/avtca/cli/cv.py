@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import typer
-
 from avtca import cli
 from avtca.cli.train import (
     Board,
@@ -14,6 +12,7 @@ from avtca.cli.train import (
     Threads,
     open_data,
 )
+from avtca.text import printable
 
 
 def cv(
@@ -53,10 +52,11 @@ def cv(
     )
     if not main:
         return
-    shown = Table(title=f"{experiment.name}: {data_module.folds.name}, {result['samples']} samples")
+    title = f"{experiment.name}: {data_module.folds.name}, {result['samples']} samples"
+    shown = Table(title=printable(title))
     for head in ("metric", "% [95 % over speakers]", "sd over folds", "seeds"):
         shown.add_column(head)
     for row in table(result):
-        shown.add_row(*row)
-    Console().print(shown)
-    typer.echo(f"result: {folder / 'result.json'}")
+        shown.add_row(*map(printable, row))
+    Console(markup=False).print(shown)
+    cli.echo(f"result: {folder / 'result.json'}")

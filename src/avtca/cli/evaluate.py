@@ -91,9 +91,9 @@ def evaluate(
     files = {"evaluation.json": text, "evaluation.html": evaluation_html(report)}
     cli.write_results(folder, files)
     model.predict().save(folder / "evaluation.csv")
-    typer.echo(line(report.metrics.to_dict()))
+    cli.echo(line(report.metrics.to_dict()))
     for name, metrics in report.modalities.items():
-        typer.echo(f"{name}: {line(metrics.to_dict())}")
-    typer.echo(f"report: {folder / 'evaluation.html'}")
+        cli.echo(f"{name}: {line(metrics.to_dict())}")
+    cli.echo(f"report: {folder / 'evaluation.html'}")
     if model.split.failed:
         raise typer.Exit(2)

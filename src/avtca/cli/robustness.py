@@ -79,4 +79,4 @@ def robustness(
     for name, curves in report.systems.items():
         for tested, points in curves.items():
             values = ", ".join(f"{p.level}: {100 * (p.accuracy.value or 0):.1f}" for p in points)
-            typer.echo(f"{name}, {tested}: {values}")
+            cli.echo(f"{name}, {tested}: {values}")

@@ -62,11 +62,11 @@ def train(
     if not main:
         return
     figures = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
-    typer.echo(f"validation (epoch {result.epoch + 1}): {figures or 'none'}")
+    cli.echo(f"validation (epoch {result.epoch + 1}): {figures or 'none'}")
     if (folder / "test.csv").exists():
         found = summarise({0: [Predictions.load(folder / "test.csv")]}).to_dict()
-        typer.echo(f"test: {line(found)}")
-    typer.echo(f"run: {folder}")
+        cli.echo(f"test: {line(found)}")
+    cli.echo(f"run: {folder}")
 
 
 def open_data(

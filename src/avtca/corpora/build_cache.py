@@ -32,6 +32,7 @@ from avtca.errors import AvtcaError, CorpusError
 from avtca.files import write_atomic, write_json
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
+from avtca.text import printable
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 STAGE = "read samples"
@@ -315,7 +316,7 @@ def _plain(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _finish(

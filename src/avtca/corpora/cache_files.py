@@ -14,6 +14,7 @@ from avtca.clipspec import ClipSpec
 from avtca.compat import upgrade
 from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.errors import CorpusError
+from avtca.text import csv_cell, printable
 
 METADATA = "corpus.json"
 FORMAT = 2
@@ -97,7 +98,8 @@ def to_parquet(rows: list[dict[str, Any]]) -> bytes:
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """A CSV with Unix line ends."""
+    """A CSV with Unix line ends, in which no cell is a formula."""
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
+    cells = ([csv_cell(printable(cell)) for cell in row] for row in rows)
+    csv.writer(buffer, lineterminator="\n").writerows([header, *cells])
     return buffer.getvalue().encode()

@@ -26,6 +26,7 @@ from avtca.corpora.index import (
 from avtca.corpora.splits import SUBSET_ALIASES
 from avtca.errors import CorpusError
 from avtca.labels import canonical
+from avtca.text import printable
 
 COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "intensity")
 """Columns of the CSV; the first two are required."""
@@ -34,7 +35,8 @@ COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "i
 def index_folder(root: Path, spec: ClipSpec) -> CorpusIndex:
     """A CSV file, a folder with one CSV at its top, or folders named by label.
 
-    Labels are mapped to the project's words ("Happiness" to "happy"). Missing files are not an
+    Labels are mapped to the project's words ("Happiness" to "happy"), and characters that cannot be
+    printed are escaped in all names. Missing files are not an
     error here: each fails when it is prepared.
 
     Raises:
@@ -71,6 +73,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
                 action, f"{where}: {start:g} .. {end:g} s is not a valid segment", "correct it"
             )
         stem = Path(row["path"].replace("\\", "/")).with_suffix("").as_posix().lstrip("/")
+        stem = printable(stem)
         sample = stem if start is None else f"{stem}@{start:g}-{end:g}"
         same_file = os.path.normpath(path.absolute()), start, end
         if earlier := line_of.get(sample) or line_of.get(same_file):
@@ -80,11 +83,11 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
                 "keep one label for each clip",
             )
         line_of[sample] = line_of[same_file] = line
-        label = canonical(row["label"])
-        spellings.setdefault(label, set()).add(row["label"])
+        label = canonical(printable(row["label"]))
+        spellings.setdefault(label, set()).add(printable(row["label"]))
         sources[sample] = SampleSource(
             sample_id=sample,
-            speaker=row.get("speaker", ""),
+            speaker=printable(row.get("speaker", "")),
             label=label,
             start_s=start,
             end_s=end,
@@ -216,17 +219,17 @@ def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
     skipped: list[tuple[str, str]] = []
     spellings: dict[str, set[str]] = {}
     for path in list_files(root):
-        parts = path.relative_to(root).parts
+        parts = tuple(map(printable, path.relative_to(root).parts))
         subset = SUBSET_ALIASES[parts[0].lower()] if split and len(parts) > 1 else None
         inner = parts[1:] if split else parts
-        name = path.relative_to(root).as_posix()
+        name = "/".join(parts)
         if path.suffix.lower() not in VIDEO_SUFFIXES | AUDIO_SUFFIXES:
             skipped.append((name, "not media"))
             continue
         if not 2 <= len(inner) <= 3:
             skipped.append((name, "not in LABEL/ or LABEL/SPEAKER/"))
             continue
-        sample = path.relative_to(root).with_suffix("").as_posix()
+        sample = Path(name).with_suffix("").as_posix()
         label = canonical(inner[0])
         spellings.setdefault(label, set()).add(inner[0])
         source = SampleSource(

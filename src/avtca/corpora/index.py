@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import CorpusError
+from avtca.text import printable
 
 if TYPE_CHECKING:
     from avtca.preprocess import RawSample
@@ -111,10 +112,9 @@ class CorpusIndex:
     unusable: "Callable[[RawSample], str] | None" = None
 
     def relative(self, path: Path) -> str:
-        """A file's path relative to the corpus, with forward slashes."""
-        return (
-            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
-        )
+        """A file's path relative to the corpus for messages and manifests, with forward slashes."""
+        inside = path.is_relative_to(self.root)
+        return printable(path.relative_to(self.root).as_posix() if inside else path.name)
 
 
 def list_files(root: Path) -> list[Path]:

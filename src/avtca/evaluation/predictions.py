@@ -16,6 +16,7 @@ from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
 from avtca.files import write_atomic
 from avtca.model.config import Output
+from avtca.text import csv_cell, from_csv_cell
 
 Float = NDArray[np.float64]
 KINDS: dict[Output, str] = {"softmax": "true", "sigmoid": "any", "linear": "value"}
@@ -127,7 +128,7 @@ class Predictions:
             self.samples, self.speakers, self.targets, self.probs, strict=True
         ):
             numbers = [f"{value:.{digits}g}" for value in (*truth, *probs)]
-            writer.writerow([sample, speaker, *numbers])
+            writer.writerow([csv_cell(sample), csv_cell(speaker), *numbers])
         data = text.getvalue().encode()
         write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
@@ -153,8 +154,8 @@ class Predictions:
             raise ConfigError(action, str(error), "give a run's folder or its test.csv") from error
         return cls(
             labels,
-            [row[0] for row in rows],
-            [row[1] for row in rows],
+            [from_csv_cell(row[0]) for row in rows],
+            [from_csv_cell(row[1]) for row in rows],
             numbers[:, :k],
             numbers[:, k:],
             next(output for output, name in KINDS.items() if name == kind),
