@@ -32,10 +32,10 @@ from avtca.media.types import Frame
 if TYPE_CHECKING:
     from avtca.media.media_file import MediaFile
 
-PIXELS_PER_BYTE = 2**18
+PIXELS_PER_BYTE = 2**17
 """Most pixels of a video for each byte of its file, after the first :data:`MIN_PIXELS`. Black
-1080p without audio, in AV1, has a quarter of that; a still face has a thousandth."""
-MIN_PIXELS = 2**29
+1080p without audio, in AV1, has half of that; a still face has less than a five-hundredth."""
+MIN_PIXELS = 2**28
 _UNSPECIFIED = 2
 """FFmpeg's value of an unspecified colour matrix, primaries and transfer function."""
 _QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
