@@ -47,6 +47,20 @@ def test_other_channels_are_averaged(kind):
     assert Mixdown.of(values, RATE) == Mixdown()
 
 
+def test_the_centre_of_surround_sound(tmp_path):
+    wave = syllables(rate=48_000)
+    music = 0.1 * RNG.standard_normal((6, len(wave))).astype(np.float32)
+    music[2] = wave
+    path = encode(tmp_path / "a.flac", audios=[music], audio="flac", layout="5.1")
+    clip = open_media(path)
+    found = np.concatenate(list(clip.audio(48_000)))
+    np.testing.assert_allclose(found, wave, atol=1e-4)
+    assert clip.warnings == ["6 channels: the centre one alone is used"]
+    music[2] = 0
+    path = encode(tmp_path / "b.flac", audios=[music], audio="flac", layout="5.1")
+    assert open_media(path).mixdown.channel is None
+
+
 @pytest.mark.parametrize(
     ("factor", "gain"), [(1, 1), (8, 1), (100, 1 / 64), (2**15, 2.0**-15), (2**31, 2.0**-31)]
 )

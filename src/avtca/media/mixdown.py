@@ -27,6 +27,8 @@ TARGET_DBFS, MAX_GAIN_DB = -20.0, 40.0
 MIN_RANGE_DB = 15.0
 """Smallest difference between the loudest and the quietest parts of speech; noise has less."""
 
+MIN_SURROUND = 5
+"""Fewest channels of surround sound."""
 SURVEYED = 2_000_000
 """Most samples, of all channels, that are looked at: 20 s of stereo at 48 kHz, 2 min of a call."""
 
@@ -53,12 +55,13 @@ class Mixdown:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, values: NDArray[np.float32], rate: float) -> "Mixdown":
+    def of(cls, values: NDArray[np.float32], rate: float, centre: int | None = None) -> "Mixdown":
         """The mixdown that suits the start of a recording.
 
         Args:
             values: Samples ``(channels, n)``; full scale is 1.
             rate: Sample rate in Hz.
+            centre: Centre channel of surround sound, where films have their speech.
         """
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
         warnings, gain = [], 1.0
@@ -71,8 +74,10 @@ class Mixdown:
             )
             gain = 1 / scale
         heard = np.stack([high_pass(channel, rate) for channel in values]) * np.float32(gain)
-        channel = _opposite(heard)
-        if channel is not None:
+        channel = centre if _is_heard(heard, centre) else _opposite(heard)
+        if channel is not None and channel == centre:
+            warnings.append(f"{len(values)} channels: the centre one alone is used")
+        elif channel is not None:
             warnings.append(
                 f"the channels are in opposite phase: channel {channel + 1} alone is used"
             )
@@ -134,6 +139,20 @@ def join(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """The parts with as many channels as the first one."""
     same = [part for part in parts if len(part) == len(parts[0])]
     return np.concatenate(same, axis=1)
+
+
+def centre_of(frame: AudioFrame) -> int | None:
+    """The centre channel of surround sound with five channels or more."""
+    names = [channel.name for channel in frame.layout.channels]
+    return names.index("FC") if len(names) >= MIN_SURROUND and "FC" in names else None
+
+
+def _is_heard(values: NDArray[np.float32], channel: int | None) -> bool:
+    """Whether there is such a channel, no more than 20 dB below the loudest."""
+    if channel is None:
+        return False
+    energy = np.square(values).mean(axis=1, dtype=np.float64)
+    return bool(energy[channel] > max(0.01 * energy.max(), 10 ** (SILENT_DBFS / 10)))
 
 
 def _opposite(values: NDArray[np.float32]) -> int | None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import tempfile
 import weakref
@@ -15,6 +16,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.container.input import InputContainer
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -39,7 +41,7 @@ from avtca.media.container import (
 from avtca.media.ending import end_is_missing
 from avtca.media.find import irregular
 from avtca.media.media_file import MediaFile
-from avtca.media.mixdown import SURVEYED, Mixdown, channels, join
+from avtca.media.mixdown import SURVEYED, Mixdown, centre_of, channels, join
 from avtca.media.pipe import STANDARD_INPUT
 from avtca.media.png import metadata_is_bomb
 from avtca.media.types import MediaInfo
@@ -52,6 +54,7 @@ _TRUE_LENGTH = {"mov", "matroska", "avi", "flv", "wav", "w64", "flac", "asf", "a
 
 MAX_COPIED_BYTES = 2**33
 """Longest recording in bytes that is read from a pipe or a file object."""
+_DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _AS_FILE = "write the recording to a file, and give its path"
 
 MAX_SURVEYED_TRACKS = 8
@@ -321,7 +324,7 @@ def _survey_audio(path: Path, name: str, warnings: list[str], index: int) -> _Fi
             "sample_rate": first.sample_rate,
             "channels": first.layout.nb_channels,
         }
-        mixdown = Mixdown.of(join(parts), first.sample_rate)
+        mixdown = Mixdown.of(join(parts), first.sample_rate, centre_of(first))
         return _First(index, timestamp(first) or Fraction(0), fields, mixdown)
 
 
@@ -343,9 +346,22 @@ def _header_length(
         ends = []
         for stream in streams:
             if not stream.duration or stream.time_base is None:
-                return Fraction(container.duration, av.time_base) if container.duration else None
+                if not container.duration:
+                    return None
+                whole = Fraction(container.duration, av.time_base)
+                others = len(container.streams) > len(streams)  # subtitles may go on for longer
+                return min(whole, _tagged_end(streams) or whole) if others else whole
             ends.append(((stream.start_time or 0) + stream.duration) * stream.time_base)
         return max(ends) - zero
+
+
+def _tagged_end(streams: Sequence[Stream]) -> Fraction | None:
+    """End of the streams by the ``DURATION`` tags of Matroska, if all have one."""
+    ends = [_DURATION_TAG.fullmatch(stream.metadata.get("DURATION", "")) for stream in streams]
+    times = [end.groups() for end in ends if end]
+    if len(times) < len(streams):
+        return None
+    return max(3600 * int(h) + 60 * int(m) + Fraction(s) for h, m, s in times)
 
 
 def _scan(path: Path, name: str, zero: Fraction, indices: Sequence[int]) -> Fraction:
