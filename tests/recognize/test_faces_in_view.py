@@ -32,7 +32,7 @@ def test_a_photograph_beside_a_speaker(recognizer, shared):
     assert speaker.confident is True and speaker.doubts == ()
     assert any(
         line.startswith("up to 2 faces in view, several for 100% of the video")
-        and line.endswith(f"of each window (person {photograph.number})")
+        and line.endswith(f"the largest steady one (person {photograph.number})")
         for line in report.warnings
     )
     assert any(line.startswith("a face that never moves in 100%") for line in report.warnings)

@@ -131,8 +131,8 @@ def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str
     if most > 1:
         named = _numbers(sorted({row.person for row in main} - {NO_PERSON}))
         out.append(
-            f"up to {most} faces in view, several for {several:.0%} of the video: the scores "
-            f"are those of the largest steady face of each window ({named})"
+            f"up to {most} faces in view, several for {several:.0%} of the video: the scores are "
+            f"of the largest steady one ({named})"
         )
     both = [row for row in main if len(row.modalities) > 1]
     still = sum(row.person in stream.still_people for row in both)
