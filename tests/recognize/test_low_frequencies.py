@@ -1,4 +1,4 @@
-"""Offsets, rumble and hum do not change the answer of the packaged model."""
+"""Offsets, rumble and hum do not change the answer of the packaged model; narrow bands warn."""
 
 import numpy as np
 import pytest
@@ -45,3 +45,14 @@ def test_files_with_an_offset(recognizer, shared):
     found = recognizer.predict(shared / "faults/ang_dc02.wav")
     assert (found.top, found.confident) == (clean.top, clean.confident)
     assert found.scores == pytest.approx(clean.scores, abs=0.01)
+
+
+def test_a_lower_sample_rate_than_the_model_gets_a_warning(recognizer, shared):
+    media = open_media(shared / "faults/ang_dc02.wav")
+    waves = {rate: np.concatenate(list(media.audio(rate))) for rate in (8_000, 16_000)}
+    warnings = {
+        rate: recognizer.predict({"waveform": wave, "sample_rate": rate}).warnings
+        for rate, wave in waves.items()
+    }
+    assert any(line.startswith("the audio has 8000 Hz") for line in warnings[8_000])
+    assert not any("Hz" in line for line in warnings[16_000])

@@ -80,6 +80,11 @@ class MediaArrays:
         return len(self._wave) > 0
 
     @property
+    def sample_rate(self) -> int | None:
+        """Hz of the waveform, ``None`` where none was given."""
+        return self._rate if self.has_audio else None
+
+    @property
     def damaged(self) -> bool:
         """Never: nothing is decoded."""
         return False

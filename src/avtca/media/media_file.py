@@ -127,6 +127,11 @@ class MediaFile:
         return missing if self.reliable_header and missing > slack else 0.0
 
     @property
+    def sample_rate(self) -> int | None:
+        """Hz of the stored audio, ``None`` where there is none."""
+        return self.info.sample_rate
+
+    @property
     def damaged(self) -> bool:
         """Whether packets could not be decoded."""
         return any(UNDECODABLE in warning for warning in self.warnings)

@@ -74,6 +74,10 @@ class Media(Protocol):
         """Whether there is audio."""
 
     @property
+    def sample_rate(self) -> int | None:
+        """Hz of the stored audio, ``None`` where there is none."""
+
+    @property
     def damaged(self) -> bool:
         """Whether packets could not be decoded."""
 

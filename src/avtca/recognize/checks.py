@@ -82,6 +82,11 @@ def warnings(
         out.append("no audio: recognised from the face alone")
     elif coverage.voice == 0:
         out.append("no voice found: recognised from the face alone")
+    elif (rate := clip.sample_rate) and rate < stream.spec.sample_rate:
+        out.append(
+            f"the audio has {rate} Hz, the model was trained with {stream.spec.sample_rate}: the "
+            "voice is read less reliably"
+        )
     return out
 
 
