@@ -24,13 +24,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from face_training import N_EMOTIONS, FerPlus, augment_faces, load_ferplus, tones
+from face_training import FerPlus, augment_faces, expression_logits, load_ferplus, tones
 from numpy.typing import NDArray
+from packaged_face import network_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from avtca.model.expression import ExpressionNetwork
-from avtca.model.video_trunk import STAGE_CHANNELS, VideoTrunk
+from avtca.model.video_trunk import STAGE_CHANNELS
 
 WARM_UP = 150
 EVALUATE_EVERY = 10
@@ -43,8 +44,10 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def build(stages: tuple[int, ...], dropout: float = 0.2) -> ExpressionNetwork:
-    trunk = VideoTrunk(channels=1, units=(4, 8, 4), stem_stride=1, stage_channels=stages)
-    return ExpressionNetwork(trunk, n_labels=N_EMOTIONS, dropout=dropout).to(DEVICE)
+    trunk = {"channels": 1, "units": (4, 8, 4), "stem_stride": 1, "stage_channels": stages}
+    network = network_of({"trunk": trunk})
+    network.dropout.p = dropout
+    return network.to(DEVICE)
 
 
 def saved(path: Path) -> ExpressionNetwork:
@@ -55,14 +58,9 @@ def saved(path: Path) -> ExpressionNetwork:
     return network.eval()
 
 
-@torch.no_grad()
 def predicted(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Labels ``(n,)`` from the mean of each image and its mirror image."""
-    out = []
-    for start in range(0, len(images), 1024):
-        crops = torch.from_numpy(images[start : start + 1024]).to(DEVICE).float()[:, None] / 255
-        out.append((network(crops) + network(crops.flip(3))).argmax(1).cpu())
-    return torch.cat(out).numpy()
+    """Labels ``(n,)`` of images."""
+    return expression_logits(network, images).argmax(1)
 
 
 def measure(network: nn.Module, side: FerPlus) -> dict[str, Any]:

@@ -244,8 +244,8 @@ class FaceTraining(lightning.LightningModule):
 def expression_logits(network: torch.nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Logits ``(n, 8)`` of crops ``(n, 48, 48)``: mean of the image and its mirror image."""
     network.eval()
-    out = []
+    device, out = next(network.parameters()).device, []
     for start in range(0, len(images), 512):
-        crops = torch.from_numpy(images[start : start + 512]).float()[:, None] / 255
+        crops = torch.from_numpy(images[start : start + 512]).to(device).float()[:, None] / 255
         out.append((network(crops) + network(crops.flip(3))) / 2)
-    return torch.cat(out).numpy()
+    return torch.cat(out).cpu().numpy()
