@@ -142,8 +142,12 @@ def read_only(container: InputContainer, stream: Stream) -> None:
         stream.thread_type = "SLICE" if large else "AUTO"
         stream.codec_context.thread_count = _THREADS
         # Frames can be larger than the header says.
-        limit = MAX_PIXELS if is_still(container, stream) else MAX_VIDEO_PIXELS
-        stream.codec_context.options = {"max_pixels": str(limit)}
+        stream.codec_context.options = {"max_pixels": str(max_pixels(container, stream))}
+
+
+def max_pixels(container: InputContainer, stream: VideoStream) -> int:
+    """Largest frame of a stream that is decoded, in pixels."""
+    return MAX_PIXELS if is_still(container, stream) else MAX_VIDEO_PIXELS
 
 
 def is_still(container: InputContainer, stream: VideoStream) -> bool:

@@ -26,13 +26,12 @@ from avtca.media.arrays import MediaArrays
 from avtca.media.audio import MIN_RATE
 from avtca.media.container import (
     IMAGE_DEMUXERS,
-    MAX_PIXELS,
-    MAX_VIDEO_PIXELS,
     audio_stream,
     by_preference,
     decode,
     is_still,
     list_tracks,
+    max_pixels,
     open_container,
     read_only,
     timestamp,
@@ -255,8 +254,7 @@ def _first_frame(path: Path, name: str, warnings: list[str], index: int) -> _Fir
         if stream.codec_context is None:
             warnings.append("no decoder for the video")
             return None
-        still = is_still(container, stream)
-        if stream.width * stream.height > (MAX_PIXELS if still else MAX_VIDEO_PIXELS):
+        if stream.width * stream.height > max_pixels(container, stream):
             warnings.append(f"the video frames are too large ({stream.width} x {stream.height})")
             return None
         read_only(container, stream)
@@ -264,7 +262,7 @@ def _first_frame(path: Path, name: str, warnings: list[str], index: int) -> _Fir
         if frame is None:
             warnings.append("the video cannot be decoded")
             return None
-        width, height = square_size(frame, pixel_aspect(stream), still)
+        width, height = square_size(frame, pixel_aspect(stream), is_still(container, stream))
         turned = rotation(frame)
         rate = stream.average_rate
         fields = {
