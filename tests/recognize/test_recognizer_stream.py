@@ -1,5 +1,7 @@
 """Windows of a stream against the one door's own rules, on real clips."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -7,7 +9,6 @@ from recording_backend import RecordingBackend
 from small_spec import RECOGNIZER_SPEC as SPEC
 
 from avtca import preprocess
-from avtca.clipspec import ClipSpec
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import best_detector
 from avtca.labels import SEVEN
@@ -151,18 +152,7 @@ def test_training_and_service_make_the_same_input(sample_clips, tmp_path, detect
     """A clip prepared for training and the same clip recognised: bit for bit."""
     from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 
-    spec = ClipSpec(
-        window_s=1.6,
-        video_steps=16,
-        crop_px=48,
-        colour="grey",
-        sample_rate=16_000,
-        audio="logmel",
-        audio_dim=16,
-        n_fft=512,
-        hop=160,
-        labels=SEVEN,
-    )
+    spec = replace(SPEC.of_media(48, "grey"), labels=SEVEN)
     source = tmp_path / "clips" / "neutral"
     source.mkdir(parents=True)
     (source / "one.mp4").write_bytes((sample_clips / "01-01-01-01-01-01-01.mp4").read_bytes())
