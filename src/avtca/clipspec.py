@@ -17,7 +17,7 @@ from avtca.text import printable
 CHOICES = {
     "video": ("pixels", "features"),
     "colour": ("rgb", "grey"),
-    "audio": ("mfcc", "logmel", "logmel+pitch", "features"),
+    "audio": ("mfcc", "logmel", "logmel+pitch", "whisper_base_3", "features"),
 }
 """Values that fields of :class:`ClipSpec` may have."""
 HASHED_AS = {
@@ -49,6 +49,11 @@ MIN_PROB = 1e-3
 """Lower bound of such probabilities, applied before taking logarithms."""
 PITCH_ROWS = 2
 """Last rows of "logmel+pitch", after the mel bands: pitch and voicing."""
+SPEECH = "whisper_base_3"
+"""Audio features that are tokens of the packaged speech encoder."""
+SPEECH_SIZES = {"sample_rate": 16_000, "audio_dim": 512, "n_fft": 400, "hop": 320}
+"""The sizes that these tokens have; a window of them is at most 15 s."""
+MAX_SPEECH_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +81,9 @@ class ClipSpec:
     """Length of the feature vector (features only)."""
     sample_rate: int = 22_050
     """Hz of the mono waveform."""
-    audio: Literal["mfcc", "logmel", "logmel+pitch", "features"] = "mfcc"
-    """Audio features; "features" for sequences a corpus ships (COVAREP)."""
+    audio: Literal["mfcc", "logmel", "logmel+pitch", "whisper_base_3", "features"] = "mfcc"
+    """Audio features; "whisper_base_3" for tokens of the packaged speech encoder
+    (:mod:`avtca.audio.speech`), "features" for sequences a corpus ships (COVAREP)."""
     audio_dim: int = 10
     """MFCCs, mel bands (and pitch and voicing, two more), or length of the feature vector."""
     n_fft: int = 2048
@@ -111,6 +117,16 @@ class ClipSpec:
                 f"ClipSpec.audio_dim counts mel bands and {PITCH_ROWS} rows of pitch, found "
                 f"{self.audio_dim}"
             )
+        if self.audio == SPEECH:
+            for name, size in SPEECH_SIZES.items():
+                if getattr(self, name) != size:
+                    found = getattr(self, name)
+                    raise ValueError(f"ClipSpec.{name} is {size} for {SPEECH}, found {found}")
+            if self.window_s > MAX_SPEECH_S:
+                raise ValueError(
+                    f"ClipSpec.window_s is at most {MAX_SPEECH_S:g} for {SPEECH}, "
+                    f"found {self.window_s:g}"
+                )
         if self.video == "pixels" and self.crop_px <= 0:
             raise ValueError(f"ClipSpec.crop_px must be positive, found {self.crop_px}")
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from avtca.audio import features as audio_features
 from avtca.audio import high_pass
-from avtca.clipspec import ClipSpec
+from avtca.audio.speech import speech_tokens
+from avtca.clipspec import SPEECH, ClipSpec
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -219,10 +220,14 @@ def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
     mask = np.arange(spec.audio_steps) * spec.hop < valid
     if not mask.any():
         return np.zeros((spec.audio_dim, spec.audio_steps), np.float32), mask
+    real = high_pass(wave[:valid], spec.sample_rate) if spec.high_pass else wave[:valid]
+    if spec.audio == SPEECH:  # of the real samples alone: attention sees all that it is given
+        out = np.zeros((spec.audio_dim, spec.audio_steps), np.float32)
+        out[:, mask] = speech_tokens(real)
+        return out, mask
     padded = np.zeros(n, np.float32)
-    padded[:valid] = high_pass(wave[:valid], spec.sample_rate) if spec.high_pass else wave[:valid]
-    out = audio_features(padded, spec)
-    return np.where(mask, out, np.float32(0)), mask
+    padded[:valid] = real
+    return np.where(mask, audio_features(padded, spec), np.float32(0)), mask
 
 
 def audio_series_window(

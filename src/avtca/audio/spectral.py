@@ -56,7 +56,7 @@ def features(wave: Float, spec: ClipSpec) -> Float:
     come from the corpus) or more than 128 MFCCs, :class:`~avtca.errors.MediaError` for samples
     that are not finite, ``ValueError`` for a waveform that is not floating point ``(n,)``.
     """
-    wave = _checked(wave)
+    wave = checked_wave(wave)
     if spec.audio == "mfcc":
         if spec.audio_dim > MFCC_MELS:
             raise ConfigError(
@@ -66,7 +66,7 @@ def features(wave: Float, spec: ClipSpec) -> Float:
             )
         bands = _mel_decibels(wave, spec, MFCC_MELS)
         bands = np.maximum(bands, bands.max() - MFCC_TOP_DB)
-        # Not `@`, which threads would share; see _bands.
+        # Not `@`, which threads would share; see mel_bands.
         cepstrum = np.einsum("km,mt->kt", _dct(spec.audio_dim, MFCC_MELS), bands)
         return np.asarray(cepstrum, np.float32)
     if spec.bands:
@@ -81,7 +81,8 @@ def features(wave: Float, spec: ClipSpec) -> Float:
     )
 
 
-def _checked(wave: Float) -> Float:
+def checked_wave(wave: Float) -> Float:
+    """The waveform as float32, if it is a finite floating point ``(n,)``."""
     wave = np.asarray(wave)
     if wave.ndim != 1 or wave.dtype.kind != "f":
         raise ValueError(
@@ -106,8 +107,8 @@ def _mel_decibels(wave: Float, spec: ClipSpec, n_mels: int) -> Double:
     padded = np.pad(wave.astype(np.float64), (left, spec.n_fft - left))
     frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop]
     frames = frames[: 1 + len(wave) // spec.hop]
-    filters = _bands(spec.sample_rate, spec.n_fft, n_mels)
-    mels, taper = np.empty((n_mels, len(frames))), _hann(spec.n_fft)
+    filters = mel_bands(spec.sample_rate, spec.n_fft, n_mels)
+    mels, taper = np.empty((n_mels, len(frames))), hann(spec.n_fft)
     for at in range(0, len(frames), BLOCK):
         spectrum = np.fft.rfft(frames[at : at + BLOCK] * taper, axis=-1)
         power = spectrum.real**2 + spectrum.imag**2
@@ -117,7 +118,7 @@ def _mel_decibels(wave: Float, spec: ClipSpec, n_mels: int) -> Double:
 
 
 @lru_cache(maxsize=16)
-def _hann(n: int) -> Double:
+def hann(n: int) -> Double:
     """Periodic Hann window."""
     return _frozen(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n))
 
@@ -136,7 +137,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Double:
 
 
 @lru_cache(maxsize=16)
-def _bands(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[int, Double]]:
+def mel_bands(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[int, Double]]:
     """First bin and weights of each filter, where it is not zero.
 
     One product with all filters would be split between threads, which wait for each other twenty

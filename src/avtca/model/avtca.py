@@ -17,7 +17,13 @@ from avtca.model.audio_statistics import AudioStatisticsHead
 from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
-from avtca.model.experts import AuxiliaryHeads, ExpertLogits, NoExpert, UtteranceHead
+from avtca.model.experts import (
+    AuxiliaryHeads,
+    ExpertLogits,
+    NoExpert,
+    TokenStatisticsHead,
+    UtteranceHead,
+)
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures, VideoPixels
 from avtca.model.head import make_head
 from avtca.model.pooling import pooling
@@ -131,6 +137,8 @@ class AVTCA(nn.Module):
             self.audio_statistics = AudioStatisticsHead(
                 config.audio_dim, n_labels, level_norm=level_norm
             )
+        elif config.speech and choice.fusion in ("late", "product"):
+            self.audio_statistics = TokenStatisticsHead(config.audio_dim, n_labels)
         if config.n_segments:
             self.video_statistics = VideoStatisticsHead(
                 config.video_dim - config.utterance_features,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from avtca.clipspec import PITCH_ROWS, ClipSpec
+from avtca.clipspec import PITCH_ROWS, SPEECH, ClipSpec
 from avtca.errors import ConfigError
 
 Output = Literal["softmax", "sigmoid", "linear"]
@@ -55,6 +55,9 @@ class ModelConfig:
     """Whether the last two audio features are pitch and voicing. An
     :class:`~avtca.model.audio_statistics.AudioStatisticsHead` reads all features, the convolutions
     all but these two (only with fusion "late" or "product")."""
+    speech: bool = False
+    """Whether the audio features are tokens of a speech encoder. With fusion "late" or "product" a
+    :class:`~avtca.model.experts.TokenStatisticsHead` reads them too."""
     audio_stride: int = 1
     """The convolutions read one of this many audio frames."""
     video_widths: tuple[int, ...] = (64, 64, 128, 128)
@@ -167,13 +170,14 @@ class ModelConfig:
             "channels": spec.channels if spec.video == "pixels" else 3,
             "audio_dim": spec.audio_dim,
             "pitch": spec.pitch,
+            "speech": spec.audio == SPEECH,
         }
         return cls(**{**fixed, **sizes})
 
     def mismatches(self, spec: ClipSpec) -> list[str]:
         """A line for each size in which ``spec`` and this network differ."""
         fitting = ModelConfig.for_spec(spec)
-        names = ["n_labels", "video", "audio_dim", "pitch"]
+        names = ["n_labels", "video", "audio_dim", "pitch", "speech"]
         names.append("video_dim" if self.video == "features" else "channels")
         return [
             f"{name}: network {getattr(self, name)}, ClipSpec {getattr(fitting, name)}"

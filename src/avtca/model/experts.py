@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from avtca.model.masked_norm import MaskedBatchNorm
 from avtca.model.pooling import AttentivePool
-from avtca.model.statistics import mean
+from avtca.model.statistics import deviation, mean
 from avtca.model.streams import Stream, given_mask, zero_masked
 
 ExpertLogits = dict[str, Tensor]
@@ -84,6 +84,22 @@ class UtteranceHead(LinearExpert):
         mask = given_mask(mask, video)
         features = zero_masked(video[..., -self.n_features :], mask)
         return {"utterance": super().forward(mean(features, mask), mask.any(dim=1, keepdim=True))}
+
+
+class TokenStatisticsHead(nn.Module):
+    """A :class:`LinearExpert` on mean and deviation over time of a speech encoder's tokens."""
+
+    def __init__(self, token_dim: int, n_labels: int) -> None:
+        super().__init__()
+        self.expert = LinearExpert(2 * token_dim, n_labels)
+
+    def forward(self, audio: Tensor, mask: Tensor | None = None) -> ExpertLogits:
+        """``audio (b, d, t)`` -> logits "audio_statistics", zero if no step is real."""
+        tokens = audio.transpose(1, 2)
+        mask = given_mask(mask, tokens)
+        tokens = zero_masked(tokens, mask)
+        found = torch.cat((mean(tokens, mask), deviation(tokens, mask)), dim=1)
+        return {"audio_statistics": self.expert(found, mask.any(dim=1, keepdim=True))}
 
 
 class NoExpert(nn.Module):

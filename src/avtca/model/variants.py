@@ -152,6 +152,8 @@ def resolved_variant(name: str, config: ModelConfig) -> Variant:
     choice = replace(
         variant_named(name), **{key: value for key, value in options.items() if value is not None}
     )
+    if config.speech and config.audio_norm is None:
+        choice = replace(choice, audio_norm="bands")  # tokens are no decibels
     action = f"build the network {name!r}"
     d_v = config.video_widths[len(config.video_widths) // 2 - 1]
     d_a, d = config.audio_widths[len(config.audio_widths) // 2 - 1], config.audio_widths[-1]

@@ -90,7 +90,7 @@ class InputConfig(Section):
     """Number of video features."""
     sample_rate: int | None = Field(default=None, gt=0)
     """Audio samples per second."""
-    audio: Literal["mfcc", "logmel", "logmel+pitch", "features"] | None = None
+    audio: Literal["mfcc", "logmel", "logmel+pitch", "whisper_base_3", "features"] | None = None
     """Audio features."""
     audio_dim: int | None = Field(default=None, gt=0)
     """Number of audio features per frame."""

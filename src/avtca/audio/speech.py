@@ -1,0 +1,63 @@
+"""Tokens of a pretrained speech encoder: the first three blocks of Whisper base.
+
+Radford et al. 2023, "Robust Speech Recognition via Large-Scale Weak Supervision" (weights: MIT).
+The network is frozen; experiments/default_model/speech.py makes its file. Audio is not padded to
+the 30 s of the original, so tokens depend on the waveform given alone.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.audio.networks import packaged_network
+from avtca.audio.spectral import checked_wave, hann, mel_bands
+
+Float = NDArray[np.float32]
+
+FILE = "speech.onnx"
+SHA256 = "082a9eb4b6b71dcafccbe581496930bc5cc57e7b9d32525e430fef41bdbf0eeb"
+RATE, N_FFT, HOP, BANDS = 16_000, 400, 160, 80
+"""Whisper's log-mel spectrogram: Hz, samples of a frame, samples between frames, mel bands."""
+TOKEN_HOP = 2 * HOP
+"""Samples between tokens: 50 tokens a second."""
+TOKEN_DIM = 512
+MAX_TOKENS = 750
+"""Tokens that the file has positions for: 15 s."""
+LOG_FLOOR, TOP_BELS = 1e-10, 8.0
+
+
+def speech_tokens(wave: Float) -> Float:
+    """Tokens ``(512, t)`` float32 of a waveform, ``t = ceil(n / 320)``.
+
+    Args:
+        wave: Mono, 16 kHz, ``(n,)``, 1 to 240,000 samples (15 s).
+
+    Raises:
+        CheckpointError: If the packaged file is missing or damaged.
+        MediaError: If a sample is not finite.
+        ValueError: If the waveform is empty or too long.
+    """
+    n = -(-len(wave) // TOKEN_HOP)
+    if not 1 <= n <= MAX_TOKENS:
+        raise ValueError(f"{len(wave)} samples; the speech encoder takes 1 to {MAX_TOKENS * 320}")
+    # At least two tokens: the file's axis of time does not allow for one.
+    padded = np.pad(checked_wave(wave), (0, max(2, n) * TOKEN_HOP - len(wave)))
+    mel = whisper_log_mel(padded)[None]
+    tokens = packaged_network(FILE, SHA256).run(["tokens"], {"mel": mel})[0][0, :, :n]
+    return np.asarray(tokens, np.float32)
+
+
+def whisper_log_mel(wave: Float) -> Float:
+    """Whisper's log-mel spectrogram ``(80, n // 160)`` of a mono waveform at 16 kHz ``(n,)``.
+
+    Reflected ends, Slaney's mel filters from 0 to 8 kHz, decimal logarithm, no more than 8 below
+    the window's maximum, then ``(x + 4) / 4``.
+    """
+    padded = np.pad(wave.astype(np.float64), N_FFT // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][: len(wave) // HOP]
+    spectrum = np.fft.rfft(frames * hann(N_FFT), axis=-1)
+    power = spectrum.real**2 + spectrum.imag**2
+    mels = np.empty((BANDS, len(frames)))
+    for row, (first, weights) in enumerate(mel_bands(RATE, N_FFT, BANDS)):
+        mels[row] = power[:, first : first + len(weights)] @ weights
+    bels = np.log10(np.maximum(mels, LOG_FLOOR))
+    return np.asarray((np.maximum(bels, bels.max() - TOP_BELS) + 4) / 4, np.float32)
