@@ -57,10 +57,10 @@ from avtca.evaluation.bootstrap import bootstrap, paired_difference
 from avtca.evaluation.degradations import CONDITIONS
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import METRICS
+from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import to_json
 from avtca.evaluation.robustness import Degraded, degrade_once
-from avtca.evaluation.trained_model import open_trained_model
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS
 from avtca.training.record import commit

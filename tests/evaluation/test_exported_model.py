@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ import avtca
 from avtca.corpora import build_cache
 from avtca.corpora.folder import index_folder
 from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakError
-from avtca.evaluation import exported_model
 from avtca.evaluation.evaluate import evaluate_model
-from avtca.evaluation.open_model import open_model
+from avtca.evaluation.evaluated_model import EvaluatedModel
+from avtca.evaluation.open_model import _card, open_model
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_initial_model
 from avtca.finetune.protocol import predict_before
+from avtca.model import Card
 from avtca.model.lineage import trained_on
-from avtca.runtime.bundle import PACKAGED
+from avtca.runtime.bundle import PACKAGED, read_bundle
 from avtca.synthetic.corpus import synth_clip
 
 pytestmark = pytest.mark.slow
@@ -49,13 +51,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def system(clips: Path) -> exported_model.EvaluatedModel:
+def system(clips: Path) -> EvaluatedModel:
     return open_model(PACKAGED, clips, clips.parent / "read")
 
 
-def test_answers_are_those_of_the_recognizer(
-    system: exported_model.EvaluatedModel, clips: Path
-) -> None:
+def test_answers_are_those_of_the_recognizer(system: EvaluatedModel, clips: Path) -> None:
     found = system.predict()
     assert found.samples == ["ann_happy", "ann_sad", "bob_happy", "bob_sad"]
     assert [found.labels[row] for row in found.true_labels] == ["happy", "sad"] * 2
@@ -67,7 +67,7 @@ def test_answers_are_those_of_the_recognizer(
 
 
 def test_answers_are_those_before_a_fine_tuning(
-    system: exported_model.EvaluatedModel, clips: Path, tmp_path: Path
+    system: EvaluatedModel, clips: Path, tmp_path: Path
 ) -> None:
     start = load_initial_model("default")
     own = read_clips(start, find_clips(start, clips), tmp_path / "work")
@@ -79,7 +79,7 @@ def test_answers_are_those_before_a_fine_tuning(
     np.testing.assert_array_equal(before[0].targets, found.targets)
 
 
-def test_what_is_left_out_is_said(system: exported_model.EvaluatedModel) -> None:
+def test_what_is_left_out_is_said(system: EvaluatedModel) -> None:
     assert "1 clips are left out: the model does not predict their label" in system.split.caveat
     assert "1 clips could not be decoded, see " in system.split.caveat
     assert system.split.failed == 1 and "compressed" not in system.split.caveat
@@ -89,7 +89,7 @@ def test_what_is_left_out_is_said(system: exported_model.EvaluatedModel) -> None
     json.dumps(result.to_dict(), allow_nan=False)
 
 
-def test_clips_are_read_once(clips: Path, system: exported_model.EvaluatedModel) -> None:
+def test_clips_are_read_once(clips: Path, system: EvaluatedModel) -> None:
     counts = []
     again = open_model(PACKAGED, clips, clips.parent / "read", progress=lambda *n: counts.append(n))
     assert counts[0] == ("read samples", 5, 6)
@@ -128,14 +128,14 @@ def test_a_prepared_corpus_must_be_of_the_models_spec(clips: Path, tmp_path: Pat
 def test_people_who_were_trained_on_are_a_leak(
     clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    card = exported_model._card(exported_model.read_bundle())
+    card = _card(read_bundle())
 
-    def on(**provenance: object) -> exported_model.Card:
-        return exported_model.replace(card, provenance=provenance)
+    def on(**provenance: object) -> Card:
+        return replace(card, provenance=provenance)
 
     own = {"provenance": {"corpus": "folder"}, "validation": {"speakers": ["bob"]}}
     for given, n in ((on(**own), 1), (on(data="Folder (free)"), 2), (on(corpora=["folder"]), 2)):
-        monkeypatch.setattr(exported_model, "_card", lambda bundle, given=given: given)
+        monkeypatch.setattr("avtca.evaluation.open_model._card", lambda bundle, given=given: given)
         with pytest.raises(LeakError, match=f"{n} test speakers were in the training data"):
             open_model(PACKAGED, clips, clips.parent / "read")
         found = open_model(PACKAGED, clips, clips.parent / "read", allow_leak=True)
@@ -143,7 +143,7 @@ def test_people_who_were_trained_on_are_a_leak(
 
 
 def test_the_packaged_model_owns_up_to_its_corpora() -> None:
-    card = exported_model._card(exported_model.read_bundle())
+    card = _card(read_bundle())
     for corpus in ("ravdess", "nemo", "emodb"):
         assert trained_on(card, corpus, ["01"]) == {"01"}
     for corpus in ("cremad", "folder", "mosei"):

@@ -21,9 +21,9 @@ from avtca.evaluation.evaluate import (
     remove_modality,
 )
 from avtca.evaluation.metrics import confusion, weighted_accuracy
+from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.selective import AbstentionCurve, abstention_report
-from avtca.evaluation.trained_model import open_trained_model
 from avtca.labels import CREMAD
 from avtca.plots.html import evaluation_html
 

@@ -12,9 +12,9 @@ from avtca.cli import build_app
 from avtca.data.caveats import Caveat, CaveatKind
 from avtca.errors import ConfigError
 from avtca.evaluation.degradations import CONDITIONS, blurred, through_codec
+from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.robustness import degrade_once, measure_robustness
-from avtca.evaluation.trained_model import open_trained_model
 from avtca.plots.html import robustness_html
 from avtca.preprocess import RawSample
 

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from avtca.cli import build_app
 from avtca.corpora.cache import PreparedCorpus
 from avtca.errors import ConfigError, LeakError
-from avtca.evaluation import trained_model
+from avtca.evaluation import open_model
 from avtca.evaluation.calibration import fit_temperature
 from avtca.evaluation.evaluate import evaluate_model
 from avtca.evaluation.inference import WindowLogits, average_networks, window_logits
+from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.selective import prediction_sets
-from avtca.evaluation.trained_model import open_trained_model
 from avtca.model import load_checkpoint
 from avtca.plots.html import evaluation_html
 from avtca.runtime.scores import softmax
@@ -233,15 +233,15 @@ def test_every_own_folder_has_one_name_and_is_told_by_samples_or_people(made, tm
     run = {**card.provenance["provenance"], "corpus": "folder"}
     card = replace(card, provenance={**card.provenance, "provenance": run})
     same = PreparedCorpus.open(altered(made / "prepared", tmp_path / "same", name="folder"))
-    assert trained_model._same_corpus(card, same)
+    assert open_model._same_corpus(card, same)
     same.meta["data_hash"] = "0" * 12
-    assert trained_model._same_corpus(card, same)
+    assert open_model._same_corpus(card, same)
     others = altered(
         made / "prepared", tmp_path / "x", name="folder", columns={"speaker": ["eve"] * 48}
     )
     other = PreparedCorpus.open(others)
     other.meta["data_hash"] = "0" * 12
-    assert not trained_model._same_corpus(card, other)
+    assert not open_model._same_corpus(card, other)
 
 
 def test_samples_that_have_changed_since_the_training_are_named(made, tmp_path):
@@ -294,13 +294,13 @@ def test_the_device(made, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ConfigError, match="use the device cuda: PyTorch finds none"):
         open_trained_model(run, prepared, device="cuda")
-    action, load = [], trained_model.load_checkpoint
+    action, load = [], open_model.load_checkpoint
 
     def loaded(path, *, device):
         action.append(device)
         return load(path)
 
-    monkeypatch.setattr(trained_model, "load_checkpoint", loaded)
+    monkeypatch.setattr(open_model, "load_checkpoint", loaded)
     open_trained_model(run, prepared, device="auto")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     for device in ("auto", "cuda", "cpu"):

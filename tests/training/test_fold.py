@@ -7,8 +7,8 @@ import yaml
 from made_corpus import make_corpus, make_folds
 
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
+from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.trained_model import open_trained_model
 from avtca.model import load_checkpoint
 from avtca.model.lineage import lineage_text, trained_on
 from avtca.training.config_file import check_experiment, load_experiment

@@ -3,9 +3,8 @@
 Shape legend: ``b`` batch, ``k`` labels, ``n`` samples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,21 +16,16 @@ from avtca.data.windows import Batch, WindowDataset, evaluation_loader, mean_by_
 from avtca.errors import ConfigError
 from avtca.model.avtca import ModelOutput
 from avtca.model.config import Output
+from avtca.preprocess import ModelInput
+from avtca.runtime.backends import Backend
 from avtca.runtime.scores import softmax
 
 Float = NDArray[np.float64]
 EPS = 1e-12
 """Averaged probabilities are kept within ``EPS .. 1 - EPS`` before logarithms are taken."""
-
-
-class BatchModel(Protocol):
-    """A model outside of PyTorch, for example an exported one."""
-
-    def logits(self, batch: Batch) -> Float:
-        """Logits ``(b, k)`` of a batch of windows."""
-
-
-Network = nn.Module | BatchModel
+Network = nn.Module | Backend
+CROPS_PER_RUN = 64
+"""Face crops in one run of a backend's face network, which bounds its memory."""
 
 
 def resolve_device(device: str) -> str:
@@ -112,45 +106,43 @@ def average_networks(logits: Sequence[WindowLogits]) -> WindowLogits:
 
 @torch.no_grad()
 def window_logits(
-    network: Network,
-    dataset: EmotionDataset,
-    *,
-    output: Output = "softmax",
-    hop_s: float | None = None,
-    data: WindowDataset | None = None,
+    network: Network, dataset: EmotionDataset, *, output: Output = "softmax"
 ) -> WindowLogits:
     """Logits of a network, in evaluation mode, on every window of the samples.
 
     Args:
-        network: A module of PyTorch, or another model that maps batches to logits.
+        network: A module of PyTorch; or a backend, which makes features of face crops itself and
+            whose logits are divided by its temperature.
         dataset: The samples.
         output: What the logits stand for.
-        hop_s: Seconds between windows.
-        data: Windows to use in place of the data set's.
     """
-    data = WindowDataset(dataset, hop_s) if data is None else data
-    if not isinstance(network, nn.Module):
-        return collect_logits(network.logits, data, len(dataset), output=output)
-    was_training = network.training
-    network.eval()
-    device = next(network.parameters()).device
-
-    def logits(batch: Batch) -> Float:
-        moved = Batch(*(part.to(device) for part in batch))
-        return np.asarray(run_network(network, moved).logits.double().cpu())
-
-    found = collect_logits(logits, data, len(dataset), output=output)
-    network.train(was_training)
-    return found
+    windows = WindowDataset(dataset)
+    batches = evaluation_loader(windows)
+    if isinstance(network, nn.Module):
+        was_training, device = network.training, next(network.parameters()).device
+        network.eval()
+        moved = (Batch(*(part.to(device) for part in batch)) for batch in batches)
+        values = [run_network(network, batch).logits.double().cpu().numpy() for batch in moved]
+        network.train(was_training)
+    else:
+        values = [_backend_logits(network, batch) for batch in batches]
+    sample = np.array([index for index, _ in windows.rows], np.int64)
+    return WindowLogits(np.concatenate(values), sample, len(dataset), output)
 
 
-def collect_logits(
-    logits: Callable[[Batch], Float], data: WindowDataset, n: int, *, output: Output = "softmax"
-) -> WindowLogits:
-    """The logits ``(b, k)`` that a function returns for all windows of ``n`` samples."""
-    batches = [(logits(batch), batch.sample.numpy()) for batch in evaluation_loader(data)]
-    values, rows = (np.concatenate(part) for part in zip(*batches, strict=True))
-    return WindowLogits(values, rows, n, output)
+def _backend_logits(backend: Backend, batch: Batch) -> Float:
+    """Logits ``(b, k)``, of which video is crops ``(b, t, c, h, w)`` in 0..1, or features."""
+    video, mask = batch.video.numpy(), batch.video_mask.numpy()
+    if video.ndim == 5 and backend.spec.video == "features":
+        crops = (video[mask] * 255).round().astype(np.uint8)
+        crops = crops[:, 0] if crops.shape[1] == 1 else np.moveaxis(crops, 1, -1)
+        video = np.zeros((*mask.shape, backend.spec.video_dim), np.float32)
+        starts = range(0, len(crops), CROPS_PER_RUN)
+        if parts := [backend.encode_faces(crops[at : at + CROPS_PER_RUN]) for at in starts]:
+            video[mask] = np.concatenate(parts)
+    inputs = ModelInput(video, mask, batch.audio.numpy(), batch.audio_mask.numpy())
+    scaled = backend.logits(inputs) / np.float32(backend.temperature)
+    return scaled.astype(np.float64)
 
 
 def predict_samples(
@@ -159,8 +151,6 @@ def predict_samples(
     *,
     output: Output = "softmax",
     temperature: float = 1.0,
-    hop_s: float | None = None,
 ) -> Float:
     """Probabilities ``(n, k)`` of samples: the mean over each sample's windows."""
-    found = window_logits(network, dataset, output=output, hop_s=hop_s)
-    return found.probabilities(temperature)
+    return window_logits(network, dataset, output=output).probabilities(temperature)

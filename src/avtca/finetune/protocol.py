@@ -5,19 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avtca.corpora.splits import CrossValidationSplit, Fold, cyclic_folds
 from avtca.data.dataset import EmotionDataset, mapped_targets
-from avtca.data.windows import Batch, WindowDataset
 from avtca.evaluation.aggregate import metric_difference, summarise
-from avtca.evaluation.inference import WindowLogits, collect_logits
+from avtca.evaluation.inference import window_logits
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import MetricName
 from avtca.finetune.clips import LEAK, LabelledClips
 from avtca.finetune.initial import InitialModel
 from avtca.finetune.report import Comparison, LabelChanges
-from avtca.preprocess import ModelInput
 
 FOLDS = 5
 METRICS: tuple[MetricName, ...] = ("accuracy", "uar")
@@ -102,7 +99,7 @@ def predict_before(
     if not rows:
         return None
     known = samples.subset(rows)
-    probs = window_logits_at_use(model, known).probabilities(model.backend.temperature)
+    probs = window_logits(model.backend, known).probabilities()
     limited = np.zeros((len(known), len(labels)))
     for column, label in enumerate(labels):
         if label in names:
@@ -111,17 +108,6 @@ def predict_before(
     targets, _ = mapped_targets(known.targets, labels, names)
     among_all = replace(known, spec=replace(known.spec, labels=names), targets=targets)
     return Predictions.of(among_all, probs), Predictions.of(known, limited)
-
-
-def window_logits_at_use(model: InitialModel, samples: EmotionDataset) -> WindowLogits:
-    """Logits of the initial model, of all its networks if it is an ensemble."""
-
-    def predict(batch: Batch) -> NDArray[np.float64]:
-        parts = (batch.video, batch.video_mask, batch.audio, batch.audio_mask)
-        logits = model.backend.logits(ModelInput(*(part.numpy() for part in parts)))
-        return logits.astype(np.float64)
-
-    return collect_logits(predict, WindowDataset(samples), len(samples))
 
 
 def compare_before_after(
