@@ -72,7 +72,8 @@ FUSIONS = (
     "best_attention",
     "best",
 )
-"""Published names; :func:`names.shown` gives today's."""
+"""Published names of systems; :func:`names.shown` gives today's. `best`, `best_scratch` and
+`best_attention` are the network `experts` with different settings."""
 SAME_NETWORK = {"it4_ct4": "figure"}
 """Entries of the paper's Table V that are another system's network and are not trained twice."""
 EXPERTS = {
@@ -83,7 +84,8 @@ EXPERTS = {
         *("model.sizes.pooling=attentive", "model.sizes.fusion=late"),
     ),
 }
-"""Changes of experts.yaml: without pretraining, and with the attention of the paper's figure."""
+"""System -> changes of experts.yaml: none, without pretraining, and with the attention of the
+paper's figure. All other systems are networks of configs/sweep.yaml."""
 LONG = ("mean_posterior", "concatenation", "figure")
 """Baselines that are also trained for as many epochs as `experts`."""
 NOISE = ("mean_posterior", "concatenation", "figure", "best")
@@ -97,7 +99,8 @@ SYSTEMS = (
     | {f"{name}_noise": (name, "expression7") for name in NOISE}
     | {f"{name}+action_units": (name, "expression7+action_units35") for name in WITH_UNITS}
 )
-"""Published name of a system -> network, video features."""
+"""Published name of a system -> the system of :data:`FUSIONS` or :data:`SINGLE_STREAM` that it is a
+variant of, video features."""
 UNITS_CHANGES = ("model.sizes.utterance_features=35",)
 """For `experts`, which has a head for them: action units describe a whole sample."""
 DIMS = {"expression7": 7, "expression7+action_units35": 42}
@@ -123,7 +126,7 @@ class Run:
         self, work: Path, changes: list[str], pretrained: Path | None = None
     ) -> ExperimentConfig:
         """The configuration of the run; ``pretrained`` replaces the initial audio branch."""
-        network, features = SYSTEMS[self.system]
+        base, features = SYSTEMS[self.system]
         every: list[str] = [
             f"data.corpus={work / 'prepared' / features}",
             f"seeds=[{self.seed}]",
@@ -133,17 +136,17 @@ class Run:
             every.append(f"train.epochs={load_experiment(CONFIGS / 'experts.yaml').train.epochs}")
         if self.system.endswith("_noise"):
             every += NOISE_CHANGES
-        if network in EXPERTS:
+        if base in EXPERTS:
             file = "experts.yaml"
             if pretrained is not None and self.protocol.endswith("standardised"):
                 folder = pretrained.parent
                 pretrained = folder.with_name(f"{folder.name}_standardised") / pretrained.name
             every.append(f"model.init_from={pretrained or 'null'}")
             every += UNITS_CHANGES if "units" in features else ()
-            every += EXPERTS[network]
+            every += EXPERTS[base]
         else:
             file = "luna_5fold.yaml"
-            every += sweep(f"ravdess_sequences/{file}")[network]
+            every += sweep(f"ravdess_sequences/{file}")[base]
         return load_experiment(CONFIGS / file, [*every, *PROTOCOLS[self.protocol], *changes])
 
 
