@@ -1,4 +1,4 @@
-"""The one door: windows cover everything, masks tell what is real, the same in is the same out."""
+"""Windows cover everything, masks tell what is real, the same in is the same out."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Windows of a stream against the one door's own rules, on real clips."""
+"""Windows of the recognizer's stream on real clips: those of `preprocess`, exactly."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def recognizer(detector):
 
 @pytest.mark.parametrize("name", ["park.mp4", "01-01-01-01-01-01-01.mp4", "obama_speech.mp4"])
 @pytest.mark.parametrize("hop_s", [None, 0.5])
-def test_the_windows_are_those_of_the_one_door(recognizer, sample_clips, name, hop_s):
+def test_windows_start_where_preprocess_places_them(recognizer, sample_clips, name, hop_s):
     report = recognizer.predict(sample_clips / name, hop_s=hop_s)
     wanted = preprocess.window_start_steps(report.duration_s, SPEC, hop_s)
     assert [round(row.start_s * SPEC.video_rate) for row in report.timeline] == wanted
