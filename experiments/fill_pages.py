@@ -22,7 +22,7 @@ from robustness_pages import (
     shift_rows,
 )
 
-from avtca.evaluation.comparison import format_percent
+from avtca.evaluation.report import format_percent
 from avtca.finetune.model_card import percent
 
 ROOT = Path(__file__).parents[1]

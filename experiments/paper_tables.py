@@ -39,8 +39,9 @@ from ravdess import LastDataModule, sweep
 from avtca.cli.prepare import FAILED
 from avtca.errors import AvtcaError
 from avtca.evaluation.aggregate import BINARY_METRICS
-from avtca.evaluation.comparison import format_percent, load_system
+from avtca.evaluation.comparison import load_system
 from avtca.evaluation.metrics import binary_confusions
+from avtca.evaluation.report import format_percent
 from avtca.files import write_atomic
 from avtca.training.config import ExperimentConfig
 from avtca.training.config_file import load_experiment

@@ -47,8 +47,8 @@ from avtca.data.caveats import CAVEATS_FILE, provenance_caveats
 from avtca.evaluation.adaptation import match_priors, speaker_normalise
 from avtca.evaluation.aggregate import Seed, common_seeds, metric_difference, of_seed, summarise
 from avtca.evaluation.bootstrap import holm, mcnemar
-from avtca.evaluation.comparison import format_percent
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import format_percent
 from avtca.files import write_atomic
 
 METRICS = ("accuracy", "uar", "weighted_f1")

@@ -77,7 +77,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as out:
             result = fit(network, experiment.train, train, None, out=Path(out))
         degraded = [remove_modality(validation, modality) for modality in masked.values()]
-        degraded += [condition.applied(validation, level) for _, condition, level in args.damage]
+        degraded += [condition.apply(validation, level) for _, condition, level in args.damage]
         rows.append([accuracy(result.network, samples) for samples in degraded])
         print(f"fold {fold}", text(names, rows[-1]), flush=True)
     print("mean", text(names, list(np.mean(rows, axis=0))), *args.set, flush=True)

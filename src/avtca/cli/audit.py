@@ -37,5 +37,5 @@ def audit(
     if out is not None:
         with cli.writing(out):
             write_json(out, report.to_dict())
-        cli.err.print(f"report: {out}", markup=False)
+        cli.err.print(f"report: {out}")
     report.require_clean()

@@ -45,7 +45,7 @@ def cv(
     def before(seed: int, fold: int) -> None:
         nth = experiment.seeds.index(seed) * len(data_module.rows) + fold + 1
         if main:
-            cli.err.print(f"seed {seed}, fold {fold} ({nth} of {total})", markup=False)
+            cli.err.print(f"seed {seed}, fold {fold} ({nth} of {total})")
 
     result = cross_validate(
         experiment, data_module, folder, progress=progress and main, board=board, before=before

@@ -60,7 +60,7 @@ def evaluate(
     Metrics with speaker intervals, each label, calibration, prediction sets, abstention, missing
     modalities, groups of samples, and human raters where the corpus has their votes.
     """
-    from avtca.cli.train import line, warn
+    from avtca.cli.train import line, show_caveats
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
@@ -83,17 +83,17 @@ def evaluate(
             workers=os.cpu_count() or 1,
             progress=bar,
         )
-    warn("", model.split.caveat)
+    show_caveats(model.split.caveat)
     report = evaluate_model(model)
     if gone := report.left_out:
-        cli.err.print(f"left out: {', '.join(gone.what)}: {gone.why}", markup=False)
+        cli.err.print(f"left out: {', '.join(gone.what)}: {gone.why}")
     text = json.dumps(report.to_dict(), indent=1)
     files = {"evaluation.json": text, "evaluation.html": evaluation_html(report)}
     cli.write_results(folder, files)
     model.predict().save(folder / "evaluation.csv")
-    cli.echo(line(report.metrics.to_dict()))
+    cli.echo(line(report.metrics))
     for name, metrics in report.modalities.items():
-        cli.echo(f"{name}: {line(metrics.to_dict())}")
+        cli.echo(f"{name}: {line(metrics)}")
     cli.echo(f"report: {folder / 'evaluation.html'}")
     if model.split.failed:
         raise typer.Exit(2)

@@ -77,7 +77,7 @@ def finetune(
     cli.echo(f"model: {out}; try it with: avtca predict --model {out} CLIP")
     cli.echo(f"card: {out / 'MODEL_CARD.md'}")
     if report.failed:
-        cli.err.print(f"{report.failed} clips could not be read, see above", markup=False)
+        cli.err.print(f"{report.failed} clips could not be read, see above")
         raise typer.Exit(FAILED)
 
 
@@ -88,7 +88,7 @@ def show(report: "FineTuneReport") -> None:
     names = {"before": "before", "before_limited": "before, among the clips' labels"}
     names |= {"after_known": "after, on the same clips", "after": "after"}
     for name, summary in report.rows().items():
-        cli.echo(f"{names[name]} ({summary.samples} clips): {line(summary.to_dict())}")
+        cli.echo(f"{names[name]} ({summary.samples} clips): {line(summary)}")
     for name, found in (report.change or {}).items():
         change = points([found.value, found.low, found.high])
         cli.echo(f"change of {name} on the same clips and labels: {change}")

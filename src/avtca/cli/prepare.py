@@ -64,9 +64,9 @@ def prepare(
 def show(summary: "BuildSummary") -> None:
     """The summary, and the first failures, on standard error."""
     for line in summary.lines():
-        cli.err.print(line, markup=False)
+        cli.err.print(line)
     for sample, _, why in summary.failures[:10]:
-        cli.err.print(f"  {sample}: {why}", markup=False)
+        cli.err.print(f"  {sample}: {why}")
 
 
 def read_spec(source: Path | None, changes: list[str]) -> ClipSpec:

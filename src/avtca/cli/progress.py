@@ -61,7 +61,7 @@ class ProgressBar:
     def print(self, text: str) -> None:
         """Stop the bar and print a line on standard error."""
         self.stop()
-        cli.err.print(text, markup=False)
+        cli.err.print(text)
 
     def stop(self) -> None:
         """Stop the bar, leaving it as it is."""

@@ -42,7 +42,7 @@ def robustness(
     from avtca.model import require_torch
 
     require_torch("avtca robustness")
-    from avtca.cli.train import warn
+    from avtca.cli.train import show_caveats
     from avtca.evaluation.open_model import open_model
     from avtca.evaluation.robustness import measure_robustness
     from avtca.evaluation.run_folders import distinct_names
@@ -67,10 +67,10 @@ def robustness(
     names = distinct_names([model.name for model in models], checkpoint)
     models = [replace(model, name=name) for model, name in zip(models, names, strict=True)]
     for caveat in sorted({model.split.caveat for model in models}):
-        warn("", caveat)
+        show_caveats(caveat)
 
     def progress(model: str, condition: str, level: object) -> None:
-        cli.err.print(f"{model}: {condition} {level}", markup=False)
+        cli.err.print(f"{model}: {condition} {level}")
 
     report = measure_robustness(models, condition or (), progress=progress)
     text = json.dumps(report.to_dict(), indent=1)

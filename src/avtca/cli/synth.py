@@ -46,6 +46,5 @@ def synth(
         raise ConfigError("make a synthetic corpus", str(error), "change that option") from error
     cli.err.print(
         f"SYNTHETIC corpus in {made.out}: {made.made} clips made, {made.kept} were there before; "
-        f"avtca prepare ravdess {made.out} --out DIR prepares it",
-        markup=False,
+        f"avtca prepare ravdess {made.out} --out DIR prepares it"
     )

@@ -10,6 +10,7 @@ from avtca import cli
 
 if TYPE_CHECKING:
     from avtca.data.data_module import DataModule
+    from avtca.evaluation.report import Metrics
     from avtca.training.config import ExperimentConfig
 
 ConfigFile = Annotated[Path, typer.Argument(help="A YAML file; see configs/.")]
@@ -39,7 +40,7 @@ def train(
     The fold is data.fold, the seed train.seed. Under torchrun, all processes train one network.
     Prints the validation metrics, then the test metrics.
     """
-    from avtca.evaluation.aggregate import summarise
+    from avtca.evaluation.aggregate import estimate_metrics
     from avtca.evaluation.predictions import Predictions
     from avtca.model import require_torch
     from avtca.training.config_file import load_experiment
@@ -64,7 +65,7 @@ def train(
     figures = ", ".join(f"{name} {value:.4f}" for name, value in result.figures.items())
     cli.echo(f"validation (epoch {result.epoch + 1}): {figures or 'none'}")
     if (folder / "test.csv").exists():
-        found = summarise({0: [Predictions.load(folder / "test.csv")]}).to_dict()
+        found = estimate_metrics(Predictions.load(folder / "test.csv"))
         cli.echo(f"test: {line(found)}")
     cli.echo(f"run: {folder}")
 
@@ -85,25 +86,21 @@ def open_data(
     data_module = load_data_module(experiment, folds=folds)
     main = process_rank() == 0
     if main:
-        warn(data_module.folds.warning, data_module.caveat)
+        if data_module.folds.warning:
+            cli.err.print(f"warning: {data_module.folds.warning}")
+        show_caveats(data_module.caveat)
     return data_module, main
 
 
-def line(found: dict[str, object]) -> str:
+def line(metrics: "Metrics") -> str:
     """The metrics with their intervals, in percent."""
-    parts = []
-    for name, interval in found.items():
-        if name in ("accuracy", "uar", "weighted_f1", "macro_f1") and isinstance(interval, list):
-            if interval[0] is None:
-                continue
-            value, *ends = (f"{100 * x:.1f}" for x in interval if x is not None)
-            parts.append(f"{name} {value}" + (f" [{', '.join(ends)}]" if ends else ""))
-    return ", ".join(parts)
+    from avtca.evaluation.report import METRIC_NAMES, format_percent
+
+    known = [name for name in METRIC_NAMES if metrics[name].value is not None]
+    return ", ".join(f"{name} {format_percent(metrics[name])}" for name in known)
 
 
-def warn(warning: str, caveat: str) -> None:
-    """Print the caveats of the split on standard error."""
-    if warning:
-        cli.err.print(f"warning: {warning}", markup=False)
-    if caveat != "clean":
-        cli.err.print(f"split: {caveat}", markup=False)
+def show_caveats(caveats: str) -> None:
+    """Print the caveats of a split on standard error, if there are any."""
+    if caveats != "clean":
+        cli.err.print(f"split: {caveats}")

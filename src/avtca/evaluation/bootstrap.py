@@ -5,7 +5,7 @@ are resampled with replacement instead, each with all of their samples. Predicti
 on the same samples may be concatenated: a speaker's stay together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -19,6 +19,7 @@ RESAMPLES = 2000
 DIFFERENCE_RESAMPLES = 20_000
 """For differences, whose p-values are adjusted for the number of comparisons."""
 LEVEL = 0.95
+"""Confidence level of every interval."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Interval:
     value: float
     low: float
     high: float
-    level: float = LEVEL
 
     def to_estimate(self) -> Estimate:
         """Rounded for JSON; ``None`` for NaN (a single speaker)."""
@@ -51,7 +51,6 @@ def bootstrap(
     metric: Metric,
     *,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
     seed: int = 0,
 ) -> Interval:
     """Percentile interval of ``metric`` over speakers, from their matrices ``(s, ...)``.
@@ -61,28 +60,16 @@ def bootstrap(
     """
     value = float(metric(matrices.sum(0)))
     if len(matrices) < 2:
-        return Interval(value, np.nan, np.nan, level)
-    return Interval(
-        value, *_percentiles(metric(_resample(matrices, resamples, seed)), level), level
-    )
+        return Interval(value, np.nan, np.nan)
+    return Interval(value, *_percentiles(metric(_resample(matrices, resamples, seed))))
 
 
 def intervals(
-    probs: ArrayLike,
-    labels: ArrayLike,
-    speakers: ArrayLike,
-    *,
-    metrics: Mapping[MetricName, Metric] = METRICS,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
+    probs: ArrayLike, labels: ArrayLike, speakers: ArrayLike, *, seed: int = 0
 ) -> dict[MetricName, Interval]:
     """An :class:`Interval` for each metric, all with the same resamples."""
     matrices = speaker_confusions(probs, labels, speakers)
-    return {
-        name: bootstrap(matrices, metric, resamples=resamples, level=level, seed=seed)
-        for name, metric in metrics.items()
-    }
+    return {name: bootstrap(matrices, metric, seed=seed) for name, metric in METRICS.items()}
 
 
 def paired_difference(
@@ -91,7 +78,6 @@ def paired_difference(
     metric: Metric,
     *,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
     seed: int = 0,
     over_seeds: bool = False,
 ) -> Difference:
@@ -105,7 +91,6 @@ def paired_difference(
         second: Those of the other system, with the same speakers in the same order.
         metric: Metric of summed matrices.
         resamples: Number of bootstrap resamples.
-        level: Confidence level.
         seed: Seed of the resampling.
         over_seeds: Whether axis 1 of the matrices is the seed of the training. The value is then
             the mean over the seeds, and each resample draws seeds beside speakers, so that the
@@ -119,7 +104,7 @@ def paired_difference(
         raise ValueError("the two systems were not evaluated on the same samples of each speaker")
     value = float(np.mean(metric(first.sum(0)) - metric(second.sum(0))))
     if len(first) < 2:
-        return Difference(value, np.nan, np.nan, level, np.nan)
+        return Difference(value, np.nan, np.nan, np.nan)
     draws = metric(_resample(first, resamples, seed)) - metric(_resample(second, resamples, seed))
     if over_seeds:
         n = first.shape[1]
@@ -128,7 +113,7 @@ def paired_difference(
     draws = draws[~np.isnan(draws)]
     far = min(np.mean(draws <= 0), np.mean(draws >= 0)) if len(draws) else np.nan
     p = float(np.clip(2 * far, 1 / resamples, 1))
-    return Difference(value, *_percentiles(draws, level), level, p)
+    return Difference(value, *_percentiles(draws), p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -165,8 +150,8 @@ def _resample(matrices: NDArray[np.int64], resamples: int, seed: int) -> NDArray
     return (draws.astype(np.float64) @ flat).reshape(resamples, *matrices.shape[1:])
 
 
-def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:
-    tail, known = 50 * (1 - level), values[~np.isnan(values)]
+def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
+    tail, known = 50 * (1 - LEVEL), values[~np.isnan(values)]
     if not len(known):
         return np.nan, np.nan
     low, high = np.percentile(known, [tail, 100 - tail])

@@ -14,9 +14,10 @@ from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
     METRIC_NAMES,
     ComparisonReport,
-    Estimate,
     PairedDifference,
     PairedTests,
+    format_percent,
+    in_percent,
 )
 from avtca.evaluation.run_folders import (
     distinct_names,
@@ -275,7 +276,7 @@ def latex(report: ComparisonReport) -> str:
     for system, one in report.systems.items():
         cells = []
         for name in METRIC_NAMES:
-            value, low, high = _in_percent(one[name])
+            value, low, high = in_percent(one[name])
             shown = f"{value:.1f}"
             if one[name].value == best[name]:
                 shown = rf"\textbf{{{shown}}}"
@@ -321,17 +322,6 @@ def _caveat_lines(report: ComparisonReport) -> list[str]:
         for name, caveat in report.caveats.items()
         if caveat != CLEAN
     ]
-
-
-def format_percent(interval: Sequence[float | None]) -> str:
-    """``61.5 [52.0, 70.1]`` in percent, or the value alone where there is no interval."""
-    value, low, high = _in_percent(interval)
-    return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _in_percent(interval: Estimate | Sequence[float | None]) -> tuple[float, float, float]:
-    value, low, high = (float("nan") if x is None else 100 * x for x in interval)
-    return value, low, high
 
 
 def _points(d: PairedDifference) -> str:

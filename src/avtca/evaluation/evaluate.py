@@ -64,19 +64,17 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
     )
     if model.votes and model.intended is not None:
         report = replace(report, raters=rater_agreement(model.votes, plain, model.intended))
-    if plain.binary:
-        found = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
-        report = replace(report, multilabel=found)
-        if model.fitted_on is not None:
-            fitted_thresholds = multilabel_thresholds(model.calibrated())
-            report = replace(
-                report, fitted_on=model.fitted_on, multilabel_thresholds=fitted_thresholds
-            )
-        return replace(report, left_out=LeftOut(what=list(FITTED), why=SINGLE_LABEL))
+    if plain.output != "softmax":
+        report = replace(report, left_out=LeftOut(what=list(FITTED), why=SINGLE_LABEL))
     if plain.output == "linear":
-        metrics = sentiment_metrics(plain.targets, plain.probs, plain.speakers)
-        left_out = LeftOut(what=list(FITTED), why=SINGLE_LABEL)
-        return replace(report, sentiment=metrics, left_out=left_out)
+        found = sentiment_metrics(plain.targets, plain.probs, plain.speakers)
+        return replace(report, sentiment=found)
+    if plain.output == "sigmoid":
+        summary = multilabel_summary(plain.probs, plain.targets > 0.5, plain.labels)
+        report = replace(report, multilabel=summary, fitted_on=model.fitted_on)
+        if model.fitted_on is None:
+            return report
+        return replace(report, multilabel_thresholds=multilabel_thresholds(model.calibrated()))
     if model.split.target not in (None, "label"):
         report = replace(report, intended=_intended(model, plain))
     if model.fitted_on is None:

@@ -4,7 +4,7 @@ Each report has ``to_dict`` for JSON and ``from_dict`` for saved files, those of
 A field that defaults to ``None`` is left out of the JSON where there is no value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Self
@@ -29,6 +29,18 @@ class Estimate(NamedTuple):
     value: float | None
     low: float | None
     high: float | None
+
+
+def in_percent(estimate: Sequence[float | None]) -> tuple[float, float, float]:
+    """Value, lower and upper bound in percent; NaN for ``None``."""
+    value, low, high = (float("nan") if x is None else 100 * x for x in estimate)
+    return value, low, high
+
+
+def format_percent(estimate: Sequence[float | None]) -> str:
+    """``61.5 [52.0, 70.1]`` in percent, or the value alone where there is no interval."""
+    value, low, high = in_percent(estimate)
+    return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 class Serialisable:

@@ -89,9 +89,8 @@ def _checkpoint(path: Path, init_from: str) -> str:
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(base)
     for key, value in over.items():
-        old = out.get(key)
-        both = isinstance(value, dict) and isinstance(old, dict)
-        out[key] = _merged(old, value) if both and isinstance(old, dict) else value
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if both else value
     return out
 
 
