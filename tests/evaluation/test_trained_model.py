@@ -56,7 +56,7 @@ def test_people_of_a_fold_have_no_part_in_its_own_temperature(folded):
     before = [part.temperature for part in folded.calibrated()]
     first = folded.folds[0]
     wrong = replace(first, test=replace(first.test, targets=np.roll(first.test.targets, 1, 1)))
-    other = replace(folded, folds=(wrong, *folded.folds[1:]), memo={})
+    other = replace(folded, folds=(wrong, *folded.folds[1:]))
     after = [part.temperature for part in other.calibrated()]
     assert after[0] == before[0]
     assert after[1] != before[1] and after[2] != before[2]

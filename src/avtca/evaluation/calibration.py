@@ -43,11 +43,6 @@ class Reliability:
         gap = np.abs(self.confidence[full] - self.accuracy[full])
         return float(gap @ self.count[full] / self.count.sum())
 
-    @property
-    def worst(self) -> float:
-        """Largest gap of a bin."""
-        return float(np.nanmax(np.abs(self.confidence - self.accuracy)))
-
 
 def reliability(
     probs: ArrayLike, labels: ArrayLike, *, bins: int = BINS, adaptive: bool = False
@@ -143,7 +138,7 @@ def _calibration_errors(predictions: Predictions) -> CalibrationErrors:
     probs, labels = predictions.probs, predictions.true_labels
     curve = reliability(probs, labels)
     return CalibrationErrors(
-        ece=ece(probs, labels),
+        ece=curve.error,
         adaptive_ece=adaptive_ece(probs, labels),
         nll=nll(probs, labels),
         brier=brier(probs, labels),

@@ -109,9 +109,7 @@ def multilabel_thresholds(folds: Sequence[CalibratedFold]) -> MultilabelThreshol
 def modality_metrics(model: EvaluatedModel) -> dict[Modality, Metrics]:
     """Metrics with both modalities and with each of them alone."""
     return {
-        name: estimate_metrics(
-            model.predict(partial(remove_modality, modality=removed) if removed else None)
-        )
+        name: estimate_metrics(model.predict(partial(remove_modality, modality=removed)))
         for name, removed in REMOVED.items()
     }
 

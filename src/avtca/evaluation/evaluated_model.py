@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +38,18 @@ class FoldModel:
     validation: EmotionDataset | None
     no_validation: str = ""
     training_speakers: frozenset[str] = frozenset()
+    memo: dict[int, WindowLogits] = field(default_factory=dict, init=False, repr=False)
+
+    def logits(self, dataset: EmotionDataset, output: Output) -> WindowLogits:
+        """Logits on a data set; on ``test`` and ``validation`` they are computed once."""
+        if id(dataset) in self.memo:
+            return self.memo[id(dataset)]
+        found = average_networks(
+            [window_logits(network, dataset, output=output) for network in self.networks]
+        )
+        if dataset is self.test or dataset is self.validation:
+            self.memo[id(dataset)] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,6 @@ class EvaluatedModel:
     output: Output = "softmax"
     votes: dict[str, Float] = field(default_factory=dict)
     intended: Float | None = None
-    memo: dict[tuple[int, str], WindowLogits] = field(default_factory=dict, repr=False)
 
     @property
     def spec(self) -> ClipSpec:
@@ -106,8 +116,7 @@ class EvaluatedModel:
         data = []
         for fold in self.folds:
             dataset = fold.test if transform is None else transform(fold.test)
-            found = self._logits(fold, "test") if transform is None else self._run(fold, dataset)
-            data.append((found, dataset))
+            data.append((fold.logits(dataset, self.output), dataset))
         return self._predictions(data)
 
     def calibrated(self) -> list[CalibratedFold]:
@@ -121,7 +130,9 @@ class EvaluatedModel:
             softmax = self.output == "softmax"
             temperature = fit_window_temperature(fit_on) if softmax else 1.0
             seen = self._predictions(fit_on, temperature)
-            test = self._predictions([(self._logits(fold, "test"), fold.test)], temperature)
+            test = self._predictions(
+                [(fold.logits(fold.test, self.output), fold.test)], temperature
+            )
             out.append(CalibratedFold(temperature, seen, test))
         return out
 
@@ -136,26 +147,13 @@ class EvaluatedModel:
     def _calibration_data(self, fold: FoldModel) -> LogitsOfData:
         """What a fold is fitted on, none of it from its test speakers."""
         if self.fitted_on == "validation speakers" and fold.validation is not None:
-            return [(self._logits(fold, "validation"), fold.validation)]
+            return [(fold.logits(fold.validation, self.output), fold.validation)]
         out = []
         for other in self.folds:
             if other.test is not fold.test and len(rows := _unseen_rows(fold, other)):
-                out.append((self._logits(other, "test").at(rows), other.test.subset(rows)))
+                logits = other.logits(other.test, self.output).at(rows)
+                out.append((logits, other.test.subset(rows)))
         return out
-
-    def _logits(self, fold: FoldModel, subset: Literal["test", "validation"]) -> WindowLogits:
-        """Logits on the untouched samples, computed once."""
-        key = id(fold.networks[0]), subset
-        if key not in self.memo:
-            dataset = fold.test if subset == "test" else fold.validation
-            assert dataset is not None
-            self.memo[key] = self._run(fold, dataset)
-        return self.memo[key]
-
-    def _run(self, fold: FoldModel, dataset: EmotionDataset) -> WindowLogits:
-        return average_networks(
-            [window_logits(network, dataset, output=self.output) for network in fold.networks]
-        )
 
 
 def _unseen_rows(fold: FoldModel, other: FoldModel) -> NDArray[np.int64]:

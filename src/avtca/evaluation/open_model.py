@@ -285,23 +285,21 @@ def _same_corpus(card: Card, corpus: PreparedCorpus) -> bool:
 
 
 def _changes(action: str, loaded: Loaded, now: DataModule) -> list[Caveat]:
-    """Refuse folds that have changed since the training; the caveat of changed samples."""
-
-    def before(key: str) -> str:
-        today = now.provenance[key]
-        found = (str(_run(card).get(key, today)) for _, card in loaded)
-        return next((value for value in found if value != today), "")
-
-    if old := before("folds_hash"):
-        raise ConfigError(
-            f"{action} by its folds {now.provenance['folds']}",
-            f"they have changed since its training ({old}, now {now.folds.hash})",
-            "restore them, or name others with --folds and --fold",
-        )
-    if old := before("data_hash"):
-        text = f"samples changed since the training (data {old}, now {now.provenance['data_hash']})"
-        return [Caveat(CaveatKind.CHANGED, text)]
-    return []
+    """The caveat of samples that have changed since the training; changed folds are refused."""
+    folds_hash, data_hash = now.provenance["folds_hash"], now.provenance["data_hash"]
+    caveats = []
+    for _, card in loaded:
+        run = _run(card)
+        if (old := run.get("folds_hash", folds_hash)) != folds_hash:
+            raise ConfigError(
+                f"{action} by its folds {now.provenance['folds']}",
+                f"they have changed since its training ({old}, now {folds_hash})",
+                "restore them, or name others with --folds and --fold",
+            )
+        if (old := run.get("data_hash", data_hash)) != data_hash:
+            text = f"samples changed since the training (data {old}, now {data_hash})"
+            caveats.append(Caveat(CaveatKind.CHANGED, text))
+    return caveats
 
 
 def _on_fold(loaded: Loaded, data_module: DataModule, fold: int) -> FoldModel:
