@@ -20,6 +20,7 @@ from avtca.evaluation.bootstrap import (
 from avtca.evaluation.metrics import (
     METRICS,
     Metric,
+    accuracy,
     f1_present,
     per_class,
     speaker_binary_confusions,
@@ -61,14 +62,8 @@ def over_labels(metric: Metric) -> Metric:
     return mean
 
 
-def binary_accuracy(matrix: NDArray[Any]) -> NDArray[np.float64]:
-    """Share of correct predictions in ``(..., 2, 2)``."""
-    c = np.asarray(matrix, np.float64)
-    return np.asarray(np.trace(c, axis1=-2, axis2=-1) / np.maximum(c.sum((-2, -1)), 1))
-
-
 BINARY_METRICS: dict[MetricName, Metric] = {
-    "accuracy": over_labels(binary_accuracy),
+    "accuracy": over_labels(accuracy),
     "uar": over_labels(weighted_accuracy),
     "weighted_f1": over_labels(weighted_f1),
     "macro_f1": over_labels(f1_present),

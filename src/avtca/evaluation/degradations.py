@@ -50,17 +50,12 @@ def remove_modality(dataset: EmotionDataset, modality: str) -> EmotionDataset:
     """
     if not modality:
         return dataset
-
-    def removed(sample: RawSample, index: int) -> RawSample:
-        return _without(sample, modality)
-
-    return replace(dataset, samples=TransformedSamples(dataset.samples, removed))
+    samples = TransformedSamples(dataset.samples, lambda sample, _: _without(sample, modality))
+    return replace(dataset, samples=samples)
 
 
 def _without(sample: RawSample, modality: str) -> RawSample:
-    """A sample without its "audio" or its "video" stream, or with both for ""."""
-    if not modality:
-        return sample
+    """A sample without its "audio" or its "video" stream."""
     if modality == "video":
         return replace(sample, steps=sample.steps[:0], video=sample.video[:0])
     features = None if sample.audio is None else sample.audio[:, :0]

@@ -219,20 +219,20 @@ def open_trained_model(
         caveats += data_module.caveats
         if folds is None:
             caveats += _changes(action, loaded, data_module)
-        again = same and {_run(card).get("folds_hash") for _, card in loaded}
-        if folds is None or (fold is None and again == {data_module.folds.hash}):
-            require_all_folds(action, numbers, n)
+        hashes = {_run(card).get("folds_hash") for _, card in loaded}
+        own = folds is None or (same and fold is None and hashes == {data_module.folds.hash})
+        require_all_folds(action, numbers, n if own else n_folds(path))
+        if own:
             models = [
                 _on_fold([one], data_module, int(_run(one[1]).get("fold", 0))) for one in loaded
             ]
+        elif fold is None and n > 1:
+            raise ConfigError(
+                f"{action} by {data_module.folds.name}",
+                f"it has {n} folds",
+                "name one with --fold, from 0",
+            )
         else:
-            require_all_folds(action, numbers, n_folds(path))
-            if fold is None and n > 1:
-                raise ConfigError(
-                    f"{action} by {data_module.folds.name}",
-                    f"it has {n} folds",
-                    "name one with --fold, from 0",
-                )
             models = [_on_fold(loaded, data_module, fold or 0)]
     else:
         require_all_folds(action, numbers, n_folds(path))

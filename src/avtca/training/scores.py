@@ -30,19 +30,18 @@ def scores(
         (of values: the mean absolute error).
     """
     t = targets.astype(np.float64)
-    if output == "linear":
-        matrix = confusion(sentiment_classes(t), sentiment_classes(probabilities), len(SENTIMENT7))
-        loss = np.abs(probabilities - t).mean()
-        return {**{name: float(f(matrix)) for name, f in METRICS.items()}, "loss": float(loss)}
     p = np.clip(probabilities, MIN_PROB, 1 - MIN_PROB)
-    if output == "sigmoid":
+    metrics = BINARY_METRICS if output == "sigmoid" else METRICS
+    if output == "linear":
+        loss = np.abs(probabilities - t).mean()
+        matrix = confusion(sentiment_classes(t), sentiment_classes(probabilities), len(SENTIMENT7))
+    elif output == "sigmoid":
         loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
-        matrices = binary_confusions(t > 0.5, p >= 0.5)
-        found: dict[str, float] = {
-            name: float(metric(matrices)) for name, metric in BINARY_METRICS.items()
-        }
+        matrix = binary_confusions(t > 0.5, p >= 0.5)
     else:
         loss = -(t * np.log(p)).sum(1).mean()
         matrix = confusion(t.argmax(1), p.argmax(1), t.shape[1])
-        found = {name: float(metric(matrix)) for name, metric in METRICS.items()}
-    return {**found, "loss": float(loss)}
+    return {
+        **{name: float(metric(matrix)) for name, metric in metrics.items()},
+        "loss": float(loss),
+    }

@@ -31,6 +31,16 @@ from avtca.training.record import RunRecord, SaveLast, fingerprint, versions
 VIDEO_ONLY = ("video_noise", "posterior_bias", "pixels")
 AUDIO_ONLY = ("waveform", "gain_db", "channel_db", "background")
 """Augmentation of one stream. Step dropout is not listed, since shared settings contain it."""
+IGNORED_WHEN_RESUMING = (
+    "versions",
+    "train_config.workers",
+    "provenance.experiment.name",
+    "provenance.experiment.model.init_from",
+    "provenance.experiment.train.workers",
+    "provenance.init_from.corpora",
+    "provenance.split_audit",
+)
+"""Keys of ``run.json`` that may differ; an initial checkpoint and a split are compared by hash."""
 
 
 @dataclass(frozen=True)
@@ -252,18 +262,6 @@ def _run_card(
         "provenance": dict(provenance),
         "versions": versions(),
     }
-
-
-IGNORED_WHEN_RESUMING = (
-    "versions",
-    "train_config.workers",
-    "provenance.experiment.name",
-    "provenance.experiment.model.init_from",
-    "provenance.experiment.train.workers",
-    "provenance.init_from.corpora",
-    "provenance.split_audit",
-)
-"""Keys of ``run.json`` that may differ; an initial checkpoint and a split are compared by hash."""
 
 
 def _finished(out: Path, done: Mapping[str, Any], spec: ClipSpec) -> FitResult:
