@@ -14,10 +14,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from avtca.audio.vad import NETWORK_SHA256
+
 REQUIREMENT = "silero-vad==6.2.3"
 WHEEL_SHA256 = "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8"
 MEMBER = "silero_vad/data/silero_vad_16k_sequence.onnx"
-NETWORK_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
 
 
 def checked(content: bytes, sha256: str, name: str) -> bytes:

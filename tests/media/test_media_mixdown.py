@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from media_clips import encode
 
-from avtca.audio.vad import band_level_db
+from avtca.audio.level import band_level_db
 from avtca.errors import MediaError
 from avtca.media import open_media
 from avtca.media.mixdown import Mixdown

@@ -27,7 +27,9 @@ def recognizer(detector):
     return Recognizer(RecordingBackend(SPEC), detector)
 
 
-@pytest.mark.parametrize("name", ["park.mp4", "01-01-01-01-01-01-01.mp4", "obama_speech.mp4"])
+@pytest.mark.parametrize(
+    "name", ["../talking/bbaf2n.mpg", "01-01-01-01-01-01-01.mp4", "obama_speech.mp4"]
+)
 @pytest.mark.parametrize("hop_s", [None, 0.5])
 def test_windows_start_where_preprocess_places_them(recognizer, sample_clips, name, hop_s):
     report = recognizer.predict(sample_clips / name, hop_s=hop_s)

@@ -9,7 +9,7 @@ from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
 from avtca.audio import high_pass
-from avtca.audio.vad import SILENCE_DBFS, band_level_db
+from avtca.audio.level import SILENCE_DBFS, band_level_db
 from avtca.errors import MediaError
 
 OPPOSITE = 0.25

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from avtca.audio import high_pass
-from avtca.audio.vad import FLOOR_DBFS, MARGIN_DB, SILENCE_DBFS, band_level_db
+from avtca.audio.level import SILENCE_DBFS, band_level_db
 from avtca.media import Media
 from avtca.media.clock import MAX_HOLD_S
 from avtca.recognize.prediction import (
@@ -118,9 +118,7 @@ def _no_voice(clip: Media, rate: int) -> str:
         return f"the audio is too short ({seconds:.2f} s)"
     if loudest < SILENCE_DBFS:
         return "the audio is silent (above 60 Hz)"
-    if loudest < FLOOR_DBFS:
-        return f"no speech above {FLOOR_DBFS:g} dBFS, the loudest audio is at {loudest:.0f} dBFS"
-    return f"no speech: nothing in the audio stands {MARGIN_DB:g} dB above its background"
+    return f"no voice in the audio, whose loudest part is at {loudest:.0f} dBFS"
 
 
 def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str]:
