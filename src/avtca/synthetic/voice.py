@@ -58,18 +58,19 @@ class Prosody:
     """Semitones of a 7 Hz tremor."""
 
 
+# Much breath makes a voice of noise, which voice activity detection does not take for one.
 PROSODY = {
     "neutral": Prosody(),
-    "calm": Prosody(pitch=0.95, swing=1.2, rate=3.4, level_db=-4, tilt_db=-2, breath=0.14),
+    "calm": Prosody(pitch=0.95, swing=1.2, rate=3.4, level_db=-4, tilt_db=-2, breath=0.08),
     "happy": Prosody(pitch=1.4, swing=6, slope=1, rate=4.7, level_db=4, tilt_db=2),
     "sad": Prosody(
-        pitch=0.9, swing=1, slope=-4, rate=2.8, level_db=-8, tilt_db=-4, breath=0.3, jitter=0.012
+        pitch=0.9, swing=1.5, slope=-4, rate=2.8, level_db=-8, tilt_db=-4, breath=0.05, jitter=0.012
     ),
     "angry": Prosody(
         pitch=1.3, swing=5, slope=-5, rate=4.9, level_db=8, tilt_db=5, breath=0.03, jitter=0.02
     ),
     "fear": Prosody(
-        pitch=1.6, swing=3, slope=2, rate=5.4, level_db=-1, breath=0.2, jitter=0.03, tremor=1.2
+        pitch=1.6, swing=3, slope=2, rate=5.4, level_db=-1, breath=0.1, jitter=0.03, tremor=1.2
     ),
     "disgust": Prosody(
         pitch=0.88, swing=3, slope=-6, rate=3.1, level_db=1, tilt_db=-1, breath=0.1, jitter=0.035
