@@ -52,6 +52,26 @@ def values(report: avtca.Report) -> dict[str, object]:
     }
 
 
+def test_a_part_equals_the_arrays_of_that_part(recognizer, path):
+    """Cut by hand from 0.5 to 1.7 s."""
+    part = recognizer.predict(path, start_s=0.5, end_s=1.7)
+    arrays = decoded(path)
+    rate, times = arrays["sample_rate"], np.array(arrays["timestamps"])
+    inside = (times >= 0.5) & (times < 1.7)
+    arrays["frames"] = [arrays["frames"][k] for k in np.flatnonzero(inside)]
+    arrays["timestamps"] = times[inside] - 0.5
+    arrays["waveform"] = arrays["waveform"][round(0.5 * rate) : round(1.7 * rate)]
+    wanted = recognizer.predict(arrays)
+    assert part.duration_s == wanted.duration_s == 1.2
+    assert part.file == f"{path}#t=0.5,1.7"
+    assert part.scores == pytest.approx(wanted.scores, abs=0.02)
+    assert part.coverage.read == 1
+    with path.open("rb") as file:
+        assert values(recognizer.predict(file, start_s=0.5, end_s=1.7)) == values(part)
+    with pytest.raises(MediaError, match="arrays have no parts; slice them"):
+        recognizer.predict(arrays, start_s=1)
+
+
 def test_file_object_and_arrays_equal_the_file(recognizer, path):
     wanted = recognizer.predict(path, person="all")
     with path.open("rb") as file:

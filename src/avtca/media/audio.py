@@ -8,7 +8,14 @@ import numpy as np
 import soxr
 from av.audio.frame import AudioFrame
 
-from avtca.media.container import audio_stream, decode, open_container, read_only, timestamp
+from avtca.media.container import (
+    audio_stream,
+    decode,
+    open_container,
+    read_only,
+    seek_before,
+    timestamp,
+)
 from avtca.media.mixdown import Mono
 
 if TYPE_CHECKING:
@@ -98,6 +105,8 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
     with open_container(clip.path, clip.name) as container:
         stream = audio_stream(container, clip.audio_index)
         read_only(container, stream)
+        if clip.whole:
+            seek_before(container, stream, clip.zero)
         for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):
             frame = cast(AudioFrame, decoded)
             rate = frame.sample_rate
@@ -107,11 +116,16 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
             stamp = timestamp(frame)
             length = Fraction(len(samples), rate)
             time = clock.place(None if stamp is None else stamp - clip.zero, length)
-            gap = Fraction(0) if stamp is None else time - (due or 0)
+            if due is None and time + length <= 0 and clip.whole:
+                continue
+            gap = time - (due or 0)
             if due is None:
                 due = Fraction(0)
-            elif abs(gap) <= JITTER_S:
+            elif stamp is None or abs(gap) <= JITTER_S:
                 gap = Fraction(0)
+            if clip.stop is not None and time >= clip.stop:
+                clip.reached(float(clip.stop))
+                gap, samples = clip.stop - due, samples[:0]
             if gap > 0:
                 silence = round(gap * rate)
                 for start in range(0, silence, rate):
@@ -119,7 +133,11 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
                 due += Fraction(silence, rate)
             elif gap < 0:
                 samples = samples[round(-gap * rate) :]
+            if clip.stop is not None:
+                samples = samples[: max(0, round((clip.stop - due) * rate))]
             if len(samples):
                 due += Fraction(len(samples), rate)
                 clip.reached(float(due))
                 yield rate, samples
+            if clip.stop is not None and due + Fraction(1, rate) > clip.stop:
+                return

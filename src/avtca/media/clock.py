@@ -35,6 +35,7 @@ class StreamClock:
         is_damage: Called with the length and the end of a jump ahead, in seconds; whether the
             jump is to be ignored.
         warn_join: Called at each join.
+        start: The earliest time that a frame can have.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class StreamClock:
         joins: list[Fraction],
         is_damage: Callable[[float, float], bool],
         warn_join: Callable[[], None],
+        start: Fraction = Fraction(0),
     ) -> None:
         self._joins, self._is_damage, self._warn_join = joins, is_damage, warn_join
         self._n_joins = 0
@@ -49,7 +51,7 @@ class StreamClock:
         self._before: Fraction | None = None  # offset before the last jump
         self._raw_end: Fraction | None = None
         self._last_stamp = Fraction(0)
-        self._end = Fraction(0)
+        self._end = start
 
     def place(self, stamp: Fraction | None, length: Fraction) -> Fraction:
         """Start of the next frame, in seconds.

@@ -5,6 +5,7 @@ text files as ANSI art, and follow playlists to other files or addresses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -41,6 +42,13 @@ THUMBNAIL_OF = 8
 """A video track is a thumbnail of another that is larger by this factor."""
 UNDECODABLE = "could not be decoded"
 """Part of the warning about damaged packets."""
+
+SEEKABLE = ("mov", "wav")
+"""Containers in which a part is found by its time. The timestamps of others can go back in joined
+recordings, so that a part can be placed only from the start of the file."""
+SEEK_MARGIN_S = 2
+"""Seconds before a part from which on a decoder is run: its first audio frames depend on those
+before."""
 
 _THREADS = 4
 _NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -143,6 +151,16 @@ def read_only(container: InputContainer, stream: Stream) -> None:
         stream.codec_context.thread_count = _THREADS
         # Frames can be larger than the header says.
         stream.codec_context.options = {"max_pixels": str(max_pixels(container, stream))}
+
+
+def seek_before(container: InputContainer, stream: Stream, time: Fraction) -> None:
+    """Skip what is more than :data:`SEEK_MARGIN_S` before a time on the file's own clock.
+
+    Only in containers whose timestamps never go back; others are read from their start.
+    """
+    if container.format.name.split(",")[0] in SEEKABLE and stream.time_base:
+        with suppress(av.FFmpegError):  # without an index: read from the start
+            container.seek(int((time - SEEK_MARGIN_S) / stream.time_base), stream=stream)
 
 
 def max_pixels(container: InputContainer, stream: VideoStream) -> int:

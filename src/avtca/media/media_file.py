@@ -1,13 +1,14 @@
 """A media file as frames and audio on one clock."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.errors import MediaError
 from avtca.media.audio import read_audio
 from avtca.media.clock import StreamClock
 from avtca.media.container import UNDECODABLE
@@ -27,6 +28,8 @@ MAX_CONCEALED_SHARE = 0.89
 is right is unknown, and it is never confident."""
 MAX_SILENCE_S, MAX_SILENCE_ALONE_S = 3600, 600
 """Most seconds of gaps in the audio that are filled with silence, with and without video."""
+PART_SLACK_S = 0.5
+"""A part of a file may end this long after the file, since times are rounded."""
 JOINED = "joined recordings: timestamps that go back were continued from the last end"
 """Warning about timestamps that go back."""
 
@@ -54,6 +57,9 @@ class MediaFile:
         video_index: Index of the stream that is read as video, -1 without video.
         audio_index: Index of the stream that is read as audio, -1 without audio.
         mixdown: How its channels become one waveform.
+        whole: The file, of a part that :meth:`part` made.
+        start: Second of the file at which a part starts.
+        stop: Second at which a part ends, from its own start; by default it ends with the file.
     """
 
     path: Path
@@ -70,6 +76,9 @@ class MediaFile:
     video_index: int = -1
     audio_index: int = -1
     mixdown: Mixdown = field(default_factory=Mixdown)
+    whole: "MediaFile | None" = field(default=None, repr=False)
+    start: Fraction = Fraction(0)
+    stop: Fraction | None = None
     _joins: list[Fraction] = field(default_factory=list, repr=False)
     _bytes_share: float = field(default=1.0, repr=False)
     _exhausted: set[str] = field(default_factory=set, repr=False)
@@ -109,6 +118,53 @@ class MediaFile:
         require_positive(rate)
         return read_audio(self, rate) if self.has_audio else iter(())
 
+    def part(self, start_s: float = 0.0, end_s: float | None = None) -> "MediaFile":
+        """A part of the file as a clip of its own: its time zero is the start of the part.
+
+        Frames and audio are cut on the file's clock, the audio at its own sample rate. A frame that
+        is shown at the start or the end of the part belongs to it, also where its timestamp does
+        not.
+
+        Args:
+            start_s: First second.
+            end_s: Second at which the part ends, by default the end of the file. It may be after
+                the end by :data:`PART_SLACK_S`.
+
+        Raises:
+            MediaError: The part is empty or outside of the file, or the file is an image. A file
+                without a reliable length is only known to be too short once it was read.
+        """
+        name = f"{self.name}{fragment(start_s, end_s)}"
+        action = f"read {name}"
+        if self.is_image:
+            raise MediaError(action, "an image has no parts", "leave start and end out")
+        if not start_s >= 0:
+            problem = f"the start is {seconds(start_s)} s"
+            raise MediaError(action, problem, "give 0 or a later start")
+        if end_s is not None and not end_s > start_s:
+            problem = f"the start, {seconds(start_s)} s, is not before the end, {seconds(end_s)} s"
+            raise MediaError(action, problem, "correct start and end")
+        length = self.duration_s
+        if self.reliable_header and max(start_s, (end_s or 0.0) - PART_SLACK_S) >= length:
+            raise _too_short(action, length)
+        end = length if end_s is None else end_s
+        end = min(end, length) if self.reliable_header else end
+        start = Fraction(start_s).limit_denominator(10**6)
+        stop = None if end_s is None else Fraction(end_s).limit_denominator(10**6) - start
+        return replace(
+            self,
+            name=name,
+            duration_s=max(0.0, end - start_s),
+            warnings=list(self.warnings),
+            decoded_seconds=0.0,
+            zero=self.zero + start,
+            whole=self,
+            start=start,
+            stop=stop,
+            _joins=[],
+            _exhausted=set(),
+        )
+
     def decoded_share(self) -> float:
         """Decoded length over the length in the header, at most 1; 1 without a reliable header.
 
@@ -124,7 +180,8 @@ class MediaFile:
         """Seconds from the end of what was decoded to the end in the header, 0 if negligible."""
         missing = self.duration_s - self.decoded_seconds
         slack = min(max(END_SLACK_S[0], self.duration_s / 10), END_SLACK_S[1])
-        return missing if self.reliable_header and missing > slack else 0.0
+        known = self.reliable_header or (self.stop is not None and self._bytes_share < 1)
+        return missing if known and missing > slack else 0.0
 
     @property
     def sample_rate(self) -> int | None:
@@ -170,11 +227,12 @@ class MediaFile:
                 self.warn("too long gaps in the audio: not all were filled with silence")
             return left < 0 and gap_s > 1
 
-        return StreamClock(self._joins, is_damage, lambda: self.warn(JOINED))
+        return StreamClock(self._joins, is_damage, lambda: self.warn(JOINED), -self.start)
 
     def timestamp_jump(self, gap_s: float, to_s: float) -> bool:
         """Whether a timestamp ``gap_s`` later than expected, at ``to_s``, is damage; warns."""
-        past_end = gap_s > PAST_END_S and to_s > self.duration_s + PAST_END_S
+        end_s = float(self.start) + to_s - (self.whole or self).duration_s
+        past_end = gap_s > PAST_END_S and end_s > PAST_END_S
         if damage := gap_s > MAX_GAP_S or past_end:
             self.warn("damaged timestamps, which jump far ahead, were ignored")
         return damage
@@ -184,8 +242,29 @@ class MediaFile:
         self._exhausted.add(kind)
         streams = {"video"} if self.has_video else set()
         streams |= {"audio"} if self.has_audio else set()
-        if self._exhausted == streams and self._missing_s:
+        if self._exhausted != streams:
+            return
+        if self.whole and not self.reliable_header and self._bytes_share == 1:
+            found = self.decoded_seconds
+            if not found or (self.stop and found + PART_SLACK_S < self.stop):
+                raise _too_short(f"read {self.name}", float(self.start) + found if found else None)
+        if self._missing_s:
             self.warn(
                 f"cut short: {self.duration_s:.1f} s by the header, "
                 f"the file ends after {self.decoded_seconds:.1f} s"
             )
+
+
+def fragment(start_s: float, end_s: float | None) -> str:
+    """A part of a file as in an address: "#t=1.5,3", or "#t=1.5" to the end."""
+    return f"#t={seconds(start_s)}" + ("" if end_s is None else f",{seconds(end_s)}")
+
+
+def seconds(value: float) -> str:
+    """Seconds with three decimal places, without zeros at the end."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _too_short(action: str, end_s: float | None) -> MediaError:
+    ends = "before" if end_s is None else f"after {end_s:.2f} s"
+    return MediaError(action, f"the file ends {ends}", "correct start and end")

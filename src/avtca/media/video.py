@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avtca.errors import MediaError
-from avtca.media.clock import HALF_MS, nearest_frames
+from avtca.media.clock import HALF_MS, MAX_HOLD_S, nearest_frames
 from avtca.media.container import (
     LARGE_PIXELS,
     MAX_PIXELS,
@@ -24,6 +24,7 @@ from avtca.media.container import (
     is_still,
     open_container,
     read_only,
+    seek_before,
     timestamp,
     video_stream,
 )
@@ -64,19 +65,29 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             if rgb.shape != shape:
                 clip.warn(f"frames of several sizes: all were fitted into {shape[1]}x{shape[0]}")
                 rgb = fit(rgb, shape)
-            length = Fraction(0) if clip.is_image else frame_length(frame)
-            yield Frame(step, time_s, rgb, float(length))
+            length_s = 0.0 if clip.is_image else float(frame_length(frame))
+            if clip.stop is not None:
+                length_s = min(length_s, float(clip.stop) - time_s)
+            yield Frame(step, time_s, rgb, length_s)
     clip.exhausted("video")
 
 
 def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
-    """Frames with their seconds from the clip's time zero; records how far decoding came."""
+    """Frames with their seconds from the clip's time zero; records how far decoding came.
+
+    In a part of a file, the frame that is shown at its start comes first, at time zero. The one
+    that is shown at its end comes again, a millisecond before the end, if its own length does not
+    reach so far.
+    """
     container = stream.container
     read_only(container, stream)  # type: ignore[arg-type]
+    if clip.whole:
+        seek_before(container, stream, clip.zero)  # type: ignore[arg-type]
     interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
     last: Fraction | None = None
     pixels_left = MIN_PIXELS + PIXELS_PER_BYTE * clip.path.stat().st_size
     clock = clip.stream_clock()
+    before: tuple[Fraction, VideoFrame] | None = None  # the frame that is shown so far
     for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
@@ -92,6 +103,15 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
         stamp = timestamp(frame)
         length = frame_length(frame) or interval
         time = clock.place(None if stamp is None else stamp - clip.zero, length)
+        if clip.whole:
+            if before and before[0] < 0 < time <= before[0] + Fraction(MAX_HOLD_S):
+                yield Fraction(0), before[1]
+            if clip.stop is not None and time >= clip.stop:
+                if before and frame_length(before[1]) < clip.stop - before[0] <= MAX_HOLD_S:
+                    yield max(before[0], clip.stop - 2 * HALF_MS), before[1]
+                clip.reached(float(clip.stop))
+                return
+            before = time, frame
         if time < 0:
             continue
         if last is not None and time > last:

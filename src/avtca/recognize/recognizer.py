@@ -12,7 +12,7 @@ import numpy as np
 from avtca.audio import VOICE_RATE
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
-from avtca.media import Media, open_media
+from avtca.media import Media, MediaArrays, open_media
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import checks
 from avtca.recognize.prediction import Coverage, TimelineRow, main_rows
@@ -53,6 +53,8 @@ class Recognizer:
         person: PersonMode = "main",
         video_track: int | None = None,
         audio_track: int | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
         progress: ProgressHook = no_progress,
     ) -> Report:
         """Recognise the emotions in a video, an audio file, an image, or arrays.
@@ -71,14 +73,16 @@ class Recognizer:
                 player would choose.
             audio_track: Which audio track to read, from 1; by default the one that a player
                 would choose, unless it is silent and another is not.
+            start_s: First second of a part of a file. The times in the report count from it.
+            end_s: Second of the file at which the part ends, by default the end of the file.
             progress: Called after each window with the seconds done and in total.
 
         Returns:
             Scores of the whole clip, over time and, with "all", by person.
 
         Raises:
-            MediaError: The clip cannot be read, has no such track, the arrays are invalid, or
-                there is neither a face nor a voice in it.
+            MediaError: The clip cannot be read, has no such track or part, the arrays are invalid,
+                or there is neither a face nor a voice in it.
             ConfigError: The window, hop or person is invalid.
 
         Example:
@@ -95,6 +99,10 @@ class Recognizer:
                 f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
             )
         clip = open_media(source, video_track=video_track, audio_track=audio_track)
+        if start_s or end_s is not None:
+            if isinstance(clip, MediaArrays):
+                raise MediaError("read a part of the arrays", "arrays have no parts", "slice them")
+            clip = clip.part(start_s, end_s)
         stream, scorer = self._score(clip, window_steps, hop, person, progress)
         if turns := stream.upright_turns():
             stream, scorer = self._score(clip, window_steps, hop, person, progress, turns)
