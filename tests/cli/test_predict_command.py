@@ -362,3 +362,40 @@ def test_a_pipe_given_by_name(six, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["top"] == "angry"
+
+
+@pytest.fixture(scope="module")
+def short(sample_clips):
+    return sample_clips / "obama_speech.mp4"
+
+
+def test_exports_are_printed_or_written_to_the_folder(short, six, tmp_path):
+    printed = avtca("predict", short, "--format", "VTT")
+    assert printed.stdout.startswith("WEBVTT\n\nNOTE avtca segments: ")
+    out = tmp_path / "out"
+    written = avtca("predict", short, six[0], "--format", "vtt", "--out", out)
+    assert (written.returncode, written.stdout) == (0, "")
+    assert f"vtt: {out}/*.vtt (2 file(s))" in written.stderr
+    assert (out / f"{short.name}.vtt").read_text() == printed.stdout
+    again = avtca("predict", short, six[0], "--format", "rttm", "--out", out)
+    assert again.stderr.count("already recognised") == 2
+    names = {path.name for path in out.iterdir()}
+    wanted = {f"{clip.name}.{suffix}" for clip in (short, six[0]) for suffix in ("vtt", "rttm")}
+    assert wanted <= names
+    lines = (out / f"{six[0].name}.rttm").read_text().splitlines()
+    assert lines and all(line.startswith(f"SPEAKER {six[0].stem} 1 ") for line in lines)
+
+
+def test_exports_that_cannot_be_are_one_line(short, six):
+    unknown = avtca("predict", short, "--format", "elan")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    (line,) = unknown.stderr.splitlines()
+    assert line.startswith("error: --format elan: there is no such format; choose one of table, ")
+    assert line.endswith("eaf, textgrid, vtt, srt, rttm, tsv")
+    two = avtca("predict", short, six[0], "--format", "eaf")
+    assert (two.returncode, two.stdout) == (2, "")
+    (line,) = two.stderr.splitlines()
+    assert line.startswith("error: print 2 files as eaf: ") and "--out" in line
+    table = avtca("predict", short, six[0], "--format", "tsv").stdout
+    rows = list(csv.DictReader(io.StringIO(table), delimiter="\t"))
+    assert {row["file"] for row in rows} == {str(short), str(six[0])}

@@ -4,15 +4,15 @@ import io
 
 import numpy as np
 from PIL import Image
-from small_reports import LABELS, make_person, make_report, make_row
+from small_reports import make_person, make_report, make_row
 
-from avtca.plots.timeline import MAX_PEOPLE, mean_scores, timeline_figure
+from avtca.plots.timeline import MAX_PEOPLE, timeline_figure
 from avtca.recognize.report import NO_PERSON, Thumbnail
 
 
 def test_overlapping_windows_are_averaged_and_gaps_stay_gaps():
     rows = [make_row(0, 2, 0.8), make_row(1, 3, 0.4), make_row(3, 4, None, NO_PERSON)]
-    edges, scores = mean_scores(rows, LABELS)
+    edges, scores = make_report(rows).mean_scores()
     assert edges.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(scores[:3, 0], [0.8, 0.6, 0.4])
     assert np.isnan(scores[3]).all()

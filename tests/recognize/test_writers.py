@@ -109,6 +109,15 @@ def test_names_do_not_clash_and_do_not_change(tmp_path, out):
     assert again == stems[::-1]
 
 
+def test_exports_go_with_their_report(clip, out):
+    folder = OutputFolder(out, OPTIONS)
+    folder.add(made(clip), clip, clip.parents[1], file_digest(clip))
+    assert folder.export(made(clip), clip, "textgrid") == out / "b__x.mp4.TextGrid"
+    assert (out / "b__x.mp4.TextGrid").read_text() == made(clip).to_textgrid()
+    folder.add(made(clip), clip, clip.parents[1], "other content")
+    assert not (out / "b__x.mp4.TextGrid").exists()
+
+
 def test_pictures_of_an_earlier_call_are_no_media(clip, out):
     OutputFolder(out, OPTIONS).add(made(clip, people=1), clip, None, "0")
     (out / "mine.png").touch()

@@ -37,6 +37,27 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     summary = "summary"
+    eaf = "eaf"
+    textgrid = "textgrid"
+    vtt = "vtt"
+    srt = "srt"
+    rttm = "rttm"
+    tsv = "tsv"
+
+    @property
+    def is_export(self) -> bool:
+        """Whether it is one of :data:`avtca.recognize.exports.EXPORTS`: a format of segments."""
+        return self not in (Format.table, Format.json, Format.csv, Format.summary)
+
+
+def output_format(text: str) -> Format:
+    """The format of a name, in upper or lower case; raises :class:`ConfigError` for others."""
+    try:
+        return Format(text.lower())
+    except ValueError:
+        names = ", ".join(Format)
+        problem = "there is no such format"
+        raise ConfigError(f"--format {text}", problem, f"choose one of {names}") from None
 
 
 class Person(StrEnum):
@@ -55,7 +76,14 @@ def predict(
         typer.Option(help="Folder for a page, images, JSON and CSV; resumes an interrupted call."),
     ] = None,
     format: Annotated[
-        Format, typer.Option(help="Format to print; summary is CSV with a row for each file.")
+        Format,
+        typer.Option(
+            help="Format to print: table, json, csv (a row for each window), summary (CSV with a "
+            "row for each file); or a format of segments, which --out writes to the folder: eaf "
+            "(ELAN), textgrid (Praat), vtt, srt, rttm, tsv.",
+            parser=output_format,
+            metavar="NAME",
+        ),
     ] = Format.table,
     window: Annotated[
         float | None, typer.Option(help="Seconds of a window [default: the network's window]")
@@ -98,6 +126,7 @@ def predict(
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
     call = Call(recognizer, window, hop, person, video_track, audio_track)
+    call.export = format if format.is_export and out is not None else None
     with cli.lock_folder(out) if out is not None else nullcontext():
         if out is not None:
             call.open(out, detector)
@@ -105,7 +134,19 @@ def predict(
         found = find_media(paths, skipped)
         if text := skipped_text(skipped):
             cli.err.print(f"note: {printable(text)}")
+        if out is None:
+            check_one_file(format, len(found))
         run(call, found, format)
+
+
+def check_one_file(format: Format, files: int) -> None:
+    """Raise :class:`ConfigError` where standard output cannot hold so many files."""
+    from avtca.recognize.exports import EXPORTS
+
+    if format.is_export and files > 1 and not EXPORTS[format].several:
+        problem = "a file of this format holds one recording"
+        fix = "give one file, or a folder for the results: --out report"
+        raise ConfigError(f"print {files} files as {format}", problem, fix)
 
 
 def run(call: "Call", found: Sequence["Found"], format: Format) -> None:
@@ -152,6 +193,10 @@ class Call:
     internal_errors: int = 0
     """Failures that the user did not cause."""
     folder: "OutputFolder | None" = None
+    export: Format | None = None
+    """Format of segments to write to the folder."""
+    exported: int = 0
+    """Number of its files."""
 
     @property
     def reports(self) -> list["Report"]:
@@ -225,6 +270,7 @@ class Call:
             cli.err.print(f"{path}: {report.top} {report.certainty} (already recognised)")
             self.results.append(kept.report)
             self.entries.append(kept)
+            self._export(kept.report, path)
             return
         report = recognise_file(
             self.recognizer,
@@ -242,6 +288,13 @@ class Call:
             with cli.writing(self.folder.folder):
                 made = self.folder.add(report, path, below, digest or "")
             self.entries.append(made._replace(report=small))
+            self._export(small, path)
+
+    def _export(self, report: "Report", path: Path) -> None:
+        if self.folder is not None and self.export is not None:
+            with cli.writing(self.folder.folder):
+                self.folder.export(report, path, self.export)
+            self.exported += 1
 
     def write(self) -> None:
         """Write the page and the summary, if there is a folder for them.
@@ -258,12 +311,23 @@ class Call:
             write_atomic(out / "report.html", recognition_html(self.entries, self.failures))
             write_atomic(out / "summary.csv", self.summary())
         cli.err.print(f"page: {out / 'report.html'}")
+        if self.export is not None:
+            from avtca.recognize.exports import EXPORTS
+
+            pattern = out / f"*.{EXPORTS[self.export].suffix}"
+            cli.err.print(f"{self.export}: {pattern} ({self.exported} file(s))")
         if others := self.folder.others():
             cli.err.print(f"note: {out} also has {others} report(s) with other options")
 
     def print(self, format: Format) -> None:
-        """Print the results on standard output."""
-        if format is Format.json:
+        """Print the results on standard output, exports only where no folder gets them."""
+        if format.is_export:
+            from avtca.recognize.exports import EXPORTS
+
+            export = EXPORTS[format]
+            if self.export is None and (export.several or self.reports):
+                typer.echo(export.text(*self.reports), nl=False)
+        elif format is Format.json:
             rows: list[dict[str, object]] = [report.to_dict() for report in self.reports]
             rows += [{"file": name, "error": why} for name, why in self.failures]
             typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -45,14 +45,14 @@ def timeline_figure(report: "Report", *, title: str | None = None) -> Figure:
     coverage = figure.add_subplot(grid[2, 0], sharex=faces)
     end_s = max(report.duration_s, 1e-3)
     _draw_faces(faces, report.thumbnails, end_s)
-    _draw_scores(scores, report.main_timeline, report.labels)
+    _draw_scores(scores, report, report.labels)
     _draw_coverage(coverage, report.main_timeline)
     coverage.set_xlim(0, end_s)
     coverage.set_xlabel("seconds")
     _draw_overall(figure.add_subplot(grid[:3, 1]), report)
     for i, person in enumerate(people, start=3):
         timeline = figure.add_subplot(grid[i, 0], sharex=faces)
-        _draw_scores(timeline, person.timeline, report.labels)
+        _draw_scores(timeline, person, report.labels)
         timeline.set_yticks([])
         timeline.set_ylabel(f"person {person.number}", rotation=0, ha="right", va="center")
         _draw_person(figure.add_subplot(grid[i, 1]), person)
@@ -63,28 +63,6 @@ def timeline_figure(report: "Report", *, title: str | None = None) -> Figure:
         title = f"{name}: {report.top} {report.certainty}"
     figure.suptitle(title, x=0.01, ha="left", weight="bold", parse_math=False)
     return figure
-
-
-def mean_scores(
-    rows: Sequence["TimelineRow"], labels: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Average the scores of overlapping windows.
-
-    Args:
-        rows: Windows of one person, or the main timeline.
-        labels: Labels in the order of the columns.
-
-    Returns:
-        Edges of intervals in seconds ``(n + 1,)``, and the mean scores of the windows that cover
-        each interval ``(n, n_labels)``, NaN where no window has scores.
-    """
-    edges = np.unique([edge for row in rows for edge in (row.start_s, row.end_s)])
-    scores = np.full((max(0, len(edges) - 1), len(labels)), np.nan)
-    for i, middle in enumerate((edges[:-1] + edges[1:]) / 2):
-        covering = [row for row in rows if row.scores and row.start_s <= middle < row.end_s]
-        if covering:
-            scores[i] = np.mean([[row.scores[name] for name in labels] for row in covering], axis=0)
-    return edges, scores
 
 
 def _draw_faces(axes: Axes, thumbnails: Sequence["Thumbnail"], end_s: float) -> None:
@@ -107,12 +85,12 @@ def _draw_thumbnail(axes: Axes, face: "Thumbnail", xy: tuple[float, float]) -> N
     axes.add_artist(AnnotationBbox(image, xy, frameon=False, pad=0))
 
 
-def _draw_scores(axes: Axes, rows: Sequence["TimelineRow"], labels: tuple[str, ...]) -> None:
+def _draw_scores(axes: Axes, one: "Report | Person", labels: tuple[str, ...]) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "50", "100 %"])
     axes.tick_params(labelbottom=False)
     style_axes(axes)
-    edges, scores = mean_scores(rows, labels)
+    edges, scores = one.mean_scores()
     bottom = np.zeros(len(scores))
     for label, heights in zip(labels, np.nan_to_num(scores).T, strict=True):
         colour = label_colour(label, labels)

@@ -1,8 +1,11 @@
 """Scores of a clip or a person, and whether they can be trusted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 NO_PERSON = -1
 """Person number of timeline rows that were recognised from the audio alone."""
@@ -127,6 +130,31 @@ def main_rows(timeline: Iterable[TimelineRow]) -> list[TimelineRow]:
     return list(first.values())
 
 
+def mean_scores(
+    rows: Sequence[TimelineRow], labels: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average the scores of overlapping windows.
+
+    Args:
+        rows: Windows of one person, or one row for each window.
+        labels: Labels in the order of the columns.
+
+    Returns:
+        Edges of intervals in seconds ``(n + 1,)``, and the mean scores of the windows that cover
+        each interval ``(n, n_labels)``, NaN where no window has scores.
+    """
+    edges = np.unique([edge for row in rows for edge in (row.start_s, row.end_s)])
+    total = np.zeros((max(0, len(edges) - 1), len(labels)))
+    covering = np.zeros((len(total), 1))
+    for row in rows:
+        if row.scores:
+            covered = slice(*np.searchsorted(edges, (row.start_s, row.end_s)))
+            total[covered] += [row.scores[name] for name in labels]
+            covering[covered] += 1
+    with np.errstate(invalid="ignore"):
+        return edges, total / covering
+
+
 class Prediction:
     """What :class:`Report` and :class:`Person` have in common.
 
@@ -154,6 +182,15 @@ class Prediction:
     def confidence(self) -> float:
         """The score of :attr:`top`."""
         return self.scores[self.top]
+
+    def mean_scores(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The scores over time: for each moment the mean of the windows that cover it.
+
+        Returns:
+            Edges of intervals in seconds ``(n + 1,)``, and scores of the intervals
+            ``(n, n_labels)`` in the order of :attr:`scores`, NaN where no window has scores.
+        """
+        return mean_scores(main_rows(self.timeline), tuple(self.scores))
 
     @property
     def streams(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.errors import MissingExtra
+from avtca.files import write_atomic
 from avtca.recognize.prediction import (
     DIGITS,
     INPUTS,
@@ -28,6 +29,8 @@ from avtca.text import csv_cell, label_columns, printable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from avtca.recognize.exports import Segment
 
 __all__ = ["NO_PERSON", "Coverage", "Person", "Report", "Thumbnail", "TimelineRow"]
 
@@ -301,6 +304,47 @@ class Report(Prediction):
             cells += [plain["scores"].get(name) for name in self.labels]
             rows.append([*cells, *(plain["box"] or [None] * len(CSV_BOX))])
         return rows
+
+    def to_segments(self) -> "list[Segment]":
+        """Segments of one label for each person, without overlap, in place of windows.
+
+        docs/output.md describes the rule. All exports below consist of these segments.
+        """
+        from avtca.recognize.exports import make_segments
+
+        return make_segments(self)
+
+    def to_eaf(self, path: str | Path | None = None) -> str:
+        """The segments as an ELAN file; arguments as for :meth:`to_csv`."""
+        return self._export("eaf", path)
+
+    def to_textgrid(self, path: str | Path | None = None) -> str:
+        """The segments as a Praat TextGrid; arguments as for :meth:`to_csv`."""
+        return self._export("textgrid", path)
+
+    def to_vtt(self, path: str | Path | None = None) -> str:
+        """The segments as WebVTT subtitles; arguments as for :meth:`to_csv`."""
+        return self._export("vtt", path)
+
+    def to_srt(self, path: str | Path | None = None) -> str:
+        """The segments as SubRip subtitles; arguments as for :meth:`to_csv`."""
+        return self._export("srt", path)
+
+    def to_rttm(self, path: str | Path | None = None) -> str:
+        """The segments as RTTM lines; arguments as for :meth:`to_csv`."""
+        return self._export("rttm", path)
+
+    def to_tsv(self, path: str | Path | None = None) -> str:
+        """The segments as tab-separated values; arguments as for :meth:`to_csv`."""
+        return self._export("tsv", path)
+
+    def _export(self, name: str, path: str | Path | None) -> str:
+        from avtca.recognize.exports import EXPORTS
+
+        text = EXPORTS[name].text(self)
+        if path is not None:
+            write_atomic(Path(path), text)
+        return text
 
     def plot(self) -> "Figure":
         """The timeline as a matplotlib figure.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from avtca.files import write_atomic
 from avtca.media.find import OUTPUTS
+from avtca.recognize.exports import EXPORTS
 from avtca.recognize.report import Report
 from avtca.text import file_name
 
@@ -101,6 +102,20 @@ class OutputFolder:
             self.save()
         return entry
 
+    def export(self, report: Report, path: Path, name: str) -> Path:
+        """Write a report that the folder has in a format of :data:`EXPORTS`.
+
+        Returns:
+            The written file.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        export = EXPORTS[name]
+        out = self._at(self.stem(path, None), export.suffix)
+        write_atomic(out, export.text(report))
+        return out
+
     def save(self) -> None:
         """Write the manifest, unless it is as it was.
 
@@ -155,6 +170,8 @@ def file_digest(path: Path) -> str | None:
 def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
     """Write JSON, CSV and timeline of one report, and the thumbnail of each person.
 
+    Thumbnails and exports of an earlier report of the file are deleted.
+
     Args:
         report: The report.
         folder: An existing folder.
@@ -173,6 +190,8 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
 
     for old in folder.glob(f"{glob.escape(stem)}.person*.png"):
         old.unlink()
+    for export in EXPORTS.values():
+        (folder / f"{stem}.{export.suffix}").unlink(missing_ok=True)
     thumbnails = []
     for person in report.people:
         if person.thumbnail is not None:

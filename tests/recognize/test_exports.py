@@ -1,0 +1,213 @@
+"""Exports, read back by the packages that people read them with."""
+
+import csv
+import io
+from dataclasses import replace
+from urllib.parse import unquote, urlparse
+from xml.etree import ElementTree
+
+import pytest
+from small_reports import make_report, make_row
+
+from avtca.cli.predict import Format
+from avtca.media.find import MEDIA_SUFFIXES
+from avtca.recognize.exports import EXPORTS, make_segments
+from avtca.recognize.exports.segments import RULE
+from avtca.recognize.report import NO_PERSON
+
+BOTH = ("face", "voice")
+SEGMENTS = [
+    ("person 0", 0.0, 4.0, "happy", "90%"),
+    ("person 0", 4.0, 7.2, "sad", "70% (below threshold)"),
+    ("person 2", 1.0, 2.5, "sad", "80%"),
+    ("audio", 7.2, 9.75, "happy", "60% (no threshold for audio only)"),
+]
+
+
+@pytest.fixture
+def report(tmp_path):
+    clip = tmp_path / "Müller & <Söhne> 1.mp4"
+    clip.touch()
+    rows = [
+        make_row(0, 4, 0.9, 0, BOTH),
+        make_row(1, 2.5, 0.2, 2, BOTH),
+        make_row(4, 7.2, 0.3, 0, BOTH),
+        make_row(7.2, 9.75, 0.6, NO_PERSON, ("voice",)),
+    ]
+    made = replace(make_report(rows, str(clip)), duration_s=10.0, thresholds={"both": 0.75})
+    assert values(made) == SEGMENTS
+    return made
+
+
+@pytest.fixture
+def empty():
+    return make_report([])
+
+
+def values(report):
+    return [
+        (one.track, one.start_s, one.end_s, one.label, one.certainty)
+        for one in make_segments(report)
+    ]
+
+
+def test_the_command_has_every_format():
+    assert {name for name in Format if name.is_export} == set(EXPORTS)
+    assert not {f".{export.suffix.lower()}" for export in EXPORTS.values()} & MEDIA_SUFFIXES
+
+
+def test_eaf(report, tmp_path):
+    pympi = pytest.importorskip("pympi")
+    report.to_eaf(tmp_path / "x.eaf")
+    eaf = pympi.Eaf(tmp_path / "x.eaf")
+    tracks = ("person 0", "person 2", "audio")
+    assert list(eaf.get_tier_names()) == [
+        f"{one}{more}" for one in tracks for more in ("", " confidence")
+    ]
+    read = []
+    for track in tracks:
+        certainties = [
+            row[2] for row in eaf.get_ref_annotation_data_for_tier(f"{track} confidence")
+        ]
+        rows = sorted(eaf.get_annotation_data_for_tier(track))
+        for (start, end, label), certainty in zip(rows, certainties, strict=True):
+            read.append((track, start / 1000, end / 1000, label, certainty))
+        assert eaf.get_parameters_for_tier(track)["PARTICIPANT"] == track
+        assert eaf.get_parameters_for_tier(f"{track} confidence")["PARENT_REF"] == track
+    assert read == SEGMENTS
+    vocabulary = eaf.get_cv_entries("emotions")
+    assert [entry[0][0][0] for entry in vocabulary.values()] == ["happy", "sad"]
+    assert eaf.linguistic_types["emotion"]["CONTROLLED_VOCABULARY_REF"] == "emotions"
+    (media,) = eaf.get_linked_files()
+    assert unquote(urlparse(media["MEDIA_URL"]).path) == report.file
+    assert media["RELATIVE_MEDIA_URL"] == "./Müller & <Söhne> 1.mp4"
+    assert media["MIME_TYPE"] == "video/mp4"
+    assert dict(eaf.properties)["avtca:segments"] == RULE
+
+
+def test_each_annotation_of_an_eaf_has_its_word_of_the_vocabulary(report):
+    root = ElementTree.fromstring(report.to_eaf().encode())
+    words = {entry.get("CVE_ID"): entry.findtext("CVE_VALUE") for entry in root.iter("CV_ENTRY_ML")}
+    found = [(words[one.get("CVE_REF")], one[0].text) for one in root.iter("ALIGNABLE_ANNOTATION")]
+    assert found == [(label, label) for _, _, _, label, _ in SEGMENTS]
+    ids = [one.get("ANNOTATION_ID") for one in root.iter() if one.get("ANNOTATION_ID")]
+    assert sorted(ids) == sorted({f"a{i}" for i in range(1, 2 * len(SEGMENTS) + 1)})
+
+
+def test_an_eaf_without_a_file_or_segments_is_valid(report, empty, tmp_path):
+    pympi = pytest.importorskip("pympi")
+    replace(report, file="arrays").to_eaf(tmp_path / "x.eaf")
+    assert pympi.Eaf(tmp_path / "x.eaf").get_linked_files() == []
+    empty.to_eaf(tmp_path / "x.eaf")
+    eaf = pympi.Eaf(tmp_path / "x.eaf")
+    assert list(eaf.get_tier_names()) == ["audio", "audio confidence"]
+    assert eaf.get_annotation_data_for_tier("audio") == []
+
+
+@pytest.mark.parametrize("duration_s", [10.0, 9.75])
+def test_textgrid(report, tmp_path, duration_s):
+    textgrid = pytest.importorskip("praatio.textgrid")
+    replace(report, duration_s=duration_s).to_textgrid(tmp_path / "x.TextGrid")
+    grid = textgrid.openTextgrid(str(tmp_path / "x.TextGrid"), includeEmptyIntervals=True)
+    read = []
+    for track in ("person 0", "person 2", "audio"):
+        tiers = [grid.getTier(name).entries for name in (track, f"{track} confidence")]
+        for entries in tiers:
+            assert entries[0].start == 0 and entries[-1].end == duration_s
+            ends = [one.end for one in entries[:-1]]
+            assert ends == [one.start for one in entries[1:]]
+        for one, certainty in zip(*tiers, strict=True):
+            if one.label:
+                read.append((track, one.start, one.end, one.label, certainty.label))
+    assert read == SEGMENTS
+    (rule,) = grid.getTier("rule").entries
+    assert rule.label.startswith(RULE)
+
+
+def test_quotes_and_an_empty_textgrid(report, empty, tmp_path):
+    textgrid = pytest.importorskip("praatio.textgrid")
+    replace(report, model='my "net"').to_textgrid(tmp_path / "x.TextGrid")
+    grid = textgrid.openTextgrid(str(tmp_path / "x.TextGrid"), includeEmptyIntervals=False)
+    assert 'my "net"' in grid.getTier("rule").entries[0].label.replace('""', '"')
+    replace(empty, duration_s=0.0).to_textgrid(tmp_path / "x.TextGrid")
+    grid = textgrid.openTextgrid(str(tmp_path / "x.TextGrid"), includeEmptyIntervals=True)
+    assert grid.tierNames == ("audio", "audio confidence", "rule")
+    assert [tuple(one) for one in grid.getTier("audio").entries] == [(0, 0.001, "")]
+
+
+def in_time():
+    return sorted(SEGMENTS, key=lambda one: one[1:3])
+
+
+def test_vtt(report, empty):
+    webvtt = pytest.importorskip("webvtt")
+    odd = replace(report, model="a --> b")
+    assert odd.to_vtt().startswith("WEBVTT\n\nNOTE avtca segments: ")
+    assert RULE in odd.to_vtt()
+    cues = list(webvtt.from_string(odd.to_vtt()))
+    assert [(cue.voice, cue.start, cue.end, cue.text) for cue in cues] == [
+        (track, f"00:00:{start:06.3f}", f"00:00:{end:06.3f}", f"{track}: {label} {certainty}")
+        for track, start, end, label, certainty in in_time()
+    ]
+    assert list(webvtt.from_string(empty.to_vtt())) == []
+
+
+def test_srt(report, empty):
+    srt = pytest.importorskip("srt")
+    late = make_row(3725.04, 3728, 0.9, 1)
+    report = replace(report, timeline=(*report.timeline, late), duration_s=3728.0)
+    assert "01:02:05,040 --> 01:02:08,000" in report.to_srt()
+    *cues, rule = srt.parse(report.to_srt())
+    read = [(cue.start.total_seconds(), cue.end.total_seconds(), cue.content) for cue in cues]
+    assert read[:-1] == [
+        (start, end, f"{track}: {label} {certainty}")
+        for track, start, end, label, certainty in in_time()
+    ]
+    assert rule.start.total_seconds() == 3728 and rule.content.startswith(RULE)
+    (rule,) = srt.parse(empty.to_srt())
+    assert rule.content.startswith(RULE)
+
+
+def test_rttm(report, empty):
+    other = replace(report, file="other.wav")
+    lines = EXPORTS["rttm"].text(report, empty, other).splitlines()
+    fields = [line.split(" ") for line in lines]
+    assert {len(one) for one in fields} == {10}  # as the readers of RTTM demand
+    assert [one[1] for one in fields] == ["Müller_&_<Söhne>_1"] * 4 + ["other"] * 4
+    read = [
+        (one[5].replace("_", " "), float(one[3]), float(one[3]) + float(one[4]), one[7])
+        for one in fields[:4]
+    ]
+    assert read == [
+        (track, start, pytest.approx(end), label) for track, start, end, label, _ in SEGMENTS
+    ]
+    assert [one[6].split(",")[0] for one in fields[:4]] == [
+        "confident",
+        "not_confident",
+        "confident",
+        "no_threshold",
+    ]
+    assert {one[6].partition(",")[2] for one in fields} == {"windows_mean,hysteresis=0.1,min_s=1"}
+    assert [float(one[8]) for one in fields[:4]] == [0.9, 0.7, 0.8, 0.6]
+    assert {(one[0], one[2], one[9]) for one in fields} == {("SPEAKER", "1", "<NA>")}
+    assert empty.to_rttm() == ""
+
+
+def test_tsv(report, empty, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    report.to_tsv(tmp_path / "x.tsv")
+    table = pandas.read_csv(tmp_path / "x.tsv", sep="\t")
+    columns = ["track", "start_s", "end_s", "label", "certainty"]
+    assert [tuple(row) for row in table[columns].to_numpy()] == SEGMENTS
+    assert set(table["file"]) == {report.file} and set(table["rule"]) == {RULE}
+    assert table["person"].fillna(-1).tolist() == [0, 0, 2, -1]
+    assert table["happy"].tolist() == [0.9, 0.3, 0.2, 0.6]
+    assert table["sad"].tolist() == [0.1, 0.7, 0.8, 0.4]
+    assert table["confidence"].tolist() == [0.9, 0.7, 0.8, 0.6]
+    assert table["sure"].isna().tolist() == [False, False, False, True]
+    assert table["sure"].tolist()[:3] == [True, False, True]
+    rows = list(csv.DictReader(io.StringIO(empty.to_tsv()), delimiter="\t"))
+    assert rows == []
+    both = EXPORTS["tsv"].text(report, empty, replace(report, file="=x.wav"))
+    rows = list(csv.DictReader(io.StringIO(both), delimiter="\t"))
+    assert [row["file"] for row in rows] == [report.file] * 4 + ["'=x.wav"] * 4
