@@ -391,11 +391,28 @@ def test_exports_that_cannot_be_are_one_line(short, six):
     assert (unknown.returncode, unknown.stdout) == (2, "")
     (line,) = unknown.stderr.splitlines()
     assert line.startswith("error: --format elan: there is no such format; choose one of table, ")
-    assert line.endswith("eaf, textgrid, vtt, srt, rttm, tsv")
+    assert line.endswith("eaf, textgrid, vtt, srt, rttm, tsv, parquet, fex, bids, boris")
     two = avtca("predict", short, six[0], "--format", "eaf")
     assert (two.returncode, two.stdout) == (2, "")
     (line,) = two.stderr.splitlines()
     assert line.startswith("error: print 2 files as eaf: ") and "--out" in line
+    bids = avtca("predict", short, "--format", "bids")
+    assert (bids.returncode, bids.stdout) == (2, "")
+    (line,) = bids.stderr.splitlines()
+    assert line.startswith("error: print bids: each recording has two files; ") and "--out" in line
     table = avtca("predict", short, six[0], "--format", "tsv").stdout
     rows = list(csv.DictReader(io.StringIO(table), delimiter="\t"))
     assert {row["file"] for row in rows} == {str(short), str(six[0])}
+
+
+def test_parquet_needs_pyarrow(short, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "x.parquet"
+    command = [sys.executable, "-m", "avtca", "predict", str(short), "--format", "parquet"]
+    path.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert set(pyarrow.read_table(path).to_pydict()["file"]) == {str(short)}
+    (tmp_path / "pyarrow.py").write_text("raise ImportError")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = avtca("predict", short, "--format", "parquet", env={"PYTHONPATH": path})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("error: write parquet: pyarrow is not installed; pip install pyarrow\n")

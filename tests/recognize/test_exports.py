@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote, urlparse
 from xml.etree import ElementTree
 
@@ -53,7 +55,7 @@ def values(report):
 
 def test_the_command_has_every_format():
     assert {name for name in Format if name.is_export} == set(EXPORTS)
-    assert not {f".{export.suffix.lower()}" for export in EXPORTS.values()} & MEDIA_SUFFIXES
+    assert not {Path(f"x{one.suffix.lower()}").suffix for one in EXPORTS.values()} & MEDIA_SUFFIXES
 
 
 def test_eaf(report, tmp_path):
@@ -170,7 +172,7 @@ def test_srt(report, empty):
 
 def test_rttm(report, empty):
     other = replace(report, file="other.wav")
-    lines = EXPORTS["rttm"].text(report, empty, other).splitlines()
+    lines = EXPORTS["rttm"].make(report, empty, other).splitlines()
     fields = [line.split(" ") for line in lines]
     assert {len(one) for one in fields} == {10}  # as the readers of RTTM demand
     assert [one[1] for one in fields] == ["Müller_&_<Söhne>_1"] * 4 + ["other"] * 4
@@ -208,6 +210,113 @@ def test_tsv(report, empty, tmp_path):
     assert table["sure"].tolist()[:3] == [True, False, True]
     rows = list(csv.DictReader(io.StringIO(empty.to_tsv()), delimiter="\t"))
     assert rows == []
-    both = EXPORTS["tsv"].text(report, empty, replace(report, file="=x.wav"))
+    both = EXPORTS["tsv"].make(report, empty, replace(report, file="=x.wav"))
     rows = list(csv.DictReader(io.StringIO(both), delimiter="\t"))
     assert [row["file"] for row in rows] == [report.file] * 4 + ["'=x.wav"] * 4
+
+
+def test_parquet(report, empty, tmp_path):
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "x.parquet"
+    path.write_bytes(EXPORTS["parquet"].make(report, empty))
+    table = pandas.read_parquet(path)
+    columns = ["track", "start_s", "end_s", "label", "certainty"]
+    assert [tuple(row) for row in table[columns].to_numpy()] == SEGMENTS
+    assert table["sad"].tolist() == [0.1, 0.7, 0.8, 0.4]
+    assert parquet.read_table(path).to_pydict()["sure"] == [True, False, True, None]
+    assert parquet.read_table(path).to_pydict()["person"] == [0, 0, 2, None]
+    assert parquet.read_schema(path).metadata[b"avtca"].decode() == RULE
+    schema = parquet.read_schema(path)
+    path.write_bytes(EXPORTS["parquet"].make(empty))
+    assert parquet.read_table(path).num_rows == 0
+    assert parquet.read_schema(path).equals(schema)
+
+
+def test_bids(report, empty):
+    pandas = pytest.importorskip("pandas")
+    files = EXPORTS["bids"].files(report)
+    table = pandas.read_csv(io.StringIO(files["_events.tsv"]), sep="\t", na_values="n/a")
+    assert table.columns[:3].tolist() == ["onset", "duration", "trial_type"]
+    table["end"] = (table["onset"] + table["duration"]).round(3)
+    columns = ["track", "onset", "end", "trial_type", "certainty"]
+    assert [tuple(row) for row in table[columns].to_numpy()] == in_time()
+    assert table["sure"].isna().tolist() == [False, False, False, True]
+    sidecar = json.loads(files["_events.json"])
+    assert set(table.columns) - {"end"} <= set(sidecar)
+    assert set(sidecar["trial_type"]["Levels"]) == set(report.labels)
+    assert RULE in sidecar["trial_type"]["Description"]
+    assert (sidecar["onset"]["Units"], sidecar["File"]) == ("s", report.file)
+    assert sidecar["Segments"]["hysteresis"] == 0.1
+    assert sidecar["Segments"]["min_length_s"] == 1
+    assert len(EXPORTS["bids"].files(empty)["_events.tsv"].splitlines()) == 1
+
+
+FEX_COLUMNS = ["FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore"]
+FEX_COLUMNS += ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+"""What py-feat 2.1 expects of a Fex with faces and emotions."""
+
+
+def test_fex(empty):
+    pandas = pytest.importorskip("pandas")
+    rows = [
+        make_row(0, 0.4, 0.9, 1, BOTH, (10, 20, 40, 60)),
+        make_row(0.2, 0.6, 0.5, 1, BOTH, (20, 30, 50, 80)),
+        make_row(0.6, 0.8, None, NO_PERSON, ()),
+        make_row(0.8, 1.2, 0.6, NO_PERSON, ("voice",)),
+    ]
+    report = replace(make_report(rows), duration_s=1.0)
+    table = pandas.read_csv(io.StringIO(EXPORTS["fex"].make(report)))
+    assert set(FEX_COLUMNS) <= set(table.columns)
+    assert table["frame"].tolist() == [0, 1, 2, 3, 4, 5, 8, 9]
+    assert table["time_s"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 0.9]
+    assert table["happiness"].tolist() == [0.9, 0.9, 0.7, 0.7, 0.5, 0.5, 0.6, 0.6]
+    assert table["sadness"].tolist() == [0.1, 0.1, 0.3, 0.3, 0.5, 0.5, 0.4, 0.4]
+    assert table["anger"].isna().all() and table["FaceScore"].isna().all()
+    boxes = table[FEX_COLUMNS[:4]].to_numpy()
+    assert boxes[[0, 2, 4]].tolist() == [[10, 20, 30, 40], [15, 25, 30, 45], [20, 30, 30, 50]]
+    assert table["FaceRectX"].isna().tolist() == [False] * 6 + [True] * 2
+    assert table["Identity"].tolist() == ["Person_1"] * 6 + ["audio"] * 2
+    assert all("10 per second" in rule for rule in table["rule"])
+    calm = replace(report, labels=("calm", "sad"), scores={"calm": 0.7, "sad": 0.3}, timeline=())
+    assert ",neutral,calm,input," in EXPORTS["fex"].make(calm)
+    assert len(EXPORTS["fex"].make(empty).splitlines()) == 1
+
+
+def state_events(observation):
+    """Start and stop of each state, paired as BORIS does: every second row of one ends it."""
+    started, found = {}, []
+    for time_s, subject, behaviour, _, comment, _ in observation["events"]:
+        if (subject, behaviour) in started:
+            start, certainty = started.pop((subject, behaviour))
+            found.append((subject, start, time_s, behaviour, certainty))
+        else:
+            started[subject, behaviour] = (time_s, comment)
+    assert not started
+    return found
+
+
+def test_boris(report, empty):
+    project = json.loads(EXPORTS["boris"].make(report))
+    (observation,) = project["observations"].values()
+    assert sorted(state_events(observation)) == sorted(SEGMENTS)
+    assert observation["file"]["1"] == [str(Path(report.file).resolve())]
+    times = [event[0] for event in observation["events"]]
+    assert times == sorted(times)
+    assert [one["code"] for one in project["behaviors_conf"].values()] == ["happy", "sad"]
+    assert {one["type"] for one in project["behaviors_conf"].values()} == {"State event"}
+    subjects = [one["name"] for one in project["subjects_conf"].values()]
+    assert subjects == ["person 0", "person 2", "audio"]
+    assert RULE in project["project_description"] and RULE in observation["description"]
+    (observation,) = json.loads(EXPORTS["boris"].make(empty))["observations"].values()
+    assert (observation["events"], observation["file"]["1"]) == ([], [])
+
+
+def test_boris_stores_what_it_would_analyse(report, sample_clips):
+    clip = sample_clips / "obama_speech.mp4"
+    project = json.loads(EXPORTS["boris"].make(replace(report, file=str(clip))))
+    name, info = str(clip.resolve()), project["observations"]["obama_speech"]["media_info"]
+    assert info["length"] == {name: 10.0}
+    assert (info["hasVideo"], info["hasAudio"]) == ({name: True}, {name: True})
+    assert info["fps"] == {name: pytest.approx(11.936, abs=0.001)}

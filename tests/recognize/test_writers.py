@@ -112,10 +112,14 @@ def test_names_do_not_clash_and_do_not_change(tmp_path, out):
 def test_exports_go_with_their_report(clip, out):
     folder = OutputFolder(out, OPTIONS)
     folder.add(made(clip), clip, clip.parents[1], file_digest(clip))
-    assert folder.export(made(clip), clip, "textgrid") == out / "b__x.mp4.TextGrid"
+    before = names(out)
+    folder.export(made(clip), clip, "textgrid")
+    folder.export(made(clip), clip, "bids")
+    endings = (".TextGrid", "_events.tsv", "_events.json")
+    assert set(names(out)) - set(before) == {f"b__x.mp4{ending}" for ending in endings}
     assert (out / "b__x.mp4.TextGrid").read_text() == made(clip).to_textgrid()
     folder.add(made(clip), clip, clip.parents[1], "other content")
-    assert not (out / "b__x.mp4.TextGrid").exists()
+    assert names(out) == before
 
 
 def test_pictures_of_an_earlier_call_are_no_media(clip, out):

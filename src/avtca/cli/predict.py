@@ -1,5 +1,6 @@
 """`avtca predict`: recognise emotions in files, folders and globs."""
 
+import importlib
 import json
 import sys
 import time
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from avtca import cli
 from avtca.cli.progress import ProgressBar
-from avtca.errors import AvtcaError, ConfigError, MediaError
+from avtca.errors import AvtcaError, ConfigError, MediaError, MissingExtra
 from avtca.files import write_atomic
 from avtca.text import printable
 
@@ -43,6 +44,10 @@ class Format(StrEnum):
     srt = "srt"
     rttm = "rttm"
     tsv = "tsv"
+    parquet = "parquet"
+    fex = "fex"
+    bids = "bids"
+    boris = "boris"
 
     @property
     def is_export(self) -> bool:
@@ -80,7 +85,7 @@ def predict(
         typer.Option(
             help="Format to print: table, json, csv (a row for each window), summary (CSV with a "
             "row for each file); or a format of segments, which --out writes to the folder: eaf "
-            "(ELAN), textgrid (Praat), vtt, srt, rttm, tsv.",
+            "(ELAN), textgrid (Praat), vtt, srt, rttm, tsv, parquet, fex (py-feat), bids, boris.",
             parser=output_format,
             metavar="NAME",
         ),
@@ -121,6 +126,8 @@ def predict(
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
 
+    if format.is_export:
+        check_export(format, out)
     if out is not None:
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
@@ -134,16 +141,32 @@ def predict(
         found = find_media(paths, skipped)
         if text := skipped_text(skipped):
             cli.err.print(f"note: {printable(text)}")
-        if out is None:
+        if out is None and format.is_export:
             check_one_file(format, len(found))
         run(call, found, format)
+
+
+def check_export(format: Format, out: Path | None) -> None:
+    """Raise an :class:`AvtcaError` where this format cannot be written."""
+    from avtca.recognize.exports import EXPORTS
+
+    package = EXPORTS[format].package
+    if package is not None:
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            problem, fix = f"{package} is not installed", f"pip install {package}"
+            raise MissingExtra(f"write {format}", problem, fix) from None
+    if out is None and EXPORTS[format].beside is not None:
+        problem = "each recording has two files"
+        raise ConfigError(f"print {format}", problem, "give a folder for them: --out report")
 
 
 def check_one_file(format: Format, files: int) -> None:
     """Raise :class:`ConfigError` where standard output cannot hold so many files."""
     from avtca.recognize.exports import EXPORTS
 
-    if format.is_export and files > 1 and not EXPORTS[format].several:
+    if files > 1 and not EXPORTS[format].several:
         problem = "a file of this format holds one recording"
         fix = "give one file, or a folder for the results: --out report"
         raise ConfigError(f"print {files} files as {format}", problem, fix)
@@ -314,7 +337,7 @@ class Call:
         if self.export is not None:
             from avtca.recognize.exports import EXPORTS
 
-            pattern = out / f"*.{EXPORTS[self.export].suffix}"
+            pattern = out / f"*{EXPORTS[self.export].suffix}"
             cli.err.print(f"{self.export}: {pattern} ({self.exported} file(s))")
         if others := self.folder.others():
             cli.err.print(f"note: {out} also has {others} report(s) with other options")
@@ -326,7 +349,7 @@ class Call:
 
             export = EXPORTS[format]
             if self.export is None and (export.several or self.reports):
-                typer.echo(export.text(*self.reports), nl=False)
+                typer.echo(export.make(*self.reports), nl=False)
         elif format is Format.json:
             rows: list[dict[str, object]] = [report.to_dict() for report in self.reports]
             rows += [{"file": name, "error": why} for name, why in self.failures]

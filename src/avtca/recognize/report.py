@@ -341,7 +341,7 @@ class Report(Prediction):
     def _export(self, name: str, path: str | Path | None) -> str:
         from avtca.recognize.exports import EXPORTS
 
-        text = EXPORTS[name].text(self)
+        text = str(EXPORTS[name].make(self))
         if path is not None:
             write_atomic(Path(path), text)
         return text

@@ -102,19 +102,14 @@ class OutputFolder:
             self.save()
         return entry
 
-    def export(self, report: Report, path: Path, name: str) -> Path:
+    def export(self, report: Report, path: Path, name: str) -> None:
         """Write a report that the folder has in a format of :data:`EXPORTS`.
-
-        Returns:
-            The written file.
 
         Raises:
             OSError: The folder cannot be written.
         """
-        export = EXPORTS[name]
-        out = self._at(self.stem(path, None), export.suffix)
-        write_atomic(out, export.text(report))
-        return out
+        for suffix, content in EXPORTS[name].files(report).items():
+            write_atomic(self.folder / f"{self.stem(path, None)}{suffix}", content)
 
     def save(self) -> None:
         """Write the manifest, unless it is as it was.
@@ -191,7 +186,8 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     for old in folder.glob(f"{glob.escape(stem)}.person*.png"):
         old.unlink()
     for export in EXPORTS.values():
-        (folder / f"{stem}.{export.suffix}").unlink(missing_ok=True)
+        for suffix in (export.suffix, *(export.beside or ())[:1]):
+            (folder / f"{stem}{suffix}").unlink(missing_ok=True)
     thumbnails = []
     for person in report.people:
         if person.thumbnail is not None:

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from avtca.recognize.exports.bids import bids_events, bids_sidecar
+from avtca.recognize.exports.boris import boris_text
 from avtca.recognize.exports.eaf import eaf_text
+from avtca.recognize.exports.fex import fex_text
 from avtca.recognize.exports.rttm import rttm_text
 from avtca.recognize.exports.segments import Segment, make_segments
 from avtca.recognize.exports.subtitles import srt_text, vtt_text
-from avtca.recognize.exports.table import tsv_text
+from avtca.recognize.exports.table import parquet_bytes, tsv_text
 from avtca.recognize.exports.textgrid import textgrid_text
 
 __all__ = ["EXPORTS", "Export", "Segment", "make_segments"]
@@ -17,19 +20,32 @@ class Export(NamedTuple):
     """A format of segments."""
 
     suffix: str
-    """Suffix of the files."""
-    text: Callable[..., str]
-    """Text of a report, or of several where the format can hold them."""
+    """End of the name of its files."""
+    make: Callable[..., str | bytes]
+    """Content for a report, or for several where the format can hold them."""
     several: bool = False
     """Whether one file can hold several reports."""
+    beside: tuple[str, Callable[..., str]] | None = None
+    """Suffix and content of a second file that belongs to each."""
+    package: str | None = None
+    """Package that it needs."""
+
+    def files(self, report: object) -> dict[str, str | bytes]:
+        """Content of the files of one report, by suffix."""
+        files = {self.suffix: self.make(report)}
+        return files | ({self.beside[0]: self.beside[1](report)} if self.beside else {})
 
 
 EXPORTS = {
-    "eaf": Export("eaf", eaf_text),
-    "textgrid": Export("TextGrid", textgrid_text),
-    "vtt": Export("vtt", vtt_text),
-    "srt": Export("srt", srt_text),
-    "rttm": Export("rttm", rttm_text, several=True),
-    "tsv": Export("tsv", tsv_text, several=True),
+    "eaf": Export(".eaf", eaf_text),
+    "textgrid": Export(".TextGrid", textgrid_text),
+    "vtt": Export(".vtt", vtt_text),
+    "srt": Export(".srt", srt_text),
+    "rttm": Export(".rttm", rttm_text, several=True),
+    "tsv": Export(".tsv", tsv_text, several=True),
+    "parquet": Export(".parquet", parquet_bytes, several=True, package="pyarrow"),
+    "fex": Export(".fex.csv", fex_text, several=True),
+    "bids": Export("_events.tsv", bids_events, beside=("_events.json", bids_sidecar)),
+    "boris": Export(".boris", boris_text),
 }
 """Formats by the name of ``--format``."""

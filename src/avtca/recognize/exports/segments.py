@@ -100,13 +100,9 @@ def make_segments(report: "Report") -> list[Segment]:
     Returns:
         By track, people first in the order of their numbers, and by time.
     """
-    tracks: dict[int, list[TimelineRow]] = {}
-    for row in report.timeline:
-        tracks.setdefault(row.person, []).append(TimelineRow.from_dict(row.to_dict()))
     doubts = {person.number: person.doubts for person in report.people}
     segments = []
-    for number in sorted(tracks, key=lambda number: (number == NO_PERSON, number)):
-        rows = sorted(tracks[number], key=lambda row: row.start_s)
+    for number, rows in rows_by_person(report).items():
         starts, ends = [row.start_s for row in rows], [row.end_s for row in rows]
         edges, scores = mean_scores(rows, report.labels)
         lengths = np.diff(edges)
@@ -131,6 +127,15 @@ def make_segments(report: "Report") -> list[Segment]:
             if segment.end_s > segment.start_s:
                 segments.append(segment)
     return segments
+
+
+def rows_by_person(report: "Report") -> dict[int, list[TimelineRow]]:
+    """Rounded windows by person number and time, :data:`NO_PERSON` last."""
+    people: dict[int, list[TimelineRow]] = {}
+    for row in report.timeline:
+        people.setdefault(row.person, []).append(TimelineRow.from_dict(row.to_dict()))
+    numbers = sorted(people, key=lambda number: (number == NO_PERSON, number))
+    return {number: sorted(people[number], key=lambda row: row.start_s) for number in numbers}
 
 
 def by_track(segments: Iterable[Segment]) -> dict[str, list[Segment]]:

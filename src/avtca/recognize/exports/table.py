@@ -1,4 +1,4 @@
-"""Segments as a table with a row for each: TSV."""
+"""Segments as a table with a row for each: TSV and Parquet."""
 
 import csv
 import io
@@ -15,6 +15,8 @@ HEAD += ["confidence", "sure", "sure_from", "streams", "certainty"]
 """Columns before the labels."""
 TAIL = ["model", "rule"]
 """Columns after the labels."""
+TEXTS = ("file", "track", "label", "streams", "certainty", "model", "rule")
+"""Columns of text."""
 
 
 def segment_rows(*reports: "Report") -> list[dict[str, Any]]:
@@ -49,3 +51,23 @@ def tsv_text(*reports: "Report") -> str:
         sure = None if row["sure"] is None else str(row["sure"]).lower()
         writer.writerow({name: csv_cell(cell) for name, cell in (row | {"sure": sure}).items()})
     return text.getvalue()
+
+
+def parquet_bytes(*reports: "Report") -> bytes:
+    """Parquet with the columns of :func:`tsv_text`; ``sure`` is true, false or null.
+
+    Raises:
+        ModuleNotFoundError: pyarrow is not installed.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    types = {"person": pyarrow.int64(), "sure": pyarrow.bool_()}
+    types |= dict.fromkeys(TEXTS, pyarrow.string())
+    names = segment_columns(*reports)
+    schema = pyarrow.schema(
+        [(name, types.get(name, pyarrow.float64())) for name in names], {"avtca": RULE}
+    )
+    out = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(segment_rows(*reports), schema), out)
+    return out.getvalue()
