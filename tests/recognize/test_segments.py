@@ -72,6 +72,19 @@ def test_gaps_split_and_nothing_goes_beyond_the_clip():
     assert by_track([]) == {"audio": []}
 
 
+def test_segments_of_a_person_lie_where_the_face_was():
+    rows = [make_row(0, 4, 0.9, 1), make_row(2, 6, 0.1, 1), make_row(4, 8, 0.1, 1)]
+    person = replace(make_person(1, 0.5), first_s=1.5, last_s=5.2504)
+    assert cut(rows, people=(person,)) == [
+        ("person 1", 1.5, 4, "happy"),
+        ("person 1", 4, 5.25, "sad"),
+    ]
+    short = replace(person, first_s=3.5, last_s=3.8)
+    assert cut(rows, people=(short,)) == [("person 1", 3.5, 3.8, "happy")]
+    late = replace(person, first_s=3.5, last_s=4.75)
+    assert cut(rows, people=(late,)) == [("person 1", 3.5, 4.75, "sad")]
+
+
 def test_unsure_segments_are_marked_as_in_the_report():
     rows = [make_row(0, 2, 0.9, 0, ("face", "voice")), make_row(2, 4, 0.3, 0, ("face", "voice"))]
     report = replace(make_report(rows), thresholds={"both": 0.8})

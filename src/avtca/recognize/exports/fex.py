@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avtca.recognize.exports.segments import AUDIO_TRACK, rows_by_person
-from avtca.recognize.prediction import DIGITS, NO_PERSON, mean_scores
+from avtca.recognize.exports.segments import AUDIO_TRACK, moments
+from avtca.recognize.prediction import DIGITS, NO_PERSON
 from avtca.text import csv_cell
 
 if TYPE_CHECKING:
@@ -55,15 +55,14 @@ def _rows(report: "Report") -> list[dict[str, Any]]:
     shared = {"input": report.file, "model": report.model, "rule": RULE}
     columns = {label: name for name, label in EMOTIONS.items()}
     out = []
-    for person, rows in rows_by_person(report).items():
-        edges, scores = mean_scores(rows, report.labels)
+    for person, rows, edges, scores in moments(report):
         starts, ends = [row.start_s for row in rows], [row.end_s for row in rows]
-        end_s = min(ends[-1], report.duration_s)
-        for frame in range(round(starts[0] * FRAME_RATE), round(end_s * FRAME_RATE)):
+        for frame in range(int(edges[0] * FRAME_RATE), int(edges[-1] * FRAME_RATE) + 1):
             middle = (frame + 0.5) / FRAME_RATE
-            now = scores[min(int(np.searchsorted(edges, middle, "right")) - 1, len(scores) - 1)]
-            if np.isnan(now).any():
+            interval = int(np.searchsorted(edges, middle, "right")) - 1
+            if not 0 <= interval < len(scores) or np.isnan(scores[interval]).any():
                 continue
+            now = scores[interval]
             covering = rows[bisect_right(ends, middle) : bisect_right(starts, middle)]
             boxes = [row.box for row in covering if row.box is not None]
             row: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,8 @@ MIN_LENGTH_S = 1.0
 RULE = (
     "avtca segments: the scores of a moment are the mean of the windows that cover it; the label "
     f"changes where another label leads by {HYSTERESIS:g}; a segment under {MIN_LENGTH_S:g} s "
-    "joins the neighbour whose label has the higher score in it"
+    "joins the neighbour whose label has the higher score in it; where everyone was recognised, "
+    "the segments of a person lie between the first and the last second with the face"
 )
 """The rule by which segments are made, as text for each file."""
 RULE_FIELDS = {
@@ -40,6 +41,8 @@ RULE_FIELDS = {
 """The same for files that hold values."""
 AUDIO_TRACK = "audio"
 """Track of the segments that were recognised from the audio alone."""
+
+Moments = tuple[int, list[TimelineRow], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -102,40 +105,50 @@ def make_segments(report: "Report") -> list[Segment]:
     """
     doubts = {person.number: person.doubts for person in report.people}
     segments = []
-    for number, rows in rows_by_person(report).items():
+    for number, rows, edges, scores in moments(report):
         starts, ends = [row.start_s for row in rows], [row.end_s for row in rows]
-        edges, scores = mean_scores(rows, report.labels)
         lengths = np.diff(edges)
         for run in _joined(_runs(scores), lengths, scores):
             start, end = float(edges[run.first]), float(edges[run.stop])
             part = slice(run.first, run.stop)
             mean = np.average(scores[part], axis=0, weights=lengths[part])
-            segment = Segment(
-                start_s=start,
-                end_s=max(start, min(end, round(report.duration_s, 3))),
-                person=None if number == NO_PERSON else number,
-                label=report.labels[run.label],
-                scores={
-                    name: round(float(score), DIGITS)
-                    for name, score in zip(report.labels, mean, strict=True)
-                },
-                timeline=tuple(rows[bisect_right(ends, start) : bisect_left(starts, end)]),
-                coverage=report.coverage,
-                thresholds=report.thresholds,
-                doubts=doubts.get(number, report.doubts),
+            segments.append(
+                Segment(
+                    start_s=start,
+                    end_s=end,
+                    person=None if number == NO_PERSON else number,
+                    label=report.labels[run.label],
+                    scores={
+                        name: round(float(score), DIGITS)
+                        for name, score in zip(report.labels, mean, strict=True)
+                    },
+                    timeline=tuple(rows[bisect_right(ends, start) : bisect_left(starts, end)]),
+                    coverage=report.coverage,
+                    thresholds=report.thresholds,
+                    doubts=doubts.get(number, report.doubts),
+                )
             )
-            if segment.end_s > segment.start_s:
-                segments.append(segment)
     return segments
 
 
-def rows_by_person(report: "Report") -> dict[int, list[TimelineRow]]:
-    """Rounded windows by person number and time, :data:`NO_PERSON` last."""
+def moments(report: "Report") -> Iterator[Moments]:
+    """Windows and mean scores over time of each person, and last of the audio alone.
+
+    Yields:
+        Person number, rounded windows by time, and edges and scores as in :func:`mean_scores`. The
+        scores are NaN beyond the clip, and before and after the face of one of the report's people.
+    """
     people: dict[int, list[TimelineRow]] = {}
     for row in report.timeline:
         people.setdefault(row.person, []).append(TimelineRow.from_dict(row.to_dict()))
-    numbers = sorted(people, key=lambda number: (number == NO_PERSON, number))
-    return {number: sorted(people[number], key=lambda row: row.start_s) for number in numbers}
+    seen = {one.number: (round(one.first_s, 3), round(one.last_s, 3)) for one in report.people}
+    for number in sorted(people, key=lambda number: (number == NO_PERSON, number)):
+        rows = sorted(people[number], key=lambda row: row.start_s)
+        edges, scores = mean_scores(rows, report.labels)
+        first_s, last_s = seen.get(number, (0.0, np.inf))
+        edges = np.clip(edges, first_s, min(last_s, round(report.duration_s, 3)))
+        scores[np.diff(edges) <= 0] = np.nan
+        yield number, rows, edges, scores
 
 
 def by_track(segments: Iterable[Segment]) -> dict[str, list[Segment]]:
