@@ -1,5 +1,6 @@
 """The same clip as a file, a file object and arrays gives the same report."""
 
+import csv
 import io
 import logging
 import sys
@@ -66,6 +67,10 @@ def test_a_part_equals_the_arrays_of_that_part(recognizer, path):
     assert part.file == f"{path}#t=0.5,1.7"
     assert part.scores == pytest.approx(wanted.scores, abs=0.02)
     assert part.coverage.read == 1
+    assert avtca.Report.from_dict(part.to_dict()).part == (0.5, 1.7)
+    segments = list(csv.DictReader(io.StringIO(part.to_tsv()), delimiter="\t"))
+    assert {row["file"] for row in segments} == {str(path)}
+    assert float(segments[0]["start_s"]) == 0.5 and float(segments[-1]["end_s"]) == 1.7
     with path.open("rb") as file:
         assert values(recognizer.predict(file, start_s=0.5, end_s=1.7)) == values(part)
     with pytest.raises(MediaError, match="arrays have no parts; slice them"):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from avtca.media import Found
     from avtca.plots.html import PageEntry
     from avtca.recognize import Recognizer, Report
+    from avtca.recognize.joined import JoinedSheet
     from avtca.recognize.writers import OutputFolder
 
 LONG_S = 20.0
@@ -74,7 +75,11 @@ class Person(StrEnum):
 
 def predict(
     paths: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
+        list[str],
+        typer.Argument(
+            help="Files, folders, globs, or - for standard input; or a sheet (CSV, Excel) with a "
+            "column path, and start and end for parts of files."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -125,20 +130,25 @@ def predict(
     """
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
+    from avtca.recognize.joined import JoinedSheet
+    from avtca.recognize.sheet import given_sheet
 
     if format.is_export:
         check_export(format, out)
+    sheet = given_sheet(paths)
     if out is not None:
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
     call = Call(recognizer, window, hop, person, video_track, audio_track)
     call.export = format if format.is_export and out is not None else None
+    if sheet is not None:
+        call.joined = JoinedSheet(sheet, recognizer.backend.spec.labels)
     with cli.lock_folder(out) if out is not None else nullcontext():
         if out is not None:
             call.open(out, detector)
         skipped: set[Path] = set()
-        found = find_media(paths, skipped)
+        found = find_media(paths, skipped) if sheet is None else sheet.clips()
         if text := skipped_text(skipped):
             cli.err.print(f"note: {printable(text)}")
         if out is None and format.is_export:
@@ -220,6 +230,10 @@ class Call:
     """Format of segments to write to the folder."""
     exported: int = 0
     """Number of its files."""
+    joined: "JoinedSheet | None" = None
+    """The sheet that lists the files, if one was given."""
+    digests: dict[Path, str | None] = field(default_factory=dict)
+    """SHA-256 of each file: a sheet may list many parts of one."""
 
     @property
     def reports(self) -> list["Report"]:
@@ -258,7 +272,7 @@ class Call:
 
         Raises :class:`ConfigError` where it cannot be written.
         """
-        name = printable(str(one.path or one.entry))
+        name = printable(str(one.path or one.entry)) + one.part
         try:
             if one.error is not None or one.path is None:
                 raise one.error or ValueError(name)
@@ -286,14 +300,20 @@ class Call:
     def _recognise(self, one: "Found", path: Path) -> None:
         from avtca.recognize.writers import file_digest
 
-        digest = file_digest(path) if self.folder is not None and not one.is_pipe else None
-        kept = self.folder.done(path, digest) if self.folder is not None and digest else None
+        digest = None
+        if self.folder is not None and not one.is_pipe:
+            if path not in self.digests:
+                self.digests[path] = file_digest(path)
+            digest = self.digests[path]
+        kept = None
+        if self.folder is not None and digest:
+            kept = self.folder.done(path, digest, one.part)
         if kept is not None:
             report = kept.report
-            cli.err.print(f"{path}: {report.top} {report.certainty} (already recognised)")
+            cli.err.print(f"{report.file}: {report.top} {report.certainty} (already recognised)")
             self.results.append(kept.report)
             self.entries.append(kept)
-            self._export(kept.report, path)
+            self._export(kept.report, path, one.part)
             return
         report = recognise_file(
             self.recognizer,
@@ -303,20 +323,22 @@ class Call:
             person=self.person.value,
             video_track=self.video_track,
             audio_track=self.audio_track,
+            start_s=one.start_s,
+            end_s=one.end_s,
         )
         small = report.without_images()
         self.results.append(small)
         if self.folder is not None:
             below = Path(one.entry) if Path(one.entry).is_dir() else None
             with cli.writing(self.folder.folder):
-                made = self.folder.add(report, path, below, digest or "")
+                made = self.folder.add(report, path, below, digest or "", one.part)
             self.entries.append(made._replace(report=small))
-            self._export(small, path)
+            self._export(small, path, one.part)
 
-    def _export(self, report: "Report", path: Path) -> None:
+    def _export(self, report: "Report", path: Path, part: str) -> None:
         if self.folder is not None and self.export is not None:
             with cli.writing(self.folder.folder):
-                self.folder.export(report, path, self.export)
+                self.folder.export(report, path, self.export, part)
             self.exported += 1
 
     def write(self) -> None:
@@ -332,7 +354,10 @@ class Call:
         with cli.writing(out):
             self.folder.save()
             write_atomic(out / "report.html", recognition_html(self.entries, self.failures))
-            write_atomic(out / "summary.csv", self.summary())
+            if self.joined is not None:
+                self.joined.write(out, self.results)
+            else:
+                write_atomic(out / "summary.csv", self.summary())
         cli.err.print(f"page: {out / 'report.html'}")
         if self.export is not None:
             from avtca.recognize.exports import EXPORTS
@@ -349,7 +374,7 @@ class Call:
 
             export = EXPORTS[format]
             if self.export is None and (export.several or self.reports):
-                typer.echo(export.make(*self.reports), nl=False)
+                typer.echo(export.content(*self.reports), nl=False)
         elif format is Format.json:
             rows: list[dict[str, object]] = [report.to_dict() for report in self.reports]
             rows += [{"file": name, "error": why} for name, why in self.failures]
@@ -366,7 +391,9 @@ class Call:
             Console(highlight=False, markup=False, emoji=False).print(table(self.reports))
 
     def summary(self) -> str:
-        """CSV with a row for each file, in order."""
+        """CSV with a row for each file, or for each row of the sheet, in order."""
+        if self.joined is not None:
+            return self.joined.csv(self.results)
         from avtca.recognize.summary import summary_csv
 
         return summary_csv(self.results, self.recognizer.backend.spec.labels)

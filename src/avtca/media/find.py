@@ -15,6 +15,7 @@ from av.format import ContainerFormat
 from avtca.errors import MediaError
 from avtca.media.container import DEMUXERS
 from avtca.media.pipe import STANDARD_INPUT, is_pipe
+from avtca.media.types import fragment
 
 _IMAGES = "jpg jpeg jpe jfif png bmp tif tiff webp ppm pgm"
 """Suffixes of FFmpeg's demuxers of images, which do not list them."""
@@ -54,6 +55,16 @@ class Found:
     """The given entry, or the folder below it that could not be read."""
     path: Path | None = None
     error: MediaError | None = None
+    start_s: float = 0.0
+    """First second of a part of the file."""
+    end_s: float | None = None
+    """Second at which the part ends, by default the end of the file."""
+
+    @property
+    def part(self) -> str:
+        """The part as in an address, "#t=1.5,3"; empty for the whole file."""
+        is_whole = not self.start_s and self.end_s is None
+        return "" if is_whole else fragment(self.start_s, self.end_s)
 
     @property
     def is_stdin(self) -> bool:
@@ -97,6 +108,22 @@ def find_media(entries: Iterable[str | Path], skipped: set[Path] | None = None) 
     return found
 
 
+def find_file(text: str, folder: Path) -> Found:
+    """The file of one path; a relative one starts at ``folder``, and may be written for Windows.
+
+    Its ``entry`` is ``folder`` if the file is below it.
+    """
+    if _ADDRESS.match(text):
+        return _address(text)
+    path = folder / text
+    if "\\" in text and not os.path.lexists(path):
+        path = folder / text.replace("\\", "/")
+    if error := irregular(path, str(path)):
+        return Found(str(path), error=error)
+    below = path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts
+    return Found(str(folder if below else path), path)
+
+
 def skipped_text(skipped: Iterable[Path]) -> str:
     """The files by suffix: "3 files of other kinds were skipped: 2 .docx, 1 .txt", "" for none."""
     count = Counter(path.suffix.lower() or "without a suffix" for path in skipped)
@@ -115,8 +142,7 @@ def _expand(text: str, skipped: set[Path]) -> list[Found]:
     if text == STDIN:
         return [Found(text, Path(STANDARD_INPUT))]
     if _ADDRESS.match(text):
-        problem = "it is an address, and avtca does not use the network"
-        return [_failed(text, f"read {text}", problem, "download the file, and give its path")]
+        return [_address(text)]
     if "\0" in text:
         return [_failed(text, f"read {text}", "the name has a zero byte", "check the path")]
     path = Path(text)
@@ -127,6 +153,11 @@ def _expand(text: str, skipped: set[Path]) -> list[Found]:
     if not glob.has_magic(text):
         return [_failed(text, f"read {text}", "no such file or folder", "check the path")]
     return _in_glob(text, skipped)
+
+
+def _address(text: str) -> Found:
+    problem = "it is an address, and avtca does not use the network"
+    return _failed(text, f"read {text}", problem, "download the file, and give its path")
 
 
 def _in_folder(text: str, folder: Path, skipped: set[Path]) -> list[Found]:

@@ -13,7 +13,7 @@ from avtca.media.audio import read_audio
 from avtca.media.clock import StreamClock
 from avtca.media.container import UNDECODABLE
 from avtca.media.mixdown import Mixdown
-from avtca.media.types import Frame, MediaInfo, require_positive
+from avtca.media.types import Frame, MediaInfo, fragment, require_positive, seconds
 from avtca.media.video import read_frames
 
 END_SLACK_S = 0.1, 0.25
@@ -253,16 +253,6 @@ class MediaFile:
                 f"cut short: {self.duration_s:.1f} s by the header, "
                 f"the file ends after {self.decoded_seconds:.1f} s"
             )
-
-
-def fragment(start_s: float, end_s: float | None) -> str:
-    """A part of a file as in an address: "#t=1.5,3", or "#t=1.5" to the end."""
-    return f"#t={seconds(start_s)}" + ("" if end_s is None else f",{seconds(end_s)}")
-
-
-def seconds(value: float) -> str:
-    """Seconds with three decimal places, without zeros at the end."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _too_short(action: str, end_s: float | None) -> MediaError:

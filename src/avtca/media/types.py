@@ -95,3 +95,13 @@ def require_positive(rate: float) -> None:
     """Raise ``ValueError`` for a rate that is not positive."""
     if not rate > 0:
         raise ValueError(f"rate must be positive, found {rate}")
+
+
+def fragment(start_s: float, end_s: float | None) -> str:
+    """A part of a file as in an address: "#t=1.5,3", or "#t=1.5" to the end."""
+    return f"#t={seconds(start_s)}" + ("" if end_s is None else f",{seconds(end_s)}")
+
+
+def seconds(value: float) -> str:
+    """Seconds with three decimal places, without zeros at the end."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")

@@ -99,7 +99,8 @@ class Recognizer:
                 f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
             )
         clip = open_media(source, video_track=video_track, audio_track=audio_track)
-        if start_s or end_s is not None:
+        is_part = start_s != 0 or end_s is not None
+        if is_part:
             if isinstance(clip, MediaArrays):
                 raise MediaError("read a part of the arrays", "arrays have no parts", "slice them")
             clip = clip.part(start_s, end_s)
@@ -132,6 +133,7 @@ class Recognizer:
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.backend.thresholds,
             doubts=checks.doubts(rows, stream),
+            part=(start_s, end_s) if is_part else None,
         )
         return replace(report, people=_people(report, stream, spec.video_rate))
 

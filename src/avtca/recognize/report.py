@@ -123,6 +123,8 @@ class Report(Prediction):
         thumbnails: A few faces over time; absent in reports that were read from JSON.
         thresholds: Confidence threshold by input, see :class:`Prediction`.
         doubts: Reasons for which the prediction is never confident, see :class:`Prediction`.
+        part: First and last second of the part of a file that was recognised, ``None`` for a whole
+            file. The times above count from the start of the part.
 
     Example:
         >>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
@@ -146,6 +148,7 @@ class Report(Prediction):
     thumbnails: tuple[Thumbnail, ...] = field(default=(), compare=False)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    part: tuple[float, float | None] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", printable(self.file))
@@ -220,6 +223,8 @@ class Report(Prediction):
             "duration_s": round(self.duration_s, 3),
             "thresholds": {name: round(x, DIGITS) for name, x in self.thresholds.items()},
         }
+        if self.part is not None:
+            out["part"] = list(self.part)
         if self.people:
             out["persons"] = {str(one): rounded(scores) for one, scores in self.persons.items()}
             out["people"] = [person.to_dict() for person in self.people]
@@ -257,6 +262,7 @@ class Report(Prediction):
             people=tuple(people),
             thresholds=dict(plain["thresholds"]),
             doubts=tuple(plain.get("doubts", ())),
+            part=tuple(plain["part"]) if "part" in plain else None,
         )
 
     def to_csv(self, path: str | Path | None = None) -> str:
@@ -341,7 +347,7 @@ class Report(Prediction):
     def _export(self, name: str, path: str | Path | None) -> str:
         from avtca.recognize.exports import EXPORTS
 
-        text = str(EXPORTS[name].make(self))
+        text = str(EXPORTS[name].content(self))
         if path is not None:
             write_atomic(Path(path), text)
         return text

@@ -28,14 +28,20 @@ def summary_csv(rows: Iterable[Report | tuple[str, str]], labels: Sequence[str])
     writer.writeheader()
     for row in rows:
         if isinstance(row, Report):
-            cells = _cells(row, columns)
+            cells = summary_cells(row, columns)
         else:
             cells = {"file": row[0], "error": row[1]}
         writer.writerow({name: csv_cell(cell) for name, cell in cells.items()})
     return text.getvalue()
 
 
-def _cells(report: Report, columns: Mapping[str, str]) -> dict[str, Any]:
+def summary_cells(report: Report, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Cells of a report by column.
+
+    Args:
+        report: The report.
+        columns: Column of each label.
+    """
     plain = report.to_dict()
     sure = "" if report.confident is None else str(report.confident).lower()
     cells: dict[str, Any] = {name: plain[name] for name in HEAD}

@@ -60,16 +60,16 @@ class OutputFolder:
         self.options[self.options_id] = options
         self._saved, self._saved_at = True, -math.inf
 
-    def done(self, path: Path, digest: str) -> "PageEntry | None":
+    def done(self, path: Path, digest: str, part: str = "") -> "PageEntry | None":
         """The report of a file with this content and the same options, if there is one."""
         from avtca.plots.html import PageEntry
 
-        row = self.files.get(str(path.resolve()))
+        row = self.files.get(f"{path.resolve()}{part}")
         if row is None or (row["sha256"], row["options"]) != (digest, self.options_id):
             return None
         try:
             plain = json.loads(self._at(row["stem"], "json").read_text(encoding="utf-8"))
-            report = replace(Report.from_dict(plain), file=str(path))
+            report = replace(Report.from_dict(plain), file=f"{path}{part}")
             png = self._at(row["stem"], "png")
             png.stat()
             thumbnails = [
@@ -81,7 +81,9 @@ class OutputFolder:
             return None
         return PageEntry(report, png, None, tuple(thumbnails))
 
-    def add(self, report: Report, path: Path, below: Path | None, digest: str) -> "PageEntry":
+    def add(
+        self, report: Report, path: Path, below: Path | None, digest: str, part: str = ""
+    ) -> "PageEntry":
         """Write a report, and list it in the manifest that :meth:`save` writes.
 
         Args:
@@ -89,27 +91,28 @@ class OutputFolder:
             path: The recognised file.
             below: The given folder in which the file was found, if any.
             digest: SHA-256 of the file.
+            part: The part of the file, "#t=1.5,3"; empty for the whole file.
 
         Raises:
             OSError: The folder cannot be written.
         """
-        stem = self.stem(path, below)
+        stem = self.stem(path, below, part)
         entry = write_files(report, self.folder, stem)
         row = {"stem": stem, "sha256": digest, "options": self.options_id}
-        self.files[str(path.resolve())] = row
+        self.files[f"{path.resolve()}{part}"] = row
         self._saved = False
         if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
             self.save()
         return entry
 
-    def export(self, report: Report, path: Path, name: str) -> None:
+    def export(self, report: Report, path: Path, name: str, part: str = "") -> None:
         """Write a report that the folder has in a format of :data:`EXPORTS`.
 
         Raises:
             OSError: The folder cannot be written.
         """
         for suffix, content in EXPORTS[name].files(report).items():
-            write_atomic(self.folder / f"{self.stem(path, None)}{suffix}", content)
+            write_atomic(self.folder / f"{self.stem(path, None, part)}{suffix}", content)
 
     def save(self) -> None:
         """Write the manifest, unless it is as it was.
@@ -127,16 +130,19 @@ class OutputFolder:
         write_atomic(self.folder / OUTPUTS, manifest.encode(errors="backslashreplace"))
         self._saved, self._saved_at = True, time.monotonic()
 
-    def stem(self, path: Path, below: Path | None) -> str:
+    def stem(self, path: Path, below: Path | None, part: str = "") -> str:
         """Stem of a file's outputs: its path below the given folder, "b/x.mp4" as "b__x.mp4".
+
+        A part from 1.5 to 3 s is "x.mp4_1.5-3".
 
         It never changes between calls. Where two files would share a stem, or the name has
         unprintable characters, the start of the path's hash is appended.
         """
-        real = str(path.resolve())
+        real = f"{path.resolve()}{part}"
         if real in self.files:
             return str(self.files[real]["stem"])
         plain = "__".join((path.relative_to(below) if below else Path(path.name)).parts)
+        plain += part.replace("#t=", "_").replace(",", "-")
         short = file_name(plain).encode()[-MAX_STEM:].decode(errors="ignore")
         taken = {row["stem"].casefold() for row in self.files.values()} | {*RESERVED}
         if short == plain and plain.casefold() not in taken:

@@ -1,17 +1,21 @@
 """Reports as files of annotation programs, and as tables of segments."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from avtca.recognize.exports.bids import bids_events, bids_sidecar
 from avtca.recognize.exports.boris import boris_text
 from avtca.recognize.exports.eaf import eaf_text
 from avtca.recognize.exports.fex import fex_text
+from avtca.recognize.exports.file_time import in_file_time
 from avtca.recognize.exports.rttm import rttm_text
 from avtca.recognize.exports.segments import Segment, make_segments
 from avtca.recognize.exports.subtitles import srt_text, vtt_text
 from avtca.recognize.exports.table import parquet_bytes, tsv_text
 from avtca.recognize.exports.textgrid import textgrid_text
+
+if TYPE_CHECKING:
+    from avtca.recognize.report import Report
 
 __all__ = ["EXPORTS", "Export", "Segment", "make_segments"]
 
@@ -30,8 +34,16 @@ class Export(NamedTuple):
     package: str | None = None
     """Package that it needs."""
 
-    def files(self, report: object) -> dict[str, str | bytes]:
+    def content(self, *reports: "Report") -> str | bytes:
+        """Content for a report, or for several where the format can hold them.
+
+        Times of a part count from the start of its file, as the programs expect that open it.
+        """
+        return self.make(*map(in_file_time, reports))
+
+    def files(self, report: "Report") -> dict[str, str | bytes]:
         """Content of the files of one report, by suffix."""
+        report = in_file_time(report)
         files = {self.suffix: self.make(report)}
         return files | ({self.beside[0]: self.beside[1](report)} if self.beside else {})
 

@@ -1,0 +1,297 @@
+"""A sheet that lists clips: CSV, TSV or Excel, with a column ``path`` and any others."""
+
+import csv
+import datetime
+import io
+import math
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avtca.errors import ConfigError, CorpusError, MediaError, MissingExtra
+from avtca.media.find import Found, find_file
+
+SHEET_SUFFIXES = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xls", ".ods")
+"""Suffixes, in lower case, of files that are read as a sheet, or refused as one."""
+PATH, START, END = "path", "start", "end"
+"""Columns that avtca reads; upper and lower case are the same."""
+MAX_BYTES = 2**28
+"""Largest sheet, in an Excel file once it is unpacked."""
+SEPARATORS = ",;\t|"
+
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_NO_TEXT = re.compile("[\0-\x08\x0e-\x19\x1b-\x1f]")
+_COMMA, _POINT = re.compile(r"[+-]?\d*,\d+"), re.compile(r"[+-]?\d*\.\d+")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+_MISSING = ("", "na", "nan")
+_SAVE_AS = "save it as CSV (UTF-8) or Excel (.xlsx)"
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet as it was read.
+
+    Attributes:
+        path: The file.
+        columns: Names of the columns; one without a name is "column N".
+        rows: Cells of the rows that are not empty: text, in Excel also numbers, dates and ``None``.
+        numbers: Number of each row in the file; the header is row 1.
+        separator: Between the cells of a text file.
+        decimal: Decimal separator of its numbers.
+        bom: Whether it starts with a byte order mark.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    numbers: tuple[int, ...]
+    separator: str = ","
+    decimal: str = "."
+    bom: bool = False
+
+    def clips(self) -> list[Found]:
+        """The file, or the part of one, of each row, in order; a row with a mistake has an error.
+
+        Relative paths start at the folder of the sheet.
+        """
+        path, start, end = (self._cells(name) for name in (PATH, START, END))
+        return [self._clip(*row) for row in zip(self.numbers, path, start, end, strict=True)]
+
+    def _cells(self, name: str) -> list[Any]:
+        names = list(map(str.casefold, self.columns))
+        if name not in names:
+            return [None] * len(self.rows)
+        return [row[names.index(name)] for row in self.rows]
+
+    def _clip(self, number: int, path: Any, start: Any, end: Any) -> Found:
+        text = "" if path is None else str(path).strip()
+        action = f"read row {number} of {self.path}"
+        try:
+            if not text:
+                raise MediaError(action, "it has no path", "fill in the column path")
+            start_s = parse_time(start, action) or 0.0
+            end_s = parse_time(end, action)
+        except MediaError as error:
+            return Found(text or f"row {number} of {self.path}", error=error)
+        found = find_file(text, self.path.parent)
+        return Found(found.entry, found.path, found.error, start_s, end_s)
+
+
+def parse_time(cell: Any, action: str) -> float | None:
+    """Seconds of a time: a number of seconds, mm:ss or hh:mm:ss; ``None`` for an empty cell.
+
+    Args:
+        cell: Text or a number. A decimal comma is read as a point.
+        action: What is read, for the error.
+
+    Raises:
+        MediaError: It is no time.
+    """
+    text = "" if cell is None else str(cell).strip().replace(",", ".")
+    if text.casefold() in _MISSING:
+        return None
+    try:
+        if clock := _CLOCK.fullmatch(text):
+            hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
+            if seconds >= 60 or (clock[1] and minutes >= 60):
+                raise ValueError(text)
+            value = 3600 * hours + 60 * minutes + seconds
+        else:
+            value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(text)
+    except (ValueError, OverflowError) as error:
+        fix = "write seconds, mm:ss or hh:mm:ss"
+        raise MediaError(action, f"{str(cell)!r} is no time", fix) from error
+    return round(value, 3)
+
+
+def read_sheet(path: Path, required: Sequence[str] = (PATH,)) -> Sheet:
+    """Read a sheet.
+
+    Args:
+        path: The file: text with commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Latin-1, or
+            Excel, of which the first sheet is read.
+        required: Columns that it must have.
+
+    Raises:
+        CorpusError: It cannot be read, is empty, or its columns are not as required.
+        MissingExtra: It is Excel, and openpyxl is not installed.
+    """
+    data = _bytes(path)
+    lines: list[tuple[int, list[Any]]] = []
+    separator, decimal, bom = ",", ".", False
+    if data.startswith(_ZIP):
+        lines = _excel(path, data)
+    else:
+        text, bom = _text(path, data)
+        if text.strip(SEPARATORS + ' "\r\n'):
+            lines, separator = _separated(path, text, required)
+        decimal = _decimal(lines, separator)
+    filled = [(n, row) for n, row in lines if any(cell not in ("", None) for cell in row)]
+    if not filled:
+        raise _error(path, "it is empty", "give a sheet with a header and a row for each clip")
+    header, body = filled[0][1], filled[1:]
+    width = max(k + 1 for _, row in filled for k, x in enumerate(row) if x not in ("", None))
+    names = [str("" if cell is None else cell).strip() for cell in header]
+    if width > len(names):
+        number = next(n for n, row in body if any(x not in ("", None) for x in row[len(names) :]))
+        problem = f"row {number} has more cells than the header has columns"
+        raise _error(path, problem, "put quotes around text that has the separator in it")
+    columns = tuple(name or f"column {k + 1}" for k, name in enumerate(names[:width]))
+    _check_columns(path, columns, required)
+    if not body:
+        raise _error(path, "it has a header and no rows", "add a row for each clip")
+    empty = None if data.startswith(_ZIP) else ""
+    rows = tuple(tuple([*row, *[empty] * width][:width]) for _, row in body)
+    return Sheet(path, columns, rows, tuple(n for n, _ in body), separator, decimal, bom)
+
+
+def given_sheet(paths: Sequence[str]) -> Sheet | None:
+    """The sheet, if one was given in place of media.
+
+    Raises:
+        ConfigError: It was given beside others.
+        CorpusError, MissingExtra: See :func:`read_sheet`.
+    """
+    for path in map(Path, paths):
+        if path.suffix.lower() in SHEET_SUFFIXES and path.is_file():
+            if len(paths) > 1:
+                fix = "give the sheet alone, and list the files in it"
+                raise ConfigError(f"read {path}", "a sheet was given beside other paths", fix)
+            return read_sheet(path)
+    return None
+
+
+def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+    known = (PATH, START, END)
+    keys = [name.casefold() if name.casefold() in known else name for name in columns]
+    if twice := sorted({name for name in keys if keys.count(name) > 1}):
+        fix = "give each column a name of its own"
+        raise _error(path, f"two columns are called {twice[0]}", fix)
+    if missing := [name for name in required if name not in keys]:
+        there = ", ".join(columns[:10]) + (", ..." if len(columns) > 10 else "")
+        fix = f"name the column {missing[0]} in the first row"
+        raise _error(path, f"it has no column {missing[0]}, only: {there}", fix)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _error(path, f"it is larger than {MAX_BYTES >> 20} MB", "give a smaller sheet")
+        data = path.read_bytes()
+    except OSError as error:
+        raise _error(path, error.strerror or str(error), "check the path") from error
+    if data.startswith(_OLE):
+        raise _error(path, "it is in the old format of Excel", _SAVE_AS)
+    return data
+
+
+def _text(path: Path, data: bytes) -> tuple[str, bool]:
+    """The text, and whether it starts with a byte order mark."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8-sig", "cp1252", "latin-1"]
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if _NO_TEXT.search(text):
+            break
+        return text, data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
+    raise _error(path, "it is neither text nor an Excel file", _SAVE_AS)
+
+
+def _separated(
+    path: Path, text: str, required: Sequence[str]
+) -> tuple[list[tuple[int, list[Any]]], str]:
+    """Number and cells of each line, and the separator with which the header fits best."""
+    separators = SEPARATORS
+    if mark := re.match(r"sep=(.)\r?\n", text):  # of Excel
+        separators, text = mark[1], "\n" + text[mark.end() :]
+    best, best_fit = "", (False, -1)
+    for separator in separators:
+        first = _rows(path, text, separator, lambda row: any(row))
+        names = [name.strip().casefold() for name in (first[0][1] if first else [])]
+        fit = all(name in names for name in required), len(names)
+        if fit > best_fit:
+            best, best_fit = separator, fit
+    # In a sheet of one column commas are part of the text.
+    alone = best_fit[1] <= 1
+    return _rows(path, text, "\t" if alone else best), "," if alone else best
+
+
+def _rows(
+    path: Path, text: str, separator: str, until: Callable[[list[str]], bool] = lambda row: False
+) -> list[tuple[int, list[Any]]]:
+    """Rows up to the first one that fits ``until``; blank ones before it are left out."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows: list[tuple[int, list[Any]]] = []
+    try:
+        for row in reader:
+            if until(row):
+                return [(reader.line_num, row)]
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        problem = f"row {reader.line_num} is not CSV ({error})"
+        raise _error(path, problem, "close each quote, or " + _SAVE_AS) from error
+    return rows
+
+
+def _decimal(lines: Iterable[tuple[int, list[Any]]], separator: str) -> str:
+    """Decimal separator: a comma where numbers have one, or with semicolons unless they do not."""
+    if separator == ",":
+        return "."
+    cells = [cell.strip() for _, row in lines for cell in row]
+    if any(map(_COMMA.fullmatch, cells)):
+        return ","
+    points = any(map(_POINT.fullmatch, cells))
+    return "," if separator == ";" and not points else "."
+
+
+def _excel(path: Path, data: bytes) -> list[tuple[int, list[Any]]]:
+    try:
+        import openpyxl
+    except ImportError as error:
+        problem = "reading Excel needs openpyxl, which is not installed"
+        raise MissingExtra(f"read {path}", problem, "pip install 'avtca[sheet]'") from error
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as parts:
+            if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
+                raise _error(path, f"it unpacks to over {MAX_BYTES >> 20} MB", _SAVE_AS)
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        sheet = book.worksheets[0]
+        return [
+            (number, [_excel_value(cell) for cell in row])
+            for number, row in enumerate(sheet.iter_rows(), 1)
+        ]
+    except CorpusError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of openpyxl
+        raise _error(path, "it is no Excel file, or is damaged", _SAVE_AS) from error
+
+
+def _excel_value(cell: Any) -> Any:
+    """The value of a cell; times as they are shown, since Excel takes 1:05 for five past one."""
+    value = cell.value
+    if isinstance(value, datetime.time):
+        shows_seconds = "s" in str(cell.number_format).lower()
+        if not shows_seconds:
+            return value.strftime("%H:%M")
+        return value.isoformat("milliseconds" if value.microsecond else "seconds")
+    if isinstance(value, datetime.timedelta):
+        seconds = value.total_seconds()
+        minutes = int(seconds // 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds % 60:06.3f}"
+    return value
+
+
+def _error(path: Path, problem: str, fix: str) -> CorpusError:
+    return CorpusError(f"read {path}", problem, fix)

@@ -1,0 +1,107 @@
+"""A lab's sheet, command by command, as docs/lab.md shows it."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parents[2] / "docs" / "lab.md"
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(), re.S | re.M)
+SHEET, CALL, ERRORS, CODE, PRINTED = (body for _, body in BLOCKS[:5])
+
+
+def avtca(*arguments, cwd):
+    command = [sys.executable, "-m", "avtca", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def lab(sample_clips, tmp_path_factory):
+    """The folder of the example after its call, and what the call printed."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "s08").mkdir()
+    shutil.copyfile(sample_clips / "obama_speech.mp4", folder / "interview.mp4")
+    shutil.copyfile(sample_clips / "01-01-01-01-01-01-01.mp4", folder / "s08" / "statement.mp4")
+    (folder / "clips.csv").write_text(SHEET)
+    program, *arguments = CALL.split()
+    assert program == "avtca"
+    return folder, avtca(*arguments, cwd=folder)
+
+
+def test_the_example_prints_what_the_page_shows(lab, monkeypatch):
+    pytest.importorskip("pandas")
+    folder, done = lab
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if "error: " in line or " of 5 " in line]
+    assert errors == ERRORS.splitlines()
+    monkeypatch.chdir(folder)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(CODE, PAGE.name, "exec"), {})
+    lines = [line.rstrip() for line in printed.getvalue().splitlines()]
+    assert lines == [line.rstrip() for line in PRINTED.splitlines()]
+
+
+def test_parts_have_reports_and_the_page_shows_them(lab):
+    folder, _ = lab
+    report = json.loads((folder / "report" / "interview.mp4_1-4.json").read_text())
+    assert report["file"] == "interview.mp4#t=1,4" and report["duration_s"] == 3
+    other = json.loads((folder / "report" / "interview.mp4_4.5-6.json").read_text())
+    assert other["duration_s"] == 1.5 and other["scores"] != report["scores"]
+    assert (folder / "report" / "s08__statement.mp4.png").is_file()
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3 and "interview.mp4#t=4.5,6" in page
+    rows = list(csv.DictReader((folder / "report" / "summary.csv").open(), delimiter=";"))
+    for row, plain in zip(rows, (report, other), strict=False):
+        assert row["top"] == plain["top"]
+        assert row["confidence"] == str(plain["confidence"]).replace(".", ",")
+
+
+def test_the_same_call_resumes_with_the_corrected_rows(lab, tmp_path):
+    folder = shutil.copytree(lab[0], tmp_path / "copy")
+    for stem in ("interview.mp4_1-4", "interview.mp4_4.5-6", "s08__statement.mp4"):
+        assert (folder / "report" / f"{stem}.json").is_file()
+    manifest = folder / "report" / "avtca-manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(lab[0]), str(folder)))
+    fixed = SHEET.replace("s09/statement.mp4", "s08/statement.mp4").replace(";7;20", ";7;8")
+    (folder / "clips.csv").write_text(fixed)
+    again = avtca("predict", "clips.csv", "--out", "report", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("(already recognised)") == 4
+    assert "interview.mp4#t=7,8: " in again.stderr
+    rows = list(csv.DictReader((folder / "report" / "summary.csv").open(), delimiter=";"))
+    assert [row["participant"] for row in rows] == ["007", "007", "008", "009", "010"]
+    assert not any(row["error"] for row in rows)
+    assert rows[2]["happy"] == rows[3]["happy"] != rows[4]["happy"]
+
+
+def test_a_sheet_with_a_mistake_is_one_line(tmp_path):
+    (tmp_path / "clips.csv").write_text("file\na.mp4\n")
+    (tmp_path / "rows.csv").write_text("path,start,end\n.,,\nclips.csv,4,2\n")
+    done = avtca("predict", "clips.csv", "--out", "report", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: read clips.csv: it has no column path, only: file; name the column path in the "
+        "first row\n"
+    )
+    assert not (tmp_path / "report").exists()
+    done = avtca("predict", "rows.csv", "clips.csv", cwd=tmp_path)
+    assert done.stderr.startswith("error: read rows.csv: a sheet was given beside other paths; ")
+    done = avtca("predict", "rows.csv", "--format", "summary", cwd=tmp_path)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert done.returncode == 2
+    assert rows[0]["error"] == "read .: it is a folder; give a file"
+    assert "it is not a media file" in rows[1]["error"]
