@@ -88,6 +88,28 @@ def test_the_same_call_resumes_with_the_corrected_rows(lab, tmp_path):
     assert rows[2]["happy"] == rows[3]["happy"] != rows[4]["happy"]
 
 
+def test_segments_of_one_file(sample_clips, tmp_path):
+    """As the section about segments shows it."""
+    shutil.copyfile(sample_clips / "obama_speech.mp4", tmp_path / "interview.mp4")
+    given, call = (body for _, body in BLOCKS if body.startswith("WEBVTT") or "--segments" in body)
+    (tmp_path / "interview.vtt").write_text(given)
+    done = avtca(*call.split()[1:], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "report" / "summary.csv").open()))
+    assert list(rows[0])[:6] == ["path", "start", "end", "speaker", "text", "top"]
+    found = [(row["start"], row["end"], row["speaker"], row["duration_s"]) for row in rows]
+    assert found == [("0.5", "3.2", "Anna", "2.7"), ("3.2", "7.9", "Bert", "4.7")]
+    for row, stem in zip(rows, ("0.5-3.2", "3.2-7.9"), strict=True):
+        report = json.loads((tmp_path / "report" / f"interview.mp4_{stem}.json").read_text())
+        assert row["top"] == report["top"] and report["file"].startswith(row["path"])
+        assert report["part"] == [float(row["start"]), float(row["end"])]
+    done = avtca("predict", "interview.mp4", "--segments", "interview.mp4", cwd=tmp_path)
+    assert done.stderr == (
+        "error: read interview.mp4: its format is unknown; give SRT, VTT, RTTM, TextGrid, EAF, "
+        "CSV or Excel\n"
+    )
+
+
 def test_a_sheet_with_a_mistake_is_one_line(tmp_path):
     (tmp_path / "clips.csv").write_text("file\na.mp4\n")
     (tmp_path / "rows.csv").write_text("path,start,end\n.,,\nclips.csv,4,2\n")

@@ -111,6 +111,12 @@ def predict(
         int | None,
         typer.Option(min=1, help="Audio track to read [default: as a player, none that is silent]"),
     ] = None,
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            help="Segments of the one file that is given: SRT, VTT, RTTM, TextGrid, EAF or a sheet."
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -131,11 +137,12 @@ def predict(
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
     from avtca.recognize.joined import JoinedSheet
+    from avtca.recognize.segment_files import given_segments
     from avtca.recognize.sheet import given_sheet
 
     if format.is_export:
         check_export(format, out)
-    sheet = given_sheet(paths)
+    sheet = given_sheet(paths) if segments is None else given_segments(paths, segments)
     if out is not None:
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)

@@ -44,6 +44,7 @@ class Sheet:
         separator: Between the cells of a text file.
         decimal: Decimal separator of its numbers.
         bom: Whether it starts with a byte order mark.
+        media: The file of all rows, by default that of the column ``path``.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Sheet:
     separator: str = ","
     decimal: str = "."
     bom: bool = False
+    media: Path | None = None
 
     def clips(self) -> list[Found]:
         """The file, or the part of one, of each row, in order; a row with a mistake has an error.
@@ -70,6 +72,7 @@ class Sheet:
 
     def _clip(self, number: int, path: Any, start: Any, end: Any) -> Found:
         text = "" if path is None else str(path).strip()
+        text = text if self.media is None else str(self.media)
         action = f"read row {number} of {self.path}"
         try:
             if not text:
@@ -78,7 +81,7 @@ class Sheet:
             end_s = parse_time(end, action)
         except MediaError as error:
             return Found(text or f"row {number} of {self.path}", error=error)
-        found = find_file(text, self.path.parent)
+        found = find_file(text, self.path.parent if self.media is None else Path())
         return Found(found.entry, found.path, found.error, start_s, end_s)
 
 
@@ -111,13 +114,14 @@ def parse_time(cell: Any, action: str) -> float | None:
     return round(value, 3)
 
 
-def read_sheet(path: Path, required: Sequence[str] = (PATH,)) -> Sheet:
+def read_sheet(path: Path, required: Sequence[str] = (PATH,), media: Path | None = None) -> Sheet:
     """Read a sheet.
 
     Args:
         path: The file: text with commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Latin-1, or
             Excel, of which the first sheet is read.
         required: Columns that it must have.
+        media: The file of all rows, by default that of the column ``path``.
 
     Raises:
         CorpusError: It cannot be read, is empty, or its columns are not as required.
@@ -129,7 +133,7 @@ def read_sheet(path: Path, required: Sequence[str] = (PATH,)) -> Sheet:
     if data.startswith(_ZIP):
         lines = _excel(path, data)
     else:
-        text, bom = _text(path, data)
+        text, bom = _text(path, data, "it is neither text nor an Excel file", _SAVE_AS)
         if text.strip(SEPARATORS + ' "\r\n'):
             lines, separator = _separated(path, text, required)
         decimal = _decimal(lines, separator)
@@ -149,7 +153,7 @@ def read_sheet(path: Path, required: Sequence[str] = (PATH,)) -> Sheet:
         raise _error(path, "it has a header and no rows", "add a row for each clip")
     empty = None if data.startswith(_ZIP) else ""
     rows = tuple(tuple([*row, *[empty] * width][:width]) for _, row in body)
-    return Sheet(path, columns, rows, tuple(n for n, _ in body), separator, decimal, bom)
+    return Sheet(path, columns, rows, tuple(n for n, _ in body), separator, decimal, bom, media)
 
 
 def given_sheet(paths: Sequence[str]) -> Sheet | None:
@@ -192,8 +196,16 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _text(path: Path, data: bytes) -> tuple[str, bool]:
-    """The text, and whether it starts with a byte order mark."""
+def read_text(path: Path) -> tuple[str, bool]:
+    """The text of a file, and whether it starts with a byte order mark.
+
+    Raises:
+        CorpusError: It cannot be read, or is no text.
+    """
+    return _text(path, _bytes(path), "it is no text", "export it again as text")
+
+
+def _text(path: Path, data: bytes, problem: str, fix: str) -> tuple[str, bool]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:
@@ -206,7 +218,7 @@ def _text(path: Path, data: bytes) -> tuple[str, bool]:
         if _NO_TEXT.search(text):
             break
         return text, data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
-    raise _error(path, "it is neither text nor an Excel file", _SAVE_AS)
+    raise _error(path, problem, fix)
 
 
 def _separated(

@@ -1,0 +1,192 @@
+"""Segments of one recording, as transcription and annotation programs write them."""
+
+import html
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from avtca.errors import ConfigError, CorpusError, MediaError
+from avtca.recognize.sheet import (
+    END,
+    PATH,
+    SHEET_SUFFIXES,
+    START,
+    Sheet,
+    parse_time,
+    read_sheet,
+    read_text,
+)
+
+_FORMATS = "SRT, VTT, RTTM, TextGrid, EAF, CSV or Excel"
+_CUE = re.compile(r"\s*([\d:.,]+)\s+-->\s+([\d:.,]+)")
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
+_TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+_PRAAT = re.compile(r'"(?:[^"]|"")*"|<\w+>|(?<!\S)-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\S)')
+
+
+class _Segment(NamedTuple):
+    start_s: float
+    end_s: float
+    who: str
+    """Speaker or tier."""
+    text: str = ""
+
+
+def read_segments(path: Path, media: Path) -> Sheet:
+    """The segments of a recording as a sheet, with a row for each.
+
+    Args:
+        path: SRT, VTT, RTTM, Praat TextGrid, ELAN EAF, or a sheet with columns ``start``, ``end``.
+        media: The recording.
+
+    Returns:
+        The given sheet; for the other formats one with columns for path, start, end, speaker or
+        tier, and text, as far as the file has them. Empty cues and intervals are left out.
+
+    Raises:
+        CorpusError: The file cannot be read, has no segments, or is for another recording.
+        MissingExtra: It is Excel, and openpyxl is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix in SHEET_SUFFIXES:
+        return read_sheet(path, (START, END), media)
+    readers = {
+        ".srt": ("speaker", _cues),
+        ".vtt": ("speaker", _cues),
+        ".rttm": ("speaker", _rttm),
+        ".textgrid": ("tier", _textgrid),
+        ".eaf": ("tier", _eaf),
+    }
+    if suffix not in readers:
+        raise _error(path, "its format is unknown", f"give {_FORMATS}")
+    who, reader = readers[suffix]
+    try:
+        found = list(reader(path, read_text(path)[0], media))
+    except (ValueError, IndexError, KeyError, TypeError, ElementTree.ParseError) as error:
+        problem = f"it is no {suffix[1:]} file, or is damaged"
+        raise _error(path, problem, "export it again") from error
+    if not found:
+        raise _error(path, "it has no segments", "give a file with segments")
+    has_who, has_text = any(one.who for one in found), any(one.text for one in found)
+    columns = (PATH, START, END, *([who] if has_who else []), *(["text"] if has_text else []))
+    rows: list[tuple[Any, ...]] = []
+    for one in found:
+        times = round(one.start_s, 3), round(one.end_s, 3)
+        rows.append(
+            (str(media), *times, *([one.who] if has_who else []), *([one.text] if has_text else []))
+        )
+    return Sheet(path, columns, tuple(rows), tuple(range(1, len(rows) + 1)), media=media)
+
+
+def given_segments(paths: Sequence[str], segments: Path) -> Sheet:
+    """The segments of the one recording that was given.
+
+    Raises:
+        ConfigError: Other than one file was given.
+        CorpusError, MissingExtra: See :func:`read_segments`.
+    """
+    if len(paths) != 1 or not Path(paths[0]).is_file():
+        problem = "segments belong to one file"
+        if len(paths) == 1:
+            problem += f", and {paths[0]} is none"
+        raise ConfigError(f"read the segments {segments}", problem, "give one video or audio file")
+    return read_segments(segments, Path(paths[0]))
+
+
+def _time(text: str, path: Path) -> float:
+    try:
+        return parse_time(text, f"read {path}") or 0.0
+    except MediaError as error:
+        raise CorpusError(error.action, error.problem, "correct the time") from error
+
+
+def _cues(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+    """Cues of SRT and WebVTT; the speaker is that of a voice tag."""
+    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
+        lines = block.strip().split("\n")
+        for k, line in enumerate(lines[:2]):
+            if cue := _CUE.match(line):
+                words = " ".join(lines[k + 1 :])
+                voice = _VOICE.search(words)
+                spoken = " ".join(html.unescape(_TAG.sub("", words)).split())
+                who = html.unescape(voice[1]).strip() if voice else ""
+                if spoken:
+                    yield _Segment(_time(cue[1], path), _time(cue[2], path), who, spoken)
+                break
+
+
+def _rttm(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+    lines = [line.split() for line in text.splitlines() if line.startswith("SPEAKER ")]
+    names = sorted({line[1] for line in lines})
+    stem = re.sub(r"\s+", "_", media.stem)
+    if len(names) > 1 and stem not in names:
+        there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise _error(path, f"it is for {there}, not for {stem}", "give the file it is for")
+    for line in lines:
+        if len(names) == 1 or line[1] == stem:
+            start_s, length_s = float(line[3]), float(line[4])
+            yield _Segment(start_s, start_s + length_s, line[7])
+
+
+def _textgrid(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+    """Intervals with text of all interval tiers, in the long and the short form."""
+    tokens = _PRAAT.findall(text)
+    if '"TextGrid"' not in tokens[:2]:
+        raise ValueError("no TextGrid")
+    values = deque(tokens[tokens.index("<exists>") + 1 :])
+    for _ in range(int(values.popleft())):
+        kind, name = _quoted(values.popleft()), _quoted(values.popleft())
+        _, _, n = (values.popleft() for _ in range(3))
+        for _ in range(int(n)):
+            start_s = float(values.popleft())
+            end_s = float(values.popleft()) if kind == "IntervalTier" else start_s
+            label = " ".join(_quoted(values.popleft()).split())
+            if label and kind == "IntervalTier":
+                yield _Segment(start_s, end_s, name, label)
+
+
+def _quoted(token: str) -> str:
+    if not token.startswith('"'):
+        raise ValueError(f"{token} is no text")
+    return token[1:-1].replace('""', '"')
+
+
+def _eaf(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+    """Annotations with a time of their own, of all tiers."""
+    root = ElementTree.fromstring(text.encode())
+    linked = [
+        re.split(r"[/\\]", one.get("RELATIVE_MEDIA_URL") or one.get("MEDIA_URL") or "")[-1]
+        for one in root.iter("MEDIA_DESCRIPTOR")
+    ]
+    names = [name for name in linked if name]
+    if names and media.stem not in [Path(name).stem for name in names]:
+        fix = "give the file it is for, or link this one in ELAN"
+        raise _error(path, f"it is for {', '.join(names)}, not for {media.name}", fix)
+    times = _slots(root)
+    for tier in root.iter("TIER"):
+        for one in tier.iter("ALIGNABLE_ANNOTATION"):
+            label = " ".join((one.findtext("ANNOTATION_VALUE") or "").split())
+            start_s, end_s = (
+                times[one.attrib["TIME_SLOT_REF1"]],
+                times[one.attrib["TIME_SLOT_REF2"]],
+            )
+            yield _Segment(start_s, end_s, tier.attrib["TIER_ID"], label)
+
+
+def _slots(root: ElementTree.Element) -> dict[str, float]:
+    """Seconds of each time slot; those without a time are spread evenly, as ELAN does."""
+    slots = list(root.iter("TIME_SLOT"))
+    known = [k for k, slot in enumerate(slots) if slot.get("TIME_VALUE") is not None]
+    values = {k: int(slots[k].attrib["TIME_VALUE"]) / 1000 for k in known}
+    for before, after in pairwise(known):
+        step = (values[after] - values[before]) / (after - before)
+        values |= {k: values[before] + step * (k - before) for k in range(before + 1, after)}
+    return {slots[k].attrib["TIME_SLOT_ID"]: value for k, value in values.items()}
+
+
+def _error(path: Path, problem: str, fix: str) -> CorpusError:
+    return CorpusError(f"read {path}", problem, fix)
