@@ -384,6 +384,12 @@ def test_exports_are_printed_or_written_to_the_folder(short, six, tmp_path):
     assert wanted <= names
     lines = (out / f"{six[0].name}.rttm").read_text().splitlines()
     assert lines and all(line.startswith(f"SPEAKER {six[0].stem} 1 ") for line in lines)
+    before = {path.name for path in out.iterdir()}
+    avtca("predict", short, six[0], "--format", "audformat", "--out", out)
+    assert {path.name for path in out.iterdir()} - before == {"audformat"}
+    table = list(csv.DictReader((out / "audformat" / "db.segments.csv").open()))
+    assert [row["file"] for row in table if row["file"] != str(short)] == [str(six[0])] * len(lines)
+    assert {row["file"] for row in table} == {str(short), str(six[0])}
 
 
 def test_exports_that_cannot_be_are_one_line(short, six):
@@ -391,15 +397,16 @@ def test_exports_that_cannot_be_are_one_line(short, six):
     assert (unknown.returncode, unknown.stdout) == (2, "")
     (line,) = unknown.stderr.splitlines()
     assert line.startswith("error: --format elan: there is no such format; choose one of table, ")
-    assert line.endswith("eaf, textgrid, vtt, srt, rttm, tsv, parquet, fex, bids, boris")
+    assert line.endswith("eaf, textgrid, vtt, srt, rttm, tsv, parquet, fex, bids, boris, audformat")
     two = avtca("predict", short, six[0], "--format", "eaf")
     assert (two.returncode, two.stdout) == (2, "")
     (line,) = two.stderr.splitlines()
     assert line.startswith("error: print 2 files as eaf: ") and "--out" in line
-    bids = avtca("predict", short, "--format", "bids")
-    assert (bids.returncode, bids.stdout) == (2, "")
-    (line,) = bids.stderr.splitlines()
-    assert line.startswith("error: print bids: each recording has two files; ") and "--out" in line
+    for name in ("bids", "audformat"):
+        done = avtca("predict", short, "--format", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"error: print {name}: it consists of several files; give a folder")
     table = avtca("predict", short, six[0], "--format", "tsv").stdout
     rows = list(csv.DictReader(io.StringIO(table), delimiter="\t"))
     assert {row["file"] for row in rows} == {str(short), str(six[0])}

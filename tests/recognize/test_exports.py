@@ -320,3 +320,26 @@ def test_boris_stores_what_it_would_analyse(report, sample_clips):
     assert info["length"] == {name: 10.0}
     assert (info["hasVideo"], info["hasAudio"]) == ({name: True}, {name: True})
     assert info["fps"] == {name: pytest.approx(11.936, abs=0.001)}
+
+
+def test_audformat(report, empty, tmp_path):
+    audformat = pytest.importorskip("audformat")
+    late = make_row(90061.25, 90063, 0.9, 1)
+    long = replace(report, file="long.wav", timeline=(late,), duration_s=90063.0)
+    for name, text in EXPORTS["audformat"].make(report, empty, long).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    database = audformat.Database.load(tmp_path)
+    table = database["segments"].get().reset_index()
+    assert table["file"].tolist() == [str(Path(report.file).resolve())] * 4 + ["long.wav"]
+    for name in ("start", "end"):
+        table[name] = table[name].dt.total_seconds()
+    columns = ["track", "start", "end", "emotion", "certainty"]
+    read = [tuple(row) for row in table[columns].to_numpy()]
+    last = ("person 1", 90061.25, 90063, "happy", "90% (no threshold for video only)")
+    assert read == [*SEGMENTS, last]
+    assert table["confidence"].tolist() == [0.9, 0.7, 0.8, 0.6, 0.9]
+    assert table["sure"].isna().tolist() == [False, False, False, True, True]
+    assert table["sure"].tolist()[:3] == [True, False, True]
+    assert database.schemes["emotion"].labels == ["happy", "sad"]
+    assert database.raters["avtca"].type == "machine"
+    assert RULE in database.description and database["segments"].description == RULE

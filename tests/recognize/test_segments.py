@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_reports import make_person, make_report, make_row
 
+from avtca.recognize.exports.file_time import in_file_time
 from avtca.recognize.exports.segments import HYSTERESIS, MIN_LENGTH_S, by_track, make_segments
 from avtca.recognize.report import NO_PERSON, Report
 
@@ -83,6 +84,15 @@ def test_segments_of_a_person_lie_where_the_face_was():
     assert cut(rows, people=(short,)) == [("person 1", 3.5, 3.8, "happy")]
     late = replace(person, first_s=3.5, last_s=4.75)
     assert cut(rows, people=(late,)) == [("person 1", 3.5, 4.75, "sad")]
+
+
+def test_segments_of_a_part_are_on_the_clock_of_its_file():
+    rows = [make_row(0, 4, 0.9, 1), make_row(2, 6, 0.1, 1)]
+    person = replace(make_person(1, 0.5), first_s=1.5, last_s=5.25)
+    report = replace(make_report(rows, "x.mp4#t=10,16"), duration_s=6.0, people=(person,))
+    whole = in_file_time(replace(report, part=(10.0, 16.0)))
+    assert (whole.file, whole.duration_s) == ("x.mp4", 16.0)
+    assert [(one.start_s, one.end_s) for one in make_segments(whole)] == [(11.5, 14), (14, 15.25)]
 
 
 def test_unsure_segments_are_marked_as_in_the_report():

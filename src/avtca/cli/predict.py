@@ -49,6 +49,7 @@ class Format(StrEnum):
     fex = "fex"
     bids = "bids"
     boris = "boris"
+    audformat = "audformat"
 
     @property
     def is_export(self) -> bool:
@@ -90,7 +91,8 @@ def predict(
         typer.Option(
             help="Format to print: table, json, csv (a row for each window), summary (CSV with a "
             "row for each file); or a format of segments, which --out writes to the folder: eaf "
-            "(ELAN), textgrid (Praat), vtt, srt, rttm, tsv, parquet, fex (py-feat), bids, boris.",
+            "(ELAN), textgrid (Praat), vtt, srt, rttm, tsv, parquet, fex (py-feat), bids, boris, "
+            "audformat.",
             parser=output_format,
             metavar="NAME",
         ),
@@ -174,8 +176,8 @@ def check_export(format: Format, out: Path | None) -> None:
         except ImportError:
             problem, fix = f"{package} is not installed", f"pip install {package}"
             raise MissingExtra(f"write {format}", problem, fix) from None
-    if out is None and EXPORTS[format].beside is not None:
-        problem = "each recording has two files"
+    if out is None and (EXPORTS[format].beside or EXPORTS[format].is_folder):
+        problem = "it consists of several files"
         raise ConfigError(f"print {format}", problem, "give a folder for them: --out report")
 
 
@@ -343,10 +345,13 @@ class Call:
             self._export(small, path, one.part)
 
     def _export(self, report: "Report", path: Path, part: str) -> None:
-        if self.folder is not None and self.export is not None:
-            with cli.writing(self.folder.folder):
-                self.folder.export(report, path, self.export, part)
-            self.exported += 1
+        from avtca.recognize.exports import EXPORTS
+
+        if self.folder is None or self.export is None or EXPORTS[self.export].is_folder:
+            return
+        with cli.writing(self.folder.folder):
+            self.folder.export(report, path, self.export, part)
+        self.exported += 1
 
     def write(self) -> None:
         """Write the page and the summary, if there is a folder for them.
@@ -367,12 +372,19 @@ class Call:
                 write_atomic(out / "summary.csv", self.summary())
         cli.err.print(f"page: {out / 'report.html'}")
         if self.export is not None:
-            from avtca.recognize.exports import EXPORTS
-
-            pattern = out / f"*{EXPORTS[self.export].suffix}"
-            cli.err.print(f"{self.export}: {pattern} ({self.exported} file(s))")
+            self._finish_export(out, self.export)
         if others := self.folder.others():
             cli.err.print(f"note: {out} also has {others} report(s) with other options")
+
+    def _finish_export(self, out: Path, format: Format) -> None:
+        """Write the export that is a folder, and tell where exports are."""
+        from avtca.recognize.exports import EXPORTS
+
+        export = EXPORTS[format]
+        if not export.is_folder:
+            cli.err.print(f"{format}: {out / f'*{export.suffix}'} ({self.exported} file(s))")
+        elif self.reports:
+            cli.write_results(out / export.suffix, export.content(*self.reports))
 
     def print(self, format: Format) -> None:
         """Print the results on standard output, exports only where no folder gets them."""

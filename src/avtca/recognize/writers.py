@@ -192,7 +192,7 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     for old in folder.glob(f"{glob.escape(stem)}.person*.png"):
         old.unlink()
     for export in EXPORTS.values():
-        for suffix in (export.suffix, *(export.beside or ())[:1]):
+        for suffix in export.suffixes:
             (folder / f"{stem}{suffix}").unlink(missing_ok=True)
     thumbnails = []
     for person in report.people:

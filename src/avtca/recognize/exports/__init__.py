@@ -1,8 +1,9 @@
 """Reports as files of annotation programs, and as tables of segments."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from avtca.recognize.exports.audformat import audformat_files
 from avtca.recognize.exports.bids import bids_events, bids_sidecar
 from avtca.recognize.exports.boris import boris_text
 from avtca.recognize.exports.eaf import eaf_text
@@ -24,17 +25,27 @@ class Export(NamedTuple):
     """A format of segments."""
 
     suffix: str
-    """End of the name of its files."""
-    make: Callable[..., str | bytes]
-    """Content for a report, or for several where the format can hold them."""
+    """End of the name of its files, or the name of its folder."""
+    make: Callable[..., Any]
+    """Content for a report, or for several where the format can hold them: text or bytes, or with
+    ``is_folder`` the text of each file."""
     several: bool = False
     """Whether one file can hold several reports."""
     beside: tuple[str, Callable[..., str]] | None = None
     """Suffix and content of a second file that belongs to each."""
+    is_folder: bool = False
+    """Whether it is one folder for all files of a call."""
     package: str | None = None
     """Package that it needs."""
 
-    def content(self, *reports: "Report") -> str | bytes:
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Ends of the names of the files of one report."""
+        if self.is_folder:
+            return ()
+        return (self.suffix, *((self.beside[0],) if self.beside else ()))
+
+    def content(self, *reports: "Report") -> Any:
         """Content for a report, or for several where the format can hold them.
 
         Times of a part count from the start of its file, as the programs expect that open it.
@@ -44,7 +55,7 @@ class Export(NamedTuple):
     def files(self, report: "Report") -> dict[str, str | bytes]:
         """Content of the files of one report, by suffix."""
         report = in_file_time(report)
-        files = {self.suffix: self.make(report)}
+        files: dict[str, str | bytes] = {self.suffix: self.make(report)}
         return files | ({self.beside[0]: self.beside[1](report)} if self.beside else {})
 
 
@@ -59,5 +70,6 @@ EXPORTS = {
     "fex": Export(".fex.csv", fex_text, several=True),
     "bids": Export("_events.tsv", bids_events, beside=("_events.json", bids_sidecar)),
     "boris": Export(".boris", boris_text),
+    "audformat": Export("audformat", audformat_files, several=True, is_folder=True),
 }
 """Formats by the name of ``--format``."""

@@ -21,10 +21,15 @@ def in_file_time(report: "Report") -> "Report":
         replace(row, start_s=row.start_s + start, end_s=row.end_s + start)
         for row in report.timeline
     )
+    people = tuple(
+        replace(person, first_s=person.first_s + start, last_s=person.last_s + start)
+        for person in report.people
+    )
     return replace(
         report,
         file=report.file.removesuffix(fragment(*report.part)),
         duration_s=report.duration_s + start,
         timeline=rows,
+        people=people,
         part=None,
     )
