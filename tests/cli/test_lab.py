@@ -120,6 +120,10 @@ def test_a_sheet_with_a_mistake_is_one_line(tmp_path):
         "first row\n"
     )
     assert not (tmp_path / "report").exists()
+    (tmp_path / "summary.csv").write_text("path\na.mp4\n")
+    done = avtca("predict", "summary.csv", "--out", ".", cwd=tmp_path)
+    assert done.stderr == "error: write summary.csv: it is the given sheet; choose another --out\n"
+    assert (tmp_path / "summary.csv").read_text() == "path\na.mp4\n"
     done = avtca("predict", "rows.csv", "clips.csv", cwd=tmp_path)
     assert done.stderr.startswith("error: read rows.csv: a sheet was given beside other paths; ")
     done = avtca("predict", "rows.csv", "--format", "summary", cwd=tmp_path)

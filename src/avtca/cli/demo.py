@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from avtca import cli
-from avtca.cli.predict import recognise_file, table, write_report
+from avtca.cli.reports import recognise_file, table, write_report
 from avtca.files import cache_folder, write_atomic
 from avtca.labels import CREMAD
 

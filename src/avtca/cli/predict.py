@@ -3,20 +3,17 @@
 import importlib
 import json
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from avtca import cli
-from avtca.cli.progress import ProgressBar
+from avtca.cli.reports import recognise_file, table
 from avtca.errors import AvtcaError, ConfigError, MediaError, MissingExtra
 from avtca.files import write_atomic
 from avtca.text import printable
@@ -27,9 +24,6 @@ if TYPE_CHECKING:
     from avtca.recognize import Recognizer, Report
     from avtca.recognize.joined import JoinedSheet
     from avtca.recognize.writers import OutputFolder
-
-LONG_S = 20.0
-"""Files longer than this get a progress bar."""
 
 
 class Format(StrEnum):
@@ -138,7 +132,7 @@ def predict(
     """
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
-    from avtca.recognize.joined import JoinedSheet
+    from avtca.recognize.joined import JoinedSheet, check_output
     from avtca.recognize.segment_files import given_segments
     from avtca.recognize.sheet import given_sheet
 
@@ -146,6 +140,8 @@ def predict(
         check_export(format, out)
     sheet = given_sheet(paths) if segments is None else given_segments(paths, segments)
     if out is not None:
+        if sheet is not None:
+            check_output(sheet, out)
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
@@ -416,57 +412,3 @@ class Call:
         from avtca.recognize.summary import summary_csv
 
         return summary_csv(self.results, self.recognizer.backend.spec.labels)
-
-
-def recognise_file(recognizer: "Recognizer", source: str | BinaryIO, **options: Any) -> "Report":
-    """Recognise one file, with a progress bar for a long one, and print a line on stderr.
-
-    ``options`` are those of :meth:`Recognizer.predict`.
-    """
-    started = time.monotonic()
-    with ProgressBar(transient=True, min_total=LONG_S) as bar:
-        report = recognizer.predict(source, **options, progress=bar)
-    took = time.monotonic() - started
-    cli.err.print(
-        f"{report.file}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media "
-        f"in {took:.1f} s"
-    )
-    for warning in report.warnings:
-        cli.err.print(f"  warning: {warning}")
-    return report
-
-
-def write_report(
-    report: "Report", out: Path, *, number: int, label: str | None = None
-) -> "PageEntry":
-    """Write JSON, CSV and timeline of one report; ``number`` keeps the names unique.
-
-    Returns its entry of the page.
-    """
-    from avtca.recognize.writers import write_files
-
-    return write_files(report, out, f"{number:03d}_{Path(report.file).stem}", label)
-
-
-def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> Table:
-    """File, labelled emotion where known, recognised emotion, confidence, coverage; then people."""
-    from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
-
-    out = Table(box=None, pad_edge=False, header_style="bold")
-    heads = table_heads(bool(labelled))
-    for head in heads:
-        right = head in heads[-3:]
-        out.add_column(head, justify="right" if right else "left", overflow="fold")
-    out.caption, out.caption_justify, out.caption_style = (
-        Text("\n".join(legend(reports))),
-        "left",
-        "",
-    )
-    names = short_names([report.file for report in reports])
-    for name, report in zip(names, reports, strict=True):
-        label = (labelled or {}).get(Path(report.file).name, "")
-        for i, row in enumerate(table_rows(name, report)):
-            first = row.name if i == 0 else f"  {row.name}"
-            middle = ["" if i else label] if labelled else []
-            out.add_row(*map(Text, [first, *middle, *row.cells]))
-    return out

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avtca.errors import ConfigError
 from avtca.files import write_atomic
 from avtca.recognize.report import Report
 from avtca.recognize.sheet import Sheet
@@ -109,6 +110,14 @@ class JoinedSheet:
         ):
             if importlib.util.find_spec(package) is not None:
                 write_atomic(folder / f"summary.{suffix}", content(self.columns, columns))
+
+
+def check_output(sheet: Sheet, folder: Path) -> None:
+    """Raise :class:`ConfigError` where the joined sheet would replace the given one."""
+    for suffix in ("csv", "xlsx", "parquet"):
+        path = folder / f"summary.{suffix}"
+        if path.resolve() == sheet.path.resolve():
+            raise ConfigError(f"write {path}", "it is the given sheet", "choose another --out")
 
 
 def _csv_text(value: Any, decimal: str) -> str:
