@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from media_clips import beep, encode, index_of, levels
+from PIL import Image
 
 from avtca.errors import MediaError
 from avtca.media import container, hold_frames, open_media
@@ -68,6 +69,22 @@ def test_outside_of_the_file(clip):
             list(part.frames(5)), wave(part)
 
 
+def test_the_last_frame_is_shown_for_its_own_length(tmp_path):
+    """Of a file without audio: three frames of 4 s each."""
+    path = tmp_path / "slow.gif"
+    Image.fromarray(levels(3)[0]).save(
+        path,
+        save_all=True,
+        append_images=[Image.fromarray(image) for image in levels(3)[1:]],
+        duration=4000,
+    )
+    assert shown(open_media(path).part(11.2), 5) == [(step, 2) for step in range(4)]
+    assert shown(open_media(path).part(11.2, 11.6), 5) == [(0, 2), (1, 2)]
+    assert shown(open_media(path).part(7.8, 8.2), 5) == [(0, 1), (1, 2)]
+    with pytest.raises(MediaError, match="the file ends before"):
+        list(open_media(path).part(12.5).frames(5))
+
+
 def test_wrong_numbers(clip):
     whole = open_media(clip)
     with pytest.raises(MediaError, match=r"the start, 5 s, is not before the end, 4.5 s"):
@@ -80,8 +97,6 @@ def test_wrong_numbers(clip):
 
 
 def test_an_image_has_no_parts(tmp_path):
-    from PIL import Image
-
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     with pytest.raises(MediaError, match="an image has no parts"):
         open_media(tmp_path / "a.png").part(0, 1)

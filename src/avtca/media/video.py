@@ -54,30 +54,32 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
         stream = video_stream(container, clip.video_index)
         aspect, still = pixel_aspect(stream), is_still(container, stream)
         timed = (
-            (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), frame)
-            for time, frame in timed_frames(clip, stream)
+            (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), (frame, length))
+            for time, length, frame in timed_frames(clip, stream)
         )
         shape: tuple[int, ...] | None = None
-        for step, time_s, frame in nearest_frames(timed, rate):
+        for step, time_s, (frame, length) in nearest_frames(timed, rate):
             if (rgb := convert(clip, frame, aspect, still)) is None:
                 continue
             shape = shape or rgb.shape
             if rgb.shape != shape:
                 clip.warn(f"frames of several sizes: all were fitted into {shape[1]}x{shape[0]}")
                 rgb = fit(rgb, shape)
-            length_s = 0.0 if clip.is_image else float(frame_length(frame))
+            length_s = float(length)
             if clip.stop is not None:
                 length_s = min(length_s, float(clip.stop) - time_s)
             yield Frame(step, time_s, rgb, length_s)
     clip.exhausted("video")
 
 
-def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fraction, VideoFrame]]:
-    """Frames with their seconds from the clip's time zero; records how far decoding came.
+def timed_frames(
+    clip: "MediaFile", stream: VideoStream
+) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+    """Frames with their seconds from the clip's time zero, and their lengths in seconds.
 
     In a part of a file, the frame that is shown at its start comes first, at time zero. The one
     that is shown at its end comes again, a millisecond before the end, if its own length does not
-    reach so far.
+    reach so far. How far decoding came is recorded.
     """
     container = stream.container
     read_only(container, stream)  # type: ignore[arg-type]
@@ -91,7 +93,7 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
     for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
-            yield Fraction(0), frame
+            yield Fraction(0), Fraction(0), frame
             return
         pixels_left -= frame.width * frame.height
         if pixels_left < 0:
@@ -105,10 +107,10 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
         time = clock.place(None if stamp is None else stamp - clip.zero, length)
         if clip.whole:
             if before and before[0] < 0 < time <= before[0] + Fraction(MAX_HOLD_S):
-                yield Fraction(0), before[1]
+                yield Fraction(0), time, before[1]
             if clip.stop is not None and time >= clip.stop:
                 if before and frame_length(before[1]) < clip.stop - before[0] <= MAX_HOLD_S:
-                    yield max(before[0], clip.stop - 2 * HALF_MS), before[1]
+                    yield max(before[0], clip.stop - 2 * HALF_MS), 2 * HALF_MS, before[1]
                 clip.reached(float(clip.stop))
                 return
             before = time, frame
@@ -118,7 +120,10 @@ def timed_frames(clip: "MediaFile", stream: VideoStream) -> Iterator[tuple[Fract
             interval = time - last
         last = time if last is None else max(last, time)
         clip.reached(float(time + length))
-        yield time, frame
+        yield time, frame_length(frame), frame
+    if before and before[0] < 0 < (end := before[0] + frame_length(before[1])):
+        clip.reached(float(end))
+        yield Fraction(0), end, before[1]
 
 
 def frame_length(frame: VideoFrame) -> Fraction:

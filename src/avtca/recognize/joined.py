@@ -81,7 +81,7 @@ class JoinedSheet:
         return rows
 
     def csv(self, results: Sequence[Result]) -> str:
-        """CSV text, with the separator, decimal separator and byte order mark of the sheet."""
+        """CSV text, with the separator and the decimal separator of the sheet."""
         sheet, text = self.sheet, io.StringIO()
         writer = csv.writer(text, delimiter=sheet.separator, lineterminator="\n")
         writer.writerow(self.columns)

@@ -1,5 +1,6 @@
 """A sheet that lists clips: CSV, TSV or Excel, with a column ``path`` and any others."""
 
+import codecs
 import csv
 import datetime
 import io
@@ -43,7 +44,7 @@ class Sheet:
         numbers: Number of each row in the file; the header is row 1.
         separator: Between the cells of a text file.
         decimal: Decimal separator of its numbers.
-        bom: Whether it starts with a byte order mark.
+        bom: Whether Excel needs a byte order mark to read the same text as UTF-8.
         media: The file of all rows, by default that of the column ``path``.
     """
 
@@ -197,7 +198,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> tuple[str, bool]:
-    """The text of a file, and whether it starts with a byte order mark.
+    """The text of a file, and whether it is UTF-8 with a byte order mark, or not UTF-8.
 
     Raises:
         CorpusError: It cannot be read, or is no text.
@@ -217,7 +218,8 @@ def _text(path: Path, data: bytes, problem: str, fix: str) -> tuple[str, bool]:
             continue
         if _NO_TEXT.search(text):
             break
-        return text, data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
+        # Excel, which writes the others, reads UTF-8 only with a mark.
+        return text, encoding != "utf-8-sig" or data.startswith(codecs.BOM_UTF8)
     raise _error(path, problem, fix)
 
 
