@@ -9,13 +9,14 @@ from urllib.parse import unquote, urlparse
 from xml.etree import ElementTree
 
 import pytest
-from small_reports import make_report, make_row
+from small_reports import make_person, make_report, make_row
 
 from avtca.cli.predict import Format
 from avtca.media.find import MEDIA_SUFFIXES
 from avtca.recognize.exports import EXPORTS, make_segments
+from avtca.recognize.exports.file_time import in_file_time
 from avtca.recognize.exports.segments import RULE
-from avtca.recognize.report import NO_PERSON
+from avtca.recognize.report import NO_PERSON, Report
 
 BOTH = ("face", "voice")
 SEGMENTS = [
@@ -343,3 +344,27 @@ def test_audformat(report, empty, tmp_path):
     assert database.schemes["emotion"].labels == ["happy", "sad"]
     assert database.raters["avtca"].type == "machine"
     assert RULE in database.description and database["segments"].description == RULE
+
+
+def test_a_part_is_on_the_clock_of_its_file():
+    """From 10.5 s on; the file is linked by its own name."""
+    part = replace(
+        make_report(
+            [make_row(0, 2, 0.9), make_row(2, 4, 0.1)],
+            people=[replace(make_person(0, 0.9), last_s=4.0)],
+        ),
+        file="talk.mp4#t=10.5,14.5",
+        part=(10.5, 14.5),
+    )
+    whole = in_file_time(part)
+    assert (whole.file, whole.duration_s, whole.part) == ("talk.mp4", 14.5, None)
+    assert [(row.start_s, row.end_s) for row in whole.timeline] == [(10.5, 12.5), (12.5, 14.5)]
+    (person,) = whole.people
+    assert (person.first_s, person.last_s, person.at_s) == (10.5, 14.5, 11.0)
+    lines = [line.split() for line in part.to_rttm().splitlines()]
+    assert [(line[1], line[3], line[4]) for line in lines] == [
+        ("talk", "10.500", "2.000"),
+        ("talk", "12.500", "2.000"),
+    ]
+    assert Report.from_dict(part.to_dict()).to_rttm() == part.to_rttm()
+    assert in_file_time(whole) is whole

@@ -192,6 +192,7 @@ def test_the_recording_is_found_from_the_current_folder(read, tmp_path, monkeypa
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "it is no eaf file, or is damaged; export it again"),
         ("a.eaf", EAF.replace('REF2="ts3"', 'REF2="ts9"'), "it is no eaf file, or is damaged"),
         ("a.eaf", EAF.replace("talk.wav", "other.wav"), "it is for other.wav, not for talk.mp4"),
+        ("a.rttm", RTTM.replace("1.25", "nan"), "it is no rttm file, or is damaged"),
         ("a.rttm", "SPEAKER talk 1\n", "it is no rttm file, or is damaged"),
         (
             "a.rttm",

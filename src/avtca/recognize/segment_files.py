@@ -1,6 +1,7 @@
 """Segments of one recording, as transcription and annotation programs write them."""
 
 import html
+import math
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,8 @@ def read_segments(path: Path, media: Path) -> Sheet:
     who, reader = readers[suffix]
     try:
         found = list(reader(path, read_text(path)[0], media))
+        if not all(math.isfinite(one.start_s + one.end_s) for one in found):
+            raise ValueError("a time is not finite")
     except (ValueError, IndexError, KeyError, TypeError, ElementTree.ParseError) as error:
         problem = f"it is no {suffix[1:]} file, or is damaged"
         raise _error(path, problem, "export it again") from error

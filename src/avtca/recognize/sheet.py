@@ -178,9 +178,10 @@ def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) 
     keys = [name.casefold() if name.casefold() in known else name for name in columns]
     if twice := sorted({name for name in keys if keys.count(name) > 1}):
         fix = "give each column a name of its own"
-        raise _error(path, f"two columns are called {twice[0]}", fix)
+        raise _error(path, f"two columns are called {' '.join(twice[0].split())}", fix)
     if missing := [name for name in required if name not in keys]:
-        there = ", ".join(columns[:10]) + (", ..." if len(columns) > 10 else "")
+        there = ", ".join(" ".join(name.split()) for name in columns[:10])
+        there += ", ..." if len(columns) > 10 else ""
         fix = f"name the column {missing[0]} in the first row"
         raise _error(path, f"it has no column {missing[0]}, only: {there}", fix)
 

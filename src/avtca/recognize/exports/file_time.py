@@ -1,9 +1,11 @@
 """The report of a part of a file on the clock of the file."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from avtca.media.types import fragment
+from avtca.recognize.prediction import TimelineRow
 
 if TYPE_CHECKING:
     from avtca.recognize.report import Report
@@ -17,19 +19,25 @@ def in_file_time(report: "Report") -> "Report":
     if report.part is None:
         return report
     start = report.part[0]
-    rows = tuple(
-        replace(row, start_s=row.start_s + start, end_s=row.end_s + start)
-        for row in report.timeline
-    )
+
+    def later(rows: Iterable[TimelineRow]) -> tuple[TimelineRow, ...]:
+        return tuple(replace(x, start_s=x.start_s + start, end_s=x.end_s + start) for x in rows)
+
     people = tuple(
-        replace(person, first_s=person.first_s + start, last_s=person.last_s + start)
+        replace(
+            person,
+            timeline=later(person.timeline),
+            first_s=person.first_s + start,
+            last_s=person.last_s + start,
+            at_s=None if person.at_s is None else person.at_s + start,
+        )
         for person in report.people
     )
     return replace(
         report,
         file=report.file.removesuffix(fragment(*report.part)),
         duration_s=report.duration_s + start,
-        timeline=rows,
+        timeline=later(report.timeline),
         people=people,
         part=None,
     )
