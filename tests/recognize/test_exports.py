@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from small_reports import make_person, make_report, make_row
 
-from avtca.cli.predict import Format
+from avtca.cli.formats import Format
 from avtca.media.find import MEDIA_SUFFIXES
 from avtca.recognize.exports import EXPORTS, make_segments
 from avtca.recognize.exports.file_time import in_file_time
