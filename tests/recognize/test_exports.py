@@ -5,7 +5,6 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 from xml.etree import ElementTree
 
 import pytest
@@ -82,7 +81,7 @@ def test_eaf(report, tmp_path):
     assert [entry[0][0][0] for entry in vocabulary.values()] == ["happy", "sad"]
     assert eaf.linguistic_types["emotion"]["CONTROLLED_VOCABULARY_REF"] == "emotions"
     (media,) = eaf.get_linked_files()
-    assert unquote(urlparse(media["MEDIA_URL"]).path) == report.file
+    assert media["MEDIA_URL"] == f"file://{Path(report.file).resolve()}"
     assert media["RELATIVE_MEDIA_URL"] == "./Müller & <Söhne> 1.mp4"
     assert media["MIME_TYPE"] == "video/mp4"
     assert dict(eaf.properties)["avtca:segments"] == RULE

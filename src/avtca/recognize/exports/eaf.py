@@ -67,7 +67,7 @@ def _header(root: Element, report: "Report", last_id: int) -> None:
         SubElement(
             header,
             "MEDIA_DESCRIPTOR",
-            MEDIA_URL=media.resolve().as_uri(),
+            MEDIA_URL=_media_url(media.resolve().as_posix()),
             MIME_TYPE=mimetypes.guess_type(media.name)[0] or "unknown",
             RELATIVE_MEDIA_URL=f"./{media.name}",
         )
@@ -79,6 +79,11 @@ def _header(root: Element, report: "Report", last_id: int) -> None:
     }
     for name, value in properties.items():
         SubElement(header, "PROPERTY", NAME=name).text = value
+
+
+def _media_url(path: str) -> str:
+    """Address as ELAN writes it: spaces and other characters stay as they are."""
+    return f"file://{'' if path.startswith('/') else '/'}{path}"
 
 
 def _tiers(
