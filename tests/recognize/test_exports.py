@@ -16,6 +16,7 @@ from avtca.recognize.exports import EXPORTS, make_segments
 from avtca.recognize.exports.file_time import in_file_time
 from avtca.recognize.exports.segments import RULE
 from avtca.recognize.report import NO_PERSON, Report
+from avtca.recognize.writers import OutputFolder
 
 BOTH = ("face", "voice")
 SEGMENTS = [
@@ -85,6 +86,26 @@ def test_eaf(report, tmp_path):
     assert media["RELATIVE_MEDIA_URL"] == "./Müller & <Söhne> 1.mp4"
     assert media["MIME_TYPE"] == "video/mp4"
     assert dict(eaf.properties)["avtca:segments"] == RULE
+
+
+def test_an_eaf_links_the_recording_from_its_own_folder(report, tmp_path, monkeypatch):
+    def linked(text):
+        (media,) = ElementTree.fromstring(text.encode()).iter("MEDIA_DESCRIPTOR")
+        return media.get("RELATIVE_MEDIA_URL")
+
+    name = "Müller & <Söhne> 1.mp4"
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    folder = OutputFolder(tmp_path / "out", {})
+    folder.export(report, Path(report.file), "eaf")
+    (written,) = (tmp_path / "out").glob("*.eaf")
+    assert linked(written.read_text(encoding="utf-8")) == f"../{name}"
+    assert linked(report.to_eaf(tmp_path / "out" / "deep" / "x.eaf")) == f"../../{name}"
+    assert linked(report.to_eaf(tmp_path / "x.eaf")) == f"./{name}"
+    monkeypatch.chdir(tmp_path / "out")
+    assert linked(report.to_eaf()) == f"../{name}"
+    assert linked(replace(report, file=f"../{name}").to_eaf("y.eaf")) == f"../{name}"
+    monkeypatch.chdir(tmp_path.parent)
+    assert linked(report.to_eaf()) == f"./{tmp_path.name}/{name}"
 
 
 def test_each_annotation_of_an_eaf_has_its_word_of_the_vocabulary(report):
@@ -236,7 +257,7 @@ def test_parquet(report, empty, tmp_path):
 
 def test_bids(report, empty):
     pandas = pytest.importorskip("pandas")
-    files = EXPORTS["bids"].files(report)
+    files = EXPORTS["bids"].files(report, Path())
     table = pandas.read_csv(io.StringIO(files["_events.tsv"]), sep="\t", na_values="n/a")
     assert table.columns[:3].tolist() == ["onset", "duration", "trial_type"]
     table["end"] = (table["onset"] + table["duration"]).round(3)
@@ -250,7 +271,7 @@ def test_bids(report, empty):
     assert (sidecar["onset"]["Units"], sidecar["File"]) == ("s", report.file)
     assert sidecar["Segments"]["hysteresis"] == 0.1
     assert sidecar["Segments"]["min_length_s"] == 1
-    assert len(EXPORTS["bids"].files(empty)["_events.tsv"].splitlines()) == 1
+    assert len(EXPORTS["bids"].files(empty, Path())["_events.tsv"].splitlines()) == 1
 
 
 FEX_COLUMNS = ["FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore"]

@@ -347,7 +347,8 @@ class Report(Prediction):
     def _export(self, name: str, path: str | Path | None) -> str:
         from avtca.recognize.exports import EXPORTS
 
-        text = str(EXPORTS[name].content(self))
+        folder = Path() if path is None else Path(path).parent
+        text = str(EXPORTS[name].content(self, folder=folder))
         if path is not None:
             write_atomic(Path(path), text)
         return text

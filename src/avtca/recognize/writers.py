@@ -111,7 +111,7 @@ class OutputFolder:
         Raises:
             OSError: The folder cannot be written.
         """
-        for suffix, content in EXPORTS[name].files(report).items():
+        for suffix, content in EXPORTS[name].files(report, self.folder).items():
             write_atomic(self.folder / f"{self.stem(path, None, part)}{suffix}", content)
 
     def save(self) -> None:

@@ -1,6 +1,7 @@
 """Reports as files of annotation programs, and as tables of segments."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from avtca.recognize.exports.audformat import audformat_files
@@ -37,6 +38,8 @@ class Export(NamedTuple):
     """Whether it is one folder for all files of a call."""
     package: str | None = None
     """Package that it needs."""
+    needs_folder: bool = False
+    """Whether ``make`` also takes the folder of the file, for a relative link to the recording."""
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -45,22 +48,25 @@ class Export(NamedTuple):
             return ()
         return (self.suffix, *((self.beside[0],) if self.beside else ()))
 
-    def content(self, *reports: "Report") -> Any:
+    def content(self, *reports: "Report", folder: Path = Path()) -> Any:
         """Content for a report, or for several where the format can hold them.
 
         Times of a part count from the start of its file, as the programs expect that open it.
+        Relative links start at ``folder``, by default the current folder.
         """
-        return self.make(*map(in_file_time, reports))
+        made = map(in_file_time, reports)
+        return self.make(*made, folder) if self.needs_folder else self.make(*made)
 
-    def files(self, report: "Report") -> dict[str, str | bytes]:
-        """Content of the files of one report, by suffix."""
-        report = in_file_time(report)
-        files: dict[str, str | bytes] = {self.suffix: self.make(report)}
-        return files | ({self.beside[0]: self.beside[1](report)} if self.beside else {})
+    def files(self, report: "Report", folder: Path) -> dict[str, str | bytes]:
+        """Content of the files of one report in ``folder``, by suffix."""
+        files: dict[str, str | bytes] = {self.suffix: self.content(report, folder=folder)}
+        if self.beside:
+            files[self.beside[0]] = self.beside[1](in_file_time(report))
+        return files
 
 
 EXPORTS = {
-    "eaf": Export(".eaf", eaf_text),
+    "eaf": Export(".eaf", eaf_text, needs_folder=True),
     "textgrid": Export(".TextGrid", textgrid_text),
     "vtt": Export(".vtt", vtt_text),
     "srt": Export(".srt", srt_text),

@@ -1,6 +1,7 @@
 """Segments as an ELAN annotation file."""
 
 import mimetypes
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,11 +33,12 @@ _STEREOTYPES = {
 """The constraints that ELAN writes to every file."""
 
 
-def eaf_text(report: "Report") -> str:
+def eaf_text(report: "Report", folder: Path) -> str:
     """ELAN annotation file with a tier for each person.
 
     A second tier below each has the confidence of every annotation, marked as in the report. The
-    labels of the network are a controlled vocabulary. The media file is linked where it exists.
+    labels of the network are a controlled vocabulary. The media file is linked where it exists, by
+    its full path and by its path from ``folder``, which is the folder of the ELAN file.
     """
     root = Element("ANNOTATION_DOCUMENT")
     root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
@@ -44,7 +46,7 @@ def eaf_text(report: "Report") -> str:
     date = datetime.now(UTC).replace(microsecond=0).isoformat()
     root.attrib |= {"AUTHOR": "avtca", "DATE": date, "FORMAT": "3.0", "VERSION": "3.0"}
     segments = make_segments(report)
-    _header(root, report, 2 * len(segments))
+    _header(root, report, folder, 2 * len(segments))
     times = SubElement(root, "TIME_ORDER")
     for i, segment in enumerate(segments):
         for slot, time_s in ((2 * i + 1, segment.start_s), (2 * i + 2, segment.end_s)):
@@ -60,7 +62,7 @@ def eaf_text(report: "Report") -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _header(root: Element, report: "Report", last_id: int) -> None:
+def _header(root: Element, report: "Report", folder: Path, last_id: int) -> None:
     header = SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     media = Path(report.file)
     if media.is_file():
@@ -69,7 +71,7 @@ def _header(root: Element, report: "Report", last_id: int) -> None:
             "MEDIA_DESCRIPTOR",
             MEDIA_URL=_media_url(media.resolve().as_posix()),
             MIME_TYPE=mimetypes.guess_type(media.name)[0] or "unknown",
-            RELATIVE_MEDIA_URL=f"./{media.name}",
+            RELATIVE_MEDIA_URL=_relative_url(media, folder),
         )
     properties = {
         "avtca:segments": RULE,
@@ -84,6 +86,15 @@ def _header(root: Element, report: "Report", last_id: int) -> None:
 def _media_url(path: str) -> str:
     """Address as ELAN writes it: spaces and other characters stay as they are."""
     return f"file://{'' if path.startswith('/') else '/'}{path}"
+
+
+def _relative_url(media: Path, folder: Path) -> str:
+    """Path from a folder as ELAN writes it, with "./" in front unless it starts with "../"."""
+    try:
+        path = Path(os.path.relpath(media.parent.resolve(), folder.resolve()), media.name)
+    except ValueError:  # on another drive of Windows
+        path = Path(media.name)
+    return path.as_posix() if path.parts[0] == os.pardir else f"./{path.as_posix()}"
 
 
 def _tiers(
