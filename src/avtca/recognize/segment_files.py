@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from avtca.errors import ConfigError, CorpusError, MediaError
+from avtca.recognize.exports.segments import RULE
 from avtca.recognize.sheet import (
     END,
     PATH,
@@ -27,6 +28,10 @@ _CUE = re.compile(r"\s*([\d:.,]+)\s+-->\s+([\d:.,]+)")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
 _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 _PRAAT = re.compile(r'"(?:[^"]|"")*"|<\w+>|(?<!\S)-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\S)')
+
+
+_RULE_START = RULE.partition(";")[0]
+"""Start of the last cue of an SRT file that avtca exported."""
 
 
 class _Segment(NamedTuple):
@@ -108,7 +113,10 @@ def _time(text: str, path: Path) -> float:
 
 
 def _cues(path: Path, text: str, media: Path) -> Iterator[_Segment]:
-    """Cues of SRT and WebVTT; the speaker is that of a voice tag."""
+    """Cues of SRT and WebVTT; the speaker is that of a voice tag.
+
+    The last cue of an SRT file that avtca exported, which has the rule, is left out.
+    """
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = block.strip().split("\n")
         for k, line in enumerate(lines[:2]):
@@ -117,7 +125,7 @@ def _cues(path: Path, text: str, media: Path) -> Iterator[_Segment]:
                 voice = _VOICE.search(words)
                 spoken = " ".join(html.unescape(_TAG.sub("", words)).split())
                 who = html.unescape(voice[1]).strip() if voice else ""
-                if spoken:
+                if spoken and not spoken.startswith(_RULE_START):
                     yield _Segment(_time(cue[1], path), _time(cue[2], path), who, spoken)
                 break
 
