@@ -1,5 +1,6 @@
 """Segments of one recording from the formats of transcription and annotation programs."""
 
+import wave
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,55 @@ def test_a_sheet_of_segments_needs_no_path(read, tmp_path):
     clips = sheet.clips()
     assert [(clip.start_s, clip.end_s) for clip in clips] == [(1, 2.5), (3, 4)]
     assert str(clips[0].error) == "read talk.mp4: no such file; check the path"
+
+
+@pytest.fixture
+def talk(tmp_path):
+    """A recording of 8 s."""
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 16000 * 8))
+    return tmp_path / "talk.wav"
+
+
+def test_integers_of_whisper_are_milliseconds(talk, tmp_path):
+    path = tmp_path / "talk.tsv"
+    path.write_text('start\tend\ttext\n0\t4500\t"Hi", she said\n4500\t5000\t\n5020\t8000\tEnd.\n')
+    sheet = read_segments(path, talk)
+    assert sheet.columns == ("path", "start", "end", "text")
+    assert sheet.rows == (
+        (str(talk), 0, 4.5, '"Hi", she said'),
+        (str(talk), 5.02, 8, "End."),
+    )
+    assert [(clip.start_s, clip.end_s) for clip in sheet.clips()] == [(0, 4.5), (5.02, 8)]
+    path.write_text("start\tend\ttext\r\n0\t81\tHi.\r\n")
+    assert read_segments(path, talk).rows == ((str(talk), 0, 0.081, "Hi."),)
+
+
+@pytest.mark.parametrize(
+    ("content", "times"),
+    [
+        ("start\tend\ttext\n0\t4\tHi.\n4\t8\tEnd.\n", [(0, 4), (4, 8)]),
+        ("start\tend\ttext\n0\t4.5\tHi.\n7\t20\tEnd.\n", [(0, 4.5), (7, 20)]),
+        ("start\tend\tnote\n0\t4500\tHi.\n", [(0, 4500)]),
+        ("start\tend\ttext\tid\n0\t4500\tHi.\t1\n", [(0, 4500)]),
+    ],
+)
+def test_times_of_other_sheets_are_seconds(talk, tmp_path, content, times):
+    (tmp_path / "talk.tsv").write_text(content)
+    clips = read_segments(tmp_path / "talk.tsv", talk).clips()
+    assert [(clip.start_s, clip.end_s) for clip in clips] == times
+
+
+def test_times_that_may_be_seconds_or_milliseconds_are_refused(talk, tmp_path):
+    path = tmp_path / "talk.tsv"
+    path.write_text("start\tend\ttext\n0\t4\tHi.\n7\t20\tEnd.\n")
+    with pytest.raises(CorpusError) as error:
+        read_segments(path, talk)
+    assert str(error.value) == (
+        f"read {path}: 20 may be seconds or milliseconds, and talk.wav has 8.00 s; "
+        "write all times as seconds with a decimal point"
+    )
 
 
 def test_the_recording_is_found_from_the_current_folder(read, tmp_path, monkeypatch):

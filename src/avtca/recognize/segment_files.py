@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from avtca.errors import ConfigError, CorpusError, MediaError
+from avtca.media import open_media
+from avtca.media.media_file import PART_SLACK_S
 from avtca.recognize.exports.segments import RULE
 from avtca.recognize.sheet import (
     END,
@@ -30,6 +32,10 @@ _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 _PRAAT = re.compile(r'"(?:[^"]|"")*"|<\w+>|(?<!\S)-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\S)')
 
 
+_WHISPER_HEADER = "start\tend\ttext"
+_WHISPER_ROW = re.compile(r"(\d+)\t(\d+)\t(.*)")
+_SURELY_LONGER = 10.0
+"""Times over so many lengths of the recording are not seconds."""
 _RULE_START = RULE.partition(";")[0]
 """Start of the last cue of an SRT file that avtca exported."""
 
@@ -46,7 +52,8 @@ def read_segments(path: Path, media: Path) -> Sheet:
     """The segments of a recording as a sheet, with a row for each.
 
     Args:
-        path: SRT, VTT, RTTM, Praat TextGrid, ELAN EAF, or a sheet with columns ``start``, ``end``.
+        path: SRT, VTT, RTTM, Praat TextGrid, ELAN EAF, TSV of Whisper in milliseconds, or a sheet
+            with columns ``start``, ``end``.
         media: The recording.
 
     Returns:
@@ -54,11 +61,13 @@ def read_segments(path: Path, media: Path) -> Sheet:
         tier, and text, as far as the file has them. Empty cues and intervals are left out.
 
     Raises:
-        CorpusError: The file cannot be read, has no segments, or is for another recording.
+        CorpusError: The file cannot be read, has no segments, is for another recording, or its
+            times may be seconds or milliseconds.
+        MediaError: The length of the recording is needed and cannot be read.
         MissingExtra: It is Excel, and openpyxl is not installed.
     """
     suffix = path.suffix.lower()
-    if suffix in SHEET_SUFFIXES:
+    if suffix in SHEET_SUFFIXES and not (suffix == ".tsv" and _in_milliseconds(path, media)):
         return read_sheet(path, (START, END), media)
     readers = {
         ".srt": ("speaker", _cues),
@@ -66,6 +75,7 @@ def read_segments(path: Path, media: Path) -> Sheet:
         ".rttm": ("speaker", _rttm),
         ".textgrid": ("tier", _textgrid),
         ".eaf": ("tier", _eaf),
+        ".tsv": ("speaker", _whisper),
     }
     if suffix not in readers:
         raise _error(path, "its format is unknown", f"give {_FORMATS}")
@@ -95,7 +105,7 @@ def given_segments(paths: Sequence[str], segments: Path) -> Sheet:
 
     Raises:
         ConfigError: Other than one file was given.
-        CorpusError, MissingExtra: See :func:`read_segments`.
+        CorpusError, MediaError, MissingExtra: See :func:`read_segments`.
     """
     if len(paths) != 1 or not Path(paths[0]).is_file():
         problem = "segments belong to one file"
@@ -128,6 +138,37 @@ def _cues(path: Path, text: str, media: Path) -> Iterator[_Segment]:
                 if spoken and not spoken.startswith(_RULE_START):
                     yield _Segment(_time(cue[1], path), _time(cue[2], path), who, spoken)
                 break
+
+
+def _in_milliseconds(path: Path, media: Path) -> bool:
+    """Whether a TSV file is in the form of Whisper, with times too large for seconds."""
+    try:
+        rows = _whisper_rows(read_text(path)[0])
+    except CorpusError:
+        return False  # reading it as a sheet raises the same, or succeeds with Excel
+    if not rows:
+        return False
+    last, length_s = max(end for _, end, _ in rows), open_media(media).duration_s
+    if last <= length_s + PART_SLACK_S:
+        return False
+    if last > _SURELY_LONGER * length_s:
+        return True
+    problem = f"{last} may be seconds or milliseconds, and {media.name} has {length_s:.2f} s"
+    raise _error(path, problem, "write all times as seconds with a decimal point")
+
+
+def _whisper_rows(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and text of each row; none where the file has another form."""
+    header, *lines = re.split(r"\r?\n", text.rstrip())
+    found = [_WHISPER_ROW.fullmatch(line) for line in lines]
+    rows = [(int(row[1]), int(row[2]), row[3]) for row in found if row]
+    return rows if header == _WHISPER_HEADER and len(rows) == len(lines) else []
+
+
+def _whisper(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+    for start_ms, end_ms, words in _whisper_rows(text):
+        if spoken := " ".join(words.split()):
+            yield _Segment(start_ms / 1000, end_ms / 1000, "", spoken)
 
 
 def _rttm(path: Path, text: str, media: Path) -> Iterator[_Segment]:
