@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from avtca.audio import features as audio_features
 from avtca.audio import high_pass
-from avtca.audio.speech import speech_tokens
+from avtca.audio.speech import loud_tokens, speech_tokens
 from avtca.clipspec import SPEECH, ClipSpec
 
 Float = NDArray[np.float32]
@@ -224,7 +224,8 @@ def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
     if spec.audio == SPEECH:  # of the real samples alone: attention sees all that it is given
         out = np.zeros((spec.audio_dim, spec.audio_steps), np.float32)
         out[:, mask] = speech_tokens(real)
-        return out, mask
+        mask[mask] = loud_tokens(real)
+        return np.where(mask, out, np.float32(0)), mask
     padded = np.zeros(n, np.float32)
     padded[:valid] = real
     return np.where(mask, audio_features(padded, spec), np.float32(0)), mask

@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from avtca.audio.speech import MAX_TOKENS, TOKEN_DIM, speech_tokens, whisper_log_mel
+from avtca.audio.speech import MAX_TOKENS, TOKEN_DIM, loud_tokens, speech_tokens, whisper_log_mel
 from avtca.clipspec import ClipSpec
 from avtca.errors import MediaError
 from avtca.preprocess import audio_window
@@ -58,6 +58,23 @@ def test_a_window_holds_the_tokens_of_its_real_samples_and_zeros() -> None:
     assert not values[:, 63:].any()
     silent, nothing = audio_window(wave, SPEC, valid=0)
     assert not silent.any() and not nothing.any()
+
+
+def test_silence_is_masked_and_short_pauses_are_not() -> None:
+    wave = chirp(3.0)
+    wave[:RATE] *= 0.01  # 40 dB below
+    wave[2 * RATE : 2 * RATE + RATE // 25] = 0  # 40 ms
+    loud = loud_tokens(wave)
+    assert loud.shape == (150,)
+    assert not loud[:47].any() and loud[50:].all()
+    values, mask = audio_window(wave, SPEC)
+    assert np.array_equal(mask[:150], loud) and not mask[150:].any()
+    assert not values[:, ~mask].any()
+
+
+def test_digital_silence_has_tokens_like_any_other_audio() -> None:
+    values, mask = audio_window(np.zeros(RATE, np.float32), SPEC)
+    assert mask.sum() == 50 and np.isfinite(values).all()
 
 
 def test_samples_that_are_not_finite_are_one_line() -> None:

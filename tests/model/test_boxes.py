@@ -344,8 +344,8 @@ def test_heads() -> None:
     expected = 0.25 * logs["audio"] * has[:, :1] + seen
     same(late(a, v, present, own), gated + expected)
     same(head.Product(0.25)(a, v, present, own), expected)
-    with pytest.raises(ConfigError, match="audio_weight 2"):
-        ModelConfig(audio_weight=2.0)
+    with pytest.raises(ConfigError, match="audio_weight 20"):
+        ModelConfig(audio_weight=20.0)
 
     box = stir(head.MeanPosterior(4, 2))
     own = {}

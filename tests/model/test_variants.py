@@ -12,7 +12,7 @@ from avtca.model.variants import VARIANTS
 from avtca.preprocess import ModelInput
 
 FEATURES = [name for name in VARIANTS if not name.startswith("no_")]
-NO_VALUES = {"experts", "experts_attention", "mean_posterior"}
+NO_VALUES = {"experts", "experts_attention", "mean_posterior", "statistics"}
 """Variants that combine posteriors."""
 PIXELS = ["figure", "released", "no_channel", "no_spatial", "no_local", "experts"]
 BOTH = [(name, "features") for name in FEATURES] + [(name, "pixels") for name in PIXELS]
@@ -172,7 +172,7 @@ def test_real_samples(variant: str, feature_samples: tuple[ModelInput, Tensor]) 
     model = small(variant, audio_dim=64, video_dim=7, n_labels=8)
     out = model(*tensors(feature_samples[0]))
     assert out.logits.shape == (16, 8) and out.logits.isfinite().all()
-    if variant not in STREAMS:
+    if variant not in STREAMS and model.convolutions:
         assert out.video_tokens.shape == (16, 36, 128)
     assert not out.audio_tokens[~out.audio_mask].any()
 
@@ -186,6 +186,8 @@ def test_names_and_sizes_that_do_not_exist() -> None:
         build_model("figure", heads=5)
     with pytest.raises(ConfigError, match="pixel front end"):
         build_model("no_local", video="features", video_dim=7)
+    with pytest.raises(ConfigError, match="it reads video features"):
+        build_model("statistics")
     with pytest.raises(ConfigError, match="same last width"):
         ModelConfig(audio_widths=(8, 8, 8, 16))
     with pytest.raises(ConfigError, match="auxiliary=True"):

@@ -14,7 +14,7 @@ from avtca.audio.spectral import checked_wave, hann, mel_bands
 Float = NDArray[np.float32]
 
 FILE = "speech.onnx"
-SHA256 = "082a9eb4b6b71dcafccbe581496930bc5cc57e7b9d32525e430fef41bdbf0eeb"
+SHA256 = "104bfdaa6741df31e124b53e2d1df55b0aae4e7d5d77947538cfa55c91d8d40e"
 RATE, N_FFT, HOP, BANDS = 16_000, 400, 160, 80
 """Whisper's log-mel spectrogram: Hz, samples of a frame, samples between frames, mel bands."""
 TOKEN_HOP = 2 * HOP
@@ -23,6 +23,8 @@ TOKEN_DIM = 512
 MAX_TOKENS = 750
 """Tokens that the file has positions for: 15 s."""
 LOG_FLOOR, TOP_BELS = 1e-10, 8.0
+LEVEL_TOKENS, TOP_DB = 5, 25.0
+"""Tokens over which a level is taken, and decibels below the loudest that count as loud."""
 
 
 def speech_tokens(wave: Float) -> Float:
@@ -44,6 +46,20 @@ def speech_tokens(wave: Float) -> Float:
     mel = whisper_log_mel(padded)[None]
     tokens = packaged_network(FILE, SHA256).run(["tokens"], {"mel": mel})[0][0, :, :n]
     return np.asarray(tokens, np.float32)
+
+
+def loud_tokens(wave: Float) -> NDArray[np.bool_]:
+    """Tokens ``(t,)`` that are at most 25 dB below the loudest of the waveform ``(n,)``.
+
+    The level is the mean square over five tokens, 100 ms, so that short pauses stay. Pauses and
+    the silence around an utterance say more about the corpus than about the emotion: without them
+    statistics of the tokens carry over to other corpora (docs/decisions.md).
+    """
+    n = -(-len(wave) // TOKEN_HOP)
+    blocks = np.pad(wave.astype(np.float64), (0, n * TOKEN_HOP - len(wave))).reshape(n, TOKEN_HOP)
+    power = np.convolve(np.square(blocks).mean(axis=1), np.full(LEVEL_TOKENS, 1 / LEVEL_TOKENS))
+    power = power[LEVEL_TOKENS // 2 :][:n]
+    return np.asarray(power >= power.max() * 10 ** (-TOP_DB / 10))
 
 
 def whisper_log_mel(wave: Float) -> Float:

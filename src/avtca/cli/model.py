@@ -35,7 +35,7 @@ def model(
     from avtca.clipspec import ClipSpec
     from avtca.errors import ConfigError
     from avtca.model.summary import summarise, totals
-    from avtca.model.variants import VARIANTS, variant_named
+    from avtca.model.variants import VARIANTS, reads, variant_named
 
     if crop_px % 32:
         raise ConfigError(
@@ -54,7 +54,7 @@ def model(
         **_audio(logmel, pitch),
     )
     if variant is None:
-        names = [name for name in VARIANTS if not (video_dim and name.startswith("no_"))]
+        names = [name for name in VARIANTS if reads(name, spec.video)]
         table = _table("network", "parameters", "multiply-adds", "heads", "description", "source")
         for name in names:
             choice = VARIANTS[name]

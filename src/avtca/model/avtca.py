@@ -20,8 +20,8 @@ from avtca.model.cross_attention import CrossAttention, CrossAttentions
 from avtca.model.experts import (
     AuxiliaryHeads,
     ExpertLogits,
+    MomentsHead,
     NoExpert,
-    TokenStatisticsHead,
     UtteranceHead,
 )
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures, VideoPixels
@@ -29,6 +29,7 @@ from avtca.model.head import make_head
 from avtca.model.pooling import pooling
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
 from avtca.model.spectral_conv import SpectralConv
+from avtca.model.streams import given_mask
 from avtca.model.temporal_conv import temporal_convs
 from avtca.model.time_encoding import TimeEncoding
 from avtca.model.transformer_block import TransformerBlock, TransformerBlocks
@@ -72,9 +73,12 @@ class AVTCA(nn.Module):
         super().__init__()
         self.variant, self.config = variant, config
         choice, n_labels = resolved_variant(variant, config), config.n_labels
-        uses_audio, uses_video = choice.streams != "video", choice.streams != "audio"
+        uses_audio = choice.streams != "video" and choice.convolutions
+        uses_video = choice.streams != "audio" and choice.convolutions
         self.streams = choice.streams
         """Modalities that the network reads: "both", "audio" or "video"."""
+        self.convolutions = choice.convolutions
+        """Whether it has steps 1 to 8; heads on statistics alone read the input otherwise."""
         self.early_fusion = choice.intermediate != "none" and choice.streams == "both"
         """Whether the streams are fused in step 4; auxiliary heads then read them before it."""
         half_v, half_a = len(config.video_widths) // 2, len(config.audio_widths) // 2
@@ -137,9 +141,9 @@ class AVTCA(nn.Module):
             self.audio_statistics = AudioStatisticsHead(
                 config.audio_dim, n_labels, level_norm=level_norm
             )
-        elif config.speech and choice.fusion in ("late", "product"):
-            self.audio_statistics = TokenStatisticsHead(config.audio_dim, n_labels)
-        if config.n_segments:
+        elif not choice.convolutions or (config.speech and choice.fusion in ("late", "product")):
+            self.audio_statistics = MomentsHead(config.audio_dim, n_labels)
+        if config.n_segments or not choice.convolutions:
             self.video_statistics = VideoStatisticsHead(
                 config.video_dim - config.utterance_features,
                 n_labels,
@@ -216,6 +220,9 @@ class AVTCA(nn.Module):
         v = self.video_before(v)  # step 3, convolutions
         a = self.audio_before(a)  # step 1
         present = torch.stack((a.present, v.present), dim=1)
+        if not self.convolutions:
+            masks = given_mask(audio_mask, audio.transpose(1, 2)), given_mask(video_mask, video)
+            present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)
 
         experts = self.auxiliary(a, v) if self.early_fusion else {}
         v, a = self.video_positions(v), self.audio_positions(a)

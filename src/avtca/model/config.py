@@ -15,6 +15,7 @@ OUTPUT_OF_LOSS: dict[str, Output] = {
     "l1": "linear",
 }
 """``train.loss`` -> output of a network that is trained with it."""
+MAX_AUDIO_WEIGHT = 10.0
 FORMAT_VERSION = 1
 """Version of the checkpoint format; increased when older versions could not read it correctly."""
 
@@ -57,7 +58,7 @@ class ModelConfig:
     all but these two (only with fusion "late" or "product")."""
     speech: bool = False
     """Whether the audio features are tokens of a speech encoder. With fusion "late" or "product" a
-    :class:`~avtca.model.experts.TokenStatisticsHead` reads them too."""
+    :class:`~avtca.model.experts.MomentsHead` reads them too."""
     audio_stride: int = 1
     """The convolutions read one of this many audio frames."""
     video_widths: tuple[int, ...] = (64, 64, 128, 128)
@@ -85,8 +86,8 @@ class ModelConfig:
     """Head that computes logits from the two pooled vectors. "product" is the sum of the experts'
     log-posteriors instead, "late" the sum of those and of "gated"; both need ``auxiliary``."""
     audio_weight: float = 1.0
-    """Weight of the audio experts in log-linear pooling (fusion "late" and "product"), 0 to 1. Less
-    than 1 if speech in use differs from the training data in language or recording."""
+    """Weight of the audio experts in log-linear pooling (fusion "late" and "product"), 0 to 10; the
+    video experts have 1. Less than 1 if speech in use differs from the training data."""
     auxiliary: bool | None = None
     """Whether there are expert heads on each stream before fusion."""
     audio_frontend: Literal["conv1d", "conv2d"] | None = None
@@ -145,8 +146,9 @@ class ModelConfig:
                 f"dropout {self.dropout}, mlp_ratio {self.mlp_ratio}",
                 "give a dropout of 0 to less than 1, a positive mlp_ratio",
             )
-        if not 0 <= self.audio_weight <= 1:
-            raise ConfigError(action, f"audio_weight {self.audio_weight}", "give 0 to 1")
+        if not 0 <= self.audio_weight <= MAX_AUDIO_WEIGHT:
+            fix = f"give 0 to {MAX_AUDIO_WEIGHT:g}"
+            raise ConfigError(action, f"audio_weight {self.audio_weight}", fix)
         if self.audio_stride < 1 or (self.pitch and self.audio_dim <= PITCH_ROWS):
             raise ConfigError(
                 action,

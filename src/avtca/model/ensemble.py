@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from avtca.model.streams import given_mask
+
 MIN_PROB = 1e-7
 """Lower bound of the mean posterior, applied before taking the logarithm."""
 
@@ -21,14 +23,23 @@ class Ensemble(nn.Module):
         networks: The members.
         sums: ``(n_member_labels, n_labels)``, if the members distinguish more labels than the
             ensemble: 1 where a member's label counts as a label of the ensemble.
+        temperatures: Divisors of the members' logits, three numbers: for windows with both
+            modalities, with audio alone, with video alone. 1 by default.
     """
 
     sums: Tensor | None
+    temperatures: Tensor
 
-    def __init__(self, networks: Sequence[nn.Module], sums: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        sums: Tensor | None = None,
+        temperatures: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.register_buffer("sums", sums)
+        self.register_buffer("temperatures", torch.tensor(temperatures))
 
     def forward(
         self,
@@ -39,7 +50,13 @@ class Ensemble(nn.Module):
     ) -> "EnsembleOutput":
         """Inputs as for :meth:`AVTCA.forward`; the logits are ``log`` of the mean posterior."""
         given = (video, audio, video_mask, audio_mask)
-        posteriors = [network(*given).logits.softmax(dim=1) for network in self.networks]
+        seen = given_mask(video_mask, video).any(dim=1)
+        heard = given_mask(audio_mask, audio.transpose(1, 2)).any(dim=1)
+        both, alone_audio, alone_video = self.temperatures
+        divisor = torch.where(seen & heard, both, torch.where(heard, alone_audio, alone_video))
+        posteriors = [
+            (network(*given).logits / divisor[:, None]).softmax(dim=1) for network in self.networks
+        ]
         mean = torch.stack(posteriors).mean(dim=0)
         if self.sums is not None:
             mean = mean @ self.sums

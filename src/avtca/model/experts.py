@@ -86,12 +86,12 @@ class UtteranceHead(LinearExpert):
         return {"utterance": super().forward(mean(features, mask), mask.any(dim=1, keepdim=True))}
 
 
-class TokenStatisticsHead(nn.Module):
-    """A :class:`LinearExpert` on mean and deviation over time of a speech encoder's tokens."""
+class MomentsHead(nn.Module):
+    """A :class:`LinearExpert` on mean and deviation over time of audio features."""
 
-    def __init__(self, token_dim: int, n_labels: int) -> None:
+    def __init__(self, audio_dim: int, n_labels: int) -> None:
         super().__init__()
-        self.expert = LinearExpert(2 * token_dim, n_labels)
+        self.expert = LinearExpert(2 * audio_dim, n_labels)
 
     def forward(self, audio: Tensor, mask: Tensor | None = None) -> ExpertLogits:
         """``audio (b, d, t)`` -> logits "audio_statistics", zero if no step is real."""

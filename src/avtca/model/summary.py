@@ -49,6 +49,7 @@ SOURCES: dict[type[nn.Module], str] = {
     experts.AuxiliaryHeads: "ours: an expert for each stream",
     experts.UtteranceHead: "ours: expert on utterance-level features",
     VideoStatisticsHead: "ours: expert on statistics of video features",
+    experts.MomentsHead: "ours: expert on mean and deviation of audio features",
     AudioStatisticsHead: "ours: expert on statistics of pitch, loudness and spectrum",
     head.Sum: "figure, step 9: sum, fully connected",
     head.Concatenation: "released code, for step 9: concatenation, fully connected",

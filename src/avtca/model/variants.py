@@ -35,6 +35,8 @@ class Variant:
     late: Literal["self_cross", "shared_self", "transformer", "none"] = "none"
     streams: Literal["both", "audio", "video"] = "both"
     """Modalities that it reads."""
+    convolutions: bool = True
+    """Whether it has steps 1 to 8; without them heads on statistics alone read its input."""
     released_convs: bool = False
     """Whether convolutions over time are those of the released code (no padding, with bias)."""
     trunk: dict[str, Any] = field(default_factory=lambda: dict(FIGURE_TRUNK))
@@ -106,6 +108,12 @@ VARIANTS = {
         "mean of two classifiers' posteriors", _BASELINE, fusion="mean_posterior"
     ),
     "experts": Variant("an expert for each stream, product of the experts", "ours", **_EXPERTS),
+    "statistics": Variant(
+        "linear heads on statistics of each stream, product of the experts",
+        "ours",
+        convolutions=False,
+        fusion="product",
+    ),
     "experts_attention": Variant(
         "experts with steps 6 and 7 and a joint head", "ours", **_EXPERTS | _ATTENTION
     ),
@@ -142,6 +150,13 @@ def variant_named(name: str) -> Variant:
     return VARIANTS[name]
 
 
+def reads(name: str, video: str) -> bool:
+    """Whether a variant reads this content of a video step, "pixels" or "features"."""
+    if name.startswith("no_"):
+        return video == "pixels"
+    return video == "features" or variant_named(name).convolutions
+
+
 def resolved_variant(name: str, config: ModelConfig) -> Variant:
     """A variant with the options that ``config`` overrides.
 
@@ -163,15 +178,20 @@ def resolved_variant(name: str, config: ModelConfig) -> Variant:
             f"{choice.heads} heads for tokens {d_v}, {d_a} and {d} wide",
             "give heads that divide the widths",
         )
-    if name.startswith("no_") and config.video != "pixels":
-        raise ConfigError(action, "it removes a part of the pixel front end", "give video='pixels'")
+    if not reads(name, config.video):
+        pixels = name.startswith("no_")
+        found = "it removes a part of the pixel front end" if pixels else "it reads video features"
+        raise ConfigError(action, found, f"give video={'pixels' if pixels else 'features'!r}")
     if choice.auxiliary and choice.streams != "both":
         raise ConfigError(action, "auxiliary heads on a single branch", "leave auxiliary out")
     has_experts = choice.fusion in ("late", "product")
     if config.output == "linear" and (has_experts or choice.fusion == "mean_posterior"):
         found = "it combines posteriors, and a network that predicts a value has none"
         raise ConfigError(action, found, "choose another network, for example concatenation")
-    if has_experts and not choice.auxiliary:
+    if not choice.convolutions and (choice.auxiliary or choice.fusion != "product"):
+        found = "it has no tokens for auxiliary heads or another fusion than 'product'"
+        raise ConfigError(action, found, "leave auxiliary and fusion out")
+    if has_experts and choice.convolutions and not choice.auxiliary:
         found = f"fusion {choice.fusion!r} without auxiliary heads"
         raise ConfigError(action, found, "give auxiliary=True")
     if config.utterance_features and not has_experts:

@@ -77,7 +77,7 @@ def check_card(card: Any) -> None:
         spec = TypeAdapter(ClipSpec).validate_python(ClipSpec.from_dict(checked.clip_spec))
     except ValidationError as error:
         raise ValueError(_one_line(error)) from None
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"clip_spec: {error}") from None
     check_spec(spec)
     if checked.labels is not None and tuple(checked.labels) != spec.labels:
