@@ -1,24 +1,19 @@
 #!/usr/bin/env bash
-# Purpose: make the packaged model from data. Cost: about five hours on one core. Resumable: run it
-# again and it goes on where it was. With FACE=src/avtca/weights the packaged face network stays, which
-# saves an hour and a half.
+# Purpose: make the packaged model from data. Cost: an hour on two cores, most of it speech tokens and
+# nested fits. Resumable: run it again and it continues. With FACE=FOLDER another face network is used;
+# faces.py and face_gpu.py train one.
 #   experiments/default_model.sh [SHARED] [WORK]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=${1:-../shared}
 work=${2:-work/default_model}
-face=${FACE:-$work/face}
+face=${FACE:-experiments/default_model/pretrained/face_wide}
 python=.venv/bin/python
-.venv/bin/avtca prepare ravdess "$shared/corpora/ravdess" --out "$work/ravdess" \
-    --spec experiments/default_model/clipspec.json
-[ -f "$face/face.json" ] || [ -f "$face/face.onnx" ] ||
-    $python experiments/default_model/faces.py "$shared/corpora/ferplus/ferplus.npz" "$face"
-$python experiments/default_model/voice.py "$shared/corpora" "$work/speech"
-$python experiments/default_model/voice.py "$shared/corpora" "$work/speech" --for emodb
-[ -f "$work/speech/voice_figures.json" ] ||
-    $python experiments/default_model/voice_figures.py "$work/ravdess" "$work/speech"
-[ -f "$work/fusion/figures.json" ] ||
-    $python experiments/default_model/fusion.py "$work/ravdess" "$work/speech/voice" "$work/fusion"
-$python experiments/default_model/package.py "$face" "$work/fusion" \
-    "$work/speech/voice_figures.json" "$shared" src/avtca/weights
+mkdir -p "$work/prepared" "$work/speech" "$work/heads"
+[ -f src/avtca/weights/speech.onnx ] || $python experiments/default_model/speech.py
+[ -f src/avtca/weights/vad.onnx ] || $python experiments/default_model/vad.py src/avtca/weights/vad.onnx
+$python experiments/default_model/speech_windows.py "$shared/corpora" "$work/prepared" "$work/speech"
+[ -f "$work/heads/heads.npz" ] ||
+    $python experiments/default_model/heads.py "$shared/corpora" "$work/prepared" "$work/speech" "$work/heads"
+$python experiments/default_model/package.py "$face" "$work/heads" "$shared" src/avtca/weights
 $python experiments/fill_pages.py

@@ -24,9 +24,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from face_training import FerPlus, augment_faces, expression_logits, load_ferplus, tones
+from face_training import (
+    FerPlus,
+    augment_faces,
+    expression_logits,
+    load_ferplus,
+    network_of,
+    tones,
+)
 from numpy.typing import NDArray
-from packaged_face import network_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 

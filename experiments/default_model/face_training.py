@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from avtca.errors import CorpusError
+from avtca.labels import FERPLUS
 from avtca.model.expression import ExpressionNetwork
 from avtca.model.video_trunk import VideoTrunk
 
@@ -38,6 +39,12 @@ class FerPlus:
     images: NDArray[np.uint8]
     votes: NDArray[np.float32]
     majority: NDArray[np.int64]
+
+
+def network_of(card: dict[str, Any]) -> ExpressionNetwork:
+    """A network of the sizes in the card of faces.py, with random weights."""
+    trunk = VideoTrunk(**{**card["trunk"], "units": tuple(card["trunk"]["units"])})
+    return ExpressionNetwork(trunk, n_labels=len(FERPLUS))
 
 
 def load_ferplus(path: Path) -> tuple[FerPlus, FerPlus, FerPlus]:

@@ -1,18 +1,19 @@
-"""Purpose: align the face and the fusion network, measure this, and write the packaged model.
+"""Purpose: build the packaged model from its heads and face network, measure it, and write it.
 
-    python experiments/default_model/package.py FACE_DIR FUSION_DIR VOICE_FIGURES.json SHARED OUT
+    python experiments/default_model/package.py FACE_DIR HEADS_DIR SHARED OUT
 
-FACE_DIR, FUSION_DIR and VOICE_FIGURES.json are outputs of faces.py, fusion.py and
-voice_figures.py; FACE_DIR may be a packaged model, whose face network is then kept.
-Alignment: the fusion networks were trained on the softmax of another face network, so a linear map
-brings our seven logits to its scale. It is fitted on images of actor 01 for which both outputs are
-known. Maps are compared by fitting on one half of the samples and testing on the other; the one
-with the largest sum of accuracies (both streams, face alone) is used. Writes the bundle into OUT,
-figures into experiments/results/default_model.json, and the folds' predictions beside it.
+FACE_DIR and HEADS_DIR are outputs of faces.py (or face_gpu.py) and heads.py. Alignment: the face
+head was fitted on the softmax of another face network, so a linear map brings our seven logits to
+its scale. It is fitted on images of actor 01 for which both outputs are known. Maps are compared by
+fitting on one half of the samples and testing on the other; the one with the largest sum of
+accuracies (both streams, face alone) is used. Writes the bundle into OUT, the figures into
+experiments/results/default_model.json, and the predictions behind them into
+experiments/results/default_model.
 """
 
 import argparse
 import json
+import math
 import shutil
 import zipfile
 from dataclasses import replace
@@ -24,12 +25,12 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 import torch
-from face_training import load_ferplus
-from fold_predictions import KEPT, RESULTS
-from fusion import SEEDS, at_use
-from packaged_face import network_of, packaged_face
+from face_training import load_ferplus, network_of
+from linear import N_SEGMENTS, Linear, indices
 from PIL import Image
+from predictions import HELD_OUT, KEPT, RESULTS, SampleTable, figures, ravdess_groups
 from safetensors.torch import load_file
+from speech_windows import SPEC
 from torch.nn import functional as F
 
 from avtca import preprocess
@@ -38,7 +39,9 @@ from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
 from avtca.media import Frame, hold_frames, open_media
-from avtca.model.checkpoint import load_checkpoint
+from avtca.model import build_model
+from avtca.model.avtca import AVTCA
+from avtca.model.config import Card, ModelConfig
 from avtca.model.ensemble import Ensemble
 from avtca.model.export_bundle import export_bundle
 from avtca.model.expression import ExpressionFeatures, ExpressionNetwork
@@ -46,12 +49,9 @@ from avtca.recognize import Recognizer, load
 
 ORDER = order_map(FERPLUS, FER2013)
 COMMANDS = {
-    "ferplus_test": "experiments/default_model/faces.py",
-    "ravdess_audio": "experiments/default_model/voice_figures.py",
-    "emodb_loso": "experiments/default_model/voice_figures.py",
-    "voice_unheard": "experiments/default_model/voice_figures.py",
-    "ravdess_pair": "experiments/default_model/fold_predictions.py",
-    "ece": "experiments/default_model/fold_predictions.py",
+    "ferplus_test": "experiments/default_model/face_gpu.py",
+    "protocols": "experiments/default_model/heads.py",
+    "groups": "experiments/default_model/predictions.py",
     "actor01": "experiments/default_model/package.py",
     "cremad_six": "experiments/default_model/package.py",
     "size_mb": "experiments/default_model/package.py",
@@ -72,9 +72,7 @@ def label_of(sample: str) -> str:
 
 
 def face_network(folder: Path) -> tuple[ExpressionNetwork, dict[str, Any]]:
-    """The network written by faces.py, or that of a packaged model, and its card."""
-    if not (folder / "face.json").exists():
-        return packaged_face(folder)
+    """The network written by faces.py or face_gpu.py, and its card."""
     card = json.loads((folder / "face.json").read_text())
     network = network_of(card)
     network.load_state_dict(load_file(folder / "face.safetensors"))
@@ -252,15 +250,53 @@ def fit_bridge(
     return weight().detach(), bias.detach()
 
 
+def fusion_network(heads: dict[str, Linear], chosen: dict[str, Any]) -> tuple[AVTCA, Ensemble]:
+    """The network of eight labels, and the packaged one: seven labels, calibrated.
+
+    The exponents of the product become the audio weight and a temperature for each input. That of
+    audio alone is for other corpora: the mean, in logarithms, over the corpora left out.
+    """
+    exponents, away = chosen["exponents"], chosen["left_out"]
+    audio, face = exponents["audio+face"]
+    config = ModelConfig.for_spec(SPEC, n_segments=N_SEGMENTS, probabilities=7)
+    network = build_model("statistics", config, audio_weight=audio / face).eval()
+    experts = {
+        "audio": network.audio_statistics.expert,
+        "face": network.video_statistics.expert,
+    }
+    for name, head in heads.items():
+        expert = experts[name]
+        variance = torch.from_numpy(np.square(head.scale)) - expert.norm.eps
+        expert.norm.running_mean.copy_(torch.from_numpy(head.mean))
+        expert.norm.running_var.copy_(variance)
+        expert.linear.weight.data.copy_(torch.from_numpy(head.weight.T))
+        expert.linear.bias.data.copy_(torch.from_numpy(head.bias))
+    unseen = math.exp(np.mean([math.log(one["exponent"]) for one in away.values()]))
+    alone = audio / face / unseen, 1 / exponents["face"][0]
+    sums = torch.eye(len(SEVEN))[torch.from_numpy(indices(RAVDESS, SEVEN))]
+    return network, Ensemble([network], sums, (1 / face, *alone)).eval()
+
+
+def read_heads(folder: Path) -> tuple[dict[str, Linear], dict[str, Any]]:
+    """The packaged heads and what heads.py chose."""
+    with np.load(folder / "heads.npz") as file:
+        parts = {name: file[name] for name in file.files}
+    heads = {
+        name: Linear(*(parts[f"{name}/{part}"] for part in ("mean", "scale", "weight", "bias")))
+        for name in ("audio", "face")
+    }
+    return heads, json.loads((folder / "figures.json").read_text())["packaged"]
+
+
 def main() -> None:
     """Compare the maps, write the package, measure it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("face_dir", "fusion_dir", "voice_figures", "shared", "out"):
+    for name in ("face_dir", "heads_dir", "shared", "out"):
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
     ravdess = args.shared / "corpora" / "ravdess"
     samples = pictures(ravdess / ACTOR_01)
-    work = args.fusion_dir / "actor01"
+    work = args.heads_dir / "actor01"
     shutil.rmtree(work, ignore_errors=True)
     clips: dict[str, dict[str, Path]] = {"both": {}, "face": {}, "voice": {}}
     for way in ("both", "face"):
@@ -274,16 +310,26 @@ def main() -> None:
             make_clip(clips[way][sample], files, audio if way == "both" else None, seconds)
 
     network, card_face = face_network(args.face_dir)
-    folders = [args.fusion_dir / "packaged" / f"seed{seed}" for seed in SEEDS]
-    trained, cards = zip(*(load_checkpoint(folder / "last") for folder in folders), strict=True)
-    fusion, learned = at_use(trained), cards[0].clip_spec
-    card = replace(cards[0], clip_spec=replace(learned, labels=SEVEN))
-    figures = json.loads((args.fusion_dir / "figures.json").read_text())
-    voice = json.loads(args.voice_figures.read_text())
-    card.calibration["temperature"] = figures["packaged"]["temperature"]
-    if figures["packaged"]["sure"] is not None:
-        card.calibration["sure"] = figures["packaged"]["sure"]
-    spec = card.clip_spec
+    heads, chosen = read_heads(args.heads_dir)
+    start, fusion = fusion_network(heads, chosen)
+    spec = replace(SPEC, labels=SEVEN)
+    everyone = SampleTable.load(args.heads_dir / "predictions" / "ravdess_both.npz")
+    speakers = sorted({str(name).partition("/")[2] for name in everyone.speakers} - {HELD_OUT})
+    card = Card(
+        variant="statistics",
+        config=start.config,
+        clip_spec=spec,
+        calibration={"temperature": 1.0, "sure": thresholds(chosen)},
+        provenance={
+            "data": "FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "
+            "EMO-DB (free for research); speech encoder: Whisper base (MIT)",
+            "corpora": ["ferplus", "ravdess", "nemo", "emodb"],
+            "train": {"speakers": speakers},
+            "terms": "CC BY-NC-SA 4.0, research use; see MODEL_CARD.md",
+            "command": "experiments/default_model.sh",
+            "chosen": {name: chosen[name] for name in ("settings", "exponents")},
+        },
+    )
     known = read_samples(network, ravdess, spec)
     train, _, test = load_ferplus(args.shared / "corpora" / "ferplus" / "ferplus.npz")
     log_prior = torch.from_numpy(np.log(train.votes.mean(0)[ORDER])).float()
@@ -304,10 +350,11 @@ def main() -> None:
     def bundle(folder: Path, fit_on: list[str]) -> Recognizer:
         weight, bias = fit_bridge([known[sample] for sample in fit_on], best, log_prior)
         face = ExpressionFeatures(network, weight=weight, bias=bias).eval()
-        extra = {"networks": len(SEEDS), "bridge": {"kind": best, "compared": crossed}}
-        start = fusion.networks[0], learned
+        aligned = {"weight": weight.tolist(), "bias": bias.tolist()}
+        extra = {"bridge": {"kind": best, "compared": crossed, **aligned}}
+        first = start, SPEC
         export_bundle(
-            folder, name="avtca-7", fusion=fusion, card=card, start=start, face=face, extra=extra
+            folder, name="avtca-7", fusion=fusion, card=card, start=first, face=face, extra=extra
         )
         return load(folder, threads=1)
 
@@ -321,15 +368,9 @@ def main() -> None:
         for way, found in tops.items()
     }
     print("whole recognizer", actor01, flush=True)
-    card.provenance.update(
-        data="FERPlus (MIT; pictures for research), RAVDESS and nEMO (CC BY-NC-SA 4.0), "
-        "EMO-DB (free for research)",
-        corpora=["ferplus", "ravdess", "nemo", "emodb"],
-        terms="CC BY-NC-SA 4.0, research use; see MODEL_CARD.md",
-        command="experiments/default_model.sh",
-    )
-    card.metrics.clear()
-    card.metrics.update(luna_5fold=figures["luna_5fold"], face=card_face)
+    tables = {path.stem: path for path in sorted((args.heads_dir / "predictions").glob("*.npz"))}
+    protocols = {name: figures(SampleTable.load(path)) for name, path in tables.items()}
+    card.metrics.update(face=card_face, ravdess_both=protocols["ravdess_both"])
     recognizer = bundle(args.out, sorted(known))
     cremad = {
         p: CREMAD[p.stem.split("_")[2]] for p in (args.shared / "corpora/cremad").glob("*.flv")
@@ -340,17 +381,15 @@ def main() -> None:
         "commands": COMMANDS,
         "ferplus_test": card_face["test_accuracy"],
         "ferplus_test_pictures": len(test.images),
-        "ravdess_audio": voice["ravdess_audio"],
-        "emodb_loso": voice["emodb_loso"],
-        "voice_unheard": voice["unheard"],
-        "ravdess_pair": figures["luna_5fold"],
+        "protocols": protocols,
+        "groups": ravdess_groups(everyone),
+        "chosen": json.loads((args.heads_dir / "figures.json").read_text()),
         "actor01": {
             "samples": len(samples),
             **actor01,
             "predicted": tops,
             "bridge": best,
             "bridges": crossed,
-            "published_face_sequences": figures["packaged"]["held_out_actor_face_sequences"],
             "note": "both and face: bridge fitted on one half of the samples, tested on the other",
         },
         "cremad_six": sum(label == report.top for label, report in six.values()),
@@ -358,17 +397,26 @@ def main() -> None:
             name: [label, report.top, round(report.confidence, 3)]
             for name, (label, report) in six.items()
         },
-        "ece": figures["luna_5fold"]["ece"]["both"],
         "size_mb": round(sum(p.stat().st_size for p in args.out.iterdir()) / 1e6, 2),
         "labels": list(SEVEN),
     }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.parent.mkdir(exist_ok=True)
-    shutil.copyfile(args.fusion_dir / KEPT.name, KEPT)
-    voices = args.voice_figures.parent / "voice_predictions"
-    shutil.copytree(voices, KEPT.parent, dirs_exist_ok=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for path in tables.values():
+        shutil.copyfile(path, KEPT / path.name)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+    shown = {key: results[key] for key in ("actor01", "cremad_six_clips", "size_mb")}
+    print(json.dumps(shown, indent=1))
+
+
+def thresholds(chosen: dict[str, Any]) -> dict[str, float]:
+    """Confidence thresholds by input: of the folds, for audio alone the strictest left-out corpus.
+
+    1 where no confidence reaches the target: such predictions never count as confident.
+    """
+    found = dict(chosen["thresholds"])
+    away = [one["threshold"] for one in chosen["left_out"].values()]
+    found["voice"] = None if None in away else max(away)
+    return {name: 1.0 if value is None else value for name, value in found.items()}
 
 
 if __name__ == "__main__":

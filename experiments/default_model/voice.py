@@ -1,4 +1,4 @@
-"""Purpose: pretrain the audio branch of the packaged model on German and Polish speech.
+"""Purpose: pretrain the audio branch of `experts` on German and Polish speech.
 
 Cost: twenty to twenty-five minutes on one core.
 
@@ -37,7 +37,7 @@ SPEECH = (*SEVEN, "boredom")
 CORPORA = {"ravdess": ("nemo", "emodb"), "emodb": ("nemo", "ravdess")}
 """Corpus of later use -> corpora of the pretraining."""
 SPEC = Path(__file__).with_name("clipspec.json")
-BANDS = {"audio": "logmel", "audio_dim": 64, "hop": 640}
+BANDS = {"audio": "logmel", "audio_dim": 64, "n_fft": 1024, "hop": 640, "high_pass": False}
 """Audio input of the convolutions: without pitch, every second frame."""
 RECIPE = TrainConfig(
     epochs=40,
@@ -72,12 +72,6 @@ def speech_samples(shared: Path, work: Path, names: Sequence[str]) -> EmotionDat
         samples = from_corpus(PreparedCorpus.open(out), SPEECH, memory=True)
         sets.append(remove_modality(samples, "video"))
     return joined(sets)
-
-
-def german(work: Path) -> PreparedCorpus:
-    """EMO-DB with the audio input of the whole network: with pitch, every frame."""
-    spec = ClipSpec(**{**json.loads(SPEC.read_text()), "labels": ()})
-    return PreparedCorpus.open(work / "prepared" / "emodb").view(spec)
 
 
 def joined(sets: list[EmotionDataset]) -> EmotionDataset:
