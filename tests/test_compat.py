@@ -8,16 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from avtca.clipspec import ClipSpec
 from avtca.compat import upgrade, upgrade_parameter, upgrade_path
 from avtca.evaluation.predictions import Predictions
 from avtca.model import build_model, load_checkpoint
 from avtca.model.export import example_inputs
-from avtca.runtime.bundle import PACKAGED, read_bundle
 from avtca.training.config_file import load_experiment
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "experiments/default_model/pretrained"
 CHECKPOINTS = {
-    "packaged": PACKAGED / "fusion",
     "audio": PRETRAINED / "voice" / "last",
     "audio, normalised by speaker": PRETRAINED / "voice_standardised" / "last",
 }
@@ -73,11 +72,29 @@ def test_a_dotted_key_of_0_1_names_the_key_of_today():
 
 
 def test_the_packaged_card_of_0_1() -> None:
-    old = json.loads((PACKAGED / "avtca.json").read_text())
-    assert old["variant"] == "best" and "sound_dim" in old["clip_spec"]
-    bundle = read_bundle()
-    assert bundle.card["variant"] == "experts" and bundle.spec.audio_dim == 66
-    assert bundle.card["calibration"] == old["calibration"]
+    old = {
+        "variant": "best",
+        "clip_spec": {
+            "window_s": 3.6,
+            "video_steps": 36,
+            "visual": "features",
+            "crop_px": 224,
+            "colour": "rgb",
+            "visual_features": "expression7",
+            "visual_dim": 7,
+            "sample_rate": 16000,
+            "sound": "logmel+pitch",
+            "sound_dim": 66,
+            "n_fft": 1024,
+            "hop": 320,
+            "labels": ["angry", "happy"],
+        },
+        "calibration": {"temperature": 0.814, "sure": 0.451},
+    }
+    card = upgrade(old)
+    spec = ClipSpec.from_dict(card["clip_spec"])
+    assert card["variant"] == "experts" and (spec.audio, spec.audio_dim) == ("logmel+pitch", 66)
+    assert card["calibration"] == old["calibration"]
 
 
 @pytest.mark.parametrize("path", CHECKPOINTS.values(), ids=CHECKPOINTS)

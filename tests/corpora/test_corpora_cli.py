@@ -134,7 +134,7 @@ def test_default_names_the_packaged_models_spec(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(prepare, "folder", made.parent, "--out", out, "--spec", "default", "--workers", 0)
     head = json.loads((out / "corpus.json").read_text())
-    assert (head["spec"]["crop_px"], head["spec"]["audio"]) == (48, "logmel+pitch")
+    assert (head["spec"]["crop_px"], head["spec"]["audio"]) == (48, "whisper_base_3")
 
 
 def test_synthetic_clips_are_called_synthetic_and_can_be_prepared(
