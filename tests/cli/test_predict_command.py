@@ -52,7 +52,7 @@ def test_json_and_nothing_else_on_standard_output(predicted):
         assert row["top"] == max(row["scores"], key=row["scores"].get)
         assert {"timeline", "coverage", "warnings", "model"} <= set(row)
         assert row["confidence"] == row["scores"][row["top"]]
-        assert row["sure"] is not None and 0 < row["sure_from"] <= 1
+        assert (row["sure"] is None) == (row["sure_from"] is None) == (row["streams"] == "mixed")
         for window in row["timeline"]:
             assert window["end_s"] > window["start_s"]
 
@@ -292,7 +292,7 @@ def test_the_example_keeps_files_apart_and_says_how_it_is_called(six, corpora, t
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith("a/x.flv: surprise ")
     assert done.stdout.splitlines()[0].endswith("% (below threshold)")
-    assert done.stdout.splitlines()[1].endswith("% (no threshold for audio only)")
+    assert done.stdout.splitlines()[1].endswith("% (below threshold)")
     assert (tmp_path / "out/a/x.flv.csv").is_file() and (tmp_path / "out/b/x.flac.csv").is_file()
 
 
