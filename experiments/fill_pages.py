@@ -129,6 +129,7 @@ def packaged_rows(results: dict[str, Any]) -> str:
         ("RAVDESS, same folds, 8 labels", audio, "ravdess_audio_8"),
         ("", both, "ravdess_audio_face_8"),
         ("", f"{both} + action units (not packaged)", "ravdess_audio_face_units_8"),
+        ("EMO-DB, German, 7 labels, leave one speaker out", audio, "leave_one_out_emodb"),
         ("EMO-DB, trained on RAVDESS and nEMO", audio, "left_out_emodb"),
         ("RAVDESS, English, 7 labels, trained on EMO-DB and nEMO", audio, "left_out_ravdess"),
         ("nEMO, Polish, trained on RAVDESS and EMO-DB", audio, "left_out_nemo"),
