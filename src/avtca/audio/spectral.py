@@ -66,7 +66,7 @@ def features(wave: Float, spec: ClipSpec) -> Float:
             )
         bands = _mel_decibels(wave, spec, MFCC_MELS)
         bands = np.maximum(bands, bands.max() - MFCC_TOP_DB)
-        # Not `@`, which threads would share; see mel_bands.
+        # Not `@`, which threads would share; see _bands.
         cepstrum = np.einsum("km,mt->kt", _dct(spec.audio_dim, MFCC_MELS), bands)
         return np.asarray(cepstrum, np.float32)
     if spec.bands:
@@ -107,18 +107,25 @@ def _mel_decibels(wave: Float, spec: ClipSpec, n_mels: int) -> Double:
     padded = np.pad(wave.astype(np.float64), (left, spec.n_fft - left))
     frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft)[:: spec.hop]
     frames = frames[: 1 + len(wave) // spec.hop]
-    filters = mel_bands(spec.sample_rate, spec.n_fft, n_mels)
-    mels, taper = np.empty((n_mels, len(frames))), hann(spec.n_fft)
+    mels = mel_power(frames, spec.sample_rate, n_mels)
+    return np.asarray(10 * np.log10(np.maximum(mels, POWER_FLOOR)))
+
+
+def mel_power(frames: Double, sample_rate: int, n_mels: int) -> Double:
+    """Power of Hann-weighted frames ``(t, n_fft)`` in mel bands ``(n_mels, t)``, float64."""
+    n_fft = frames.shape[1]
+    filters = _bands(sample_rate, n_fft, n_mels)
+    mels, taper = np.empty((n_mels, len(frames))), _hann(n_fft)
     for at in range(0, len(frames), BLOCK):
         spectrum = np.fft.rfft(frames[at : at + BLOCK] * taper, axis=-1)
         power = spectrum.real**2 + spectrum.imag**2
         for row, (first, weights) in enumerate(filters):
             mels[row, at : at + BLOCK] = power[:, first : first + len(weights)] @ weights
-    return np.asarray(10 * np.log10(np.maximum(mels, POWER_FLOOR)))
+    return mels
 
 
 @lru_cache(maxsize=16)
-def hann(n: int) -> Double:
+def _hann(n: int) -> Double:
     """Periodic Hann window."""
     return _frozen(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n))
 
@@ -137,7 +144,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Double:
 
 
 @lru_cache(maxsize=16)
-def mel_bands(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[int, Double]]:
+def _bands(sample_rate: int, n_fft: int, n_mels: int) -> list[tuple[int, Double]]:
     """First bin and weights of each filter, where it is not zero.
 
     One product with all filters would be split between threads, which wait for each other twenty

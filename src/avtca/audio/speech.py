@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.audio.networks import packaged_network
-from avtca.audio.spectral import checked_wave, hann, mel_bands
+from avtca.audio.spectral import checked_wave, mel_power
+from avtca.clipspec import MAX_SPEECH_S, SPEECH_SIZES
 
 Float = NDArray[np.float32]
 
 FILE = "speech.onnx"
 SHA256 = "104bfdaa6741df31e124b53e2d1df55b0aae4e7d5d77947538cfa55c91d8d40e"
-RATE, N_FFT, HOP, BANDS = 16_000, 400, 160, 80
-"""Whisper's log-mel spectrogram: Hz, samples of a frame, samples between frames, mel bands."""
-TOKEN_HOP = 2 * HOP
-"""Samples between tokens: 50 tokens a second."""
-TOKEN_DIM = 512
-MAX_TOKENS = 750
-"""Tokens that the file has positions for: 15 s."""
+RATE, N_FFT = SPEECH_SIZES["sample_rate"], SPEECH_SIZES["n_fft"]
+TOKEN_HOP, TOKEN_DIM = SPEECH_SIZES["hop"], SPEECH_SIZES["audio_dim"]
+"""Samples between tokens (50 tokens a second), and values of a token."""
+HOP, BANDS = TOKEN_HOP // 2, 80
+"""Whisper's log-mel spectrogram: samples between frames, mel bands."""
+MAX_TOKENS = round(MAX_SPEECH_S * RATE) // TOKEN_HOP
+"""Tokens that the file has positions for."""
 LOG_FLOOR, TOP_BELS = 1e-10, 8.0
 LEVEL_TOKENS, TOP_DB = 5, 25.0
 """Tokens over which a level is taken, and decibels below the loudest that count as loud."""
@@ -40,7 +41,9 @@ def speech_tokens(wave: Float) -> Float:
     """
     n = -(-len(wave) // TOKEN_HOP)
     if not 1 <= n <= MAX_TOKENS:
-        raise ValueError(f"{len(wave)} samples; the speech encoder takes 1 to {MAX_TOKENS * 320}")
+        raise ValueError(
+            f"{len(wave)} samples; the speech encoder takes 1 to {MAX_TOKENS * TOKEN_HOP}"
+        )
     # At least two tokens: the file's axis of time does not allow for one.
     padded = np.pad(checked_wave(wave), (0, max(2, n) * TOKEN_HOP - len(wave)))
     mel = whisper_log_mel(padded)[None]
@@ -70,10 +73,5 @@ def whisper_log_mel(wave: Float) -> Float:
     """
     padded = np.pad(wave.astype(np.float64), N_FFT // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][: len(wave) // HOP]
-    spectrum = np.fft.rfft(frames * hann(N_FFT), axis=-1)
-    power = spectrum.real**2 + spectrum.imag**2
-    mels = np.empty((BANDS, len(frames)))
-    for row, (first, weights) in enumerate(mel_bands(RATE, N_FFT, BANDS)):
-        mels[row] = power[:, first : first + len(weights)] @ weights
-    bels = np.log10(np.maximum(mels, LOG_FLOOR))
+    bels = np.log10(np.maximum(mel_power(frames, RATE, BANDS), LOG_FLOOR))
     return np.asarray((np.maximum(bels, bels.max() - TOP_BELS) + 4) / 4, np.float32)

@@ -29,7 +29,7 @@ from avtca.model.head import make_head
 from avtca.model.pooling import pooling
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
 from avtca.model.spectral_conv import SpectralConv
-from avtca.model.streams import given_mask
+from avtca.model.streams import present_modalities
 from avtca.model.temporal_conv import temporal_convs
 from avtca.model.time_encoding import TimeEncoding
 from avtca.model.transformer_block import TransformerBlock, TransformerBlocks
@@ -221,8 +221,7 @@ class AVTCA(nn.Module):
         a = self.audio_before(a)  # step 1
         present = torch.stack((a.present, v.present), dim=1)
         if not self.convolutions:
-            masks = given_mask(audio_mask, audio.transpose(1, 2)), given_mask(video_mask, video)
-            present = torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+            present = present_modalities(video, audio, video_mask, audio_mask)
 
         experts = self.auxiliary(a, v) if self.early_fusion else {}
         v, a = self.video_positions(v), self.audio_positions(a)

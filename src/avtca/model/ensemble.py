@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from avtca.model.streams import given_mask
+from avtca.model.streams import present_modalities
 
 MIN_PROB = 1e-7
 """Lower bound of the mean posterior, applied before taking the logarithm."""
@@ -50,8 +50,7 @@ class Ensemble(nn.Module):
     ) -> "EnsembleOutput":
         """Inputs as for :meth:`AVTCA.forward`; the logits are ``log`` of the mean posterior."""
         given = (video, audio, video_mask, audio_mask)
-        seen = given_mask(video_mask, video).any(dim=1)
-        heard = given_mask(audio_mask, audio.transpose(1, 2)).any(dim=1)
+        heard, seen = present_modalities(*given).unbind(dim=1)
         both, alone_audio, alone_video = self.temperatures
         divisor = torch.where(seen & heard, both, torch.where(heard, alone_audio, alone_video))
         posteriors = [

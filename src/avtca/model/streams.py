@@ -47,6 +47,14 @@ def given_mask(mask: Tensor | None, x: Tensor) -> Tensor:
     return mask
 
 
+def present_modalities(
+    video: Tensor, audio: Tensor, video_mask: Tensor | None, audio_mask: Tensor | None
+) -> Tensor:
+    """Which modalities of a network's input have a real step: bool ``(b, 2)``, audio, video."""
+    masks = given_mask(audio_mask, audio.transpose(1, 2)), given_mask(video_mask, video)
+    return torch.stack([mask.any(dim=1) for mask in masks], dim=1)
+
+
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the unmasked entries of the last axis; zero for masked ones."""
     lowest = torch.finfo(scores.dtype).min

@@ -21,6 +21,7 @@ from avtca.recognize.sheet import (
     START,
     Sheet,
     parse_time,
+    read_error,
     read_sheet,
     read_text,
 )
@@ -78,7 +79,7 @@ def read_segments(path: Path, media: Path) -> Sheet:
         ".tsv": ("speaker", _whisper),
     }
     if suffix not in readers:
-        raise _error(path, "its format is unknown", f"give {_FORMATS}")
+        raise read_error(path, "its format is unknown", f"give {_FORMATS}")
     who, reader = readers[suffix]
     try:
         found = list(reader(path, read_text(path)[0], media))
@@ -86,9 +87,9 @@ def read_segments(path: Path, media: Path) -> Sheet:
             raise ValueError("a time is not finite")
     except (ValueError, IndexError, KeyError, TypeError, ElementTree.ParseError) as error:
         problem = f"it is no {suffix[1:]} file, or is damaged"
-        raise _error(path, problem, "export it again") from error
+        raise read_error(path, problem, "export it again") from error
     if not found:
-        raise _error(path, "it has no segments", "give a file with segments")
+        raise read_error(path, "it has no segments", "give a file with segments")
     has_who, has_text = any(one.who for one in found), any(one.text for one in found)
     columns = (PATH, START, END, *([who] if has_who else []), *(["text"] if has_text else []))
     rows: list[tuple[Any, ...]] = []
@@ -154,7 +155,7 @@ def _in_milliseconds(path: Path, media: Path) -> bool:
     if last > _SURELY_LONGER * length_s:
         return True
     problem = f"{last} may be seconds or milliseconds, and {media.name} has {length_s:.2f} s"
-    raise _error(path, problem, "write all times as seconds with a decimal point")
+    raise read_error(path, problem, "write all times as seconds with a decimal point")
 
 
 def _whisper_rows(text: str) -> list[tuple[int, int, str]]:
@@ -177,7 +178,7 @@ def _rttm(path: Path, text: str, media: Path) -> Iterator[_Segment]:
     stem = re.sub(r"\s+", "_", media.stem)
     if len(names) > 1 and stem not in names:
         there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise _error(path, f"it is for {there}, not for {stem}", "give the file it is for")
+        raise read_error(path, f"it is for {there}, not for {stem}", "give the file it is for")
     for line in lines:
         if len(names) == 1 or line[1] == stem:
             start_s, length_s = float(line[3]), float(line[4])
@@ -217,7 +218,7 @@ def _eaf(path: Path, text: str, media: Path) -> Iterator[_Segment]:
     names = [name for name in linked if name]
     if names and media.stem not in [Path(name).stem for name in names]:
         fix = "give the file it is for, or link this one in ELAN"
-        raise _error(path, f"it is for {', '.join(names)}, not for {media.name}", fix)
+        raise read_error(path, f"it is for {', '.join(names)}, not for {media.name}", fix)
     times = _slots(root)
     for tier in root.iter("TIER"):
         for one in tier.iter("ALIGNABLE_ANNOTATION"):
@@ -238,7 +239,3 @@ def _slots(root: ElementTree.Element) -> dict[str, float]:
         step = (values[after] - values[before]) / (after - before)
         values |= {k: values[before] + step * (k - before) for k in range(before + 1, after)}
     return {slots[k].attrib["TIME_SLOT_ID"]: value for k, value in values.items()}
-
-
-def _error(path: Path, problem: str, fix: str) -> CorpusError:
-    return CorpusError(f"read {path}", problem, fix)

@@ -140,18 +140,18 @@ def read_sheet(path: Path, required: Sequence[str] = (PATH,), media: Path | None
         decimal = _decimal(lines, separator)
     filled = [(n, row) for n, row in lines if any(cell not in ("", None) for cell in row)]
     if not filled:
-        raise _error(path, "it is empty", "give a sheet with a header and a row for each clip")
+        raise read_error(path, "it is empty", "give a sheet with a header and a row for each clip")
     header, body = filled[0][1], filled[1:]
     width = max(k + 1 for _, row in filled for k, x in enumerate(row) if x not in ("", None))
     names = [str("" if cell is None else cell).strip() for cell in header]
     if width > len(names):
         number = next(n for n, row in body if any(x not in ("", None) for x in row[len(names) :]))
         problem = f"row {number} has more cells than the header has columns"
-        raise _error(path, problem, "put quotes around text that has the separator in it")
+        raise read_error(path, problem, "put quotes around text that has the separator in it")
     columns = tuple(name or f"column {k + 1}" for k, name in enumerate(names[:width]))
     _check_columns(path, columns, required)
     if not body:
-        raise _error(path, "it has a header and no rows", "add a row for each clip")
+        raise read_error(path, "it has a header and no rows", "add a row for each clip")
     empty = None if data.startswith(_ZIP) else ""
     rows = tuple(tuple([*row, *[empty] * width][:width]) for _, row in body)
     return Sheet(path, columns, rows, tuple(n for n, _ in body), separator, decimal, bom, media)
@@ -178,23 +178,25 @@ def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) 
     keys = [name.casefold() if name.casefold() in known else name for name in columns]
     if twice := sorted({name for name in keys if keys.count(name) > 1}):
         fix = "give each column a name of its own"
-        raise _error(path, f"two columns are called {' '.join(twice[0].split())}", fix)
+        raise read_error(path, f"two columns are called {' '.join(twice[0].split())}", fix)
     if missing := [name for name in required if name not in keys]:
         there = ", ".join(" ".join(name.split()) for name in columns[:10])
         there += ", ..." if len(columns) > 10 else ""
         fix = f"name the column {missing[0]} in the first row"
-        raise _error(path, f"it has no column {missing[0]}, only: {there}", fix)
+        raise read_error(path, f"it has no column {missing[0]}, only: {there}", fix)
 
 
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _error(path, f"it is larger than {MAX_BYTES >> 20} MB", "give a smaller sheet")
+            raise read_error(
+                path, f"it is larger than {MAX_BYTES >> 20} MB", "give a smaller sheet"
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise _error(path, error.strerror or str(error), "check the path") from error
+        raise read_error(path, error.strerror or str(error), "check the path") from error
     if data.startswith(_OLE):
-        raise _error(path, "it is in the old format of Excel", _SAVE_AS)
+        raise read_error(path, "it is in the old format of Excel", _SAVE_AS)
     return data
 
 
@@ -221,7 +223,7 @@ def _text(path: Path, data: bytes, problem: str, fix: str) -> tuple[str, bool]:
             break
         # Excel, which writes the others, reads UTF-8 only with a mark.
         return text, encoding != "utf-8-sig" or data.startswith(codecs.BOM_UTF8)
-    raise _error(path, problem, fix)
+    raise read_error(path, problem, fix)
 
 
 def _separated(
@@ -256,7 +258,7 @@ def _rows(
             rows.append((reader.line_num, row))
     except csv.Error as error:
         problem = f"row {reader.line_num} is not CSV ({error})"
-        raise _error(path, problem, "close each quote, or " + _SAVE_AS) from error
+        raise read_error(path, problem, "close each quote, or " + _SAVE_AS) from error
     return rows
 
 
@@ -280,7 +282,7 @@ def _excel(path: Path, data: bytes) -> list[tuple[int, list[Any]]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as parts:
             if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
-                raise _error(path, f"it unpacks to over {MAX_BYTES >> 20} MB", _SAVE_AS)
+                raise read_error(path, f"it unpacks to over {MAX_BYTES >> 20} MB", _SAVE_AS)
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         return [
@@ -290,7 +292,7 @@ def _excel(path: Path, data: bytes) -> list[tuple[int, list[Any]]]:
     except CorpusError:
         raise
     except Exception as error:  # whatever a damaged file makes of openpyxl
-        raise _error(path, "it is no Excel file, or is damaged", _SAVE_AS) from error
+        raise read_error(path, "it is no Excel file, or is damaged", _SAVE_AS) from error
 
 
 def _excel_value(cell: Any) -> Any:
@@ -308,5 +310,6 @@ def _excel_value(cell: Any) -> Any:
     return value
 
 
-def _error(path: Path, problem: str, fix: str) -> CorpusError:
+def read_error(path: Path, problem: str, fix: str) -> CorpusError:
+    """The error of a file that cannot be used."""
     return CorpusError(f"read {path}", problem, fix)

@@ -5,7 +5,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from avtca.recognize.exports.segments import RULE, RULE_FIELDS, make_segments
+from avtca.recognize.exports.segments import RULE, RULE_FIELDS, in_time, make_segments
 from avtca.text import label_columns
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def bids_events(report: "Report") -> str:
     columns = label_columns(report.labels, _COLUMNS)
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow([*_COLUMNS, *columns.values()])
-    for one in sorted(make_segments(report), key=lambda one: (one.start_s, one.end_s)):
+    for one in in_time(make_segments(report)):
         sure = _MISSING if one.confident is None else str(one.confident).lower()
         cells = [f"{one.start_s:.3f}", f"{one.end_s - one.start_s:.3f}", one.label, one.track]
         cells += [f"{one.confidence:.4f}", sure, one.certainty]

@@ -159,6 +159,11 @@ def by_track(segments: Iterable[Segment]) -> dict[str, list[Segment]]:
     return tracks or {AUDIO_TRACK: []}
 
 
+def in_time(segments: Iterable[Segment]) -> list[Segment]:
+    """Segments of all tracks by time."""
+    return sorted(segments, key=lambda one: (one.start_s, one.end_s))
+
+
 def end_of(report: "Report", segments: Iterable[Segment]) -> float:
     """Last second of a file of segments: never 0, which some programs refuse."""
     return max([round(report.duration_s, 3), 0.001, *(segment.end_s for segment in segments)])

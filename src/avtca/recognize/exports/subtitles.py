@@ -3,7 +3,14 @@
 from html import escape
 from typing import TYPE_CHECKING
 
-from avtca.recognize.exports.segments import RULE, Segment, end_of, make_segments, milliseconds
+from avtca.recognize.exports.segments import (
+    RULE,
+    Segment,
+    end_of,
+    in_time,
+    make_segments,
+    milliseconds,
+)
 
 if TYPE_CHECKING:
     from avtca.recognize.report import Report
@@ -14,7 +21,7 @@ def vtt_text(report: "Report") -> str:
     notes = [RULE, f"file: {report.file}", f"model: {report.model}"]
     # An arrow would make a note a cue.
     blocks = ["WEBVTT", *(f"NOTE {note.replace('-->', '->')}" for note in notes)]
-    for i, segment in enumerate(_in_time(report), start=1):
+    for i, segment in enumerate(in_time(make_segments(report)), start=1):
         times = f"{_clock(segment.start_s, '.')} --> {_clock(segment.end_s, '.')}"
         text = escape(_cue(segment), quote=False)
         blocks.append(f"{i}\n{times}\n<v {segment.track}>{text}</v>")
@@ -27,7 +34,7 @@ def srt_text(report: "Report") -> str:
     The format has no comments. The last subtitle, one millisecond after the end of the clip, has
     the rule.
     """
-    segments = _in_time(report)
+    segments = in_time(make_segments(report))
     end_s = end_of(report, segments)
     cues = [(one.start_s, one.end_s, _cue(one)) for one in segments]
     cues.append((end_s, end_s + 0.001, f"{RULE}; model {report.model}"))
@@ -36,10 +43,6 @@ def srt_text(report: "Report") -> str:
         for i, (start, end, text) in enumerate(cues, start=1)
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def _in_time(report: "Report") -> list[Segment]:
-    return sorted(make_segments(report), key=lambda one: (one.start_s, one.end_s))
 
 
 def _cue(segment: Segment) -> str:
