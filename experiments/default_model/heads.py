@@ -29,8 +29,6 @@ from typing import Any
 import numpy as np
 import torch
 from linear import (
-    DEGRADED,
-    PLAIN,
     Floats,
     Ints,
     Linear,
@@ -39,12 +37,11 @@ from linear import (
     face_table,
     fit_exponents,
     fit_linear,
-    indices,
     joined,
     pool,
 )
-from predictions import HELD_OUT, SampleTable, threshold
-from speech_windows import CORPORA, prepared
+from predictions import HELD_OUT, SampleTable, indices, threshold
+from speech_windows import CORPORA, DEGRADED, PLAIN, prepared
 
 from avtca.corpora import load_folds
 from avtca.evaluation.selective import fit_conformal

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from speech_windows import DEGRADED, PLAIN
+from predictions import indices
 from torch.nn import functional as F
 
 from avtca.data.augment import vary_posteriors
 from avtca.data.dataset import EmotionDataset
-from avtca.labels import to_seven
 from avtca.model.video_statistics import VideoStatisticsHead
 
 Floats = NDArray[np.float32]
@@ -113,13 +112,6 @@ def face_table(data: EmotionDataset, corpus: str = "ravdess") -> Table:
         np.repeat(np.arange(copies), len(rows)),
         np.concatenate(found),
     )
-
-
-def indices(labels: Sequence[str], among: Sequence[str]) -> Ints:
-    """Index of each label, or of its nearest of the seven (calm: neutral); -1 without one."""
-    names = list(among)
-    known = {name: name if name in names else to_seven(name) for name in set(labels)}
-    return np.array([names.index(known[x]) if known[x] in names else -1 for x in labels])
 
 
 @dataclass(frozen=True)
@@ -228,18 +220,3 @@ def fit_exponents(
 
     optimiser.step(loss)
     return logs.detach().exp().tolist(), float(loss().detach())
-
-
-__all__ = [
-    "DEGRADED",
-    "PLAIN",
-    "Linear",
-    "Table",
-    "audio_table",
-    "face_table",
-    "fit_exponents",
-    "fit_linear",
-    "indices",
-    "joined",
-    "pool",
-]

@@ -8,6 +8,7 @@ of experiments/results/default_model.json, which `fill_pages.py` puts into the p
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ HELD_OUT = "01"
 SURE_ACCURACY = 0.95
 """Target accuracy of predictions above the threshold, high since other corpora are harder."""
 GROUPS = {"sex": ("male", "female"), "intensity": ("normal", "strong")}
+
+
+def indices(labels: Iterable[str], among: Iterable[str]) -> NDArray[np.int64]:
+    """Index of each label, or of its nearest of the seven (calm: neutral); -1 without one."""
+    names = list(among)
+    known = {name: name if name in names else to_seven(name) for name in set(labels)}
+    return np.array([names.index(known[x]) if known[x] in names else -1 for x in labels])
 
 
 @dataclass
@@ -84,9 +92,7 @@ class SampleTable:
 
     def known(self) -> tuple["SampleTable", NDArray[np.int64]]:
         """The samples whose label (or its nearest of the seven) is among the names; its index."""
-        names = list(self.names)
-        near = [x if x in names else to_seven(str(x)) for x in self.labels]
-        y = np.array([names.index(x) if x in names else -1 for x in near])
+        y = indices(self.labels, self.names)
         rows = (y >= 0) & (self.fold >= 0)
         columns = {k: v if k == "names" else v[rows] for k, v in vars(self).items()}
         p = columns["posteriors"]
