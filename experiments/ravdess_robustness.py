@@ -55,11 +55,11 @@ from avtca.compat import upgrade, upgrade_report
 from avtca.evaluation.aggregate import estimate_metrics, stack_seeds
 from avtca.evaluation.bootstrap import bootstrap, paired_difference
 from avtca.evaluation.degradations import CONDITIONS
+from avtca.evaluation.estimates import to_json
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.metrics import METRICS
 from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.report import to_json
 from avtca.evaluation.robustness import Degraded, degrade_once
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS

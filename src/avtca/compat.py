@@ -108,7 +108,10 @@ def upgrade_report(values: Mapping[str, Any]) -> dict[str, Any]:
             }
     if "modalities" in out:
         found = out["modalities"]
-        out["modalities"] = {REPORT_NAMES.get(name, name): one for name, one in found.items()}
+        samples = {} if out.get("samples") is None else {"samples": out["samples"]}
+        out["modalities"] = {
+            REPORT_NAMES.get(name, name): {**samples, **one} for name, one in found.items()
+        }
     if "fitted_on" in out:
         out["fitted_on"] = REPORT_NAMES.get(out["fitted_on"], out["fitted_on"])
     for curves in out.get("systems", {}).values():

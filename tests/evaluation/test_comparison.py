@@ -18,6 +18,7 @@ from avtca.evaluation.comparison import (
     load_systems,
     markdown,
 )
+from avtca.evaluation.estimates import to_json
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
     METRIC_NAMES,
@@ -26,7 +27,6 @@ from avtca.evaluation.report import (
     PairedDifference,
     PairedTests,
     Summary,
-    to_json,
 )
 
 

@@ -16,6 +16,7 @@ from avtca.errors import CheckpointError, ClipSpecMismatch, ConfigError, LeakErr
 from avtca.evaluation.evaluate import evaluate_model
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.open_model import _card, open_model
+from avtca.evaluation.predictions import Predictions
 from avtca.finetune.clips import find_clips, read_clips
 from avtca.finetune.initial import load_initial_model
 from avtca.finetune.protocol import predict_before
@@ -80,7 +81,8 @@ def test_answers_are_those_before_a_fine_tuning(
 
 
 def test_what_is_left_out_is_said(system: EvaluatedModel) -> None:
-    assert "1 clips are left out: the model does not predict their label" in system.split.caveat
+    left_out = "1 of 5 clips are left out, since the model does not predict their labels: boredom 1"
+    assert left_out in system.split.caveat
     assert "1 clips could not be decoded, see " in system.split.caveat
     assert system.split.failed == 1 and "compressed" not in system.split.caveat
     result = evaluate_model(system)
@@ -168,6 +170,25 @@ def test_default_is_evaluated_on_own_clips(clips: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(build_app(), words)
     assert done.exit_code == 2, done.output  # one of the clips cannot be read
     assert "accuracy" in done.output and "the model does not predict their label" in done.output
+    assert "labels that occur: 2 of 7, none is angry, disgust" in done.output
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"clips", *(f"evaluation.{end}" for end in ("csv", "html", "json"))}
+    assert names - {"cards"} == {"clips", *(f"evaluation.{end}" for end in ("csv", "html", "json"))}
+    with (tmp_path / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == [
+        f"{who}_{label}.mp4" for who in PEOPLE for label in LABELS
+    ]
+    table = Predictions.load(tmp_path / "evaluation.csv")
+    for row, probs in zip(rows, table.probs, strict=True):
+        assert row["recognised"] == table.labels[probs.argmax()]
+        assert float(row["confidence"]) == pytest.approx(probs.max(), abs=1e-4)
+        assert row["label"] == row["sample_id"].partition("_")[2] and row["trained_on"] == "false"
+    page = (tmp_path / "evaluation.html").read_text()
+    wrong = [row for row in rows if row["label"] != row["recognised"]]
+    assert wrong, "drawn faces are not recognised every time"
+    for number, row in enumerate(sorted(wrong, key=lambda row: -float(row["confidence"])), 1):
+        link = f"cards/{number:03d}.html"
+        assert f'<a href="{link}">card</a>' in page
+        card = (tmp_path / link).read_text()
+        assert row["path"] in card and "data:image/png;base64," in card and row["label"] in card
     assert not list(PACKAGED.glob("evaluation*"))

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from avtca.cli import build_app
 from avtca.clipspec import ClipSpec
 from avtca.errors import ClipSpecMismatch, ConfigError, CorpusError, LeakError
-from avtca.evaluation.aggregate import summarise
+from avtca.evaluation.aggregate import estimate_metrics, summarise
 from avtca.evaluation.evaluate import (
-    estimate_metrics,
     evaluate_model,
     rater_agreement,
     remove_modality,

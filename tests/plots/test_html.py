@@ -66,6 +66,12 @@ EVALUATION = {
         },
     },
     "modalities": {"both": metrics(), "audio only": metrics(0.4)},
+    "agreement": {
+        "kappa": [0.5, 0.4, 0.6],
+        "weighted": [0.6, 0.5, 0.7],
+        "rule": "some <count>",
+        "per_label": {"low<": [0.5, 0.4, 0.6], "high": [None, None, None]},
+    },
     "groups": {"sex": {"<f>": {"samples": 4, **metrics()}}},
     "raters": {
         "both": {

@@ -3,12 +3,16 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avtca import cli
 from avtca.cli.progress import ProgressBar
+from avtca.cli.train import line
+
+if TYPE_CHECKING:
+    from avtca.evaluation.report import Estimate, EvaluationReport
 
 TestData = Annotated[
     Path,
@@ -57,15 +61,18 @@ def evaluate(
 ) -> None:
     """Write evaluation.json, evaluation.html and evaluation.csv.
 
-    Metrics with speaker intervals, each label, calibration, prediction sets, abstention, missing
-    modalities, groups of samples, and human raters where the corpus has their votes.
+    Metrics with speaker intervals, Cohen's kappa, each label, calibration, prediction sets,
+    abstention, missing modalities, groups of samples, and human raters where the corpus has their
+    votes. Of clips given as files, each disagreement gets a card with its timeline.
     """
-    from avtca.cli.train import line, show_caveats
+    from avtca.cli.cards import write_cards
+    from avtca.cli.train import show_caveats
     from avtca.model import require_torch
 
     require_torch("avtca evaluate")
     from avtca.evaluation.evaluate import evaluate_model
     from avtca.evaluation.open_model import open_model
+    from avtca.evaluation.sample_table import disagreements, sample_rows, table_columns
     from avtca.plots.html import evaluation_html
 
     inside = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -87,13 +94,40 @@ def evaluate(
     report = evaluate_model(model)
     if gone := report.left_out:
         cli.err.print(f"left out: {', '.join(gone.what)}: {gone.why}")
+    predictions = model.predict()
+    rows = sample_rows(model, predictions)
+    differing = disagreements(rows)
+    cli.output_folder(folder)
+    with cli.writing(folder):
+        cards = write_cards(checkpoint, differing, model.sources, folder)
+        predictions.save(folder / "evaluation.csv", columns=table_columns(rows))
+    page = evaluation_html(report, differing, cards)
     text = json.dumps(report.to_dict(), indent=1)
-    files = {"evaluation.json": text, "evaluation.html": evaluation_html(report)}
-    cli.write_results(folder, files)
-    model.predict().save(folder / "evaluation.csv")
-    cli.echo(line(report.metrics))
-    for name, metrics in report.modalities.items():
-        cli.echo(f"{name}: {line(metrics)}")
+    cli.write_results(folder, {"evaluation.json": text, "evaluation.html": page})
+    show(report)
     cli.echo(f"report: {folder / 'evaluation.html'}")
     if model.split.failed:
         raise typer.Exit(2)
+
+
+def show(report: "EvaluationReport") -> None:
+    """Print the metrics, the agreement, and the metrics of each modality."""
+    cli.echo(line(report.metrics))
+    if absent := report.metrics.absent:
+        n, k = len(report.labels) - len(absent), len(report.labels)
+        cli.echo(f"labels that occur: {n} of {k}, none is {', '.join(absent)}; means are over {n}")
+    if found := report.agreement:
+        cli.echo(f"agreement: kappa {_two(found.kappa)}, weighted kappa {_two(found.weighted)}")
+    if base := report.metrics.baselines:
+        cli.echo(
+            f"accuracy without looking: chance {100 * base.chance:.1f}, "
+            f"always {base.majority_label} {100 * base.majority:.1f}"
+        )
+    for name, metrics in report.modalities.items():
+        cli.echo(f"{name} ({metrics.samples} samples): {line(metrics)}")
+
+
+def _two(estimate: "Estimate") -> str:
+    """A kappa and its interval."""
+    value, low, high = ("no value" if x is None else f"{x:.2f}" for x in estimate)
+    return value if estimate.low is None else f"{value} [{low}, {high}]"

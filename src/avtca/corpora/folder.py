@@ -93,7 +93,7 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             end_s=end,
             video=_video(path),
             audio=path,
-            fields=_fields(row, where, action),
+            fields={"path": printable(row["path"]), **_fields(row, where, action)},
         )
     return _index(table.parent, list(sources.values()), spellings, spec, action)
 
@@ -238,7 +238,7 @@ def _from_folders(root: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             label=label,
             video=_video(path),
             audio=path,
-            fields={"split": subset} if subset else {},
+            fields={"path": name, **({"split": subset} if subset else {})},
         )
         if sample in found:
             merged = _merged(found[sample], source)

@@ -20,8 +20,11 @@ Bool = NDArray[np.bool_]
 
 CACHE_BYTES = 4e9
 """Approximate memory that cached windows may fill."""
-METADATA = ("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement")
-"""Columns of a manifest that a report may group by."""
+METADATA = (
+    *("sex", "age", "intensity", "channel", "ethnicity", "race", "language", "statement"),
+    *("path", "source", "start_s", "end_s", "audio_hash", "voice_coverage", "face_coverage"),
+)
+"""Columns of a manifest that reports use."""
 VOTE_SHARES = ("voice", "face", "both")
 """Targets that are votes: shares of one label."""
 
@@ -179,6 +182,21 @@ class EmotionDataset:
         if self.normalisation is not None:
             values = self.normalisation[self.speakers[index]].normalise_audio(values, mask)
         return values, mask
+
+    @property
+    def modalities(self) -> Bool:
+        """Whether each sample has audio that is not silent, and a face in view, ``(n, 2)``.
+
+        True where the manifest does not tell.
+        """
+        out = np.ones((len(self), 2), bool)
+        if "voice_coverage" in self.metadata:
+            hashes = self.metadata.get("audio_hash", [""] * len(self))
+            heard = np.asarray(self.metadata["voice_coverage"], np.float64) > 0
+            out[:, 0] = heard | np.array([bool(x) for x in hashes], bool)
+        if "face_coverage" in self.metadata:
+            out[:, 1] = np.asarray(self.metadata["face_coverage"], np.float64) > 0
+        return out
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -30,6 +30,8 @@ from avtca.evaluation.metrics import (
 )
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import (
+    Baselines,
+    GroupMetrics,
     MetricName,
     Metrics,
     PairedDifference,
@@ -135,16 +137,49 @@ def pool(tables: Sequence[Predictions]) -> PooledMetrics:
     if not first.binary:
         mean = matrices.sum(0).mean(0)
         confusion = np.round(mean, 2).tolist()
-        values = {name: np.round(found, 5).tolist() for name, found in per_class(mean).items()}
-        by_class = PerClass(**values)
+        by_class = _per_class(mean)
     return PooledMetrics(
         **metrics,
         confusion=confusion,
         per_class=by_class,
         labels=list(SENTIMENT7 if first.output == "linear" else first.labels),
         samples=len(first),
+        baselines=baselines(first),
         speakers=len(set(first.speakers)),
         level=LEVEL,
+    )
+
+
+def _per_class(matrix: NDArray[np.float64]) -> PerClass:
+    values = {name: np.round(found, 5).tolist() for name, found in per_class(matrix).items()}
+    support = values.pop("support")
+    known = {
+        name: [x if n else None for x, n in zip(found, support, strict=True)]
+        for name, found in values.items()
+    }
+    return PerClass(**known, support=support)
+
+
+def baselines(predictions: Predictions) -> Baselines | None:
+    """Chance and majority on the samples; ``None`` for several labels a sample."""
+    if predictions.binary:
+        return None
+    counts = speaker_matrices(predictions).sum((0, 2))
+    labels = SENTIMENT7 if predictions.output == "linear" else predictions.labels
+    return Baselines(
+        chance=round(1 / len(counts), 5),
+        majority=round(float(counts.max() / counts.sum()), 5),
+        majority_uar=round(1 / np.count_nonzero(counts), 5),
+        majority_label=labels[int(counts.argmax())],
+    )
+
+
+def counted(predictions: Predictions) -> GroupMetrics:
+    """The metrics of one table, with its number of samples and baselines."""
+    return GroupMetrics(
+        samples=len(predictions),
+        baselines=baselines(predictions),
+        **vars(estimate_metrics(predictions)),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.evaluation.adaptation import normalisation_report
-from avtca.evaluation.aggregate import estimate_metrics, pool
+from avtca.evaluation.aggregate import counted, pool
+from avtca.evaluation.agreement import agreement
 from avtca.evaluation.calibration import calibration_report
 from avtca.evaluation.degradations import REMOVED, remove_modality
 from avtca.evaluation.evaluated_model import EvaluatedModel
@@ -19,7 +20,6 @@ from avtca.evaluation.report import (
     EvaluationReport,
     GroupMetrics,
     LeftOut,
-    Metrics,
     Modality,
     MultilabelThresholds,
     RaterAgreement,
@@ -61,6 +61,7 @@ def evaluate_model(model: EvaluatedModel) -> EvaluationReport:
         metrics=pool([plain]),
         modalities=modality_metrics(model),
         groups=group_metrics(model, plain),
+        agreement=agreement(plain),
     )
     if model.votes and model.intended is not None:
         report = replace(report, raters=rater_agreement(model.votes, plain, model.intended))
@@ -106,11 +107,19 @@ def multilabel_thresholds(folds: Sequence[CalibratedFold]) -> MultilabelThreshol
     )
 
 
-def modality_metrics(model: EvaluatedModel) -> dict[Modality, Metrics]:
-    """Metrics with both modalities and with each of them alone."""
+def modality_metrics(model: EvaluatedModel) -> dict[Modality, GroupMetrics]:
+    """Metrics with both modalities and with each of them alone, on the samples that have them."""
+    has = np.concatenate([dataset.modalities for dataset in model.test])
+    audio, video = has.T
+    rows: dict[Modality, NDArray[np.bool_]] = {
+        "both": audio & video,
+        "audio only": audio,
+        "video only": video,
+    }
     return {
-        name: estimate_metrics(model.predict(partial(remove_modality, modality=removed)))
+        name: counted(model.predict(partial(remove_modality, modality=removed)).at(rows[name]))
         for name, removed in REMOVED.items()
+        if rows[name].any()
     }
 
 
@@ -130,7 +139,7 @@ def group_metrics(
         groups = np.array(values)
         known = sorted(set(values) - {""})
         if len(known) > 1:
-            out[column] = {name: _counted(predictions.at(groups == name)) for name in known}
+            out[column] = {name: counted(predictions.at(groups == name)) for name in known}
     return out
 
 
@@ -142,15 +151,11 @@ def _group(column: str, value: Any) -> str:
     return next((name for name, low, high in AGES if low <= float(value) < high), "")
 
 
-def _counted(predictions: Predictions) -> GroupMetrics:
-    return GroupMetrics(samples=len(predictions), **vars(estimate_metrics(predictions)))
-
-
 def _intended(model: EvaluatedModel, plain: Predictions) -> GroupMetrics | None:
     """Metrics against the corpus's own label, where samples have one."""
     if model.intended is None or not model.intended.any():
         return None
-    return _counted(replace(plain, targets=model.intended).at(model.intended.sum(1) > 0))
+    return counted(replace(plain, targets=model.intended).at(model.intended.sum(1) > 0))
 
 
 def rater_agreement(

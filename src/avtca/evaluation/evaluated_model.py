@@ -1,12 +1,13 @@
 """A model together with the data that it is tested on and calibrated with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
+from avtca.corpora.index import SampleSource
 from avtca.data.dataset import EmotionDataset
 from avtca.evaluation.calibration import fit_temperature
 from avtca.evaluation.inference import Network, WindowLogits, average_networks, window_logits
@@ -66,6 +67,7 @@ class EvaluatedModel:
             more column for votes for other labels; NaN where a sample was not rated.
         intended: The corpus's own label of every test sample, one-hot ``(n, k)``; zeros where there
             is none.
+        sources: Media files of the test samples, by sample, where they were given as such.
     """
 
     name: str
@@ -75,6 +77,7 @@ class EvaluatedModel:
     output: Output = "softmax"
     votes: dict[str, Float] = field(default_factory=dict)
     intended: Float | None = None
+    sources: Mapping[str, SampleSource] = field(default_factory=dict)
 
     @property
     def spec(self) -> ClipSpec:

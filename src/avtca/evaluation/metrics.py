@@ -91,10 +91,10 @@ def balanced_accuracy(matrix: Counts) -> Float:
 
 
 def macro_f1(matrix: Counts) -> Float:
-    """Mean F1 over the classes that are true or predicted at least once."""
+    """Mean F1 over the classes that occur, those of :func:`balanced_accuracy`."""
     c = np.asarray(matrix)
-    occurs = (c.sum(-1) + c.sum(-2)) > 0
-    return _ratio(f1(c).sum(-1), np.count_nonzero(occurs, axis=-1))
+    occurs = c.sum(-1) > 0
+    return _ratio((f1(c) * occurs).sum(-1), np.count_nonzero(occurs, axis=-1))
 
 
 def weighted_f1(matrix: Counts) -> Float:
@@ -122,6 +122,30 @@ def weighted_accuracy(matrix: Counts) -> Float:
     """
     missing = (np.asarray(matrix).sum(-1) == 0).any(-1)
     return np.where(missing, np.nan, _recall(matrix).mean(-1))
+
+
+def kappa(matrix: Counts, weights: ArrayLike | None = None) -> Float:
+    """Cohen's kappa (1960); NaN where both sides use the same single label.
+
+    Args:
+        matrix: ``(..., k, k)``.
+        weights: Disagreement ``(k, k)`` of each two labels (Cohen 1968); by default 0 for the same
+            and 1 for different labels.
+    """
+    c = np.asarray(matrix, np.float64)
+    w = 1 - np.eye(c.shape[-1]) if weights is None else np.asarray(weights, np.float64)
+    by_chance = c.sum(-1)[..., :, None] * c.sum(-2)[..., None, :]
+    observed, expected = (w * c).sum((-2, -1)) * c.sum((-2, -1)), (w * by_chance).sum((-2, -1))
+    ratio = np.full(c.shape[:-2], np.nan)
+    return np.asarray(1 - np.divide(observed, expected, out=ratio, where=expected > 0))
+
+
+def one_against_rest(matrix: Counts, label: int) -> Counts:
+    """``(..., 2, 2)`` of one class against all others, from ``(..., k, k)``."""
+    c = np.asarray(matrix)
+    both, true, predicted = c[..., label, label], c[..., label, :].sum(-1), c[..., label].sum(-1)
+    neither = c.sum((-2, -1)) - true - predicted + both
+    return np.stack([neither, predicted - both, true - both, both], -1).reshape(*both.shape, 2, 2)
 
 
 METRICS: dict[MetricName, Metric] = {

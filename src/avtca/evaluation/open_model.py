@@ -5,6 +5,7 @@ difference: as in every evaluation, the audio of a window without speech is not 
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from avtca.corpora import PreparedCorpus, build_cache
 from avtca.corpora.folder import index_folder
+from avtca.corpora.index import SampleSource
 from avtca.corpora.leakage import speaker_warnings
 from avtca.data.caveats import NORMALISED, WHOLE_CORPUS, Caveat, CaveatKind, manifest_caveats
 from avtca.data.data_module import DataModule, open_data_module
@@ -24,6 +26,7 @@ from avtca.evaluation.inference import resolve_device
 from avtca.evaluation.leakage import check_leakage, leakage_caveats, unchecked_caveats
 from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.run_folders import n_folds, require_all_folds, run_checkpoints, run_name
+from avtca.labels import to_seven
 from avtca.model import Card, load_checkpoint
 from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import read_card
@@ -110,17 +113,18 @@ def open_exported_model(
     backend = OnnxBackend(bundle)
     media = backend.spec.of_media(backend.crop_px, backend.colour)
     failures, notes = 0, []
+    sources: dict[str, SampleSource] = {}
     if not (data / "corpus.json").is_file():
         index = index_folder(data, media)
         source = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
         data = clips / media.hash / source
         summary = build_cache(index, data, media, lossless=True, workers=workers, progress=progress)
         failures = len(summary.failures)
+        sources = {source.sample_id: source for source in index.sources}
     corpus = PreparedCorpus.open(data)
     corpus = corpus.view(backend.spec if corpus.spec.video == "features" else media)
     dataset = from_corpus(corpus, bundle.spec.labels)
-    if n := len(corpus) - len(dataset):
-        notes.append(f"{n} clips are left out: the model does not predict their label")
+    notes += unpredicted_labels(corpus, dataset)
     manifest = corpus.manifest.set_index("sample_id").loc[list(dataset.sample_ids)]
     empty = (manifest["face_coverage"] == 0) & (manifest["voice_coverage"] == 0)
     if n := int(empty.sum()):
@@ -134,6 +138,7 @@ def open_exported_model(
         problem = "no clip has a face or speech"
         raise CorpusError(f"evaluate on {corpus.path}", problem, "give other clips")
     card = _card(bundle)
+    known = trained_on(card, corpus.name, {*dataset.speakers})
     caveats = [
         WHOLE_CORPUS,
         *leakage_caveats(
@@ -150,12 +155,28 @@ def open_exported_model(
     ]
     return EvaluatedModel(
         name=bundle.name,
-        folds=(FoldModel((backend,), dataset, None, NO_VALIDATION),),
+        folds=(FoldModel((backend,), dataset, None, NO_VALIDATION, frozenset(known)),),
         card=card,
         split=SplitInfo.of(
             caveats, corpus=corpus.name, data_hash=corpus.data_hash, failed=failures
         ),
+        sources=sources,
     )
+
+
+def unpredicted_labels(corpus: PreparedCorpus, dataset: EmotionDataset) -> list[str]:
+    """A note on the samples that are left out because no network output stands for their label."""
+    gone = corpus.manifest[~corpus.manifest["sample_id"].isin(dataset.sample_ids)]
+    labels = set(dataset.spec.labels)
+    counts = Counter(str(label) for label in gone["label"] if label)
+    named = {name: n for name, n in counts.items() if not {name, to_seven(name)} & labels}
+    if not named:
+        return []
+    listed = ", ".join(f"{name} {n}" for name, n in sorted(named.items()))
+    return [
+        f"{sum(named.values())} of {len(corpus)} clips are left out, since the model does not "
+        f"predict their labels: {listed}"
+    ]
 
 
 def _card(bundle: Bundle) -> Card:
@@ -237,6 +258,9 @@ def open_trained_model(
     else:
         require_all_folds(action, numbers, n_folds(path))
         samples = from_corpus(prepared, first.labels, **choice)
+        if choice["target"] == "label" and not choice["where"]:
+            notes = unpredicted_labels(prepared, samples)
+            caveats += [Caveat(CaveatKind.NOTE, note) for note in notes]
         models = [_fold_model(loaded, prepared.name, samples, None)]
         provenance = {"corpus": prepared.name, "data_hash": prepared.data_hash, **choice}
         caveats += [WHOLE_CORPUS, *unchecked_caveats(first, prepared.name)]

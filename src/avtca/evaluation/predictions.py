@@ -4,9 +4,10 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,23 +113,29 @@ class Predictions:
             first.output,
         )
 
-    def save(self, path: Path, *, digits: int = 6) -> None:
-        """CSV: sample, speaker, ``true:<label>`` ..., ``p:<label>`` ...
+    def save(
+        self, path: Path, *, digits: int = 6, columns: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
+        """CSV: sample, speaker, further columns, ``true:<label>`` ..., ``p:<label>`` ...
 
         The prefix "true:" is "any:" for several labels a sample and "value:" for values.
 
-        Numbers with so many significant digits; compressed where the name ends in ``.gz``.
+        Args:
+            path: The file; compressed where its name ends in ``.gz``.
+            digits: Significant digits of the numbers.
+            columns: Further columns, with a value for each sample; :meth:`load` skips them.
         """
+        further = columns or {}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         kind = KINDS[self.output]
         head = [f"{kind}:{label}" for label in self.labels]
-        writer.writerow(["sample_id", "speaker", *head, *(f"p:{label}" for label in self.labels)])
-        for sample, speaker, truth, probs in zip(
-            self.samples, self.speakers, self.targets, self.probs, strict=True
-        ):
+        scores = [f"p:{label}" for label in self.labels]
+        writer.writerow(["sample_id", "speaker", *further, *head, *scores])
+        told = zip(self.samples, self.speakers, *further.values(), strict=True)
+        for cells, truth, probs in zip(told, self.targets, self.probs, strict=True):
             numbers = [f"{value:.{digits}g}" for value in (*truth, *probs)]
-            writer.writerow([csv_cell(sample), csv_cell(speaker), *numbers])
+            writer.writerow([*map(csv_cell, cells), *numbers])
         data = text.getvalue().encode()
         write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
@@ -141,13 +148,16 @@ class Predictions:
             text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
             head, *rows = list(csv.reader(io.StringIO(text, newline="")))
             head[0] = KEYS.get(head[0], head[0])
-            k = (len(head) - 2) // 2
-            kind = head[2].partition(":")[0]
-            labels = tuple(name.partition(":")[2] for name in head[2 : 2 + k])
+            kinds = [name.partition(":")[0] for name in head]
+            first = next((at for at, kind in enumerate(kinds) if kind in KINDS.values()), 0)
+            k = (len(head) - first) // 2
+            kind = kinds[first]
+            labels = tuple(name.partition(":")[2] for name in head[first : first + k])
             wanted = [f"{kind}:{x}" for x in labels] + [f"p:{x}" for x in labels]
-            if head != ["sample_id", "speaker", *wanted] or kind not in KINDS.values() or not rows:
+            known = head[:2] == ["sample_id", "speaker"] and head[first:] == wanted
+            if first < 2 or not known or not rows:
                 raise ValueError("its columns are not those of predictions")
-            numbers = np.array([[float(cell) for cell in row[2:]] for row in rows])
+            numbers = np.array([[float(cell) for cell in row[first:]] for row in rows])
             if numbers.shape[1] != 2 * k:
                 raise ValueError("a row is too short")
         except (OSError, EOFError, zlib.error, ValueError, IndexError) as error:

@@ -4,112 +4,76 @@ Each report has ``to_dict`` for JSON and ``from_dict`` for saved files, those of
 A field that defaults to ``None`` is left out of the JSON where there is no value.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
-from pydantic import TypeAdapter
+from avtca.data.caveats import Caveat, caveat_text, unique
+from avtca.evaluation.estimates import (
+    METRIC_NAMES,
+    Agreement,
+    Baselines,
+    CalibrationSource,
+    Estimate,
+    GroupMetrics,
+    Level,
+    MetricName,
+    Metrics,
+    Modality,
+    Serialisable,
+    format_percent,
+    in_percent,
+)
 
-from avtca.compat import upgrade_report
-from avtca.data.caveats import Caveat, caveat_text, provenance_caveats, unique
-
-MetricName = Literal["accuracy", "uar", "weighted_f1", "macro_f1"]
-METRIC_NAMES: tuple[MetricName, ...] = ("accuracy", "uar", "weighted_f1", "macro_f1")
-Modality = Literal["both", "audio only", "video only"]
-CalibrationSource = Literal["validation speakers", "other folds"]
-"""Whose predictions temperatures, sets and thresholds are fitted on."""
-Level = str | float | None
-"""The level of a degradation; ``None`` for an untouched sample."""
-
-
-class Estimate(NamedTuple):
-    """A value with its confidence interval: ``[value, low, high]`` in JSON, ``None`` if absent."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-def in_percent(estimate: Sequence[float | None]) -> tuple[float, float, float]:
-    """Value, lower and upper bound in percent; NaN for ``None``."""
-    value, low, high = (float("nan") if x is None else 100 * x for x in estimate)
-    return value, low, high
-
-
-def format_percent(estimate: Sequence[float | None]) -> str:
-    """``61.5 [52.0, 70.1]`` in percent, or the value alone where there is no interval."""
-    value, low, high = in_percent(estimate)
-    return f"{value:.1f}" if low != low else f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-class Serialisable:
-    """JSON values of a report and back."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-serialisable values."""
-        values = to_json(self)
-        assert isinstance(values, dict)
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """A report from its JSON values; pydantic's ``ValidationError`` where they do not fit."""
-        upgraded = upgrade_report(values)
-        for split in (upgraded.get("split"), *upgraded.get("splits", {}).values()):
-            if split is not None and "caveats" not in split:
-                split["caveats"] = to_json(provenance_caveats(split) or ())
-        return TypeAdapter(cls).validate_python(upgraded)
-
-
-def to_json(value: Any) -> Any:
-    """Dataclasses, tuples and enums as JSON-serialisable values."""
-    if is_dataclass(value):
-        pairs = ((one, getattr(value, one.name)) for one in fields(value))
-        return {
-            one.name: to_json(found)
-            for one, found in pairs
-            if found is not None or one.default is not None
-        }
-    if isinstance(value, Mapping):
-        return {key: to_json(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(one) for one in value]
-    return value.value if isinstance(value, Enum) else value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metrics(Serialisable):
-    """The four metrics of every table, with intervals from a bootstrap over speakers.
-
-    With several labels a sample they are means over the labels; ``uar`` is then CMU-MOSEI's
-    weighted accuracy.
-    """
-
-    accuracy: Estimate
-    uar: Estimate
-    weighted_f1: Estimate
-    macro_f1: Estimate
-
-    def __getitem__(self, name: MetricName) -> Estimate:
-        found: Estimate = getattr(self, name)
-        return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupMetrics(Metrics):
-    """Metrics of a number of samples."""
-
-    samples: int
+__all__ = [
+    "METRIC_NAMES",
+    "AbstentionReport",
+    "AbstentionThreshold",
+    "Agreement",
+    "Baselines",
+    "BinaryClass",
+    "CalibrationErrors",
+    "CalibrationReport",
+    "CalibrationSource",
+    "ComparisonReport",
+    "Estimate",
+    "EvaluationReport",
+    "GroupMetrics",
+    "LeftOut",
+    "Level",
+    "MetricName",
+    "Metrics",
+    "Modality",
+    "MultilabelSummary",
+    "MultilabelThresholds",
+    "PairedDifference",
+    "PairedTests",
+    "PerClass",
+    "PooledMetrics",
+    "PredictionSets",
+    "RaterAgreement",
+    "RobustnessPoint",
+    "RobustnessReport",
+    "SentimentMetrics",
+    "Serialisable",
+    "SpeakerNormalisation",
+    "SplitInfo",
+    "Summary",
+    "format_percent",
+    "in_percent",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerClass:
-    """Precision, recall, F1 and number of samples of each label, in the order of the labels."""
+    """Precision, recall, F1 and number of samples of each label, in the order of the labels.
 
-    precision: list[float]
-    recall: list[float]
-    f1: list[float]
+    A label that no sample has, has no values; it is in no mean over the labels either.
+    """
+
+    precision: list[float | None]
+    recall: list[float | None]
+    f1: list[float | None]
     support: list[float]
 
 
@@ -124,6 +88,14 @@ class PooledMetrics(GroupMetrics):
     confusion: list[list[float]] | None = None
     """True labels in rows, predicted ones in columns; ``None`` for several labels a sample."""
     per_class: PerClass | None = None
+
+    @property
+    def absent(self) -> list[str]:
+        """Labels that no sample has."""
+        if self.per_class is None:
+            return []
+        pairs = zip(self.labels, self.per_class.support, strict=True)
+        return [label for label, support in pairs if not support]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,9 +299,12 @@ class EvaluationReport(Serialisable):
     samples: int
     speakers: int
     metrics: PooledMetrics
-    modalities: dict[Modality, Metrics]
+    modalities: dict[Modality, GroupMetrics]
+    """Each on the samples that have these modalities; missing where no sample has them."""
     groups: dict[str, dict[str, GroupMetrics]]
     """Column of the manifest -> value -> metrics."""
+    agreement: Agreement | None = None
+    """``None`` for several labels a sample."""
     raters: dict[str, RaterAgreement] | None = None
     """What the raters were given ("voice", "face", "both") -> agreement."""
     multilabel: MultilabelSummary | None = None
@@ -364,6 +339,8 @@ class RobustnessReport(Serialisable):
     """Condition -> unit of its levels."""
     splits: dict[str, SplitInfo]
     samples: dict[str, int]
+    baselines: dict[str, Baselines] | None = None
+    """Model -> baselines on its untouched samples; ``None`` in earlier reports."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import estimate_metrics
+from avtca.evaluation.aggregate import baselines, estimate_metrics
 from avtca.evaluation.degradations import CONDITIONS, Condition
 from avtca.evaluation.evaluated_model import EvaluatedModel
 from avtca.evaluation.report import Level, RobustnessPoint, RobustnessReport
@@ -62,6 +62,11 @@ def measure_robustness(
         units={name: CONDITIONS[name].unit for name in wanted},
         splits={model.name: model.split for model in models},
         samples={model.name: sum(map(len, model.test)) for model in models},
+        baselines={
+            model.name: found
+            for model in models
+            if (found := baselines(model.predict())) is not None
+        },
     )
 
 

@@ -119,8 +119,12 @@ def _labels(after: Summary) -> str:
     found = per_class(after)
     rows = zip(after.labels, found.support, found.recall, found.precision, strict=True)
     out = ["| label | clips | recall | precision |", "|---|---:|---:|---:|"]
-    out += [f"| {label} | {n:.0f} | {100 * r:.0f} % | {100 * p:.0f} % |" for label, n, r, p in rows]
+    out += [f"| {label} | {n:.0f} | {_share(r)} | {_share(p)} |" for label, n, r, p in rows]
     return "\n".join(out) + "\n"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f} %"
 
 
 def _limits(report: FineTuneReport) -> str:

@@ -1,9 +1,10 @@
 """Figures of an evaluation report."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from avtca.plots.style import ACCENT, INK, MUTED, PRIMARY, new_figure, style_axes
@@ -11,10 +12,10 @@ from avtca.plots.style import ACCENT, INK, MUTED, PRIMARY, new_figure, style_axe
 if TYPE_CHECKING:
     from avtca.evaluation.report import (
         AbstentionReport,
+        Baselines,
         CalibrationReport,
         Estimate,
         GroupMetrics,
-        Metrics,
         Modality,
     )
 
@@ -68,10 +69,17 @@ def reliability_figure(calibration: "CalibrationReport") -> Figure:
     return figure
 
 
-def abstention_figure(curve: "AbstentionReport") -> Figure:
-    """Accuracy over coverage of selective prediction, with the points of the fitted thresholds."""
+def abstention_figure(curve: "AbstentionReport", baselines: "Baselines | None" = None) -> Figure:
+    """Accuracy over coverage of selective prediction, with the points of the fitted thresholds.
+
+    Args:
+        curve: The curve and the thresholds.
+        baselines: Chance and majority, drawn as lines.
+    """
     figure = new_figure(6, 3.6)
     axes = figure.subplots()
+    if baselines is not None:
+        draw_baselines(axes, baselines)
     axes.plot(curve.coverage, curve.accuracy, color=PRIMARY, linewidth=2)
     for point, marker in zip(curve.thresholds, "os^", strict=False):
         if point.accuracy is not None:
@@ -80,34 +88,76 @@ def abstention_figure(curve: "AbstentionReport") -> Figure:
     axes.set_xlabel("coverage: share of samples with a prediction")
     axes.set_ylabel("accuracy on those samples")
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(min(0.5, *curve.accuracy), 1.02)
+    axes.set_ylim(0 if baselines is not None else min(0.5, *curve.accuracy), 1.02)
     if len(axes.lines) > 1:
         axes.legend(loc="lower left", frameon=False, fontsize=9)
     style_axes(axes, grid="both")
     return figure
 
 
-def modalities_figure(modalities: Mapping["Modality", "Metrics"]) -> Figure:
-    """Accuracy with both modalities and with each of them alone."""
-    rows = [(name, metrics.accuracy) for name, metrics in modalities.items()]
-    return intervals_figure(rows, METRIC_NAMES["accuracy"])
+def draw_baselines(
+    axes: Axes, baselines: "Baselines", *, metric: str = "accuracy", scale: float = 1
+) -> None:
+    """Horizontal lines of chance and majority, for accuracy or UAR."""
+    majority = baselines.majority if metric == "accuracy" else baselines.majority_uar
+    axes.axhline(scale * baselines.chance, color=MUTED, linestyle=":", linewidth=1, label="chance")
+    name = f"always {baselines.majority_label}"
+    axes.axhline(scale * majority, color=MUTED, linestyle="--", linewidth=1, label=name)
+
+
+def modalities_figure(modalities: Mapping["Modality", "GroupMetrics"]) -> Figure:
+    """Accuracy with both modalities and with each alone, on the samples that have them."""
+    return metric_figure(modalities, "accuracy")
 
 
 def group_figure(groups: Mapping[str, "GroupMetrics"]) -> Figure:
     """Balanced accuracy of each group of samples."""
-    rows = [(f"{name} ({group.samples})", group.uar) for name, group in groups.items()]
-    return intervals_figure(rows, METRIC_NAMES["uar"])
+    return metric_figure(groups, "uar")
 
 
-def intervals_figure(rows: Sequence[tuple[str, "Estimate"]], metric: str) -> Figure:
+def metric_figure(
+    groups: Mapping[Any, "GroupMetrics"], metric: Literal["accuracy", "uar"]
+) -> Figure:
+    """A metric of groups of samples, with the number of samples, chance and majority."""
+    rows = [(f"{name} (n = {group.samples})", group[metric]) for name, group in groups.items()]
+    bases = [group.baselines for group in groups.values()]
+    known = [base for base in bases if base is not None]
+    majority = "majority" if metric == "accuracy" else "majority_uar"
+    return intervals_figure(
+        rows,
+        METRIC_NAMES[metric],
+        chance=known[0].chance if known else None,
+        majority=[None if base is None else getattr(base, majority) for base in bases],
+    )
+
+
+def intervals_figure(
+    rows: Sequence[tuple[str, "Estimate"]],
+    metric: str,
+    *,
+    chance: float | None = None,
+    majority: Sequence[float | None] = (),
+) -> Figure:
     """Horizontal bars with confidence intervals.
 
     Args:
         rows: Names and estimates.
         metric: Name for the axis.
+        chance: Value of guessing, 0..1, drawn across all bars.
+        majority: Value of the most frequent label for each bar, drawn across the bar.
     """
-    figure = new_figure(7.5, 0.42 * len(rows) + 0.9)
+    figure = new_figure(7.5, 0.42 * len(rows) + 0.9 + (0.3 if chance is not None else 0))
     axes = figure.subplots()
+    if chance is not None:
+        axes.axvline(100 * chance, color=MUTED, linestyle=":", linewidth=1.4, label="chance")
+    label: str | None = "always the most frequent label"
+    for y, base in enumerate(majority):
+        if base is not None:
+            x = 100 * base
+            axes.plot([x, x], [y - 0.42, y + 0.42], color=ACCENT, linewidth=2, label=label)
+            label = None
+    if chance is not None:
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     for y, (_, estimate) in enumerate(rows):
         value, low, high = in_percent(estimate)
         axes.barh(y, value, color=PRIMARY, height=0.62)

@@ -6,7 +6,7 @@ escapes every value.
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RobustnessPoint,
         RobustnessReport,
     )
+    from avtca.evaluation.sample_table import SampleRow
     from avtca.recognize.report import Report
 
 CONDITION_TITLES = {
@@ -104,11 +105,23 @@ def card_html(report: "Report") -> str:
     return render("card.html", name=name, entry=PageEntry(report, png_bytes(report.plot())))
 
 
-def evaluation_html(report: "EvaluationReport") -> str:
-    """A page with the tables and figures of an evaluation report."""
+def evaluation_html(
+    report: "EvaluationReport",
+    disagreements: Sequence["SampleRow"] = (),
+    cards: Mapping[str, str] | None = None,
+) -> str:
+    """A page with the tables and figures of an evaluation report.
+
+    Args:
+        report: Evaluation report.
+        disagreements: Samples whose predicted label is not the given one.
+        cards: Links to the page of a sample, by sample.
+    """
     return render(
         "evaluation.html",
         report=report,
+        disagreements=disagreements,
+        cards=cards or {},
         figures=evaluation_figures,
     )
 
@@ -127,9 +140,11 @@ def robustness_html(report: "RobustnessReport", *, metric: "MetricName" = "accur
                 points = sorted(points, key=lambda point: float(point.level or 0))
             conditions.setdefault(condition, {})[model] = points
     caveats = dict.fromkeys(one for split in report.splits.values() for one in split.caveats)
+    found = [*(report.baselines or {}).values()]
     return render(
         "robustness.html",
         report=report,
+        baselines=found[0] if found and found.count(found[0]) == len(found) else None,
         metric=metric,
         caveats=caveats,
         conditions=conditions,
@@ -162,6 +177,8 @@ def _environment() -> Environment:
     environment.globals |= {"metric_names": METRIC_NAMES, "timeline_width_px": _px(WIDTH_IN)}
     environment.filters |= {
         "bounds": _bounds,
+        "dash": lambda text: "–" if text in (None, "no value") else text,
+        "two_digits": lambda value: "–" if value is None else f"{value:.2f}",
         "data_uri": _data_uri,
         "estimate": lambda estimate: _percent(estimate.value),
         "level_name": level_name,

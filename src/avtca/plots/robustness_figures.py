@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from avtca.plots.evaluation_figures import METRIC_NAMES, in_percent
+from avtca.plots.evaluation_figures import METRIC_NAMES, draw_baselines, in_percent
 from avtca.plots.style import INK, SERIES_COLOURS, new_figure, style_axes
 
 if TYPE_CHECKING:
-    from avtca.evaluation.report import Level, MetricName, RobustnessPoint
+    from avtca.evaluation.report import Baselines, Level, MetricName, RobustnessPoint
 
 LEGEND_COLUMNS = 3
 
@@ -20,6 +20,7 @@ def condition_figure(
     *,
     metric: "MetricName" = "accuracy",
     unit: str = "",
+    baselines: "Baselines | None" = None,
 ) -> Figure:
     """A metric over the levels of one condition.
 
@@ -29,6 +30,7 @@ def condition_figure(
         curves: Points of each model, by its name, all at the same levels.
         metric: Metric to draw.
         unit: Unit of the levels.
+        baselines: Chance and majority on the untouched samples, drawn for accuracy and UAR.
     """
     figure = new_figure(7.5, 3.8 + 0.22 * math.ceil(len(curves) / LEGEND_COLUMNS))
     axes = figure.subplots()
@@ -46,6 +48,8 @@ def condition_figure(
         else:
             axes.plot(places, values, "o-", color=colour, label=model, markersize=4)
             axes.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
+    if baselines is not None and metric in ("accuracy", "uar"):
+        draw_baselines(axes, baselines, metric=metric, scale=100)
     axes.set_xticks(places, names, rotation=20 if are_named else 0)
     axes.set_xlabel(unit)
     axes.set_ylabel(f"{METRIC_NAMES[metric]}, %")
