@@ -1,14 +1,20 @@
 """Writes docs/configuration.md: ``python docs/configuration_keys.py > docs/configuration.md``."""
 
+import ast
+import inspect
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from avtca.training.config import ExperimentConfig
+from avtca.model.config import ModelConfig
+from avtca.training.config import SET_BY_DATA, ExperimentConfig
 
 
 def reference() -> str:
@@ -33,7 +39,34 @@ def reference() -> str:
             dotted = f"{name}.{key}" if name else key
             lines.append(f"| `{dotted}` | {_type(field.annotation)} | {default} | {text} |")
         lines.append("")
+        if name == "model":
+            lines += _sizes()
     return "\n".join(lines)
+
+
+def _sizes() -> list[str]:
+    """The section of ``model.sizes``: fields of ModelConfig, documented by the text after each."""
+    lines = ["## `model.sizes`", "", "Sizes of the network, and options of its variant (`null`)."]
+    lines += ["", "| key | type | default | meaning |", "|---|---|---|---|"]
+    body = ast.parse(inspect.getsource(ModelConfig)).body[0].body  # type: ignore[attr-defined]
+    texts = {
+        field.target.id: text.value.value
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+    types = get_type_hints(ModelConfig)
+    for field in fields(ModelConfig):
+        if field.name not in SET_BY_DATA:
+            text = re.sub(r":class:`~[\w.]+\.(\w+)`", r"`\1`", texts[field.name])
+            text = " ".join(text.replace("``", "`").split())
+            default = {} if field.default is MISSING else field.default
+            cells = (
+                f"`model.sizes.{field.name}`",
+                _type(types[field.name]),
+                f"`{json.dumps(default)}`",
+            )
+            lines.append(f"| {' | '.join(cells)} | {text} |")
+    return [*lines, ""]
 
 
 def _sections(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, type[BaseModel]]]:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "avtca"
-BASE = {"text", "errors", "files", "labels", "clipspec", "compat", "progress", "run_dir"}
+BASE = {"text", "errors", "files", "labels", "clipspec", "compat", "progress", "plugins", "run_dir"}
 
 
 def documented_imports() -> tuple[dict[str, set[str]], dict[str, set[str]]]:

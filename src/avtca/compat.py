@@ -80,6 +80,8 @@ def upgrade(values: Any, section: str = "") -> Any:
     Returns:
         A copy with the keys of today.
     """
+    if section == "arguments":  # of a user's network; 0.1 had none
+        return values
     if isinstance(values, Mapping):
         out = {}
         for key, value in values.items():

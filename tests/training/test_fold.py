@@ -280,3 +280,9 @@ def test_what_is_missing_is_refused_with_the_command_that_makes_it(tmp_path):
     ):
         load_data_module(made)
     assert "prepare" not in made.resolved()["data"]
+
+
+def test_a_label_that_no_sample_has_is_refused(corpus):
+    made = experiment(corpus, data={"labels": ["low", "joyful"]})
+    with pytest.raises(ConfigError, match=r"no sample is labelled 'joyful'; choose data\.labels"):
+        load_data_module(made)

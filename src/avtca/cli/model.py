@@ -12,7 +12,8 @@ from avtca.clipspec import PITCH_ROWS
 
 def model(
     variant: Annotated[
-        str | None, typer.Argument(help="Name of a network [default: list all]")
+        str | None,
+        typer.Argument(help="Name of a network, or package.module:Class [default: list all]"),
     ] = None,
     video_dim: Annotated[
         int, typer.Option(help="Length of the video feature vector, instead of face crops.", min=0)
@@ -36,6 +37,7 @@ def model(
     from avtca.errors import ConfigError
     from avtca.model.summary import summarise, totals
     from avtca.model.variants import VARIANTS, reads, variant_named
+    from avtca.plugins import is_own
 
     if crop_px % 32:
         raise ConfigError(
@@ -63,10 +65,12 @@ def model(
             sizes = f"{parameters:,}", f"{multiply_adds / 1e6:,.1f} M"
             table.add_row(name, *sizes, heads, choice.summary, choice.source)
     else:
-        choice = variant_named(variant)
         rows = summarise(variant, spec)
         table = _table("module", "class", "output", "parameters", "multiply-adds", "source")
-        table.title = f"{variant}: {choice.summary} ({choice.source})"
+        table.title = variant
+        if not is_own(variant):
+            choice = variant_named(variant)
+            table.title = f"{variant}: {choice.summary} ({choice.source})"
         for row in rows:
             sizes = f"{row.parameters:,}", f"{row.multiply_adds:,}"
             table.add_row(row.name, row.kind, row.shapes, *sizes, row.source)

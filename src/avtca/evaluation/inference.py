@@ -14,8 +14,8 @@ from torch import nn
 from avtca.data.dataset import EmotionDataset
 from avtca.data.windows import Batch, WindowDataset, evaluation_loader, mean_by_sample
 from avtca.errors import ConfigError
-from avtca.model.avtca import ModelOutput
 from avtca.model.config import Output
+from avtca.model.network import ModelOutput
 from avtca.preprocess import ModelInput
 from avtca.runtime.backends import Backend
 from avtca.runtime.scores import softmax

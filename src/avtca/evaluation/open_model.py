@@ -28,16 +28,16 @@ from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.run_folders import n_folds, require_all_folds, run_checkpoints, run_name
 from avtca.labels import to_seven
 from avtca.model import Card, load_checkpoint
-from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import read_card
 from avtca.model.config import OUTPUT_OF_LOSS
 from avtca.model.lineage import trained_on, training_speakers
+from avtca.model.network import FusionNetwork
 from avtca.progress import ProgressHook, no_progress
 from avtca.runtime.backends import OnnxBackend
 from avtca.runtime.bundle import CARD_FILE, Bundle, read_bundle
 
 NO_VALIDATION = "an exported model has its temperature, and no other speakers to fit on"
-Loaded = Sequence[tuple[AVTCA, Card]]
+Loaded = Sequence[tuple[FusionNetwork, Card]]
 """Networks with their cards."""
 
 

@@ -30,9 +30,9 @@ from avtca.finetune.initial import InitialModel, load_initial_model, resize_head
 from avtca.finetune.model_card import model_card
 from avtca.finetune.report import FinalTraining, FineTuneReport, SubsetSize
 from avtca.model import Card, load_checkpoint, save_checkpoint
-from avtca.model.avtca import AVTCA
 from avtca.model.export_bundle import export_bundle
 from avtca.model.lineage import training_corpora
+from avtca.model.network import FusionNetwork
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
 from avtca.training.config import (
@@ -222,7 +222,7 @@ def _experiment(
 
 def _final(
     experiment: ExperimentConfig, data_module: DataModule, held_out: set[str], out: Path, bars: bool
-) -> tuple[AVTCA, Card, FinalTraining]:
+) -> tuple[FusionNetwork, Card, FinalTraining]:
     """Train on all groups but ``held_out``, which selects the epoch and the temperature."""
     samples, model, config = data_module.dataset, experiment.model, experiment.train
     unit = samples.speakers if data_module.folds.unit == "speaker" else samples.sample_ids
@@ -253,7 +253,7 @@ def _final(
 
 
 def _export(
-    start: InitialModel, network: AVTCA, card: Card, out: Path, report: FineTuneReport
+    start: InitialModel, network: FusionNetwork, card: Card, out: Path, report: FineTuneReport
 ) -> None:
     """Write the bundle with the face network, ``result.json`` and the model card."""
     name = f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"

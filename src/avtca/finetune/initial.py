@@ -8,7 +8,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
 from avtca.evaluation.run_folders import best_checkpoint
 from avtca.model import Card, load_checkpoint
-from avtca.model.avtca import AVTCA
+from avtca.model.network import FusionNetwork
 from avtca.runtime.backends import Backend, OnnxBackend, TorchBackend
 from avtca.runtime.bundle import PACKAGED, model_path, read_bundle
 from avtca.training.pretrained import copy_weights
@@ -20,7 +20,7 @@ class InitialModel:
     """A trainable network, its card, and the backend that encodes faces for it."""
 
     name: str
-    network: AVTCA
+    network: FusionNetwork
     card: Card
     backend: Backend
     face_file: Path | None
@@ -107,7 +107,7 @@ def _of_checkpoint(path: Path) -> InitialModel:
     return InitialModel(f"{card.variant} ({path.name})", network, card, backend, face_file)
 
 
-def resize_head(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> AVTCA:
+def resize_head(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> FusionNetwork:
     """The network of the initial model with one output for each of ``labels``.
 
     Args:

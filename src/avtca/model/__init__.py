@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from avtca.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from avtca.model.avtca import AVTCA, ModelOutput, build_model
+    from avtca.model.avtca import AVTCA, build_model
     from avtca.model.checkpoint import load_checkpoint, save_checkpoint
     from avtca.model.config import Card, ModelConfig
+    from avtca.model.network import FusionNetwork, ModelOutput
     from avtca.model.variants import VARIANTS
 
 __all__ = [
     "AVTCA",
     "VARIANTS",
     "Card",
+    "FusionNetwork",
     "ModelConfig",
     "ModelOutput",
     "build_model",
@@ -29,7 +31,8 @@ __all__ = [
 
 _HOME = {
     "AVTCA": "avtca",
-    "ModelOutput": "avtca",
+    "FusionNetwork": "network",
+    "ModelOutput": "network",
     "VARIANTS": "variants",
     "build_model": "avtca",
     "Card": "config",

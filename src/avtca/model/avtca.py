@@ -5,27 +5,28 @@ pixels, ``f`` features, ``d`` token width, ``n_h`` heads.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from avtca.clipspec import PITCH_ROWS
 from avtca.compat import VARIANTS as OLD_NAMES
-from avtca.model.attention import AttentionMap, Maps, PassThrough
+from avtca.model.attention import Maps, PassThrough
 from avtca.model.audio_statistics import AudioStatisticsHead
 from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
 from avtca.model.cross_attention import CrossAttention, CrossAttentions
 from avtca.model.experts import (
     AuxiliaryHeads,
-    ExpertLogits,
     MomentsHead,
     NoExpert,
     UtteranceHead,
 )
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures, VideoPixels
 from avtca.model.head import make_head
+from avtca.model.network import FusionNetwork, ModelOutput
+from avtca.model.own_network import OwnNetwork
 from avtca.model.pooling import pooling
 from avtca.model.self_attention import SelfAttention, SelfAttentions, SharedSelfAttention
 from avtca.model.spectral_conv import SpectralConv
@@ -36,33 +37,10 @@ from avtca.model.transformer_block import TransformerBlock, TransformerBlocks
 from avtca.model.variants import resolved_variant
 from avtca.model.video_statistics import VideoStatisticsHead
 from avtca.model.video_trunk import video_trunk
+from avtca.plugins import is_own
 
 
-class ModelOutput(NamedTuple):
-    """Output of every variant.
-
-    Attributes:
-        logits: ``(b, n_labels)``.
-        video_tokens: ``(b, t_v', d)``, the stream before pooling, zero where masked.
-        audio_tokens: ``(b, t_a', d)``, the same for audio.
-        video_mask: bool ``(b, t_v')``, True for real tokens.
-        audio_mask: bool ``(b, t_a')``, the same for audio.
-        expert_logits: Logits of each expert head that the network has, ``(b, n_labels)`` by the
-            names in :data:`~avtca.model.experts.MODALITY_OF`, for the auxiliary loss; zeros where
-            the modality is missing.
-        attention: Maps of every attention layer by "step.query stream"; empty unless requested.
-    """
-
-    logits: Tensor
-    video_tokens: Tensor
-    audio_tokens: Tensor
-    video_mask: Tensor
-    audio_mask: Tensor
-    expert_logits: ExpertLogits
-    attention: dict[str, AttentionMap]
-
-
-class AVTCA(nn.Module):
+class AVTCA(FusionNetwork):
     """The steps of the figure, run in its order; see :func:`build_model`.
 
     The order in which modules are made gives the initial weights of a seed, and that of the
@@ -76,7 +54,6 @@ class AVTCA(nn.Module):
         uses_audio = choice.streams != "video" and choice.convolutions
         uses_video = choice.streams != "audio" and choice.convolutions
         self.streams = choice.streams
-        """Modalities that the network reads: "both", "audio" or "video"."""
         self.convolutions = choice.convolutions
         """Whether it has steps 1 to 8; heads on statistics alone read the input otherwise."""
         self.early_fusion = choice.intermediate != "none" and choice.streams == "both"
@@ -241,11 +218,12 @@ class AVTCA(nn.Module):
         return ModelOutput(logits, v.tokens, a.tokens, v.mask, a.mask, experts, maps or {})
 
 
-def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -> AVTCA:
+def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -> FusionNetwork:
     """Build an untrained network, in training mode.
 
     Args:
-        variant: Name in :data:`~avtca.model.variants.VARIANTS`, or its name in avtca 0.1.
+        variant: Name in :data:`~avtca.model.variants.VARIANTS`, or its name in avtca 0.1; or
+            ``package.module:Class`` (:class:`~avtca.model.own_network.OwnNetwork`).
         config: Sizes, by default those of the released code.
         **sizes: Fields of ``config`` to replace.
 
@@ -253,4 +231,7 @@ def build_model(variant: str, config: ModelConfig | None = None, **sizes: Any) -
         ConfigError: For a variant or sizes that do not exist or do not fit together.
     """
     given = (config or ModelConfig()).to_dict()
-    return AVTCA(OLD_NAMES.get(variant, variant), ModelConfig.from_dict({**given, **sizes}))
+    full = ModelConfig.from_dict({**given, **sizes})
+    if is_own(variant):
+        return OwnNetwork(variant, full)
+    return AVTCA(OLD_NAMES.get(variant, variant), full)

@@ -16,10 +16,13 @@ from safetensors.torch import load_file, save
 
 from avtca.clipspec import ClipSpec, check_spec
 from avtca.compat import upgrade, upgrade_parameter
-from avtca.errors import AvtcaError, CheckpointError
+from avtca.errors import AvtcaError, CheckpointError, ConfigError
 from avtca.files import write_atomic
-from avtca.model.avtca import AVTCA, build_model
+from avtca.model.avtca import build_model
 from avtca.model.config import FORMAT_VERSION, Card, ModelConfig
+from avtca.model.network import FusionNetwork
+from avtca.model.own_network import code_hash
+from avtca.plugins import is_own
 
 PICKLES = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Suffixes of files that can run code when they are loaded."""
@@ -31,7 +34,7 @@ MAX_LAYERS = 64
 
 def save_checkpoint(
     path: str | Path,
-    model: AVTCA,
+    model: FusionNetwork,
     clip_spec: ClipSpec,
     *,
     calibration: dict[str, float] | None = None,
@@ -86,7 +89,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: str | Path, *, clip_spec: ClipSpec | None = None, device: str = "cpu"
-) -> tuple[AVTCA, Card]:
+) -> tuple[FusionNetwork, Card]:
     """Load a checkpoint.
 
     Args:
@@ -99,7 +102,8 @@ def load_checkpoint(
 
     Raises:
         ClipSpecMismatch: If the card's ClipSpec differs from ``clip_spec``.
-        CheckpointError: If the files are missing, damaged or do not belong together.
+        CheckpointError: If the files are missing, damaged or do not belong together, or the class
+            of a user's own network is missing or has changed.
     """
     weights_path, card_path = pair_at(Path(path), existing=True)
     card = read_card(card_path)
@@ -108,15 +112,18 @@ def load_checkpoint(
         card.clip_spec.require(clip_spec, action=action)
     try:
         blob_hash = hashlib.sha256(weights_path.read_bytes()).hexdigest()
-        state = {upgrade_parameter(k): v for k, v in load_file(weights_path).items()}
+        state = load_file(weights_path)
     except (SafetensorError, OSError) as error:
         line = str(error).splitlines()[0]
         raise CheckpointError(action, f"broken ({line})", "copy or train it again") from None
+    model = _own_network(card, state, action) if is_own(card.variant) else None
     try:
-        with torch.device("meta"):  # without memory, until the weights are known to fit
-            shapes = build_model(card.variant, card.config).state_dict()
-        _require_fit(shapes, state, action)
-        model = build_model(card.variant, card.config)
+        if model is None:
+            state = {upgrade_parameter(name): value for name, value in state.items()}
+            with torch.device("meta"):  # without memory, until the weights are known to fit
+                shapes = build_model(card.variant, card.config).state_dict()
+            _require_fit(shapes, state, action)
+            model = build_model(card.variant, card.config)
     except CheckpointError:
         raise
     except (AvtcaError, TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -134,6 +141,24 @@ def load_checkpoint(
             "copy both files of one save",
         )
     return model.to(torch.device(device)).eval(), card
+
+
+def _own_network(card: Card, state: dict[str, torch.Tensor], action: str) -> FusionNetwork:
+    """The network of a user's class, if it is the one that was trained."""
+    changed = f"{card.variant} has changed since the training"
+    fix = "restore the code that was trained, or train again"
+    try:
+        trained, here = card.provenance.get("network_code"), code_hash(card.variant)
+        if trained and here and trained != here:
+            raise CheckpointError(action, changed, fix)
+        model = build_model(card.variant, card.config)
+    except ConfigError as error:
+        raise CheckpointError(action, error.problem, error.fix) from None
+    try:
+        _require_fit(model.state_dict(), state, action)
+    except CheckpointError as error:
+        raise CheckpointError(action, f"{changed}: {error.problem}", fix) from None
+    return model
 
 
 def read_card(path: str | Path) -> Card:

@@ -99,6 +99,8 @@ class ModelConfig:
 
     output: Output | None = None
     """What the logits stand for; ``None`` for "softmax". It follows from the loss."""
+    arguments: dict[str, Any] | None = None
+    """Keyword arguments of the class of a user's own network; no network of avtca has any."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "video_widths", tuple(self.video_widths))

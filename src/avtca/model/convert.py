@@ -18,8 +18,9 @@ from torch import Tensor
 from avtca import labels as label_sets
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
-from avtca.model.avtca import AVTCA, build_model
+from avtca.model.avtca import build_model
 from avtca.model.config import ModelConfig
+from avtca.model.network import FusionNetwork
 from avtca.model.variants import variant_named
 
 State = dict[str, Tensor]
@@ -42,7 +43,7 @@ class Conversion:
     """
 
     kind: str
-    model: AVTCA
+    model: FusionNetwork
     clip_spec: ClipSpec
     converted: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)

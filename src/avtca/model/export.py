@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from avtca.clipspec import ClipSpec
-from avtca.model.avtca import AVTCA
+from avtca.errors import ConfigError
 from avtca.model.ensemble import Ensemble
+from avtca.model.network import FusionNetwork
+from avtca.model.own_network import OwnNetwork
 
 INPUTS = ("video", "audio", "video_mask", "audio_mask")
 """Names of the ONNX inputs, in the order of :meth:`AVTCA.forward`."""
@@ -25,7 +27,7 @@ INPUTS = ("video", "audio", "video_mask", "audio_mask")
 class _TensorOutputs(nn.Module):
     """A network that returns tensors instead of :class:`~avtca.model.avtca.ModelOutput`."""
 
-    def __init__(self, model: AVTCA | Ensemble, maps: tuple[str, ...]) -> None:
+    def __init__(self, model: FusionNetwork | Ensemble, maps: tuple[str, ...]) -> None:
         super().__init__()
         self.model, self.maps = model, maps
 
@@ -51,7 +53,7 @@ def example_inputs(clip_spec: ClipSpec, *, batch: int = 2) -> tuple[Tensor, ...]
 
 
 def export_program(
-    model: AVTCA | Ensemble, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
+    model: FusionNetwork | Ensemble, clip_spec: ClipSpec, *, maps: tuple[str, ...] = ()
 ) -> torch.export.ExportedProgram:
     """The network as a ``torch.export`` program.
 
@@ -62,19 +64,33 @@ def export_program(
 
     Raises:
         ValueError: If the network is in training mode.
+        ConfigError: If the code of a user's network cannot be traced.
     """
     if model.training:
         raise ValueError("export needs the network in evaluation mode: call eval()")
     batch = torch.export.Dim("batch", min=1, max=4096)
-    return torch.export.export(
-        _TensorOutputs(model, maps).eval(),
-        example_inputs(clip_spec),
-        dynamic_shapes=tuple({0: batch} for _ in INPUTS),
-    )
+    try:
+        return torch.export.export(
+            _TensorOutputs(model, maps).eval(),
+            example_inputs(clip_spec),
+            dynamic_shapes=tuple({0: batch} for _ in INPUTS),
+        )
+    except Exception as error:
+        if not isinstance(model, OwnNetwork):
+            raise
+        raise ConfigError(
+            f"export {model.variant}",
+            f"torch.export cannot trace it ({str(error).splitlines()[0]})",
+            "use the size x.shape[0], not len(x), and no branches on values of tensors",
+        ) from error
 
 
 def export_onnx(
-    model: AVTCA | Ensemble, clip_spec: ClipSpec, path: str | Path, *, maps: tuple[str, ...] = ()
+    model: FusionNetwork | Ensemble,
+    clip_spec: ClipSpec,
+    path: str | Path,
+    *,
+    maps: tuple[str, ...] = (),
 ) -> None:
     """Write the network as one ONNX file, moved into place when complete.
 

@@ -12,12 +12,12 @@ import torch
 from avtca.clipspec import ClipSpec
 from avtca.files import write_atomic
 from avtca.labels import FER2013
-from avtca.model.avtca import AVTCA
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
 from avtca.model.ensemble import Ensemble
 from avtca.model.export import export_onnx, quiet, save_program
 from avtca.model.expression import ExpressionFeatures
+from avtca.model.network import FusionNetwork
 
 BUNDLE_FORMAT = 1
 """Version of the folder's format, the same as in :mod:`avtca.runtime.bundle`."""
@@ -29,9 +29,9 @@ def export_bundle(
     folder: Path,
     *,
     name: str,
-    fusion: AVTCA | Ensemble,
+    fusion: FusionNetwork | Ensemble,
     card: Card,
-    start: tuple[AVTCA, ClipSpec] | None = None,
+    start: tuple[FusionNetwork, ClipSpec] | None = None,
     face: ExpressionFeatures | Path | None = None,
     face_px: int = 48,
     extra: dict[str, Any] | None = None,

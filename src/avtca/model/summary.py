@@ -1,6 +1,6 @@
 """Summary of a network: modules, output shapes, parameters, multiply-adds, sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from avtca.clipspec import ClipSpec
 from avtca.model import experts, head, pooling
 from avtca.model.attention import PassThrough
 from avtca.model.audio_statistics import AudioStatisticsHead
-from avtca.model.avtca import AVTCA, build_model
+from avtca.model.avtca import build_model
 from avtca.model.channel_spatial_attention import ChannelSpatialAttention
 from avtca.model.chumachenko2022 import IntermediateAttention, LateTransformer
 from avtca.model.config import ModelConfig
@@ -22,6 +22,8 @@ from avtca.model.export import example_inputs
 from avtca.model.frontends import AudioFeatures, MissingModality, VideoFeatures
 from avtca.model.inverted_residual import InvertedResidualUnit
 from avtca.model.local_features import LocalFeatureExtractor
+from avtca.model.network import FusionNetwork
+from avtca.model.own_network import OwnNetwork, check_network
 from avtca.model.self_attention import SelfAttentions, SharedSelfAttention
 from avtca.model.spectral_conv import SpectralConv
 from avtca.model.streams import Stream
@@ -29,6 +31,7 @@ from avtca.model.temporal_conv import TemporalConv
 from avtca.model.time_encoding import TimeEncoding
 from avtca.model.transformer_block import TransformerBlocks
 from avtca.model.video_statistics import VideoStatisticsHead
+from avtca.plugins import is_own
 
 PAPER_SIZES = ClipSpec(labels=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "?"))
 """The released input: 15 RGB crops of 224 px and 10 MFCCs over 3.6 s, eight emotions."""
@@ -92,14 +95,18 @@ def summarise(variant: str, clip_spec: ClipSpec = PAPER_SIZES, **sizes: Any) -> 
     """The modules of ``variant`` in the figure's order, for one window of ``clip_spec``.
 
     Multiply-adds are those of convolutions, linear maps and attention. Nothing is computed
-    (PyTorch's meta device).
+    (PyTorch's meta device), except in a user's own network, which is checked too.
 
     Raises:
-        ConfigError: For a variant or sizes that do not exist or do not fit together.
+        ConfigError: For a variant or sizes that do not exist or do not fit together, and as
+            :func:`~avtca.model.own_network.check_network`.
     """
-    with torch.device("meta"):
+    device = "cpu" if is_own(variant) else "meta"
+    with torch.device(device):
         model = build_model(variant, ModelConfig.for_spec(clip_spec, **sizes)).eval()
-        inputs = tuple(x.to("meta") for x in example_inputs(clip_spec, batch=1))
+    if isinstance(model, OwnNetwork):
+        check_network(model, clip_spec)
+    inputs = tuple(x.to(device) for x in example_inputs(clip_spec, batch=1))
     shapes: dict[str, str] = {}
     modules = list(_modules(model))
     with ExitStack() as stack:
@@ -108,17 +115,23 @@ def summarise(variant: str, clip_spec: ClipSpec = PAPER_SIZES, **sizes: Any) -> 
         counter = stack.enter_context(FlopCounterMode(display=False))
         model(*inputs)
     counts = counter.get_flop_counts()
-    return [
+    rows = [
         Row(
             name,
             type(module).__name__,
             shapes.get(name, ""),
             sum(p.numel() for p in module.parameters()),
-            sum(counts.get(f"AVTCA.{name}", {}).values()) // 2,
+            sum(counts.get(f"{type(model).__name__}.{name}", {}).values()) // 2,
             _source(name, module),
         )
         for name, module in modules
     ]
+    top = type(model).__name__
+    parameters = sum(p.numel() for p in model.parameters()) - totals(rows)[0]
+    operations = sum(counts.get(top, {}).values()) // 2 - totals(rows)[1]
+    if parameters or operations:  # of a user's network, outside of its modules
+        rows.append(Row("network", model.variant, "", parameters, operations, ""))
+    return rows
 
 
 def totals(rows: list[Row]) -> tuple[int, int]:
@@ -126,8 +139,11 @@ def totals(rows: list[Row]) -> tuple[int, int]:
     return sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
 
 
-def _modules(model: AVTCA) -> Iterator[tuple[str, nn.Module]]:
-    """The figure's steps; in place of the trunk its parts."""
+def _modules(model: FusionNetwork) -> Iterator[tuple[str, nn.Module]]:
+    """The figure's steps; in place of the trunk its parts, of a user's network its modules."""
+    if isinstance(model, OwnNetwork):
+        yield from ((f"network.{name}", part) for name, part in model.network.named_children())
+        return
     for name, module in model.named_children():
         trunk = getattr(module, "trunk", None)
         if isinstance(trunk, nn.Module):
@@ -153,7 +169,9 @@ def _shape(output: Any) -> str:
     if isinstance(output, Tensor):
         return " x ".join(str(size) for size in output.shape[1:])
     parts = output.values() if isinstance(output, dict) else output
-    return ", ".join(_shape(part) for part in parts)
+    if not isinstance(parts, Iterable):
+        return ""
+    return ", ".join(filter(None, map(_shape, parts)))
 
 
 def _source(name: str, module: nn.Module) -> str:

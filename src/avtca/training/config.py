@@ -24,8 +24,18 @@ from avtca.data.augment_config import Augmentation
 from avtca.errors import ConfigError
 from avtca.labels import SENTIMENT
 from avtca.model.config import ModelConfig
+from avtca.plugins import is_own, load_own
 
-SET_BY_DATA = ("n_labels", "video", "video_dim", "channels", "audio_dim", "pitch", "output")
+SET_BY_DATA = (
+    "n_labels",
+    "video",
+    "video_dim",
+    "channels",
+    "audio_dim",
+    "pitch",
+    "speech",
+    "output",
+)
 """Fields of ModelConfig that follow from the ClipSpec (:meth:`ModelConfig.for_spec`) and from the
 loss."""
 
@@ -111,7 +121,8 @@ class NetworkConfig(Section):
     """The network."""
 
     variant: str
-    """Name of a network, see ``avtca model``."""
+    """Name of a network, see ``avtca model``; ``package.module:Class`` for one of your own
+    (docs/add_a_network.md)."""
     sizes: dict[str, Any] = Field(default_factory=dict)
     """Fields of :class:`~avtca.model.config.ModelConfig`, without those that follow from the
     data."""
@@ -134,9 +145,14 @@ class NetworkConfig(Section):
         from avtca.model.variants import variant_named
 
         try:
-            variant_named(self.variant)
+            if is_own(self.variant):
+                load_own(self.variant, "")
+            else:
+                variant_named(self.variant)
         except ConfigError as error:
             raise ValueError(f"{error.problem}; {error.fix}") from None
+        if self.sizes.get("arguments") and not is_own(self.variant):
+            raise ValueError(f"sizes.arguments are for networks of your own, not {self.variant}")
         known = {field.name for field in fields(ModelConfig)} - set(SET_BY_DATA)
         wrong = []
         for key, value in self.sizes.items():

@@ -15,6 +15,7 @@ from avtca.evaluation.inference import predict_samples, resolve_device
 from avtca.evaluation.predictions import Predictions
 from avtca.model.checkpoint import pair_at, read_card
 from avtca.model.config import OUTPUT_OF_LOSS
+from avtca.model.own_network import code_hash
 from avtca.run_dir import RunDir
 from avtca.training.config import ExperimentConfig
 from avtca.training.distributed import process_rank, wait_for_all
@@ -44,7 +45,8 @@ def load_data_module(
         folds: Folds that will be tested; by default all.
 
     Raises:
-        ConfigError: The corpus or the initial checkpoint is missing.
+        ConfigError: The corpus or the initial checkpoint is missing, or a label of
+            ``data.labels`` does not occur.
         LeakError: Speakers are in more than one subset of a fold, or test speakers had a part in
             the initial weights (unless leaks are allowed: then it is a caveat).
         ClipSpecMismatch: The corpus was prepared with other input.
@@ -61,6 +63,13 @@ def load_data_module(
         normalise=data.normalise,
         allow_leak=data.allow_leak,
     )
+    absent = ~data_module.dataset.targets.any(0)
+    if data.labels and absent.any():
+        raise ConfigError(
+            f"train {experiment.name} on {', '.join(data.labels)}",
+            f"no sample is labelled {data.labels[int(absent.argmax())]!r}",
+            f"choose data.labels from {', '.join(corpus.target_names(data.target))}",
+        )
     start = experiment.model.init_from
     if start is None:
         return data_module
@@ -177,6 +186,8 @@ def experiment_folder(out: Path) -> RunDir:
 def experiment_settings(experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
     """The values of ``config.json``."""
     values: dict[str, Any] = {"config": experiment.resolved(), "data": data_module.provenance}
+    if code := code_hash(experiment.model.variant):
+        values["network_code"] = code
     if (start := initial_weights(experiment)) is not None:
         values["init_from"] = start
     return values

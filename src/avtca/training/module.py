@@ -14,9 +14,10 @@ from avtca.compat import upgrade_parameter
 from avtca.data.windows import Batch, mean_by_sample
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import run_network
-from avtca.model.avtca import AVTCA
 from avtca.model.config import OUTPUT_OF_LOSS
 from avtca.model.experts import MODALITY_OF
+from avtca.model.network import FusionNetwork
+from avtca.model.own_network import OwnNetwork
 from avtca.training.config import TrainConfig
 from avtca.training.losses import EmotionLoss, apply_modality_dropout, mixup_batch
 from avtca.training.schedule import make_optimiser, rate_factor
@@ -41,7 +42,7 @@ class Training(lightning.LightningModule):
 
     def __init__(
         self,
-        network: AVTCA,
+        network: FusionNetwork,
         config: TrainConfig,
         targets: NDArray[np.float32],
         *,
@@ -61,14 +62,16 @@ class Training(lightning.LightningModule):
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     @property
-    def kept(self) -> AVTCA:
+    def kept(self) -> FusionNetwork:
         """The network that is validated and kept: the moving average if there is one."""
         if self.average is None:
             return self.network
-        return cast(AVTCA, self.average.module)
+        return cast(FusionNetwork, self.average.module)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Read ``last.ckpt`` of earlier versions."""
+        if isinstance(self.network, OwnNetwork):
+            return
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {upgrade_parameter(name): state[name] for name in state}
 

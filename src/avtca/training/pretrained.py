@@ -10,13 +10,16 @@ from avtca.data.data_module import DataModule
 from avtca.errors import ConfigError
 from avtca.evaluation.leakage import leakage_caveats
 from avtca.model import build_model, load_checkpoint
-from avtca.model.avtca import AVTCA
 from avtca.model.config import Card
 from avtca.model.lineage import lineage_text, training_corpora, training_speakers
+from avtca.model.network import FusionNetwork
 
 
 def copy_weights(
-    network: AVTCA, labels: Sequence[str], other: AVTCA, others_labels: Sequence[str]
+    network: FusionNetwork,
+    labels: Sequence[str],
+    other: FusionNetwork,
+    others_labels: Sequence[str],
 ) -> int:
     """Copy the weights of another network that fit, in place.
 
@@ -52,7 +55,7 @@ def copy_weights(
     return taken
 
 
-def init_weights(network: AVTCA, labels: Sequence[str], path: Path) -> dict[str, Any]:
+def init_weights(network: FusionNetwork, labels: Sequence[str], path: Path) -> dict[str, Any]:
     """Initialise a network from a checkpoint, in place; see :func:`copy_weights`.
 
     Args:

@@ -19,9 +19,11 @@ from avtca.data.windows import WindowDataset, evaluation_loader
 from avtca.errors import ConfigError
 from avtca.evaluation.inference import resolve_device
 from avtca.model import ModelConfig, build_model, load_checkpoint
-from avtca.model.avtca import AVTCA
 from avtca.model.config import OUTPUT_OF_LOSS
+from avtca.model.network import FusionNetwork
+from avtca.model.own_network import OwnNetwork, check_network, code_hash
 from avtca.model.variants import variant_named
+from avtca.plugins import is_own
 from avtca.run_dir import RunDir
 from avtca.training.config import TrainConfig
 from avtca.training.distributed import process_rank, process_world, strategy, synchronise_norms
@@ -47,7 +49,7 @@ IGNORED_WHEN_RESUMING = (
 class FitResult:
     """A finished training run."""
 
-    network: AVTCA
+    network: FusionNetwork
     """The kept weights, in evaluation mode."""
     epoch: int
     """Epoch of the kept weights, counted from 0."""
@@ -59,26 +61,33 @@ class FitResult:
     """Folder of the run."""
 
 
-def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) -> AVTCA:
+def new_network(variant: str, spec: ClipSpec, *, seed: int = 0, **sizes: Any) -> FusionNetwork:
     """An untrained network for the input that ``spec`` describes.
 
     Args:
-        variant: Name of a network.
+        variant: Name of a network, or ``package.module:Class``.
         spec: The model input, with the labels.
         seed: Seed of the initial weights.
         **sizes: Fields of ModelConfig that do not follow from ``spec``. A variant that normalises
             the level of log-mel audio normalises each feature instead where the audio is not
             log-mel.
+
+    Raises:
+        ConfigError: For a variant or sizes that do not exist or do not fit together, and for a
+            user's class that cannot be trained (:func:`~avtca.model.own_network.check_network`).
     """
-    if not spec.bands and variant_named(variant).audio_norm == "level":
+    if not spec.bands and not is_own(variant) and variant_named(variant).audio_norm == "level":
         sizes = {"audio_norm": "bands", **sizes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_model(variant, ModelConfig.for_spec(spec, **sizes))
+        network = build_model(variant, ModelConfig.for_spec(spec, **sizes))
+    if isinstance(network, OwnNetwork):
+        check_network(network, spec)
+    return network
 
 
 def fit(
-    network: AVTCA,
+    network: FusionNetwork,
     config: TrainConfig,
     train: EmotionDataset,
     validation: EmotionDataset | None = None,
@@ -197,7 +206,7 @@ def fit(
     return _finished(out, folder.done(), train.spec)
 
 
-def check_streams(network: AVTCA, config: TrainConfig) -> None:
+def check_streams(network: FusionNetwork, config: TrainConfig) -> None:
     """Raise :class:`ConfigError` for augmentation of a stream that the network does not have."""
     missing, names = {"audio": ("video", VIDEO_ONLY), "video": ("audio", AUDIO_ONLY)}.get(
         network.streams, ("", ())
@@ -214,7 +223,7 @@ def check_streams(network: AVTCA, config: TrainConfig) -> None:
 
 
 def network_spec_check(
-    network: AVTCA, loss: str, train: EmotionDataset, validation: EmotionDataset | None
+    network: FusionNetwork, loss: str, train: EmotionDataset, validation: EmotionDataset | None
 ) -> None:
     """Check that the network fits the loss and the data sets, which must be prepared alike.
 
@@ -245,14 +254,16 @@ def network_spec_check(
 
 
 def _run_card(
-    network: AVTCA,
+    network: FusionNetwork,
     config: TrainConfig,
     train: EmotionDataset,
     validation: EmotionDataset | None,
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
+    code = code_hash(network.variant)
     return {
         "variant": network.variant,
+        **({"network_code": code} if code else {}),
         "model": network.config.to_dict(),
         "clip_spec": train.spec.to_dict(),
         "clip_spec_hash": train.spec.hash,
