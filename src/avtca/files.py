@@ -1,5 +1,6 @@
-"""Atomic writes, and the cache folder."""
+"""Atomic writes, hashes of files, and the cache folder."""
 
+import hashlib
 import json
 import os
 import sys
@@ -72,3 +73,14 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "avtca"
     return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "avtca"
+
+
+def file_digest(path: Path) -> str | None:
+    """SHA-256 of a file; ``None`` for anything that is not a readable regular file."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None

@@ -4,20 +4,28 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from made_samples import make_samples
 from small_spec import SPEC
 from typer.testing import CliRunner
 
 import avtca
 from avtca.cli import build_app
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
+from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
 from avtca.evaluation.inference import predict_samples
+from avtca.evaluation.open_model import open_model
 from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import SplitInfo
+from avtca.evaluation.sample_table import sample_rows
+from avtca.evaluation.selective import abstention_curve
 from avtca.finetune.clips import NO_SPEAKER, find_clips, read_clips
 from avtca.finetune.finetune import finetune, train_config_for
+from avtca.finetune.held_out import fit_thresholds, held_out_predictions
 from avtca.finetune.initial import load_initial_model, resize_head
 from avtca.finetune.protocol import folds_of, label_changes, make_speaker_folds, predict_before
 from avtca.finetune.report import LabelChanges
@@ -112,6 +120,94 @@ def test_the_folder_is_a_model_that_recognises(done, clips):
     assert card["provenance"]["terms"] == "CC BY-NC-SA 4.0, research use"
     assert set(card["metrics"]["finetune"]) >= {"before", "after", "clips", "caveat"}
     assert 0.5 <= card["calibration"]["temperature"] <= 5
+
+
+def test_held_out_predictions_are_a_file_and_a_page(done, clips):
+    out, printed, _ = done
+    table = Predictions.load(out / "held_out.csv")
+    folds = [Predictions.load(path) for path in sorted(out.glob("work/folds/seed0/*/test.csv"))]
+    known = Predictions.joined(folds)
+    assert sorted(table.samples) == sorted(known.samples) and len(table) == 9
+    of = dict(zip(known.samples, known.probs.argmax(1), strict=True))
+    assert [of[name] for name in table.samples] == table.probs.argmax(1).tolist()
+    with (out / "held_out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert all((clips / row["path"]).is_file() for row in rows)
+    assert {row["trained_on"] for row in rows} == {"false"}
+    report = json.loads((out / "evaluation.json").read_text())
+    result = json.loads((out / "result.json").read_text())
+    assert report["metrics"]["accuracy"] == result["after"]["accuracy"]
+    assert report["modalities"]["both"]["samples"] <= 9 and report["fitted_on"]
+    page = (out / "evaluation.html").read_text()
+    assert "Disagreements" in page and "<a href" not in page
+    assert "held_out.csv" in printed and "held_out.csv" in (out / "MODEL_CARD.md").read_text()
+
+
+def test_training_clips_and_a_missing_threshold_are_marked(done, clips, tmp_path):
+    out, printed, _ = done
+    assert "no confidence threshold: too few held-out clips" in printed, "of nine clips"
+    recognizer = avtca.load(out)
+    seen = recognizer.predict(clips / "sad" / "cid" / "clip.mp4")
+    assert seen.doubt == "training clip" and seen.confident is False
+    synth_clip(tmp_path / "new.mp4", emotion="sad", speaker=9, seed=5, seconds=1.2, fps=10)
+    new = recognizer.predict(tmp_path / "new.mp4")
+    assert new.doubt is None and new.confident is None and new.certainty.endswith("(no threshold)")
+
+
+def test_evaluate_says_where_the_held_out_figures_are(done, clips, tmp_path):
+    out, *_ = done
+    with pytest.raises(LeakError) as refused:
+        open_model(out, clips, tmp_path)
+    place = out / "evaluation.html"
+    assert f"see the results for held-out speakers in {place}, or pass" in str(refused.value)
+    allowed = open_model(out, clips, tmp_path, allow_leak=True)
+    rows = sample_rows(allowed, allowed.predict())
+    assert len(rows) == 9 and all(row.trained_on for row in rows)
+
+
+class MeanVideo(torch.nn.Module):
+    """Logits are the mean of the video features, with a factor."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.tensor(6.0))
+
+    def forward(self, video, audio, video_mask, audio_mask):
+        n = video_mask.sum(1, keepdim=True).clamp(min=1)
+        mean = (video * video_mask[..., None]).sum(1) / n
+        return SimpleNamespace(logits=self.factor * mean)
+
+
+def test_thresholds_are_fitted_on_held_out_speakers_for_each_input():
+    samples = make_samples(96)
+    heard = {"voice_coverage": [1.0] * 96, "face_coverage": [1.0] * 72 + [0.0] * 24}
+    samples = replace(samples, metadata=heard)
+    folds = []
+    for name in ("s0", "s1", "s2", "s3"):
+        test = samples.of_speakers([name])
+        folds.append(FoldModel((MeanVideo(),), test, samples.of_speakers({"s0", "s1"} - {name})))
+    model = EvaluatedModel("made", tuple(folds), None, SplitInfo(), temperatures=(0.5, 5.0))
+    found = fit_thresholds(model)
+    assert set(found) == {"both", "voice", "face"}
+    assert found["voice"].threshold is None and found["voice"].samples == 96
+    assert found["voice"].answered == 0 and found["voice"].accuracy is None
+    both = found["both"]
+    assert both.samples == found["face"].samples == 72
+    table = held_out_predictions(model)
+    table = table.at(np.concatenate([fold.test.modalities for fold in folds]).all(1))
+    above = table.probs.max(1) >= both.threshold
+    assert both.answered == above.mean() and both.accuracy == table.correct[above].mean() >= 0.95
+    # A lower threshold would miss the accuracy, with a margin of one standard error.
+    curve = abstention_curve(table.probs, table.true_labels)
+    assert both.threshold == curve.threshold_for(0.95)
+    assert [fold.temperature for fold in model.calibrated()] == [0.5] * 4, "held in its range"
+    unnamed = replace(
+        model,
+        folds=tuple(
+            replace(f, test=replace(f.test, speakers=["unknown"] * len(f.test))) for f in folds
+        ),
+    )
+    assert fit_thresholds(unnamed) == {}
 
 
 def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):

@@ -9,6 +9,7 @@ class RecordingBackend:
     name = "recording"
     temperature = 1.0
     weights = "none"
+    training_files = frozenset()
 
     def __init__(self, spec: ClipSpec, *, crop_px: int = 48, colour: str = "grey", **sure) -> None:
         self.thresholds = sure

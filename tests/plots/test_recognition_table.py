@@ -12,8 +12,8 @@ def test_people_have_their_own_rows():
     people = [make_person(3, 0.9), make_person(7, 0.2, seen_s=2.5)]
     report = make_report([make_row(0, 2, 0.9, 3), make_row(0, 2, 0.2, 7)], people=people)
     assert table_rows("clip.mp4", report)[1:] == [
-        ("person 3", ("happy", "90%", "1.0 s", ""), 3),
-        ("person 7", ("sad", "80%", "2.5 s", ""), 7),
+        ("person 3", ("happy", "90% (no threshold)", "1.0 s", ""), 3),
+        ("person 7", ("sad", "80% (no threshold)", "2.5 s", ""), 7),
     ]
 
 

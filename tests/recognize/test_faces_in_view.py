@@ -13,7 +13,7 @@ import avtca
 from avtca.faces import best_detector
 from avtca.media import open_media
 from avtca.recognize import Recognizer, Report
-from avtca.recognize.prediction import FEW_FRAMES, STILL_FACE
+from avtca.recognize.prediction import BRIEF_FACE, FEW_FRAMES, SHARED_AUDIO, STILL_FACE
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,29 @@ def test_a_photograph_beside_a_speaker(recognizer, shared):
     again = Report.from_dict(report.to_dict())
     assert again.confident is False and again.doubts == report.doubts
     assert [person.doubts for person in again.people] == [one.doubts for one in report.people]
+
+
+def test_two_people_share_one_sound(recognizer, sample_clips):
+    report = recognizer.predict(sample_clips / "obama_speech.mp4", person="all")
+    assert len(report.people) == 2 and report.doubts == ()
+    for person in report.people:
+        assert person.doubts == (SHARED_AUDIO,) and person.confident is False
+        assert person.certainty.endswith("% (shared audio)")
+
+
+def test_a_face_in_view_for_less_than_a_second(recognizer, sample_clips, tmp_path):
+    """Of three seconds, 0.8 s have a face; a clip of 0.8 s has it all the time."""
+    frames = open_media(sample_clips / "01-01-01-01-01-01-01.mp4").frames(10)
+    face = [frame.rgb[::2, ::2] for frame in frames][:8]
+    empty = [np.zeros_like(face[0])] * 22
+    path = encode(tmp_path / "brief.mp4", pictures=face + empty)
+    report = recognizer.predict(path, person="all")
+    assert report.doubts == (BRIEF_FACE,) and report.certainty.endswith("% (brief face)")
+    assert report.people[0].doubts == (BRIEF_FACE,)
+    whole = recognizer.predict(encode(tmp_path / "whole.mp4", pictures=face))
+    assert BRIEF_FACE not in whole.doubts
+    longer = recognizer.predict(encode(tmp_path / "longer.mp4", pictures=face * 2 + empty))
+    assert BRIEF_FACE not in longer.doubts
 
 
 def test_a_video_of_one_photograph(recognizer, sample_clips, tmp_path):

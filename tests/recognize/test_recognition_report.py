@@ -30,7 +30,7 @@ def test_top_is_the_highest(happy):
 
 def test_the_confidence_is_compared_with_the_threshold():
     plain = make_report([make_row(0, 2, 0.8, used=("face", "voice"))])
-    assert plain.confident is None and plain.certainty == "70%"
+    assert plain.confident is None and plain.certainty == "70% (no threshold)"
     below = dataclasses.replace(plain, thresholds={"both": 0.71})
     assert below.confident is False and below.certainty == "70% (below threshold)"
     assert below.to_dict()["sure"] is False

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from avtca.files import file_digest
 from avtca.media import find_media
 from avtca.media.find import OUTPUTS
 from avtca.plots.html import recognition_html
 from avtca.recognize import writers
 from avtca.recognize.report import Coverage, Person, Report, Thumbnail, TimelineRow
 from avtca.recognize.summary import HEAD, TAIL, summary_csv
-from avtca.recognize.writers import OutputFolder, file_digest
+from avtca.recognize.writers import OutputFolder
 from avtca.runtime.bundle import thresholds_of
 
 LABELS = ("happy", "sad")

@@ -76,6 +76,7 @@ def finetune(
     show(report)
     cli.echo(f"model: {out}; try it with: avtca predict --model {out} CLIP")
     cli.echo(f"card: {out / 'MODEL_CARD.md'}")
+    cli.echo(f"held-out predictions: {out / 'held_out.csv'}, page: {out / 'evaluation.html'}")
     if report.failed:
         cli.err.print(f"{report.failed} clips could not be read, see above")
         raise typer.Exit(FAILED)
@@ -83,7 +84,7 @@ def finetune(
 
 def show(report: "FineTuneReport") -> None:
     """Print the metrics before and after, and their change."""
-    from avtca.finetune.model_card import points
+    from avtca.finetune.model_card import INPUTS, points
 
     names = {"before": "before", "before_limited": "before, among the clips' labels"}
     names |= {"after_known": "after, on the same clips", "after": "after"}
@@ -92,3 +93,11 @@ def show(report: "FineTuneReport") -> None:
     for name, found in (report.change or {}).items():
         change = points([found.value, found.low, found.high])
         cli.echo(f"change of {name} on the same clips and labels: {change}")
+    fitted = {name: one for name, one in (report.thresholds or {}).items() if one.threshold}
+    if not fitted:
+        cli.echo("no confidence threshold: too few held-out clips, or too few of them correct")
+    for name, one in fitted.items():
+        cli.echo(
+            f"confidence threshold for {INPUTS[name]}: {one.threshold:.3f}, "
+            f"{one.answered:.0%} of {one.samples} clips are above it"
+        )

@@ -242,7 +242,7 @@ class Call:
         return cast(BinaryIO, PipeReader(path)) if one.is_pipe else str(path)
 
     def _recognise(self, one: "Found", path: Path) -> None:
-        from avtca.recognize.writers import file_digest
+        from avtca.files import file_digest
 
         digest = None
         if self.folder is not None and not one.is_pipe:

@@ -107,15 +107,15 @@ def multilabel_thresholds(folds: Sequence[CalibratedFold]) -> MultilabelThreshol
     )
 
 
+def modality_rows(model: EvaluatedModel) -> dict[Modality, NDArray[np.bool_]]:
+    """Which of the test samples have these modalities, ``(n,)`` each."""
+    audio, video = np.concatenate([dataset.modalities for dataset in model.test]).T
+    return {"both": audio & video, "audio only": audio, "video only": video}
+
+
 def modality_metrics(model: EvaluatedModel) -> dict[Modality, GroupMetrics]:
     """Metrics with both modalities and with each of them alone, on the samples that have them."""
-    has = np.concatenate([dataset.modalities for dataset in model.test])
-    audio, video = has.T
-    rows: dict[Modality, NDArray[np.bool_]] = {
-        "both": audio & video,
-        "audio only": audio,
-        "video only": video,
-    }
+    rows = modality_rows(model)
     return {
         name: counted(model.predict(partial(remove_modality, modality=removed)).at(rows[name]))
         for name, removed in REMOVED.items()

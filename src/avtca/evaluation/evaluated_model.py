@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import SampleSource
 from avtca.data.dataset import EmotionDataset
-from avtca.evaluation.calibration import fit_temperature
+from avtca.evaluation.calibration import TEMPERATURES, fit_temperature
 from avtca.evaluation.inference import Network, WindowLogits, average_networks, window_logits
 from avtca.evaluation.predictions import CalibratedFold, Predictions
 from avtca.evaluation.report import CalibrationSource, SplitInfo
@@ -68,6 +68,7 @@ class EvaluatedModel:
         intended: The corpus's own label of every test sample, one-hot ``(n, k)``; zeros where there
             is none.
         sources: Media files of the test samples, by sample, where they were given as such.
+        temperatures: Bounds of the temperatures that are fitted.
     """
 
     name: str
@@ -78,6 +79,7 @@ class EvaluatedModel:
     votes: dict[str, Float] = field(default_factory=dict)
     intended: Float | None = None
     sources: Mapping[str, SampleSource] = field(default_factory=dict)
+    temperatures: tuple[float, float] = TEMPERATURES
 
     @property
     def spec(self) -> ClipSpec:
@@ -114,13 +116,21 @@ class EvaluatedModel:
             return f"{first.no_validation}, and so were the test speakers of the other folds"
         return first.no_validation
 
-    def predict(self, transform: Transform | None = None) -> Predictions:
-        """Predictions of all folds on their test data, to which ``transform`` is applied first."""
-        data = []
-        for fold in self.folds:
+    def predict(
+        self, transform: Transform | None = None, temperatures: Sequence[float] | None = None
+    ) -> Predictions:
+        """Predictions of all folds on their test data.
+
+        Args:
+            transform: Applied to the test data first.
+            temperatures: Temperature of each fold, by default 1.
+        """
+        parts = []
+        for fold, scale in zip(self.folds, temperatures or [1.0] * len(self.folds), strict=True):
             dataset = fold.test if transform is None else transform(fold.test)
-            data.append((fold.logits(dataset, self.output), dataset))
-        return self._predictions(data)
+            logits = fold.logits(dataset, self.output)
+            parts.append(self._predictions([(logits, dataset)], scale))
+        return Predictions.joined(parts)
 
     def calibrated(self) -> list[CalibratedFold]:
         """Predictions of each fold with a temperature of its own, fitted on :attr:`fitted_on`.
@@ -132,6 +142,7 @@ class EvaluatedModel:
             fit_on = self._calibration_data(fold)
             softmax = self.output == "softmax"
             temperature = fit_window_temperature(fit_on) if softmax else 1.0
+            temperature = float(np.clip(temperature, *self.temperatures))
             seen = self._predictions(fit_on, temperature)
             test = self._predictions(
                 [(fold.logits(fold.test, self.output), fold.test)], temperature

@@ -146,7 +146,8 @@ def open_exported_model(
             corpus.name,
             dataset.speakers,
             action=f"evaluate on unseen speakers of {corpus.name}",
-            fix="give clips of other speakers, or pass --allow-leak and report the caveat",
+            fix="give clips of other speakers, "
+            f"{_held_out(path)}or pass --allow-leak and report the caveat",
             allow_leak=allow_leak,
             model="the model",
         ),
@@ -162,6 +163,17 @@ def open_exported_model(
         ),
         sources=sources,
     )
+
+
+def _held_out(path: Path) -> str:
+    """Where the figures for held-out speakers are: those of a fine-tuning, or of a run."""
+    folder = path if path.is_dir() else path.parent
+    places = {"held_out.csv": "evaluation.html", "test.csv": "test.csv", "result.json": "seed0"}
+    for marker, needed in places.items():
+        if (folder / marker).is_file() and (folder / needed).exists():
+            place = folder / (needed if needed != "seed0" else marker)
+            return f"see the results for held-out speakers in {place}, "
+    return ""
 
 
 def unpredicted_labels(corpus: PreparedCorpus, dataset: EmotionDataset) -> list[str]:
@@ -272,7 +284,8 @@ def open_trained_model(
             model.training_speakers,
             model.test.speakers,
             action="evaluate on unseen speakers",
-            fix="name folds that keep speakers apart, or pass --allow-leak and report the caveat",
+            fix="name folds that keep speakers apart, "
+            f"{_held_out(path)}or pass --allow-leak and report the caveat",
             allow_leak=allow_leak,
         )
     votes, intended = _votes_and_labels(prepared, [model.test for model in models])

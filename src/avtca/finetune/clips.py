@@ -24,7 +24,7 @@ from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.errors import CorpusError, LeakError
 from avtca.finetune.initial import InitialModel
 from avtca.progress import ProgressHook, no_progress
-from avtca.runtime.backends import Backend
+from avtca.runtime.backends import DIGEST_CHARACTERS, Backend
 
 NO_SPEAKER = "unknown"
 """Speaker of all clips if speakers are not known, or there is only one."""
@@ -158,6 +158,13 @@ def _usable(
     if any("split" in source.fields for source in layout.sources):
         notes.append("the split of the clips is not used: every speaker is tested once")
     return [int(row) for row in np.flatnonzero(~(empty | nameless))], notes
+
+
+def training_files(clips: LabelledClips) -> list[str]:
+    """The start of the SHA-256 of each media file, sorted; see ``Backend.training_files``."""
+    table = clips.corpus.manifest.set_index("sample_id").loc[list(clips.samples.sample_ids)]
+    digests = {*table["source_sha256"], *table["audio_sha256"]} - {""}
+    return sorted(digest[:DIGEST_CHARACTERS] for digest in digests)
 
 
 def _require_speakers(speakers: set[str], source: Path, allow_leak: bool) -> None:

@@ -19,13 +19,21 @@ from avtca.compat import upgrade
 from avtca.data.augment_config import Augmentation
 from avtca.data.data_module import DataModule, audited
 from avtca.errors import ConfigError
-from avtca.evaluation.evaluated_model import fit_window_temperature
+from avtca.evaluation.evaluate import evaluate_model
+from avtca.evaluation.evaluated_model import EvaluatedModel, fit_window_temperature
 from avtca.evaluation.inference import window_logits
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.run_folders import best_checkpoint
+from avtca.evaluation.sample_table import disagreements, sample_rows, table_columns
 from avtca.files import write_atomic
 from avtca.finetune import protocol
-from avtca.finetune.clips import find_clips, read_clips
+from avtca.finetune.clips import LabelledClips, find_clips, read_clips, training_files
+from avtca.finetune.held_out import (
+    TEMPERATURES,
+    fit_thresholds,
+    held_out_model,
+    held_out_predictions,
+)
 from avtca.finetune.initial import InitialModel, load_initial_model, resize_head
 from avtca.finetune.model_card import model_card
 from avtca.finetune.report import FinalTraining, FineTuneReport, SubsetSize
@@ -35,6 +43,7 @@ from avtca.model.lineage import training_corpora
 from avtca.model.network import FusionNetwork
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
+from avtca.runtime.bundle import training_files_of
 from avtca.training.config import (
     SET_BY_DATA,
     ExperimentConfig,
@@ -53,8 +62,6 @@ STEPS = 500
 EPOCHS = (5, 60)
 LEARNING_RATE = 3e-4
 TUNED = " fine-tuned"
-TEMPERATURES = (0.5, 5.0)
-"""Range of the temperature; a few validation clips, all correct, would give 0."""
 
 
 def finetune(
@@ -75,8 +82,9 @@ def finetune(
     Args:
         checkpoint: The initial model, see :func:`load_initial_model`.
         source: Folder or CSV of clips, see :func:`find_clips`.
-        out: Folder of the new model, its ``MODEL_CARD.md`` and ``result.json``; ``work`` in it has
-            the decoded clips and all runs.
+        out: Folder of the new model, its ``MODEL_CARD.md`` and ``result.json``, and of the
+            held-out predictions with their evaluation; ``work`` in it has the decoded clips and
+            all runs.
         epochs: Maximum number of epochs; by default from the number of clips.
         learning_rate: Learning rate of AdamW.
         allow_leak: Split by clips where speakers are not known; adds a caveat.
@@ -129,6 +137,10 @@ def finetune(
     network, card, final = _final(experiment, data_module, set(groups[0]), work / "final", bars)
     after = Predictions.joined([*map(Predictions.load, tests)])
     comparison = protocol.compare_before_after(start, samples, after)
+    sources = {source.sample_id: source for source in layout.sources}
+    name = _model_name(start)
+    held_out = held_out_model(name, clips, data_module, work / "folds", sources)
+    thresholds = fit_thresholds(held_out)
     report = FineTuneReport(
         initial_model=start.name,
         labels=changes,
@@ -140,9 +152,14 @@ def finetune(
         protocol=folds.rule,
         caveat=data_module.caveat,
         final=final,
+        thresholds=thresholds,
         **vars(comparison),
     )
-    _export(start, network, card, out, report)
+    measured = {name: one.threshold for name, one in thresholds.items() if one.threshold}
+    calibration: dict[str, Any] = {**card.calibration, "sure": measured}
+    card = replace(card, calibration=calibration)
+    _export(start, network, card, out, report, clips)
+    _write_held_out(held_out, out)
     return report
 
 
@@ -253,10 +270,15 @@ def _final(
 
 
 def _export(
-    start: InitialModel, network: FusionNetwork, card: Card, out: Path, report: FineTuneReport
+    start: InitialModel,
+    network: FusionNetwork,
+    card: Card,
+    out: Path,
+    report: FineTuneReport,
+    clips: LabelledClips,
 ) -> None:
     """Write the bundle with the face network, ``result.json`` and the model card."""
-    name = f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"
+    name = _model_name(start)
     before = start.card.provenance
     terms = str(before.get("terms", "not recorded; ask for those of its training data"))
     provenance = {
@@ -265,6 +287,7 @@ def _export(
         "data": f"{report.clips} own clips; start: {before.get('data', 'not recorded')}",
         "terms": terms,
         "command": "avtca finetune",
+        "training_files": sorted({*training_files(clips), *training_files_of(before)}),
     }
     if corpora := training_corpora(start.card):
         provenance["corpora"] = corpora
@@ -287,6 +310,25 @@ def _export(
         write_atomic(out / "MODEL_CARD.md", model_card(name, report, terms))
     except OSError as error:
         raise ConfigError(f"write the model into {out}", str(error), "make room there") from error
+
+
+def _model_name(start: InitialModel) -> str:
+    return f"{start.name.partition(' (')[0].removesuffix(TUNED)}{TUNED}"
+
+
+def _write_held_out(model: EvaluatedModel, out: Path) -> None:
+    """Write the held-out predictions, and the report and page of ``avtca evaluate``."""
+    from avtca.plots.html import evaluation_html
+
+    report = evaluate_model(model)
+    predictions = held_out_predictions(model)
+    rows = sample_rows(model, predictions)
+    try:
+        predictions.save(out / "held_out.csv", columns=table_columns(rows))
+        write_atomic(out / "evaluation.json", json.dumps(report.to_dict(), indent=1))
+        write_atomic(out / "evaluation.html", evaluation_html(report, disagreements(rows)))
+    except OSError as error:
+        raise ConfigError(f"write the report into {out}", str(error), "make room there") from error
 
 
 def _open_folder(out: Path, start: InitialModel, settings: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from avtca.evaluation.report import PerClass, Summary
-from avtca.finetune.report import FineTuneReport, SubsetSize
+from avtca.finetune.report import WANTED_ACCURACY, FineTuneReport, SubsetSize
 
 FORBIDDEN = """\
 ## Forbidden use
@@ -21,6 +21,8 @@ LEAKS = """\
 > **LEAK.** Speakers are not separated: every figure below is of speakers in the training data and
 > tells nothing about other people. Name the speakers of the clips and fine-tune again.
 """
+INPUTS = {"both": "face and voice", "voice": "audio only", "face": "video only"}
+"""Inputs of a network, by their names in thresholds."""
 FEW_SPEAKERS = 10
 """With fewer speakers, intervals are called rough."""
 
@@ -43,6 +45,7 @@ def model_card(name: str, report: FineTuneReport, terms: str) -> str:
             _data(report),
             _figures(report),
             _labels(report.after),
+            _thresholds(report),
             _limits(report),
             FORBIDDEN,
             f"## Terms\n\nInherited from the initial weights: **{terms}**. Those of the clips "
@@ -110,7 +113,11 @@ def _figures(report: FineTuneReport) -> str:
         '\n"Before" is too high if the initial model was trained on some of these clips or '
         "speakers. The metrics are those of the networks of the cross-validation. The "
         "network in this folder "
-        "was trained on more clips; its accuracy on unseen speakers was not measured.\n"
+        "was trained on more clips; its accuracy on unseen speakers was not measured.\n\n"
+        "`held_out.csv` has the prediction for each clip by the network that was not trained on "
+        "its speaker; `evaluation.html` and `evaluation.json` evaluate these predictions. The "
+        "network in this folder was trained on the same clips, so that its own predictions for "
+        "them are no evidence.\n"
     )
     return "\n".join(out)
 
@@ -125,6 +132,25 @@ def _labels(after: Summary) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def _thresholds(report: FineTuneReport) -> str:
+    out = ["## Confidence\n"]
+    if not report.thresholds:
+        out.append('No threshold was fitted: every answer is marked "no threshold".\n')
+        return "\n".join(out)
+    out += [
+        "Thresholds fitted on the held-out predictions, for an accuracy of "
+        f"{100 * WANTED_ACCURACY:.0f} %; the accuracy above them is of the same clips. Answers "
+        'for an input without a threshold are marked "no threshold".\n',
+        "| input | clips | threshold | above it | accuracy above it |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, found in report.thresholds.items():
+        at = "none" if found.threshold is None else f"{found.threshold:.3f}"
+        cells = f"{at} | {100 * found.answered:.0f} % | {_share(found.accuracy)}"
+        out.append(f"| {INPUTS[name]} | {found.samples} | {cells} |")
+    return "\n".join(out) + "\n"
 
 
 def _limits(report: FineTuneReport) -> str:

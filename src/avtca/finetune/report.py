@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from avtca.evaluation.report import PairedDifference, Serialisable, Summary
 
+WANTED_ACCURACY = 0.95
+"""Accuracy that answers above a threshold have to reach, as for the packaged model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelChanges:
@@ -50,6 +53,20 @@ class FinalTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldOutThreshold:
+    """The confidence threshold for an input, fitted on clips of held-out speakers."""
+
+    threshold: float | None
+    """``None`` where no threshold reaches the wanted accuracy on enough clips."""
+    samples: int
+    """Clips that have this input."""
+    answered: float
+    """Share of them above the threshold."""
+    accuracy: float | None
+    """Accuracy of these."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Metrics before and after fine-tuning, each clip predicted without its speaker's data."""
 
@@ -91,3 +108,5 @@ class FineTuneReport(Comparison, Serialisable):
     caveat: str
     """Caveats of the split in one line; "clean" for none."""
     final: FinalTraining
+    thresholds: dict[str, HeldOutThreshold] | None = None
+    """Input ("both", "face", "voice") -> its threshold; ``None`` in earlier reports."""

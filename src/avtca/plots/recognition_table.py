@@ -74,10 +74,8 @@ def legend(reports: Sequence["Report"]) -> list[str]:
         lines.append("below threshold: " + ", or ".join(listed))
     if any("(no threshold" in one.certainty for one in predictions):
         measured = " and ".join(INPUT_NAMES[name] for name in thresholds)
-        lines.append(
-            "no threshold: some windows had a face or a voice alone; the confidence threshold was "
-            f"measured with {measured} only"
-        )
+        why = f"the confidence threshold was measured with {measured} only"
+        lines.append(f"no threshold: {why if measured else 'none was measured for this model'}")
     return lines
 
 

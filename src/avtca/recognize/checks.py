@@ -1,6 +1,6 @@
 """What is unusual about a clip: warnings, and reasons never to be confident."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -9,9 +9,12 @@ from avtca.audio.level import SILENCE_DBFS, band_level_db
 from avtca.media import Media
 from avtca.media.clock import MAX_HOLD_S
 from avtca.recognize.prediction import (
+    BRIEF_FACE,
     FEW_FRAMES,
+    MIN_FACE_S,
     NO_PERSON,
     STILL_FACE,
+    TRAINED_ON,
     Coverage,
     TimelineRow,
     main_rows,
@@ -44,20 +47,49 @@ def decoded_share(clip: Media, stream: WindowStream) -> float:
     return share * (1 - missing) if clip.damaged else share
 
 
-def doubts(rows: Iterable[TimelineRow], stream: WindowStream) -> tuple[str, ...]:
+def doubts(
+    rows: Iterable[TimelineRow], stream: WindowStream, *, seen_s: float, trained_on: bool
+) -> tuple[str, ...]:
     """Reasons never to be confident of the main prediction or of one person.
 
     Args:
         rows: Its windows.
         stream: The clip, read to its end.
+        seen_s: Seconds with the face; 0 where the audio alone was used.
+        trained_on: Whether the model was trained on this file.
     """
+    rows = list(rows)
     both = [row for row in main_rows(rows) if len(row.modalities) > 1]
     out = []
+    if trained_on:
+        out.append(TRAINED_ON)
     if both and sum(row.person in stream.still_people for row in both) >= MOSTLY * len(both):
         out.append(STILL_FACE)
     if stream.held_share > MOSTLY:
         out.append(FEW_FRAMES)
+    step_s = 1 / stream.spec.video_rate
+    if 0 < seen_s < min(MIN_FACE_S, stream.total_steps * step_s) - step_s / 2:
+        out.append(BRIEF_FACE)
     return tuple(out)
+
+
+def shares_audio(
+    rows: Sequence[TimelineRow], timeline: Iterable[TimelineRow], still: Collection[int]
+) -> bool:
+    """Whether most windows of a person with a voice also have another person.
+
+    Args:
+        rows: The person's windows.
+        timeline: Those of all people.
+        still: People whose faces never move, who do not count.
+    """
+    people: dict[float, set[int]] = {}
+    for row in timeline:
+        if row.scores and row.person not in still:
+            people.setdefault(row.start_s, set()).add(row.person)
+    voiced = [row for row in rows if row.scores and "voice" in row.modalities]
+    shared = sum(len(people.get(row.start_s, ())) > 1 for row in voiced)
+    return bool(voiced) and shared >= MOSTLY * len(voiced)
 
 
 def warnings(

@@ -13,11 +13,17 @@ DIGITS = 4
 """Decimal places of scores in JSON and CSV, and of the comparison with a threshold."""
 MIN_DECODED = 0.9
 """Share of a file that must be decoded for a confident prediction."""
+MIN_FACE_S = 1.0
+"""Seconds for which a face must be seen for a confident prediction, or the length of a clip."""
 PARTLY, STILL_FACE, FEW_FRAMES = "partly decoded", "still face", "few frames"
+BRIEF_FACE, SHARED_AUDIO, TRAINED_ON = "brief face", "shared audio", "training clip"
 DOUBTS = {
     PARTLY: f"less than {MIN_DECODED:.0%} of the file could be decoded",
     STILL_FACE: "the face that was read never moves; it may be a photograph beside another's voice",
     FEW_FRAMES: "most of the video repeats the frame before",
+    BRIEF_FACE: f"the face was seen for less than {MIN_FACE_S:g} s",
+    SHARED_AUDIO: "other people in view are recognised from the same audio; who speaks is unknown",
+    TRAINED_ON: "the model was trained on this file",
 }
 """Reasons for which a prediction is never confident, and what they mean."""
 INPUTS = {
@@ -231,15 +237,17 @@ class Prediction:
     def certainty(self) -> str:
         """The confidence as text, with the reason where it is not :attr:`confident`.
 
-        For example "79%", "36% (below threshold)", "47% (no threshold for audio only)".
+        For example "79%", "36% (below threshold)", "47% (no threshold for audio only)", and
+        "47% (no threshold)" of a model without any.
         """
         percent = f"{self.confidence:.0%}"
         if self.doubt:
             return f"{percent} ({self.doubt})"
         if self.confident is False:
             return f"{percent} (below threshold)"
-        if self.confident is None and self.thresholds:
-            return f"{percent} (no threshold for {INPUTS[self.streams]})"
+        if self.confident is None:
+            which = f" for {INPUTS[self.streams]}" if self.thresholds else ""
+            return f"{percent} (no threshold{which})"
         return percent
 
     def confidence_fields(self) -> dict[str, Any]:

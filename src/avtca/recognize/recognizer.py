@@ -12,14 +12,21 @@ import numpy as np
 from avtca.audio import VOICE_RATE
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
+from avtca.files import file_digest
 from avtca.media import Media, MediaArrays, open_media
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import checks
-from avtca.recognize.prediction import Coverage, TimelineRow, main_rows
+from avtca.recognize.prediction import (
+    SHARED_AUDIO,
+    TRAINED_ON,
+    Coverage,
+    TimelineRow,
+    main_rows,
+)
 from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.scorer import WindowScorer
 from avtca.recognize.stream import WindowStream
-from avtca.runtime.backends import Backend, load_backend
+from avtca.runtime.backends import DIGEST_CHARACTERS, Backend, load_backend
 
 PersonMode = Literal["main", "all"]
 """The largest steady face of each window, or each person."""
@@ -121,6 +128,7 @@ class Recognizer:
             face=scorer.face_steps / max(1, stream.total_steps),
             voice=min(1.0, scorer.voice_ticks / VOICE_RATE / max(duration, 1e-9)),
         )
+        trained_on = self._trained_on(source)
         report = Report(
             file=clip.name,
             duration_s=duration,
@@ -132,10 +140,19 @@ class Recognizer:
             model=self.backend.name,
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.backend.thresholds,
-            doubts=checks.doubts(rows, stream),
+            doubts=checks.doubts(
+                rows, stream, seen_s=scorer.face_steps / spec.video_rate, trained_on=trained_on
+            ),
             part=(start_s, end_s) if is_part else None,
         )
         return replace(report, people=_people(report, stream, spec.video_rate))
+
+    def _trained_on(self, source: object) -> bool:
+        """Whether the model was trained on this file, as far as its card tells."""
+        if not self.backend.training_files or not isinstance(source, str | Path):
+            return False
+        digest = file_digest(Path(source)) or ""
+        return digest[:DIGEST_CHARACTERS] in self.backend.training_files
 
     def _score(
         self,
@@ -220,11 +237,21 @@ def _people(report: Report, stream: WindowStream, rate: float) -> tuple[Person, 
             last_s=(seen.last + 1) / rate,
             box=thumbnail.box if thumbnail else rows[0].box,
             at_s=thumbnail.time_s if thumbnail else None,
-            doubts=checks.doubts(rows, stream),
+            doubts=_person_doubts(rows, report, stream, seen_s),
             thumbnail=thumbnail,
         )
         people.append(person)
     return tuple(people)
+
+
+def _person_doubts(
+    rows: list[TimelineRow], report: Report, stream: WindowStream, seen_s: float
+) -> tuple[str, ...]:
+    """See :func:`avtca.recognize.checks.doubts`."""
+    trained_on = TRAINED_ON in report.doubts
+    found = checks.doubts(rows, stream, seen_s=seen_s, trained_on=trained_on)
+    shared = checks.shares_audio(rows, report.timeline, stream.still_people)
+    return (*found, SHARED_AUDIO) if shared else found
 
 
 def load(

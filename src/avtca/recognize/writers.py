@@ -157,17 +157,6 @@ class OutputFolder:
         return self.folder / f"{stem}.{suffix}"
 
 
-def file_digest(path: Path) -> str | None:
-    """SHA-256 of a file; ``None`` for anything that is not a readable regular file."""
-    try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):
-        return None
-
-
 def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
     """Write JSON, CSV and timeline of one report, and the thumbnail of each person.
 

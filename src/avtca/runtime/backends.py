@@ -10,8 +10,19 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
-from avtca.runtime.bundle import CARD_FILE, PACKAGED, Bundle, model_path, read_bundle, thresholds_of
+from avtca.runtime.bundle import (
+    CARD_FILE,
+    PACKAGED,
+    Bundle,
+    model_path,
+    read_bundle,
+    thresholds_of,
+    training_files_of,
+)
 from avtca.runtime.card import check_calibration, check_outputs
+
+DIGEST_CHARACTERS = 16
+"""Length of the hashes in :attr:`Backend.training_files`."""
 
 
 class Backend(Protocol):
@@ -31,6 +42,9 @@ class Backend(Protocol):
     """Divisor of the logits before softmax."""
     thresholds: dict[str, float]
     """See :func:`~avtca.runtime.bundle.thresholds_of`."""
+    training_files: frozenset[str]
+    """The first :data:`DIGEST_CHARACTERS` characters of the SHA-256 of media files that the model
+    was trained on, as far as its card has them."""
 
     def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """Face crops to video steps for ``preprocess.video_window``.
@@ -77,6 +91,7 @@ class OnnxBackend:
         self.temperature = float(bundle.card["calibration"]["temperature"])
         self.weights = str(bundle.card["weights_sha256"])
         self.thresholds = thresholds_of(bundle.card["calibration"])
+        self.training_files = training_files_of(bundle.card.get("provenance") or {})
         self._fusion = session("fusion")
         self._face = session("face") if "face" in bundle.card["files"] else None
         face = bundle.card.get("face", {})
@@ -162,6 +177,7 @@ class TorchBackend:
         self.name = f"{card.variant} ({path})"
         self.temperature = float(card.calibration.get("temperature", 1.0))
         self.thresholds = thresholds_of(card.calibration)
+        self.training_files: frozenset[str] = frozenset()
         blob, _ = pair_at(path, existing=True)
         self.weights = hashlib.sha256(blob.read_bytes()).hexdigest()
         self.crop_px, self.colour = self.spec.crop_px, str(self.spec.colour)

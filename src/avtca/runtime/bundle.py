@@ -100,3 +100,13 @@ def thresholds_of(calibration: Mapping[str, Any]) -> dict[str, float]:
     by_modality = sure if isinstance(sure, Mapping) else {"both": sure}
     values = {name: by_modality.get(name) for name in ("both", "face", "voice")}
     return {name: float(x) for name, x in values.items() if x is not None}
+
+
+def training_files_of(provenance: Mapping[str, Any]) -> frozenset[str]:
+    """Hashes of the media files that a model was trained on, see ``Backend.training_files``.
+
+    Args:
+        provenance: A card's ``provenance``.
+    """
+    found = provenance.get("training_files")
+    return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
