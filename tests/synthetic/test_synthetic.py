@@ -3,6 +3,7 @@
 import itertools
 import json
 import resource
+import wave
 from collections import Counter
 
 import av
@@ -12,12 +13,14 @@ import pytest
 from avtca.clipspec import ClipSpec
 from avtca.corpora import index_corpus
 from avtca.corpora.index import SYNTHETIC
+from avtca.corpora.splits import load_folds
 from avtca.errors import CorpusError
-from avtca.labels import RAVDESS
+from avtca.labels import EMODB, RAVDESS
 from avtca.media import open_media
 from avtca.synthetic.animation import animate, make_speaker
-from avtca.synthetic.corpus import synth_clip, synth_corpus, synth_samples
+from avtca.synthetic.corpus import synth_clip, synth_corpus
 from avtca.synthetic.face import EXPRESSIONS, TOP, UNIT, Head
+from avtca.synthetic.layouts import synth_samples
 from avtca.synthetic.voice import RATE, speak
 
 TINY = {"seconds": 0.4, "size": (96, 64), "fps": 10}
@@ -162,7 +165,7 @@ def test_strength_zero_is_neutral_speech():
 
 def test_a_full_set_is_ravdess(corpora):
     real = {path.stem[3:] for path in (corpora / "ravdess/audio").glob("*.flac")}
-    made = [sample.path.removesuffix(".mp4") for sample in synth_samples(1440, 24)]
+    made = [sample.video.removesuffix(".mp4") for sample in synth_samples(1440, 24)]
     assert len(real) == 1440 and {path.split("/")[1][3:] for path in made} == real
     assert all(path.startswith(f"Actor_{path[-2:]}/01-01-") for path in made)
 
@@ -170,13 +173,13 @@ def test_a_full_set_is_ravdess(corpora):
 @pytest.mark.parametrize(("samples", "speakers"), [(8, 1), (16, 4), (24, 3), (2880, 24), (100, 99)])
 def test_samples_are_dealt_evenly(samples, speakers):
     made = synth_samples(samples, speakers)
-    assert len({sample.path for sample in made}) == len(made) == samples
+    assert len({sample.video for sample in made}) == len(made) == samples
     counts = Counter(sample.speaker for sample in made)
     assert set(counts) == set(range(1, speakers + 1))
     assert max(counts.values()) - min(counts.values()) <= 1
     emotions = Counter(sample.emotion for sample in made)
-    assert set(emotions) == set(range(1, 9))
-    assert all(sample.intensity == 1 for sample in made if sample.emotion == 1)
+    assert set(emotions) == set(RAVDESS)
+    assert all(sample.strength < 1 for sample in made if sample.emotion == "neutral")
 
 
 @pytest.mark.parametrize(("samples", "speakers"), [(3, 4), (5, 0), (0, 0), (200, 100)])
@@ -246,7 +249,7 @@ def test_a_full_disk_leaves_nothing_of_its_own(tmp_path):
 def test_more_than_ravdess_has_is_read_and_called_synthetic(tmp_path):
     """Thirty people, or more than two repetitions, have names that RAVDESS has not."""
     for sample in [*synth_samples(31, 31), *synth_samples(61, 1)]:
-        path = tmp_path / sample.path
+        path = tmp_path / sample.video
         path.parent.mkdir(exist_ok=True)
         path.touch()
     index = index_corpus("ravdess", tmp_path, ClipSpec())
@@ -293,3 +296,96 @@ def test_arguments_that_cannot_be(tmp_path, change):
             tmp_path / "a.mp4", **{"emotion": "sad", "speaker": 1, "seed": 0, **TINY, **change}
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def made_index(layout, root, spec, samples, speakers):
+    synth_corpus(root, samples, speakers, 3, layout=layout, **TINY, workers=1)
+    return index_corpus("ravdess" if layout == "sequences" else layout, root, spec)
+
+
+def test_cremad_has_its_tables_and_folds(tmp_path):
+    index = made_index("cremad", tmp_path, ClipSpec(), 14, 12)
+    assert (index.corpus, index.skipped) == ("synthetic", ())
+    first = index.sources[0]
+    assert (first.sample_id, first.label, first.speaker) == ("1001_DFA_ANG_XX", "angry", "1001")
+    assert first.video == tmp_path / "VideoFlash" / "1001_DFA_ANG_XX.flv"
+    assert first.separate_audio == tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav"
+    assert first.fields["sex"] == "male" and first.fields["both_angry"] >= 0.7
+    assert sum(first.fields[name] for name in index.targets["both"]) == pytest.approx(1)
+    with wave.open(str(first.audio)) as file:
+        assert (file.getframerate(), file.getnframes()) == (16_000, 6400)
+    clip = open_media(first.video)
+    assert len(list(clip.frames(10))) == 4 and clip.has_audio
+    people = {source.speaker for source in index.sources}
+    for fold in load_folds("cremad_5fold").folds:
+        assert all(people & part for part in fold)
+
+
+def test_mosei_has_its_sequences_and_folds(tmp_path):
+    spec = ClipSpec(
+        video="features", video_features="facet42", video_dim=35, audio="features", audio_dim=74
+    )
+    index = made_index("mosei", tmp_path, spec, 24, 8)
+    assert Counter(source.fields["split"] for source in index.sources) == {
+        "train": 12,
+        "validation": 6,
+        "test": 6,
+    }
+    train = [source for source in index.sources if source.fields["split"] == "train"]
+    assert all(any(one.fields[f"multi_{label}"] for one in train) for label in index.labels)
+    second = next(source for source in index.sources if source.sample_id.endswith("[1]"))
+    assert (second.start_s, second.end_s) == pytest.approx((0.4, 0.8))
+    times, values = second.video_series.load()
+    assert (
+        values.shape == (len(times), 35) and values[:, index.labels.index(second.label)].mean() > 1
+    )
+    assert second.audio_series.load()[1].shape[1] == 74
+
+    pixels = index_corpus("mosei", tmp_path, ClipSpec())
+    clip = open_media(pixels.sources[0].video)
+    assert clip.duration_s == pytest.approx(3 * 0.4, abs=0.1)
+    assert len(list(clip.frames(10))) == 12
+
+
+def test_sequences_have_the_form_of_those_of_ravdess(tmp_path, corpora):
+    spec = ClipSpec(video="features", video_features="expression7+action_units35", video_dim=42)
+    index = made_index("sequences", tmp_path, spec, 16, 2)
+    source = index.sources[0]
+    assert source.audio == tmp_path / "audio" / f"03{source.sample_id[2:]}.flac"
+    times, values = source.video_series.load()
+    np.testing.assert_allclose(values[:, :7].sum(1), 1, atol=1e-5)
+    assert times[0] > 0 and times[-1] < 0.4
+    for name in ("action_units_clip.csv", "face_sequences.npz"):
+        real, made = corpora / "ravdess" / name, tmp_path / name
+        if name.endswith(".csv"):
+            assert made.read_text().splitlines()[0] == real.read_text().splitlines()[0]
+        else:
+            keys = [f"{source.sample_id}/p", f"{source.sample_id}/frames"]
+            for key in keys:
+                assert np.load(real)[key].dtype == np.load(made)[key].dtype
+    wave_of = np.concatenate(list(open_media(source.audio).audio(16_000)))
+    assert len(wave_of) == 6400 and np.abs(wave_of).max() > 0.05
+
+
+def test_emodb_has_its_names_and_folds(tmp_path):
+    index = made_index("emodb", tmp_path, ClipSpec(), 20, 10)
+    assert {source.label for source in index.sources} == set(EMODB.values())
+    people = {source.speaker for source in index.sources}
+    assert all(
+        people & part for fold in load_folds("emodb_leave_one_speaker_out").folds for part in fold
+    )
+
+
+@pytest.mark.parametrize(("layout", "samples", "speakers"), [("emodb", 11, 11), ("cremad", 73, 1)])
+def test_more_than_a_layout_has_names_for(layout, samples, speakers):
+    with pytest.raises(CorpusError, match="choose"):
+        synth_samples(samples, speakers, layout)
+
+
+def test_tables_are_the_same_again(tmp_path):
+    for layout in ("mosei", "sequences", "cremad"):
+        for name in ("one", "two"):
+            synth_corpus(tmp_path / name / layout, 4, 4, 1, layout=layout, **TINY, workers=1)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    with pytest.raises(CorpusError, match="different settings: layout 'mosei' != 'cremad'"):
+        synth_corpus(tmp_path / "one" / "mosei", 4, 4, 1, layout="cremad", **TINY)

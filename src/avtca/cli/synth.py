@@ -1,7 +1,7 @@
 """`avtca synth`: synthetic clips for smoke tests, load tests and offline demos."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,12 @@ from avtca.errors import ConfigError
 
 def synth(
     out: Annotated[Path, typer.Argument(help="Folder for the clips.")],
+    layout: Annotated[
+        Literal["ravdess", "sequences", "cremad", "mosei", "emodb"],
+        typer.Option(
+            help="Whose file names and tables; sequences is RAVDESS as audio and face sequences."
+        ),
+    ] = "ravdess",
     samples: Annotated[int, typer.Option(help="Clips to make.")] = 64,
     speakers: Annotated[int, typer.Option(help="Speakers, each with a face and a voice.")] = 8,
     seed: Annotated[int, typer.Option(help="Other seeds give other clips.")] = 0,
@@ -21,10 +27,11 @@ def synth(
         int | None, typer.Option(help="Processes that draw [default: one a core]", min=1)
     ] = None,
 ) -> None:
-    """Make a SYNTHETIC corpus with RAVDESS's file names: drawn faces, computed voices.
+    """Make a SYNTHETIC corpus in the layout of a real one: drawn faces, computed voices.
 
     It tests that software works; results on it say nothing about real people. Interrupted at any
-    moment, the same command resumes. Prepare it as ravdess, and split it by speakers:5.
+    moment, the same command resumes. Its names are in the folds of the real corpus. A speaker of
+    CMU-MOSEI is a video.
     """
     from avtca.synthetic.corpus import synth_corpus
 
@@ -37,6 +44,7 @@ def synth(
                 samples,
                 speakers,
                 seed,
+                layout=layout,
                 seconds=seconds,
                 size=pixels,
                 workers=workers,
@@ -46,5 +54,6 @@ def synth(
         raise ConfigError("make a synthetic corpus", str(error), "change that option") from error
     cli.err.print(
         f"SYNTHETIC corpus in {made.out}: {made.made} clips made, {made.kept} were there before; "
-        f"avtca prepare ravdess {made.out} --out DIR prepares it"
+        f"avtca prepare {'ravdess' if layout == 'sequences' else layout} {made.out} --out DIR "
+        "prepares it"
     )

@@ -21,6 +21,11 @@ SYNTHETIC = "SYNTHETIC: drawn faces and computed voices, results say nothing abo
 """In every summary, audit and report of a corpus named "synthetic"."""
 
 
+def is_synthetic(root: Path) -> bool:
+    """Whether a folder, or a folder inside of one, was made by ``avtca synth``."""
+    return any((folder / "synth.json").is_file() for folder in (root, root.parent))
+
+
 class Series(Protocol):
     """Features over time that a corpus ships; must be picklable."""
 

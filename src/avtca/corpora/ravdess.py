@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import (
     AUDIO_SUFFIXES,
-    SYNTHETIC,
     VIDEO_SUFFIXES,
     CorpusIndex,
     SampleSource,
+    is_synthetic,
     list_files,
     require_media_spec,
 )
@@ -100,7 +100,7 @@ def index_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
     action = f"prepare RAVDESS from {root}"
     files = _media(root, action)
     require_media_spec(spec, action, video=False)
-    synthetic = any((folder / "synth.json").is_file() for folder in (root, root.parent))
+    synthetic = is_synthetic(root)
     names = SYNTHETIC_NAME if synthetic else NAME
     samples: dict[str, dict[str, Path]] = defaultdict(dict)
     skipped: list[tuple[str, str]] = []
@@ -126,13 +126,13 @@ def index_ravdess(root: Path, spec: ClipSpec) -> CorpusIndex:
             "give the folder with Actor_01 .. Actor_24, or with audio/*.flac",
         )
     return CorpusIndex(
-        corpus="synthetic" if synthetic else "ravdess",
+        corpus="ravdess",
         root=root,
         labels=RAVDESS,
         sources=tuple(sources),
         language="en",
         skipped=tuple(skipped),
-        notes=(SYNTHETIC,) if synthetic else tuple(_notes(sources, root, spec)),
+        notes=tuple(_notes(sources, root, spec)),
     )
 
 

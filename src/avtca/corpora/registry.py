@@ -1,6 +1,7 @@
 """Corpora by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from avtca.clipspec import ClipSpec
@@ -9,7 +10,7 @@ from avtca.corpora.cache import PreparedCorpus
 from avtca.corpora.cremad import index_cremad
 from avtca.corpora.emodb import index_emodb
 from avtca.corpora.folder import index_folder
-from avtca.corpora.index import CorpusIndex
+from avtca.corpora.index import SYNTHETIC, CorpusIndex, is_synthetic
 from avtca.corpora.mosei import index_mosei
 from avtca.corpora.nemo import index_nemo
 from avtca.corpora.ravdess import index_ravdess
@@ -28,7 +29,7 @@ CORPORA: dict[str, Callable[[Path, ClipSpec], CorpusIndex]] = {
 
 
 def index_corpus(name: str, root: str | Path, spec: ClipSpec) -> CorpusIndex:
-    """List the samples of a corpus.
+    """List the samples of a corpus; those of ``avtca synth`` are the corpus "synthetic".
 
     Args:
         name: A key of :data:`CORPORA`.
@@ -42,7 +43,10 @@ def index_corpus(name: str, root: str | Path, spec: ClipSpec) -> CorpusIndex:
         raise CorpusError(
             f"prepare {name}", "no such corpus", f"choose one of {', '.join(CORPORA)}"
         )
-    return CORPORA[name](Path(root), spec)
+    index = CORPORA[name](Path(root), spec)
+    if is_synthetic(Path(root)):
+        index = replace(index, corpus="synthetic", notes=(SYNTHETIC,))
+    return index
 
 
 def load_ravdess_features(

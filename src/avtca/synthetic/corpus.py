@@ -1,55 +1,45 @@
-"""Synthetic clips, a drawn moving face and a computed voice, with RAVDESS's file names.
+"""Synthetic clips, a drawn moving face and a computed voice, in the layouts of the corpora.
 
 They serve smoke tests, load tests and demonstrations without a corpus. The title of every file is
 "synthetic": results on these clips say nothing about real people.
 """
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from avtca.audio import resample
 from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS, canonical
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
 from avtca.synthetic.animation import animate, make_speaker
+from avtca.synthetic.layouts import Layout, SyntheticSample, synth_samples
+from avtca.synthetic.tables import write_tables
 from avtca.synthetic.voice import RATE, Speech, speak
 
 TITLE = "synthetic"
 """Title in every file's metadata."""
+COMMENT = f"made by avtca, {TITLE}: a drawn face and a computed voice"
+AUDIO_CODECS = {".wav": "pcm_s16le", ".flac": "flac"}
+AUDIO_RATE = 16_000
+"""Hz of files with audio alone."""
 VERSION = 2
 """Goes up when the same seed would give other clips."""
-MAX_SPEAKERS = 99
 DRAWINGS = 15
 """Drawings per second, as in a cartoon; each is shown until the next."""
-WEAK, STRONG = 0.65, 1.0
-"""Strength of RAVDESS's two intensities."""
-
-
-@dataclass(frozen=True)
-class SyntheticSample:
-    """One sample in the coding of RAVDESS; all numbers from 1, ``emotion`` 1 is neutral."""
-
-    emotion: int
-    intensity: int
-    statement: int
-    repetition: int
-    speaker: int
-
-    @property
-    def path(self) -> str:
-        """Path inside the corpus: ``Actor_AA/01-01-EE-II-SS-RR-AA.mp4``."""
-        parts = (1, 1, self.emotion, self.intensity, self.statement, self.repetition, self.speaker)
-        return f"Actor_{self.speaker:02d}/" + "-".join(f"{part:02d}" for part in parts) + ".mp4"
 
 
 @dataclass(frozen=True)
@@ -106,14 +96,35 @@ def synth_clip(
             "need speaker >= 1, seed >= 0, statement >= 1, sample >= 0 and strength 0..1.5; "
             f"found {speaker}, {seed}, {statement}, {sample}, {strength}"
         )
+    acted = _act(emotion, speaker, seed, statement, sample, strength, seconds, size, fps)
+    _write_whole(path, [acted], size, fps)
+    return path
+
+
+@dataclass(frozen=True)
+class _Acted:
+    """Pictures, drawn when they are written, and speech."""
+
+    pictures: Iterator[Image.Image]
+    speech: Speech
+
+
+def _act(
+    emotion: str,
+    speaker: int,
+    seed: int,
+    statement: int,
+    sample: int,
+    strength: float,
+    seconds: float,
+    size: tuple[int, int],
+    fps: int,
+) -> _Acted:
     voice, looks = make_speaker(speaker, seed)
     rng = np.random.default_rng([seed, speaker, RAVDESS.index(emotion), statement, sample, VERSION])
     speech = speak(voice, emotion, statement=statement, strength=strength, seconds=seconds, rng=rng)
     times = np.arange(0, max(1, round(seconds * fps)), _frames_per_drawing(fps)) / fps
-    _write_whole(
-        path, animate(looks, emotion, strength, speech, times, size, rng), speech, size, fps
-    )
-    return path
+    return _Acted(animate(looks, emotion, strength, speech, times, size, rng), speech)
 
 
 def _frames_per_drawing(fps: int) -> int:
@@ -129,13 +140,17 @@ def _check(seconds: float, size: tuple[int, int], fps: int) -> None:
         raise ValueError(f"need seconds 0.3..3600 and fps 1..240, found {seconds} and {fps}")
 
 
-def _write_whole(
-    path: Path, pictures: Iterator[Image.Image], speech: Speech, size: tuple[int, int], fps: int
-) -> None:
+def _write_whole(path: Path, parts: Sequence[_Acted], size: tuple[int, int], fps: int) -> None:
+    """Write parts one after another: with pictures, or the audio alone by the file's suffix."""
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(part, pictures, speech, size, fps)
+        wave = np.concatenate([one.speech.wave for one in parts])
+        if path.suffix in AUDIO_CODECS:
+            _write_audio(part, wave, path.suffix)
+        else:
+            pictures = itertools.chain.from_iterable(one.pictures for one in parts)
+            _write(part, pictures, wave, size, fps, path.suffix[1:])
         part.replace(path)
     except (OSError, av.FFmpegError) as error:
         why = error.strerror or str(error)
@@ -146,12 +161,17 @@ def _write_whole(
 
 
 def _write(
-    path: Path, pictures: Iterator[Image.Image], speech: Speech, size: tuple[int, int], fps: int
+    path: Path,
+    pictures: Iterator[Image.Image],
+    wave: NDArray[np.float32],
+    size: tuple[int, int],
+    fps: int,
+    container: str,
 ) -> None:
-    n, repeat = max(1, round(len(speech.wave) / RATE * fps)), _frames_per_drawing(fps)
-    with av.open(str(path), "w", format="mp4") as out:
+    n, repeat = max(1, round(len(wave) / RATE * fps)), _frames_per_drawing(fps)
+    with av.open(str(path), "w", format=container) as out:
         out.metadata["title"] = TITLE
-        out.metadata["comment"] = f"made by avtca, {TITLE}: a drawn face and a computed voice"
+        out.metadata["comment"] = COMMENT
         video = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "26"})
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.thread_count = 1
@@ -166,40 +186,23 @@ def _write(
             for frame.pts in range(k * repeat, min((k + 1) * repeat, n)):
                 out.mux(video.encode(frame))
         out.mux(video.encode(None))
-        wave = av.AudioFrame.from_ndarray(speech.wave[None], format="fltp", layout="mono")
-        wave.sample_rate, wave.time_base, wave.pts = RATE, Fraction(1, RATE), 0
-        out.mux(audio.encode(wave))
-        out.mux(audio.encode(None))
+        _encode(out, audio, wave[None], "fltp", RATE)
 
 
-def synth_samples(samples: int, speakers: int) -> list[SyntheticSample]:
-    """The samples of a corpus, evenly distributed over the speakers; 60 each are those of RAVDESS.
-
-    Emotion varies fastest, then intensity (neutral has no strong form), statement, repetition.
-    Each speaker starts with another emotion, so that few samples still show them all. Raises
-    :class:`CorpusError` for more speakers than samples, or than RAVDESS's names can number.
-    """
-    if not 1 <= speakers <= min(samples, MAX_SPEAKERS):
-        raise CorpusError(
-            f"make {samples} synthetic samples of {speakers} speakers",
-            f"speakers are numbered 1 to {MAX_SPEAKERS}, and each needs a sample",
-            "choose other numbers",
-        )
-    each, more = divmod(samples, speakers)
-    return [
-        _sample(k, (speaker - 1) * each, speaker)
-        for speaker in range(1, speakers + 1)
-        for k in range(each + (speaker <= more))
-    ]
+def _write_audio(path: Path, wave: NDArray[np.float32], suffix: str) -> None:
+    """Write 16-bit audio at 16 kHz, as the corpora have it."""
+    with av.open(str(path), "w", format=suffix[1:]) as out:
+        out.metadata["title"] = TITLE
+        audio = out.add_stream(AUDIO_CODECS[suffix], rate=AUDIO_RATE, layout="mono")
+        samples = (resample(wave, RATE, AUDIO_RATE).clip(-1, 1) * 32767).round().astype(np.int16)
+        _encode(out, audio, samples[None], "s16", AUDIO_RATE)
 
 
-def _sample(k: int, shift: int, speaker: int) -> SyntheticSample:
-    """Sample ``k`` of a speaker: eight weak and seven strong ones of a statement make a block."""
-    block, place = divmod(k, 15)
-    strong = place >= 8
-    emotion = 2 + (place - 8 + shift) % 7 if strong else 1 + (place + shift) % 8
-    repetition, statement = divmod(block, 2)
-    return SyntheticSample(emotion, 1 + strong, statement + 1, repetition + 1, speaker)
+def _encode(out: Any, stream: Any, values: NDArray[Any], kind: str, rate: int) -> None:
+    frame = av.AudioFrame.from_ndarray(values, format=kind, layout="mono")
+    frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+    out.mux(stream.encode(frame))
+    out.mux(stream.encode(None))
 
 
 def synth_corpus(
@@ -208,13 +211,14 @@ def synth_corpus(
     speakers: int,
     seed: int,
     *,
+    layout: Layout = "ravdess",
     seconds: float = 3.0,
     size: tuple[int, int] = (1280, 720),
     fps: int = 30,
     workers: int | None = None,
     progress: ProgressHook = no_progress,
 ) -> SynthSummary:
-    """Make synthetic clips, named as in RAVDESS; an interrupted call resumes.
+    """Make synthetic clips in the layout of a corpus; an interrupted call resumes.
 
     Args:
         out: Folder of the corpus; ``synth.json`` in it records the settings.
@@ -222,6 +226,7 @@ def synth_corpus(
         speakers: Number of speakers; each has a face, a voice, a light pattern and statements of
             their own, so that speaker-independent folds pass ``avtca audit``.
         seed: Other seeds give other speakers and samples.
+        layout: Whose file names and tables, see :mod:`avtca.synthetic.layouts`.
         seconds: Length of a clip.
         size: Width and height in pixels.
         fps: Frames per second.
@@ -231,11 +236,11 @@ def synth_corpus(
     Raises:
         ValueError: As in :func:`synth_clip`.
         CorpusError: The folder holds something else or other settings, a clip cannot be written, or
-            as in :func:`synth_samples`.
+            as in :func:`~avtca.synthetic.layouts.synth_samples`.
     """
     out = Path(out)
     _check(seconds, size, fps)
-    wanted = synth_samples(samples, speakers)
+    jobs = _jobs(synth_samples(samples, speakers, layout))
     settings: dict[str, object] = {
         "title": TITLE,
         "version": VERSION,
@@ -245,6 +250,7 @@ def synth_corpus(
         "seconds": seconds,
         "size": list(size),
         "fps": fps,
+        **({} if layout == "ravdess" else {"layout": layout}),
     }
     RunDir(
         out,
@@ -253,19 +259,33 @@ def synth_corpus(
         fix="choose another folder, or the same settings",
         error=CorpusError,
     ).open(settings)
-    missing = [sample for sample in wanted if not (out / sample.path).exists()]
-    kept = len(wanted) - len(missing)
+    missing = [job for job in jobs if not all((out / path).exists() for path in _files(job))]
+    kept = len(jobs) - len(missing)
     make = partial(_make, out=out, seed=seed, seconds=seconds, size=size, fps=fps)
     workers = min(workers or os.cpu_count() or 1, len(missing))
-    progress("synthetic clips", kept, len(wanted))
-    jobs = run_jobs(missing, partial(partial, make), _died, 0 if workers == 1 else workers)
-    for n, _ in enumerate(jobs, kept + 1):
-        progress("synthetic clips", n, len(wanted))
+    progress("synthetic clips", kept, len(jobs))
+    done = run_jobs(missing, partial(partial, make), _died, 0 if workers == 1 else workers)
+    for n, _ in enumerate(done, kept + 1):
+        progress("synthetic clips", n, len(jobs))
+    write_tables(out, layout, list(itertools.chain.from_iterable(jobs)), seed, seconds)
     return SynthSummary(out, len(missing), kept)
 
 
+Job = tuple[SyntheticSample, ...]
+"""Samples of one file, in their order."""
+
+
+def _jobs(samples: Sequence[SyntheticSample]) -> list[Job]:
+    files = itertools.groupby(samples, lambda one: one.video or one.audio)
+    return [tuple(group) for _, group in files]
+
+
+def _files(job: Job) -> list[str]:
+    return [path for path in (job[0].video, job[0].audio) if path]
+
+
 def _make(
-    sample: SyntheticSample,
+    job: Job,
     *,
     out: Path,
     seed: int,
@@ -273,21 +293,27 @@ def _make(
     size: tuple[int, int],
     fps: int,
 ) -> None:
-    synth_clip(
-        out / sample.path,
-        emotion=RAVDESS[sample.emotion - 1],
-        speaker=sample.speaker,
-        seed=seed,
-        seconds=seconds,
-        size=size,
-        fps=fps,
-        strength=STRONG if sample.intensity == 2 else WEAK,
-        statement=sample.statement,
-        sample=2 * sample.repetition + sample.intensity,
-    )
+    parts = [
+        _act(
+            one.acted,
+            one.speaker,
+            seed,
+            one.statement,
+            one.variant,
+            one.strength,
+            seconds,
+            size,
+            fps,
+        )
+        for one in job
+    ]
+    for path in _files(job):
+        _write_whole(out / path, parts, size, fps)
 
 
-def _died(sample: SyntheticSample) -> None:
+def _died(job: Job) -> None:
     raise CorpusError(
-        f"make the synthetic clip {sample.path}", "its worker process died", "use fewer workers"
+        f"make the synthetic clip {_files(job)[0]}",
+        "its worker process died",
+        "use fewer workers",
     )
