@@ -6,18 +6,19 @@ import wave
 from dataclasses import replace
 from pathlib import Path
 
-import made_inputs
 import numpy as np
 import pytest
 import typer
 import yaml
+from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.cli.prepare import read_spec
 from avtca.corpora import build_cache, index_corpus
 from avtca.errors import ClipSpecMismatch, ConfigError
+from avtca.synthetic.corpus import synth_corpus
 from avtca.training.config_file import load_experiment
-from avtca.training.fold import load_data_module, run_fold
+from avtca.training.fold import load_data_module
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -119,36 +120,63 @@ def test_crema_d_prepared_for_other_windows_is_refused(others, tmp_path):
     assert len(load_data_module(load_experiment(CONFIGS / f"{others}.yaml", changes)).dataset) == 1
 
 
-SMALL = ["train.epochs=1", "train.batch_size=4", "train.workers=0", "train.device=cpu"]
-SMALL += ["train.optimiser.warmup_epochs=0", "data.where={}", "seeds=[0]"]
-PIXELS = ["model.sizes={video_widths: [8, 8, 8, 8], audio_widths: [8, 8, 8, 8]}"]
+LAYOUTS = {"ravdess": 24, "ravdess_sequences": 24, "cremad": 12, "mosei": 8, "emodb": 10}
+"""Folder of configurations -> speakers, enough for every subset of its folds."""
+TINY = {"seconds": 0.6, "size": (96, 96), "fps": 10, "workers": 1}
+
+
+def run(*words):
+    found = CliRunner().invoke(build_app(), [str(word) for word in words], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    return found.stdout
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    """One small corpus for each ClipSpec that the configurations prepare."""
-    return made_inputs.Corpora(tmp_path_factory.mktemp("corpora"))
+def prepared(tmp_path_factory):
+    """Prepares a synthetic corpus by the command of a configuration, in crops of 32 px."""
+    root = tmp_path_factory.mktemp("made")
+
+    def prepare(path):
+        corpus, experiment = path.parent.name, load_experiment(path)
+        media, out = root / "media" / corpus, root / experiment.data.corpus.name
+        if not media.exists():
+            layout = "sequences" if corpus == "ravdess_sequences" else corpus
+            speakers = LAYOUTS[corpus]
+            synth_corpus(media, max(24, 2 * speakers), speakers, 0, layout=layout, **TINY)
+        if not out.exists():
+            text = experiment.data.prepare.replace("FOLDER", str(media))
+            words = shlex.split(text.replace(str(experiment.data.corpus), str(out)))[1:]
+            run(*words, "--set", "crop_px=32", "--workers", 0)
+        return out
+
+    return prepare
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
-def test_every_configuration_trains_one_step(path, corpora, tmp_path):
-    _, spec = prepared_by(path)
-    small = [*SMALL, *(PIXELS if spec.video == "pixels" else [])]
-    small += [f"data.corpus={corpora.of(spec)}", f"data.folds={corpora.folds}"]
-    if load_experiment(path).train.optimiser.schedule == "step":
-        small += ["train.epochs=2", "train.optimiser.step_epochs=[1]"]
-    experiment = load_experiment(path, small)
-    data_module = load_data_module(experiment)
-    run_fold(experiment, data_module, fold=0, seed=0, out=tmp_path)
-    assert (tmp_path / "test.csv").stat().st_size > 60
+def test_every_configuration_runs_for_a_step_on_made_data(path, prepared, tmp_path):
+    small = [f"data.corpus={prepared(path)}", "train.batch_size=4", "train.workers=0"]
+    changes = [word for change in small for word in ("--set", change)]
+    printed = run("cv", path, *changes, "--dry-run", "--out", tmp_path / "run").splitlines()
+    assert re.fullmatch(
+        r"dry run: (a step|2 steps) of 4 samples and a validation took \d+\.\d s; test and "
+        r"checkpoint work, nothing was written",
+        printed[0],
+    )
+    experiment = load_experiment(path)
+    steps, epochs, runs, total = map(
+        int, re.findall(r"[\d]+", printed[1].replace(",", "")[len("whole training: ") :])
+    )
+    assert epochs == experiment.train.epochs and runs % len(experiment.seeds) == 0
+    assert total == steps * epochs * runs and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_the_sequences_train_with_another_network_and_fresh_weights(corpora, tmp_path):
+def test_the_dry_run_refuses_what_the_run_would(prepared, tmp_path):
     path = CONFIGS / "ravdess_sequences" / "luna_5fold.yaml"
-    corpus = [f"data.corpus={corpora.of(prepared_by(path)[1])}", f"data.folds={corpora.folds}"]
-    changes = ["model.init_from=null", "model.variant=figure", *SMALL, *corpus]
-    experiment = load_experiment(path, changes)
-    run_fold(experiment, load_data_module(experiment), fold=0, seed=0, out=tmp_path)
-    assert experiment.model.init_from is None and (tmp_path / "test.csv").exists()
+    words = ["cv", path, "--set", f"data.corpus={prepared(path)}", "--dry-run", "--out", tmp_path]
+    (tmp_path / "config.json").write_text('{"config": {"train": {"epochs": 1}}, "data": {}}')
+    with pytest.raises(ConfigError, match="existing run uses different settings"):
+        run(*words)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ConfigError, match="it has no effect: the network has no video branch"):
+        run(*words, "--set", "model.variant=audio_only")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import avtca
 from avtca.cli import build_app
+from avtca.corpora import SampleSource
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
 from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
 from avtca.evaluation.inference import predict_samples
@@ -24,6 +25,7 @@ from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.sample_table import sample_rows
 from avtca.evaluation.selective import abstention_curve
 from avtca.finetune.clips import NO_SPEAKER, find_clips, read_clips
+from avtca.finetune.dry_run import few_clips
 from avtca.finetune.finetune import finetune, train_config_for
 from avtca.finetune.held_out import fit_thresholds, held_out_predictions
 from avtca.finetune.initial import load_initial_model, resize_head
@@ -422,6 +424,30 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
         with pytest.raises(kind, match=text):
             finetune(checkpoint, source, out, epochs=2)
     assert not new.exists()
+
+
+def test_a_dry_run_trains_on_a_few_clips_and_keeps_nothing(tiny, clips, tmp_path):
+    words = ["finetune", tiny, clips, "--out", tmp_path / "mine", "--dry-run", "--workers", 0]
+    found = CliRunner().invoke(build_app(), [str(word) for word in [*words, "--no-progress"]])
+    assert found.exit_code == 0, found.output
+    assert "happy, sad keep the model's outputs; surprise get new outputs" in found.output
+    assert found.stdout.strip().splitlines()[-1] == (
+        "dry run: 9 of 9 clips were read, a model was trained on them for an epoch, tested and "
+        "exported; nothing was written"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_clips_of_a_dry_run_have_labels_and_speakers_in_common():
+    made = [(f"s{n}", label) for n in range(9) for label in "abcd" if n != 2 or label in "cd"]
+    sources = [SampleSource(f"{s}{x}{k}", s, x) for s, x in made for k in (1, 2)]
+    assert [one.sample_id for one in few_clips(sources)] == [
+        *("s0c1", "s1c1", "s3c1"),
+        *("s0d1", "s1d1", "s3d1"),
+        *("s0a1", "s1a1", "s3a1"),
+    ]
+    alone = [SampleSource("1", "s1", "a"), SampleSource("2", "s2", "b")]
+    assert few_clips(alone) == alone
 
 
 def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):

@@ -7,10 +7,12 @@ from avtca.cli.train import (
     Board,
     Changes,
     ConfigFile,
+    DryRun,
     Progress,
     RunFolder,
     Threads,
     open_data,
+    try_step,
 )
 from avtca.text import printable
 
@@ -22,6 +24,7 @@ def cv(
     board: Board = True,
     progress: Progress = True,
     threads: Threads = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Cross-validate: train and test every fold with every seed; an interrupted run is resumed.
 
@@ -36,11 +39,15 @@ def cv(
 
     require_torch("avtca cv")
     experiment = load_experiment(config, set or [])
-    from avtca.training.cross_validate import cross_validate, table
+    from avtca.training.cross_validate import cross_validate, require_test_samples, table
 
     data_module, main = open_data(experiment, threads)
     folder = out or Path("runs") / experiment.name
     total = len(experiment.seeds) * len(data_module.rows)
+    if dry_run:
+        require_test_samples(data_module)
+        try_step(experiment, data_module, folder, main, runs=total)
+        return
 
     def before(seed: int, fold: int) -> None:
         nth = experiment.seeds.index(seed) * len(data_module.rows) + fold + 1

@@ -44,6 +44,10 @@ def finetune(
     threads: Annotated[
         int | None, typer.Option(help="Threads per operation [default: PyTorch's]", min=1)
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Try a few clips for one epoch, write nothing."),
+    ] = False,
 ) -> None:
     """Fine-tune a trained network on your own labelled clips.
 
@@ -60,7 +64,22 @@ def finetune(
 
     if threads:
         torch_threads(threads)
+    workers = (os.cpu_count() or 1) if workers is None else workers
     with ProgressBar(shown=progress) as bar:
+        if dry_run:
+            from avtca.finetune.dry_run import dry_run as trial
+
+            found = trial(
+                checkpoint,
+                clips,
+                allow_leak=allow_leak,
+                workers=workers,
+                message=bar.print,
+                progress=bar,
+            )
+            for each in found:
+                cli.echo(each)
+            return
         report = command.finetune(
             checkpoint,
             clips,
@@ -68,7 +87,7 @@ def finetune(
             epochs=epochs,
             learning_rate=learning_rate or command.LEARNING_RATE,
             allow_leak=allow_leak,
-            workers=(os.cpu_count() or 1) if workers is None else workers,
+            workers=workers,
             message=bar.print,
             progress=bar,
             bars=progress,

@@ -21,6 +21,12 @@ RunFolder = Annotated[
     Path | None, typer.Option(help="Folder of the run [default: runs/<name of the config>]")
 ]
 Board = Annotated[bool, typer.Option(help="Write TensorBoard logs beside each run.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Check everything, train one step in a temporary folder, write nothing."
+    ),
+]
 Progress = Annotated[bool, typer.Option(help="Show a progress bar.")]
 Threads = Annotated[
     int | None, typer.Option(help="Threads per operation [default: PyTorch's]", min=1)
@@ -34,6 +40,7 @@ def train(
     board: Board = True,
     progress: Progress = True,
     threads: Threads = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Train a network on one fold; an interrupted run is resumed to the same result.
 
@@ -51,6 +58,9 @@ def train(
 
     data_module, main = open_data(experiment, threads, folds=[experiment.data.fold])
     folder = out or Path("runs") / experiment.name
+    if dry_run:
+        try_step(experiment, data_module, folder, main, runs=1)
+        return
     result = run_fold(
         experiment,
         data_module,
@@ -90,6 +100,18 @@ def open_data(
             cli.err.print(f"warning: {data_module.folds.warning}")
         show_caveats(data_module.caveat)
     return data_module, main
+
+
+def try_step(
+    experiment: "ExperimentConfig", data_module: "DataModule", out: Path, main: bool, runs: int
+) -> None:
+    """Do and print a dry run of a training of so many runs."""
+    from avtca.training import dry_run
+
+    fold, seed = experiment.data.fold, experiment.train.seed
+    found = dry_run.dry_run(experiment, data_module, fold=fold, seed=seed, out=out)
+    for each in found.lines(runs) if main else ():
+        cli.echo(each)
 
 
 def line(metrics: "Metrics") -> str:

@@ -50,12 +50,7 @@ def cross_validate(
     """
     root, settings = experiment_folder(out), experiment_settings(experiment, data_module)
     root.require(settings)
-    if untested := [fold for fold, rows in enumerate(data_module.rows) if not len(rows["test"])]:
-        raise ConfigError(
-            f"cross-validate by {data_module.folds.name}",
-            f"fold {untested[0]} has no test samples in this corpus",
-            "prepare them too, or train the other folds one by one with avtca train",
-        )
+    require_test_samples(data_module)
     for seed in experiment.seeds:
         for fold in range(len(data_module.rows)):
             if before is not None:
@@ -77,6 +72,16 @@ def cross_validate(
         root.record(settings)
         write_atomic(out / "result.json", json.dumps(result, indent=1))
     return result
+
+
+def require_test_samples(data_module: DataModule) -> None:
+    """Raise :class:`ConfigError` for a fold without test samples."""
+    if untested := [fold for fold, rows in enumerate(data_module.rows) if not len(rows["test"])]:
+        raise ConfigError(
+            f"cross-validate by {data_module.folds.name}",
+            f"fold {untested[0]} has no test samples in this corpus",
+            "prepare them too, or train the other folds one by one with avtca train",
+        )
 
 
 def collect(out: Path, experiment: ExperimentConfig, data_module: DataModule) -> dict[str, Any]:
