@@ -110,6 +110,114 @@ def test_segments_of_one_file(sample_clips, tmp_path):
     )
 
 
+def block(start):
+    """The code block of the page that begins with this."""
+    (found,) = [body for _, body in BLOCKS if body.startswith(start)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def coded(corpora, sample_clips, shared, tmp_path_factory):
+    """Real clips with a coder's labels, evaluated as the page shows it."""
+    folder = tmp_path_factory.mktemp("coded")
+    talking = shared / "talking"
+    clips = {
+        "anger.flv": corpora / "cremad" / "1001_DFA_ANG_XX.flv",
+        "fear.flv": corpora / "cremad" / "1001_DFA_FEA_XX.flv",
+        "joy.flv": corpora / "cremad" / "1001_DFA_HAP_XX.flv",
+        "neutral.mp4": sample_clips / "01-01-01-01-01-01-01.mp4",
+        "surprised.mp4": talking / "01-01-08-01-01-02-01.mp4",
+        "bored.mpg": talking / "bbaf2n.mpg",
+    }
+    for name, path in clips.items():
+        shutil.copyfile(path, folder / name)
+    (folder / "labels.csv").write_text(block("path,label,speaker"))
+    call = block("avtca evaluate default labels.csv").split()
+    return folder, avtca(*call[1:], cwd=folder)
+
+
+def test_agreement_with_a_coder(coded):
+    folder, done = coded
+    assert done.returncode == 0, done.stderr
+    printed = [*done.stderr.splitlines(), *done.stdout.splitlines()]
+    for line in block("split: whole corpus").splitlines():
+        assert line in printed
+    with (folder / "agreement" / "evaluation.csv").open() as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["anger.flv", "fear.flv", "joy.flv", "neutral.mp4", "surprised.mp4"]
+    assert [row["label"] for row in rows.values()] == [
+        *("angry", "fear", "happy", "neutral", "surprise")
+    ]
+    wrong = [path for path, row in rows.items() if row["label"] != row["recognised"]]
+    report = json.loads((folder / "agreement" / "evaluation.json").read_text())
+    n, agreed = len(rows), len(rows) - len(wrong)
+    recognised = [row["recognised"] for row in rows.values()]
+    by_chance = sum(recognised.count(row["label"]) for row in rows.values()) / n**2
+    kappa = (agreed / n - by_chance) / (1 - by_chance)
+    assert report["agreement"]["kappa"][0] == pytest.approx(kappa, abs=1e-5)
+    assert report["metrics"]["accuracy"][0] == agreed / n
+    assert {one["samples"] for one in report["modalities"].values()} == {5}
+    page = (folder / "agreement" / "evaluation.html").read_text()
+    links = re.findall(r'<a href="(cards/\d+\.html)">', page)
+    assert len(links) == len(wrong)
+    for link in links:
+        assert any(path in (folder / "agreement" / link).read_text() for path in wrong)
+
+
+def eaf(tier, annotations):
+    """An EAF file of one tier for interview.mp4; annotations are (start ms, end ms, value)."""
+    slots = "".join(
+        f'<TIME_SLOT TIME_SLOT_ID="a{k}" TIME_VALUE="{start}"/>'
+        f'<TIME_SLOT TIME_SLOT_ID="b{k}" TIME_VALUE="{end}"/>'
+        for k, (start, end, _) in enumerate(annotations)
+    )
+    body = "".join(
+        f'<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="c{k}" TIME_SLOT_REF1="a{k}" '
+        f'TIME_SLOT_REF2="b{k}"><ANNOTATION_VALUE>{value}</ANNOTATION_VALUE>'
+        "</ALIGNABLE_ANNOTATION></ANNOTATION>"
+        for k, (_, _, value) in enumerate(annotations)
+    )
+    link = '<MEDIA_DESCRIPTOR RELATIVE_MEDIA_URL="./interview.mp4"/>'
+    return (
+        f"<ANNOTATION_DOCUMENT><HEADER>{link}</HEADER><TIME_ORDER>{slots}</TIME_ORDER>"
+        f'<TIER TIER_ID="{tier}">{body}</TIER></ANNOTATION_DOCUMENT>'
+    )
+
+
+def test_a_video_coded_in_elan(sample_clips, tmp_path):
+    shutil.copyfile(sample_clips / "obama_speech.mp4", tmp_path / "interview.mp4")
+    rows = [(500, 3200, "neutral"), (3000, 3000, "sad"), (3200, 6000, "joy")]
+    rows += [(6000, 8000, "bored"), (7000, 20000, "sad"), (15000, 18000, "sad")]
+    (tmp_path / "interview.eaf").write_text(eaf("emotion", rows))
+    call = block("avtca evaluate default interview.eaf").split()
+    done = avtca(*call[1:], cwd=tmp_path)
+    assert done.returncode == 2
+    shown = block("error: read torn.eaf").splitlines()
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == shown[1:]
+    with (tmp_path / "coded" / "evaluation.csv").open() as file:
+        found = [
+            (row["path"], row["start"], row["end"], row["label"], row["notes"])
+            for row in csv.DictReader(file)
+        ]
+    assert found == [
+        ("interview.mp4", "0.5", "3.2", "neutral", ""),
+        ("interview.mp4", "3.2", "6.0", "happy", ""),
+        ("interview.mp4", "7.0", "20.0", "sad", "the file ends 1.8 s after the start"),
+    ]
+    done = avtca("evaluate", "default", "interview.eaf", "--tier", "mood", cwd=tmp_path)
+    assert done.stderr == (
+        "error: read interview.eaf: it has no tier mood, only: emotion; choose one of them with "
+        "--tier\n"
+    )
+    (tmp_path / "torn.eaf").write_text("<ANNOTATION_DOCUMENT>")
+    done = avtca("finetune", "default", "torn.eaf", "--out", "mine", cwd=tmp_path)
+    assert done.stderr == shown[0] + "\n" and not (tmp_path / "mine").exists()
+    (tmp_path / "odd.csv").write_text("path,label\ninterview.mp4,puzzled\n")
+    done = avtca("evaluate", "default", "odd.csv", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("error: use ")
+    assert "no sample has one of these labels; it has puzzled; choose labels of" in done.stderr
+
+
 def test_a_sheet_with_a_mistake_is_one_line(tmp_path):
     (tmp_path / "clips.csv").write_text("file\na.mp4\n")
     (tmp_path / "rows.csv").write_text("path,start,end\n.,,\nclips.csv,4,2\n")

@@ -48,9 +48,8 @@ def write_cards(
             source = sources[row.sample_id]
             path = source.video or source.audio
             try:
-                report = recognizer.predict(
-                    str(path), start_s=source.start_s or 0.0, end_s=source.end_s
-                )
+                end_s = None if row.ends_early else source.end_s
+                report = recognizer.predict(str(path), start_s=source.start_s or 0.0, end_s=end_s)
             except AvtcaError as error:
                 bar.print(f"no card for {row.name}: {error.problem}")
             else:

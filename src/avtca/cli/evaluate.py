@@ -14,11 +14,13 @@ from avtca.cli.train import line
 if TYPE_CHECKING:
     from avtca.evaluation.report import Estimate, EvaluationReport
 
+MAX_FAILURES = 20
+"""Clips that could not be used and are listed; the others are counted."""
 TestData = Annotated[
     Path,
     typer.Argument(
         help="A prepared corpus; for default or an exported model also a CSV "
-        "(path,label,speaker ...) or folders LABEL/SPEAKER/."
+        "(path,label,speaker ...), folders LABEL/SPEAKER/, or EAF files of ELAN."
     ),
 ]
 Folds = Annotated[
@@ -35,6 +37,11 @@ AllowLeak = Annotated[
         "--allow-leak",
         help="Evaluate even if test speakers were in the training data; the report is flagged.",
     ),
+]
+
+Tier = Annotated[
+    str | None,
+    typer.Option(help="Tier of EAF files with the labels, or its type [default: the only tier]"),
 ]
 
 
@@ -58,6 +65,7 @@ def evaluate(
     seed: Seed = None,
     device: Device = "auto",
     allow_leak: AllowLeak = False,
+    tier: Tier = None,
 ) -> None:
     """Write evaluation.json, evaluation.html and evaluation.csv.
 
@@ -86,10 +94,15 @@ def evaluate(
             fold=fold,
             seed=seed,
             allow_leak=allow_leak,
+            tier=tier,
             device=device,
             workers=os.cpu_count() or 1,
             progress=bar,
         )
+    for failure in model.failures[:MAX_FAILURES]:
+        cli.err.print(f"error: {failure}")
+    if more := len(model.failures[MAX_FAILURES:]):
+        cli.err.print(f"and {more} more, see failures.csv in {folder / 'clips'}")
     show_caveats(model.split.caveat)
     report = evaluate_model(model)
     if gone := report.left_out:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avtca import cli
+from avtca.cli.evaluate import Tier
 from avtca.cli.progress import ProgressBar
 from avtca.cli.train import line
 
@@ -23,7 +24,10 @@ def finetune(
         typer.Argument(help="default (the packaged model), a model's folder, or a checkpoint."),
     ],
     clips: Annotated[
-        Path, typer.Argument(help="CSV (path,label,speaker ...) or folders LABEL/SPEAKER/.")
+        Path,
+        typer.Argument(
+            help="CSV (path,label,speaker ...), folders LABEL/SPEAKER/, or EAF files of ELAN."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new model.")],
     epochs: Annotated[
@@ -37,6 +41,7 @@ def finetune(
     allow_leak: Annotated[
         bool, typer.Option("--allow-leak", help="Split by clips, not speakers; the card says LEAK.")
     ] = False,
+    tier: Tier = None,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,
     workers: Annotated[
         int | None, typer.Option(help="Processes that decode clips [default: one per core]", min=0)
@@ -73,6 +78,7 @@ def finetune(
                 checkpoint,
                 clips,
                 allow_leak=allow_leak,
+                tier=tier,
                 workers=workers,
                 message=bar.print,
                 progress=bar,
@@ -87,6 +93,7 @@ def finetune(
             epochs=epochs,
             learning_rate=learning_rate or command.LEARNING_RATE,
             allow_leak=allow_leak,
+            tier=tier,
             workers=workers,
             message=bar.print,
             progress=bar,

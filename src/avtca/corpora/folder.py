@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from avtca.clipspec import ClipSpec
+from avtca.corpora.elan import eaf_files, index_eaf
 from avtca.corpora.index import (
     AUDIO_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -32,21 +33,37 @@ COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "i
 """Columns of the CSV; the first two are required."""
 
 
-def index_folder(root: Path, spec: ClipSpec) -> CorpusIndex:
-    """A CSV file, a folder with one CSV at its top, or folders named by label.
+def index_folder(root: Path, spec: ClipSpec, tier: str | None = None) -> CorpusIndex:
+    """A CSV file, a folder with one CSV at its top, EAF files, or folders named by label.
 
     Labels are mapped to the project's words ("Happiness" to "happy"), and characters that cannot be
     printed are escaped in all names. Missing files are not an
     error here: each fails when it is prepared.
 
+    Args:
+        root: The file or folder.
+        spec: The spec of the cache.
+        tier: Tier of EAF files with the labels, see :func:`avtca.corpora.elan.index_eaf`.
+
     Raises:
         CorpusError: A line of the CSV is invalid, or there is no clip.
     """
     action = f"prepare the folder {root}"
+    has_eaf = root.is_file() and root.suffix.lower() == ".eaf"
+    if root.is_dir() and (tier is not None or not any(root.glob("*.csv"))):
+        has_eaf = any(root.glob("*.eaf")) or (tier is not None and bool(eaf_files(root)))
+    if has_eaf:
+        return index_eaf(root, spec, tier)
+    if tier is not None and root.exists():
+        raise CorpusError(
+            action, f"it is no EAF file, so that it has no tier {tier}", "leave --tier out"
+        )
     if root.is_file() and root.suffix.lower() == ".csv":
         return _from_csv(root, spec, action)
     if not root.is_dir():
-        raise CorpusError(action, "no such folder or CSV", "give a folder or a CSV of your clips")
+        raise CorpusError(
+            action, "no such folder or CSV", "give a folder, a CSV of your clips, or an EAF file"
+        )
     tables = sorted(root.glob("*.csv"))
     if len(tables) > 1:
         raise CorpusError(action, f"{len(tables)} CSVs are in it", "give the one with the labels")

@@ -101,6 +101,7 @@ class CorpusIndex:
         classes: Manifest columns with categorical values, and these values in order.
         skipped: ``(file, reason)`` of files that are in no sample.
         notes: Lines for the summary.
+        problems: One line for each file, or part of one, that cannot be used.
         unusable: Returns why a decoded sample must be rejected, "" to accept it. A module-level
             function, since worker processes import it by name.
     """
@@ -114,6 +115,7 @@ class CorpusIndex:
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     unusable: "Callable[[RawSample], str] | None" = None
 
     def relative(self, path: Path) -> str:

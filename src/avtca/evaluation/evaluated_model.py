@@ -68,6 +68,7 @@ class EvaluatedModel:
         intended: The corpus's own label of every test sample, one-hot ``(n, k)``; zeros where there
             is none.
         sources: Media files of the test samples, by sample, where they were given as such.
+        failures: One line for each clip, or file of labels, that could not be used.
         temperatures: Bounds of the temperatures that are fitted.
     """
 
@@ -79,6 +80,7 @@ class EvaluatedModel:
     votes: dict[str, Float] = field(default_factory=dict)
     intended: Float | None = None
     sources: Mapping[str, SampleSource] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
     temperatures: tuple[float, float] = TEMPERATURES
 
     @property

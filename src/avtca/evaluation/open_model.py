@@ -5,7 +5,6 @@ difference: as in every evaluation, the audio of a window without speech is not 
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +23,9 @@ from avtca.errors import ConfigError, CorpusError
 from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel
 from avtca.evaluation.inference import resolve_device
 from avtca.evaluation.leakage import check_leakage, leakage_caveats, unchecked_caveats
+from avtca.evaluation.remarks import held_out_place, unpredicted_labels
 from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.run_folders import n_folds, require_all_folds, run_checkpoints, run_name
-from avtca.labels import to_seven
 from avtca.model import Card, load_checkpoint
 from avtca.model.checkpoint import read_card
 from avtca.model.config import OUTPUT_OF_LOSS
@@ -50,6 +49,7 @@ def open_model(
     fold: int | None = None,
     seed: int | None = None,
     allow_leak: bool = False,
+    tier: str | None = None,
     device: str = "cpu",
     workers: int = 0,
     progress: ProgressHook = no_progress,
@@ -59,12 +59,14 @@ def open_model(
     Args:
         path: Folder of an exported model, a checkpoint, a run or a cross-validation.
         data: A prepared corpus. For an exported model it is prepared with the model's ClipSpec
-            (``avtca prepare --spec``), or labelled clips: a CSV, or folders named by label.
+            (``avtca prepare --spec``), or labelled clips: a CSV, folders named by label, or EAF
+            files.
         clips: Folder for the decoded clips, decoded once; each source has its own inside.
         folds: Folds to test on; by default those of the training.
         fold: Which of ``folds``.
         seed: Which seed of a cross-validation; by default the first.
         allow_leak: Test on training speakers all the same, with a caveat.
+        tier: Tier of EAF files with the labels.
         device: "auto", "cpu" or "cuda"; an exported model has no "cuda".
         workers: Processes that decode clips; 0 for none.
         progress: Called while clips are decoded.
@@ -83,7 +85,7 @@ def open_model(
     if device not in ("auto", "cpu"):
         raise ConfigError(action, f"it cannot run on the device {device}", "leave --device out")
     return open_exported_model(
-        path, data, clips, allow_leak=allow_leak, workers=workers, progress=progress
+        path, data, clips, allow_leak=allow_leak, tier=tier, workers=workers, progress=progress
     )
 
 
@@ -93,6 +95,7 @@ def open_exported_model(
     clips: Path,
     *,
     allow_leak: bool = False,
+    tier: str | None = None,
     workers: int = 0,
     progress: ProgressHook = no_progress,
 ) -> EvaluatedModel:
@@ -112,14 +115,17 @@ def open_exported_model(
     bundle = read_bundle(path)
     backend = OnnxBackend(bundle)
     media = backend.spec.of_media(backend.crop_px, backend.colour)
-    failures, notes = 0, []
+    failures: tuple[str, ...] = ()
+    notes: list[str] = []
     sources: dict[str, SampleSource] = {}
+    problems: tuple[str, ...] = ()
     if not (data / "corpus.json").is_file():
-        index = index_folder(data, media)
+        index = index_folder(data, media, tier)
         source = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
         data = clips / media.hash / source
         summary = build_cache(index, data, media, lossless=True, workers=workers, progress=progress)
-        failures = len(summary.failures)
+        failures = tuple(f"{sample}: {why}" for sample, _, why in summary.failures)
+        problems = index.problems
         sources = {source.sample_id: source for source in index.sources}
     corpus = PreparedCorpus.open(data)
     corpus = corpus.view(backend.spec if corpus.spec.video == "features" else media)
@@ -130,8 +136,10 @@ def open_exported_model(
     if n := int(empty.sum()):
         notes.append(f"{n} clips with neither a face nor speech are left out")
         dataset = dataset.subset(np.flatnonzero(~empty))
+    if problems:
+        notes.append(f"{len(problems)} files or annotations could not be used")
     if failures:
-        notes.append(f"{failures} clips could not be decoded, see {data / 'failures.csv'}")
+        notes.append(f"{len(failures)} clips could not be decoded, see {data / 'failures.csv'}")
     if not corpus.meta["lossless"]:
         notes.append("crops and audio were compressed (avtca prepare --lossless keeps them)")
     if not len(dataset):
@@ -147,7 +155,7 @@ def open_exported_model(
             dataset.speakers,
             action=f"evaluate on unseen speakers of {corpus.name}",
             fix="give clips of other speakers, "
-            f"{_held_out(path)}or pass --allow-leak and report the caveat",
+            f"{held_out_place(path)}or pass --allow-leak and report the caveat",
             allow_leak=allow_leak,
             model="the model",
         ),
@@ -159,36 +167,14 @@ def open_exported_model(
         folds=(FoldModel((backend,), dataset, None, NO_VALIDATION, frozenset(known)),),
         card=card,
         split=SplitInfo.of(
-            caveats, corpus=corpus.name, data_hash=corpus.data_hash, failed=failures
+            caveats,
+            corpus=corpus.name,
+            data_hash=corpus.data_hash,
+            failed=len(failures) + len(problems),
         ),
         sources=sources,
+        failures=(*problems, *failures),
     )
-
-
-def _held_out(path: Path) -> str:
-    """Where the figures for held-out speakers are: those of a fine-tuning, or of a run."""
-    folder = path if path.is_dir() else path.parent
-    places = {"held_out.csv": "evaluation.html", "test.csv": "test.csv", "result.json": "seed0"}
-    for marker, needed in places.items():
-        if (folder / marker).is_file() and (folder / needed).exists():
-            place = folder / (needed if needed != "seed0" else marker)
-            return f"see the results for held-out speakers in {place}, "
-    return ""
-
-
-def unpredicted_labels(corpus: PreparedCorpus, dataset: EmotionDataset) -> list[str]:
-    """A note on the samples that are left out because no network output stands for their label."""
-    gone = corpus.manifest[~corpus.manifest["sample_id"].isin(dataset.sample_ids)]
-    labels = set(dataset.spec.labels)
-    counts = Counter(str(label) for label in gone["label"] if label)
-    named = {name: n for name, n in counts.items() if not {name, to_seven(name)} & labels}
-    if not named:
-        return []
-    listed = ", ".join(f"{name} {n}" for name, n in sorted(named.items()))
-    return [
-        f"{sum(named.values())} of {len(corpus)} clips are left out, since the model does not "
-        f"predict their labels: {listed}"
-    ]
 
 
 def _card(bundle: Bundle) -> Card:
@@ -285,7 +271,7 @@ def open_trained_model(
             model.test.speakers,
             action="evaluate on unseen speakers",
             fix="name folds that keep speakers apart, "
-            f"{_held_out(path)}or pass --allow-leak and report the caveat",
+            f"{held_out_place(path)}or pass --allow-leak and report the caveat",
             allow_leak=allow_leak,
         )
     votes, intended = _votes_and_labels(prepared, [model.test for model in models])

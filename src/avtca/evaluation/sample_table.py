@@ -11,6 +11,7 @@ from avtca.media.media_file import PART_SLACK_S
 
 BRIEF_FACE_S = 1.0
 """A face seen for less than this, in seconds, is marked."""
+ENDS_EARLY = "the file ends"
 STREAMS = {(True, True): "both", (True, False): "audio only", (False, True): "video only"}
 """Modalities of a sample, by audio and video."""
 
@@ -51,6 +52,11 @@ class SampleRow:
         return self.label == self.recognised
 
     @property
+    def ends_early(self) -> bool:
+        """Whether the file ends before the part does."""
+        return any(note.startswith(ENDS_EARLY) for note in self.notes)
+
+    @property
     def name(self) -> str:
         """The path, with the part of the file."""
         return self.path + ("" if self.start is None else f" {self.start:g}-{self.end:g} s")
@@ -76,7 +82,7 @@ def sample_rows(model: EvaluatedModel, predictions: Predictions) -> list[SampleR
                 notes.append(f"face seen for {face * data.durations[at]:.1f} s")
             start, end = _value(data, "start_s", at), _value(data, "end_s", at)
             if end is not None and (end - (start or 0)) - data.durations[at] > PART_SLACK_S:
-                notes.append(f"the file ends {data.durations[at]:.1f} s after the start")
+                notes.append(f"{ENDS_EARLY} {data.durations[at]:.1f} s after the start")
             if others := sounds[at]:
                 notes.append(f"same audio as {', '.join(others)}")
             rows.append(

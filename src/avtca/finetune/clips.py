@@ -65,19 +65,22 @@ class BackendFace(nn.Module):
         return torch.from_numpy(np.asarray(self.backend.encode_faces(pixels), np.float32))
 
 
-def find_clips(start: InitialModel, source: Path, *, allow_leak: bool = False) -> CorpusIndex:
+def find_clips(
+    start: InitialModel, source: Path, *, tier: str | None = None, allow_leak: bool = False
+) -> CorpusIndex:
     """List the clips of a folder or CSV (see ``avtca prepare folder``) without decoding them.
 
     Args:
         start: The initial model.
-        source: The folder, or the CSV.
+        source: The folder, the CSV, or an EAF file.
+        tier: Tier of EAF files with the labels.
         allow_leak: Accept clips of fewer than two speakers.
 
     Raises:
         LeakError: There are fewer than two speakers, unless ``allow_leak``.
         CorpusError: There is no such folder, or there are fewer than two labels.
     """
-    layout = index_folder(source, start.clips_spec)
+    layout = index_folder(source, start.clips_spec, tier)
     _require_speakers({one.speaker for one in layout.sources}, source, allow_leak)
     _require_labels({one.label for one in layout.sources}, source)
     return layout
@@ -110,6 +113,7 @@ def read_clips(
     summary = build_cache(layout, cache, spec, lossless=True, workers=workers, progress=progress)
     corpus = PreparedCorpus.open(cache)
     rows, notes = _usable(corpus, layout, named)
+    notes = [*layout.problems, *notes]
     notes += [f"{sample} is left out: {why}" for sample, _, why in summary.failures[:MAX_FAILURES]]
     if more := len(summary.failures[MAX_FAILURES:]):
         notes.append(f"and {more} more are left out, see {cache / 'failures.csv'}")
@@ -174,8 +178,8 @@ def _require_speakers(speakers: set[str], source: Path, allow_leak: bool) -> Non
         raise LeakError(
             f"fine-tune on {source}",
             f"{found}, so that {LEAK}",
-            "name at least two speakers (column speaker, or LABEL/SPEAKER/ folders), or use "
-            "--allow-leak, which adds a caveat",
+            "name at least two speakers (column speaker, LABEL/SPEAKER/ folders, or the "
+            "participant of the tier in ELAN), or use --allow-leak, which adds a caveat",
         )
 
 

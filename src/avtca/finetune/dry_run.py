@@ -21,6 +21,7 @@ def dry_run(
     source: Path,
     *,
     allow_leak: bool = False,
+    tier: str | None = None,
     workers: int = 0,
     message: Callable[[str], None] = print,
     progress: ProgressHook = no_progress,
@@ -35,7 +36,8 @@ def dry_run(
     Raises:
         AvtcaError: As :func:`~avtca.finetune.finetune.finetune`.
     """
-    every = find_clips(load_initial_model(checkpoint), source, allow_leak=allow_leak).sources
+    start = load_initial_model(checkpoint)
+    every = find_clips(start, source, tier=tier, allow_leak=allow_leak).sources
     few = few_clips(every)
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "clips.csv"

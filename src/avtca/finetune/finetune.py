@@ -72,6 +72,7 @@ def finetune(
     epochs: int | None = None,
     learning_rate: float = LEARNING_RATE,
     allow_leak: bool = False,
+    tier: str | None = None,
     workers: int = 0,
     message: Callable[[str], None] = print,
     progress: ProgressHook = no_progress,
@@ -81,13 +82,14 @@ def finetune(
 
     Args:
         checkpoint: The initial model, see :func:`load_initial_model`.
-        source: Folder or CSV of clips, see :func:`find_clips`.
+        source: Folder, CSV or EAF file of clips, see :func:`find_clips`.
         out: Folder of the new model, its ``MODEL_CARD.md`` and ``result.json``, and of the
             held-out predictions with their evaluation; ``work`` in it has the decoded clips and
             all runs.
         epochs: Maximum number of epochs; by default from the number of clips.
         learning_rate: Learning rate of AdamW.
         allow_leak: Split by clips where speakers are not known; adds a caveat.
+        tier: Tier of EAF files with the labels.
         workers: Processes that decode; 0 for this one.
         message: Called with each line for the user.
         progress: Called while clips are decoded.
@@ -101,9 +103,12 @@ def finetune(
         ConfigError: ``out`` holds something else.
     """
     start = load_initial_model(checkpoint)
-    layout = find_clips(start, source, allow_leak=allow_leak)
+    layout = find_clips(start, source, tier=tier, allow_leak=allow_leak)
     work = out.resolve() / "work"
-    _open_folder(out, start, {"epochs": epochs, "learning_rate": learning_rate})
+    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
+    if tier is not None:
+        settings["tier"] = tier
+    _open_folder(out, start, settings)
     clips = read_clips(
         start, layout, work / "clips", allow_leak=allow_leak, workers=workers, progress=progress
     )
@@ -147,7 +152,7 @@ def finetune(
         clips=len(samples),
         speakers=len(set(samples.speakers)) if clips.named else None,
         single_speaker_labels=protocol.single_speaker_labels(clips),
-        failed=len(clips.summary.failures),
+        failed=len(clips.summary.failures) + len(layout.problems),
         notes=list(clips.notes),
         protocol=folds.rule,
         caveat=data_module.caveat,

@@ -5,13 +5,13 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from avtca.errors import ConfigError, CorpusError, MediaError
 from avtca.media import open_media
+from avtca.media.eaf import parse_eaf
 from avtca.media.media_file import PART_SLACK_S
 from avtca.recognize.exports.segments import RULE
 from avtca.recognize.sheet import (
@@ -210,32 +210,12 @@ def _quoted(token: str) -> str:
 
 def _eaf(path: Path, text: str, media: Path) -> Iterator[_Segment]:
     """Annotations with a time of their own, of all tiers."""
-    root = ElementTree.fromstring(text.encode())
-    linked = [
-        re.split(r"[/\\]", one.get("RELATIVE_MEDIA_URL") or one.get("MEDIA_URL") or "")[-1]
-        for one in root.iter("MEDIA_DESCRIPTOR")
-    ]
-    names = [name for name in linked if name]
+    document = parse_eaf(text.encode())
+    names = [link.name for link in document.media if link.name]
     if names and media.stem not in [Path(name).stem for name in names]:
         fix = "give the file it is for, or link this one in ELAN"
         raise read_error(path, f"it is for {', '.join(names)}, not for {media.name}", fix)
-    times = _slots(root)
-    for tier in root.iter("TIER"):
-        for one in tier.iter("ALIGNABLE_ANNOTATION"):
-            label = " ".join((one.findtext("ANNOTATION_VALUE") or "").split())
-            start_s, end_s = (
-                times[one.attrib["TIME_SLOT_REF1"]],
-                times[one.attrib["TIME_SLOT_REF2"]],
-            )
-            yield _Segment(start_s, end_s, tier.attrib["TIER_ID"], label)
-
-
-def _slots(root: ElementTree.Element) -> dict[str, float]:
-    """Seconds of each time slot; those without a time are spread evenly, as ELAN does."""
-    slots = list(root.iter("TIME_SLOT"))
-    known = [k for k, slot in enumerate(slots) if slot.get("TIME_VALUE") is not None]
-    values = {k: int(slots[k].attrib["TIME_VALUE"]) / 1000 for k in known}
-    for before, after in pairwise(known):
-        step = (values[after] - values[before]) / (after - before)
-        values |= {k: values[before] + step * (k - before) for k in range(before + 1, after)}
-    return {slots[k].attrib["TIME_SLOT_ID"]: value for k, value in values.items()}
+    for tier in document.tiers:
+        for one in tier.annotations:
+            if one.aligned:
+                yield _Segment(one.start_s, one.end_s, tier.name, one.text)
