@@ -44,7 +44,7 @@ def test_offline_demo_says_synthetic(tmp_path):
     assert "SYNTHETIC" in done.stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC" in page
-    assert "data:image/png" in page
+    assert "data:image/jpeg" in page
 
 
 def test_the_demo_does_not_need_its_cache_and_keeps_names_as_they_are(tmp_path):

@@ -63,7 +63,7 @@ def test_parts_have_reports_and_the_page_shows_them(lab):
     assert other["duration_s"] == 1.5 and other["scores"] != report["scores"]
     assert (folder / "report" / "s08__statement.mp4.png").is_file()
     page = (folder / "report" / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3 and "interview.mp4#t=4.5,6" in page
+    assert page.count("data:image/jpeg;base64,") == 3 and "interview.mp4#t=4.5,6" in page
     rows = list(csv.DictReader((folder / "report" / "summary.csv").open(), delimiter=";"))
     for row, plain in zip(rows, (report, other), strict=False):
         assert row["top"] == plain["top"]

@@ -84,13 +84,13 @@ def test_most_of_the_six_are_named_as_they_were_acted(predicted):
 def test_the_folder_holds_a_page_pictures_json_and_csv(predicted):
     done, out, clips = predicted
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("<section>") == len(clips)
-    assert page.count("data:image/png;base64,") == len(clips)
+    assert page.count("<article ") == len(clips)
+    assert page.count("data:image/jpeg;base64,") == len(clips)
     assert "http://" not in page
     assert "https://" not in page
-    for ending in ("png", "csv", "json"):
+    for ending in ("png", "faces.jpg", "csv", "json"):
         assert all((out / f"{clip.name}.{ending}").is_file() for clip in clips)
-    assert len(list(out.iterdir())) == 3 * len(clips) + 3
+    assert len(list(out.iterdir())) == 4 * len(clips) + 3
     first = json.loads((out / f"{clips[0].name}.json").read_text())
     assert first["file"] == str(clips[0])
     assert not list(out.glob(".*"))
@@ -202,7 +202,7 @@ def test_stopped_it_prints_what_is_done_and_goes_on_later(six, sample_clips, tmp
         printed, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert [row["file"] for row in json.loads(printed)] == [str(six[0])]
-    assert (out / "report.html").read_text(encoding="utf-8").count("<section>") == 1
+    assert (out / "report.html").read_text(encoding="utf-8").count("<article ") == 1
     assert said.splitlines()[-1] == "stopped after 1 of 3; run the same command again to resume"
 
     again = avtca("predict", six[0], six[1], "--out", out, "--format", "json")
@@ -212,7 +212,7 @@ def test_stopped_it_prints_what_is_done_and_goes_on_later(six, sample_clips, tmp
     rows = json.loads(again.stdout)
     assert rows[0] == json.loads(printed)[0]
     assert [row["file"] for row in rows] == [str(six[0]), str(six[1])]
-    assert (out / "report.html").read_text(encoding="utf-8").count("<section>") == 2
+    assert (out / "report.html").read_text(encoding="utf-8").count("<article ") == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no locks of folders")
@@ -312,7 +312,7 @@ def test_names_that_cannot_be_printed_are_escaped_and_resume(tmp_path, six):
     assert "\x1b" not in first.stdout + first.stderr
     assert not [line for line in first.stderr.splitlines() if line.startswith("ok.flv")]
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("<section>") == 4
+    assert page.count("<article ") == 3 and page.count('<h3 id="failed-') == 1
     assert all(name in page for name in escaped)
     reports = [json.loads(path.read_text()) for path in out.glob("*.flv-*.json")]
     assert {Path(report["file"]).name for report in reports} == set(escaped)

@@ -1,18 +1,21 @@
 """HTML pages."""
 
 import dataclasses
+import re
 from html.parser import HTMLParser
 
 import pytest
 from small_reports import make_person, make_report, make_row
 
 from avtca.evaluation.report import EvaluationReport, RobustnessReport
+from avtca.plots.faces import FaceStrip
 from avtca.plots.html import (
     PageEntry,
     card_html,
     evaluation_html,
     recognition_html,
     robustness_html,
+    today,
 )
 
 
@@ -109,7 +112,8 @@ ROBUSTNESS = {
 
 def recognition_page():
     report = make_report([make_row(0, 4, 0.7)], "<b>x&y.mp4")
-    return "".join(recognition_html([PageEntry(report, b"png", "sad<")], [("bad<", "why & how")]))
+    entry = PageEntry(report, "sad<", FaceStrip(b"faces", (1.0,)), ((0, b"face"),))
+    return "".join(recognition_html([entry], [("bad<", "why & how")]))
 
 
 PAGES = {
@@ -124,13 +128,16 @@ class Parsed(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.loaded, self.text = [], [], ""
+        self.open, self.loaded, self.text, self.ids = [], [], "", []
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
         self.loaded += [value for name, value in attributes if name in ("href", "src")]
-        assert tag != "script"
-        if tag not in ("meta", "img"):
+        self.ids += [given["id"]] if "id" in given else []
+        if tag == "th":
+            assert given.get("scope") in ("col", "row")
+        if tag not in ("meta", "img", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -145,9 +152,13 @@ def test_pages_are_well_formed_and_load_nothing(name):
     page = PAGES[name]()
     parsed = Parsed(page)
     assert parsed.open == []
-    assert parsed.loaded
-    assert all(url.startswith("data:image/png;base64,") for url in parsed.loaded)
-    assert "http" not in page and "@import" not in page and "url(" not in page
+    for url in parsed.loaded:
+        assert url.startswith("data:image/png;base64,") or url.removeprefix("#") in parsed.ids
+    assert len(set(parsed.ids)) == len(parsed.ids)
+    assert "http:" not in page and "https:" not in page and "@import" not in page
+    assert all(one.startswith("data:image/") for one in page.split("url(")[1:])
+    policy = "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src"
+    assert policy in page
     assert "{{" not in page and "{%" not in page and "nan" not in parsed.text
 
 
@@ -190,24 +201,53 @@ def test_a_page_without_optional_parts_has_the_others():
 def test_the_recognition_page_explains_its_confidences():
     report = make_report([make_row(0, 2, 0.8, used=("face", "voice"))])
     report = dataclasses.replace(report, thresholds={"both": 0.71})
-    page = "".join(recognition_html([PageEntry(report, b"")], title="t", lead="l"))
-    assert "70% (below threshold)" in page
+    page = "".join(recognition_html([PageEntry(report)], title="t", lead="l"))
+    assert '70 % <span class="state below threshold">below threshold</span>' in page
     assert "under 71% with face and voice together" in page
+
+
+def test_the_lead_counts_the_files_of_each_state():
+    rows = [make_row(0, 4, 0.7, used=("face", "voice"))]
+    reports = [make_report(rows, f"{i}.mp4") for i in range(6)]
+    thresholds = [{"both": 0.7}, {"both": 0.7}, {"both": 0.71}, {}, {}, {}]
+    reports = [
+        dataclasses.replace(report, thresholds=one)
+        for report, one in zip(reports, thresholds, strict=True)
+    ]
+    reports[5] = dataclasses.replace(reports[5], doubts=("still face",), warnings=())
+    page = "".join(
+        recognition_html(list(map(PageEntry, reports)), [("a", "b")], options={"windows": "2 s"})
+    )
+    found = re.findall(r'data-state="([a-z ]+)" aria-pressed[^>]*><b>(\d+)</b>', page)
+    expected = {"confident": 2, "below threshold": 1, "no threshold": 2, "in doubt": 1}
+    assert dict(found) == {
+        name: str(n) for name, n in (expected | {"failed": 1, "warnings": 5}).items()
+    }
+    assert page.count('<tbody data-state="no threshold"') == 2
+    for name, value in {"model": "test", "windows": "2 s", "date": today()}.items():
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
+
+
+def test_the_name_of_a_file_is_on_its_card_once():
+    page = recognition_page()
+    card = page[page.index("<article") : page.index("</article>")]
+    assert card.count("x&amp;y.mp4") == 1
 
 
 def test_people_have_rows_with_their_faces():
     people = [make_person(3, 0.9), make_person(7, 0.2, seen_s=2.5)]
     report = make_report([make_row(0, 2, 0.9, 3), make_row(0, 2, 0.2, 7)], people=people)
-    page = "".join(recognition_html([PageEntry(report, b"x", None, ((3, b"face of three"),))]))
+    page = "".join(recognition_html([PageEntry(report, thumbnails=((3, b"face of three"),))]))
     assert page.count('<tr class="person">') == 2
     assert page.count("ZmFjZSBvZiB0aHJlZQ==") == 1
+    assert page.count('class="face face-1-3"') == 2
 
 
 def test_files_of_one_name_are_shown_with_their_folders():
     rows = [make_row(0, 4, 0.7)]
     first, second = make_report(rows, "/s/a/x.mp4"), make_report(rows, "/s/b/x.mp4")
-    page = "".join(recognition_html([PageEntry(first, b""), PageEntry(second, b"")]))
-    assert "<h2>a/x.mp4</h2>" in page and "<td>b/x.mp4</td>" in page
+    page = "".join(recognition_html([PageEntry(first), PageEntry(second)]))
+    assert "<h3>a/x.mp4</h3>" in page and '<a href="#file-2">b/x.mp4</a>' in page
 
 
 def test_a_card_is_a_fragment_with_the_timeline():

@@ -38,6 +38,8 @@ def test_the_legend_explains_the_words_that_occur():
     assert legend([below])[1:] == [
         "below threshold: confidence under 71% with face and voice together"
     ]
+    never = dataclasses.replace(below, thresholds={"both": 0.71, "voice": 1.0})
+    assert legend([never])[1].endswith("face and voice together, always with a voice alone")
     face = dataclasses.replace(make_report([make_row(0, 2, 0.8)]), thresholds={"both": 0.1})
     (line,) = legend([face])[1:]
-    assert line.endswith("the confidence threshold was measured with face and voice together only")
+    assert line.startswith("no threshold: none was measured for this input")

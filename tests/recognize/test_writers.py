@@ -42,6 +42,7 @@ def made(file="x.mp4", people=0):
             for i, row in enumerate(rows[:people])
         ),
         thresholds=sure,
+        thumbnails=(face,) if people else (),
     )
 
 
@@ -70,9 +71,10 @@ def test_what_is_there_is_not_read_again(clip, out):
     entry = first.add(made(clip, people=2), clip, clip.parents[1], digest)
     again = OutputFolder(out, OPTIONS).done(clip, digest)
     assert again.report.to_dict() == entry.report.to_dict()
-    assert (again.png, again.thumbnails) == (entry.png, entry.thumbnails)
+    assert (again.faces, again.thumbnails) == (entry.faces, entry.thumbnails)
+    assert again.faces == (out / "b__x.mp4.faces.jpg", (1.0,))
     assert [number for number, _ in again.thumbnails] == [0, 1]
-    endings = ("csv", "json", "png", "person0.png", "person1.png")
+    endings = ("csv", "faces.jpg", "json", "png", "person0.png", "person1.png")
     assert names(out) == sorted([OUTPUTS, *(f"b__x.mp4.{ending}" for ending in endings)])
 
 
@@ -148,9 +150,10 @@ def test_the_manifest_is_written_now_and_then(tmp_path, out, monkeypatch):
 
 def test_a_page_reads_its_figures_from_the_folder(clip, out):
     entry = OutputFolder(out, OPTIONS).add(made(clip, people=1), clip, None, "0")
-    assert (entry.png, entry.thumbnails) == (out / "x.mp4.png", ((0, out / "x.mp4.person0.png"),))
+    assert entry.faces.jpeg == out / "x.mp4.faces.jpg"
+    assert entry.thumbnails == ((0, out / "x.mp4.person0.png"),)
     page = "".join(recognition_html([entry]))
-    for name in ("x.mp4.png", "x.mp4.person0.png"):
+    for name in ("x.mp4.faces.jpg", "x.mp4.person0.png"):
         assert base64.b64encode((out / name).read_bytes()).decode() in page
 
 

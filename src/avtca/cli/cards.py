@@ -32,7 +32,7 @@ def write_cards(
     Returns:
         Links from the evaluation's page, by sample.
     """
-    from avtca.plots.html import PageEntry, png_bytes, recognition_html
+    from avtca.plots.html import PageEntry, recognition_html
     from avtca.recognize import load
 
     folder = out / FOLDER
@@ -53,7 +53,7 @@ def write_cards(
             except AvtcaError as error:
                 bar.print(f"no card for {row.name}: {error.problem}")
             else:
-                entry = PageEntry(report, png_bytes(report.plot()), row.label)
+                entry = PageEntry(report, row.label)
                 name = f"{number:03d}.html"
                 lead = f"evaluated as {row.recognised}, {row.confidence or 0:.0%}"
                 page = recognition_html([entry], title=row.name, lead=lead)

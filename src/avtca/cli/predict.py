@@ -300,7 +300,8 @@ class Call:
         out = self.folder.folder
         with cli.writing(out):
             self.folder.save()
-            write_atomic(out / "report.html", recognition_html(self.entries, self.failures))
+            page = recognition_html(self.entries, self.failures, options=self.shown_options())
+            write_atomic(out / "report.html", page)
             if self.joined is not None:
                 self.joined.write(out, self.results)
             else:
@@ -310,6 +311,18 @@ class Call:
             self._finish_export(out, self.export)
         if others := self.folder.others():
             cli.err.print(f"note: {out} also has {others} report(s) with other options")
+
+    def shown_options(self) -> dict[str, str]:
+        """The options of the call, for the page."""
+        rate = self.recognizer.backend.spec.video_rate
+        steps = self.recognizer.steps(self.window, self.hop)
+        window_s, hop_s = (number / rate for number in steps)
+        shown = {
+            "windows": f"{window_s:.3g} s, every {hop_s:.3g} s",
+            "people": "the largest steady face" if self.person is Person.main else "all",
+        }
+        tracks = {"video track": self.video_track, "audio track": self.audio_track}
+        return shown | {name: str(number) for name, number in tracks.items() if number is not None}
 
     def _finish_export(self, out: Path, format: Format) -> None:
         """Write the export that is a folder, and tell where exports are."""

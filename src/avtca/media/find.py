@@ -41,7 +41,7 @@ STDIN = "-"
 """Entry that stands for standard input; a file of this name is ``./-``."""
 OUTPUTS = "avtca-manifest.json"
 """A folder with a file of this name holds reports, whose images are not media."""
-_REPORT_IMAGE = re.compile(r"(\.person\d+)?\.png$")
+_REPORT_IMAGE = re.compile(r"((\.person\d+)?\.png|\.faces\.jpg)$")
 
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")

@@ -1,24 +1,38 @@
 """Self-contained HTML pages of reports, rendered from the templates beside this module.
 
-Figures and the stylesheet are embedded, so that a page opens offline and loads nothing. Jinja2
-escapes every value.
+Pictures, style and script are embedded, and a policy in the page forbids to load anything, so that
+it opens offline. Jinja2 escapes every value.
 """
 
 import base64
-import io
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from avtca.plots import evaluation_figures
+from avtca.plots.drawing import png_bytes, theme_css
 from avtca.plots.evaluation_figures import METRIC_NAMES
-from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
+from avtca.plots.faces import FaceStrip, make_strip
+from avtca.plots.recognition_table import (
+    INPUT_NAMES,
+    STATES,
+    count_states,
+    legend,
+    listed_people,
+    short_names,
+    state,
+    state_text,
+)
 from avtca.plots.robustness_figures import condition_figure, level_name
+from avtca.plots.style import label_colours, label_order
 from avtca.plots.timeline import WIDTH_IN
+from avtca.plots.timeline_view import timeline_view
 
 if TYPE_CHECKING:
     from avtca.evaluation.report import (
@@ -51,14 +65,14 @@ class PageEntry(NamedTuple):
 
     Attributes:
         report: Its report.
-        png: The figure of its timeline, a PNG file or its content.
         label: Its true label, if known.
+        faces: Faces above its timeline; by default the thumbnails of the report.
         thumbnails: Number and PNG of a face of each person, where there is one.
     """
 
     report: "Report"
-    png: Path | bytes
     label: str | None = None
+    faces: FaceStrip | None = None
     thumbnails: tuple[tuple[int, Path | bytes], ...] = ()
 
 
@@ -66,43 +80,56 @@ def recognition_html(
     entries: Sequence[PageEntry],
     failures: Sequence[tuple[str, str]] = (),
     *,
-    title: str = "avtca report",
+    title: str = "Emotions in recordings",
     lead: str = "",
+    options: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """A page with a table of all files and the timeline of each, in parts.
 
-    Figures are read from their files as the page is written.
+    Pictures are read from their files as the page is written.
 
     Args:
         entries: Recognised files.
         failures: Names of files that could not be read, each with the error message.
         title: Title of the page.
         lead: Line below the title.
+        options: Options of the recognition, for the top of the page.
     """
-    names = short_names([entry.report.file for entry in entries] + [name for name, _ in failures])
-    labelled = any(entry.label for entry in entries)
+    reports = [entry.report for entry in entries]
+    names = short_names([report.file for report in reports] + [name for name, _ in failures])
+    models = ", ".join(dict.fromkeys(report.model for report in reports))
+    labels = list(dict.fromkeys(label for report in reports for label in report.labels))
     return (
         _environment()
         .get_template("recognition.html")
         .generate(
             title=title,
             lead=lead,
-            files=list(zip(names, entries, strict=False)),
+            facts=({"model": models} if models else {}) | {"date": today()} | dict(options or {}),
+            n=len(names),
+            files=list(zip(names, map(_with_faces, entries), strict=False)),
             failures=[
                 (name, why) for name, (_, why) in zip(names[len(entries) :], failures, strict=True)
             ],
-            labelled=labelled,
-            heads=table_heads(labelled),
-            table_rows=table_rows,
-            legend=legend([entry.report for entry in entries]),
+            labelled=any(entry.label for entry in entries),
+            labels=[labels[i] for i in label_order(labels)],
+            legend=legend(reports),
+            states=count_states(reports, len(failures)),
+            warned=sum(bool(report.warnings) for report in reports),
         )
     )
+
+
+def _with_faces(entry: PageEntry) -> PageEntry:
+    if entry.faces is not None:
+        return entry
+    return entry._replace(faces=make_strip(entry.report.thumbnails, entry.report.duration_s))
 
 
 def card_html(report: "Report") -> str:
     """An HTML fragment with the summary and the timeline of one report, for notebooks."""
     (name,) = short_names([report.file])
-    return render("card.html", name=name, entry=PageEntry(report, png_bytes(report.plot())))
+    return render("card.html", name=name, report=report, png=png_bytes(report.plot()))
 
 
 def evaluation_html(
@@ -158,11 +185,9 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """A figure as a PNG file."""
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return data.getvalue()
+def today() -> str:
+    """The date for the top of a page."""
+    return datetime.date.today().isoformat()
 
 
 @cache
@@ -174,9 +199,24 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"metric_names": METRIC_NAMES, "timeline_width_px": _px(WIDTH_IN)}
+    environment.globals |= {
+        "facts": {},
+        "metric_names": METRIC_NAMES,
+        "theme_css": Markup(theme_css()),
+        "timeline_view": timeline_view,
+        "timeline_width_px": _px(WIDTH_IN),
+        "inputs": INPUT_NAMES,
+        "listed_people": listed_people,
+        "state": state,
+        "state_text": state_text,
+        "state_meanings": STATES,
+        "colours": lambda report: dict(
+            zip(report.labels, label_colours(report.labels), strict=True)
+        ),
+    }
     environment.filters |= {
         "bounds": _bounds,
+        "css": lambda number: f"{number:.2f}".rstrip("0").rstrip("."),
         "dash": lambda text: "–" if text in (None, "no value") else text,
         "two_digits": lambda value: "–" if value is None else f"{value:.2f}",
         "data_uri": _data_uri,
@@ -193,12 +233,12 @@ def _px(inches: float) -> int:
     return round(inches * 96)
 
 
-def _data_uri(picture: Figure | Path | bytes) -> str:
+def _data_uri(picture: Figure | Path | bytes, kind: str = "png") -> str:
     if isinstance(picture, Path):
-        png = picture.read_bytes()
+        data = picture.read_bytes()
     else:
-        png = picture if isinstance(picture, bytes) else png_bytes(picture)
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+        data = picture if isinstance(picture, bytes) else png_bytes(picture)
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode()
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

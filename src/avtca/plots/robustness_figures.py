@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from avtca.plots.evaluation_figures import METRIC_NAMES, draw_baselines, in_percent
-from avtca.plots.style import INK, SERIES_COLOURS, new_figure, style_axes
+from avtca.plots.style import INK, SERIES, new_figure, style_axes
 
 if TYPE_CHECKING:
     from avtca.evaluation.report import Baselines, Level, MetricName, RobustnessPoint
@@ -38,7 +38,7 @@ def condition_figure(
     are_named = any(isinstance(p.level, str) for points in curves.values() for p in points)
     places = list(range(len(names)))
     for i, (model, points) in enumerate(curves.items()):
-        colour = SERIES_COLOURS[i % len(SERIES_COLOURS)]
+        colour = SERIES[i % len(SERIES)].colour
         values, low, high = zip(*(in_percent(getattr(p, metric)) for p in points), strict=True)
         if are_named:
             width = 0.8 / len(curves)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("report", "summary", Path(OUTPUTS).stem)
 """Stems that no file's outputs may have."""
+FACES = "faces.jpg"
+"""Suffix of the faces above a timeline."""
 MAX_STEM = 150
 """Longest stem in bytes; file systems allow 255 for a name with its suffix."""
 
@@ -62,6 +64,7 @@ class OutputFolder:
 
     def done(self, path: Path, digest: str, part: str = "") -> "PageEntry | None":
         """The report of a file with this content and the same options, if there is one."""
+        from avtca.plots.faces import read_strip
         from avtca.plots.html import PageEntry
 
         row = self.files.get(f"{path.resolve()}{part}")
@@ -70,8 +73,8 @@ class OutputFolder:
         try:
             plain = json.loads(self._at(row["stem"], "json").read_text(encoding="utf-8"))
             report = replace(Report.from_dict(plain), file=f"{path}{part}")
-            png = self._at(row["stem"], "png")
-            png.stat()
+            self._at(row["stem"], "png").stat()
+            faces = read_strip(self._at(row["stem"], FACES))
             thumbnails = [
                 (person.number, face)
                 for person in report.people
@@ -79,7 +82,7 @@ class OutputFolder:
             ]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return PageEntry(report, png, None, tuple(thumbnails))
+        return PageEntry(report, None, faces, tuple(thumbnails))
 
     def add(
         self, report: Report, path: Path, below: Path | None, digest: str, part: str = ""
@@ -158,9 +161,9 @@ class OutputFolder:
 
 
 def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
-    """Write JSON, CSV and timeline of one report, and the thumbnail of each person.
+    """Write JSON, CSV, timeline and faces of one report, and the thumbnail of each person.
 
-    Thumbnails and exports of an earlier report of the file are deleted.
+    Faces and exports of an earlier report of the file are deleted.
 
     Args:
         report: The report.
@@ -176,8 +179,12 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     """
     from PIL import Image
 
-    from avtca.plots.html import PageEntry, png_bytes
+    from avtca.plots.drawing import png_bytes
+    from avtca.plots.faces import make_strip
+    from avtca.plots.html import PageEntry
 
+    strip = make_strip(report.thumbnails, report.duration_s)
+    (folder / f"{stem}.{FACES}").unlink(missing_ok=True)
     for old in folder.glob(f"{glob.escape(stem)}.person*.png"):
         old.unlink()
     for export in EXPORTS.values():
@@ -193,6 +200,8 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     write_atomic(folder / f"{stem}.json", text)
     write_atomic(folder / f"{stem}.csv", report.to_csv())
-    png = folder / f"{stem}.png"
-    write_atomic(png, png_bytes(report.plot()))
-    return PageEntry(report, png, label, tuple(thumbnails))
+    write_atomic(folder / f"{stem}.png", png_bytes(report.plot()))
+    if strip is not None and isinstance(strip.jpeg, bytes):
+        write_atomic(folder / f"{stem}.{FACES}", strip.jpeg)
+        strip = strip._replace(jpeg=folder / f"{stem}.{FACES}")
+    return PageEntry(report, label, strip, tuple(thumbnails))

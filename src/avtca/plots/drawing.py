@@ -1,0 +1,62 @@
+"""Figures as PNG and SVG files, and as SVG inside a page, in the colours of the page."""
+
+import io
+import re
+from collections.abc import Callable
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from avtca.plots.style import THEME
+
+PHONE_IN, PAGE_IN = 3.5, 8.0
+"""Widths in inches in which a page has each figure: for phones, and for wider windows."""
+PX_PER_IN = 96
+"""CSS pixels of an inch."""
+SCREEN_DPI, PRINT_DPI = 110, 300
+"""Pixels per inch of a PNG: beside a page, and of a figure for print."""
+MM_PER_IN = 25.4
+
+Draw = Callable[[float], Figure]
+"""Draws a figure at a width in inches."""
+
+
+def theme_css() -> str:
+    """CSS variables of :data:`THEME` for a light and for a dark page."""
+    light = "".join(f"{name}: {colour}; " for colour, (name, _) in THEME.items())
+    dark = "".join(f"{name}: {colour}; " for name, colour in THEME.values())
+    return f":root {{ {light}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}"
+
+
+def png_bytes(figure: Figure, dpi: int = SCREEN_DPI) -> bytes:
+    """A figure as a PNG file."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=dpi)
+    return data.getvalue()
+
+
+def svg_bytes(figure: Figure) -> bytes:
+    """A figure as an SVG file, its text as text."""
+    data = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "avtca"}):
+        figure.savefig(data, format="svg", metadata={"Date": None, "Creator": None})
+    return data.getvalue()
+
+
+def inline_svg(figure: Figure) -> str:
+    """A figure as SVG markup for a page: transparent, in its font, in colours of :data:`THEME`."""
+    figure.patch.set_visible(False)
+    text = svg_bytes(figure).decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # not unique among figures, and never referenced
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)
+    for colour, (name, _) in THEME.items():
+        text = text.replace(colour, f"var({name})")
+    width_px = figure.get_size_inches()[0] * PX_PER_IN
+    head = f'<svg aria-hidden="true" style="max-width: {width_px:.0f}px"'
+    return re.sub(r'<svg height="[^"]*"', head, text, count=1).replace(
+        f'width="{figure.get_size_inches()[0] * 72:g}pt"', "", 1
+    )
