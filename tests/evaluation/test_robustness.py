@@ -139,7 +139,24 @@ def test_curves_of_two_systems(made):
     assert deaf[0].accuracy != deaf[1].accuracy
     assert len(action) == 2 * (3 + 11)
     text = robustness_html(result)
-    assert text.count("<img") == 2 and "http" not in text.split("</style>")[1]
+    assert text.count('class="chart"') == 2 and "http" not in text.split("</style>")[1]
+
+
+def test_differences_are_paired_with_the_untouched_samples_and_the_first_system(made):
+    systems = [open_trained_model(made / name, made / "prepared") for name in ("both", "seen")]
+    both, seen = measure_robustness(systems, ["modality"]).systems.values()
+    for curve in (both["modality"], seen["modality"]):
+        assert curve[0].change is None
+        for point in curve[1:]:
+            lost = point.accuracy.value - curve[0].accuracy.value
+            assert point.change.value == pytest.approx(lost, abs=1e-4)
+            assert point.change.low <= point.change.value <= point.change.high
+    assert {point.against for point in both["modality"]} == {None}
+    for one, other in zip(seen["modality"], both["modality"], strict=True):
+        gain = one.accuracy.value - other.accuracy.value
+        assert one.against.value == pytest.approx(gain, abs=1e-4)
+    # A network of pictures alone loses nothing without audio.
+    assert seen["modality"][2].change == (0.0, 0.0, 0.0)
 
 
 def test_the_caveats_of_all_systems_are_on_the_page(made, standardised):

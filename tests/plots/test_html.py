@@ -1,5 +1,6 @@
 """HTML pages."""
 
+import copy
 import dataclasses
 import re
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from avtca.plots.html import (
     robustness_html,
     today,
 )
+from avtca.plots.style import THEME
 
 
 def interval(value):
@@ -136,7 +138,7 @@ class Parsed(HTMLParser):
         self.loaded += [value for name, value in attributes if name in ("href", "src")]
         self.ids += [given["id"]] if "id" in given else []
         if tag == "th":
-            assert given.get("scope") in ("col", "row")
+            assert given.get("scope") in ("col", "row", "colgroup")
         if tag not in ("meta", "img", "input"):
             self.open.append(tag)
 
@@ -156,7 +158,7 @@ def test_pages_are_well_formed_and_load_nothing(name):
         assert url.startswith("data:image/png;base64,") or url.removeprefix("#") in parsed.ids
     assert len(set(parsed.ids)) == len(parsed.ids)
     assert "http:" not in page and "https:" not in page and "@import" not in page
-    assert all(one.startswith("data:image/") for one in page.split("url(")[1:])
+    assert all(one.startswith(("data:image/", "#")) for one in page.split("url(")[1:])
     policy = "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src"
     assert policy in page
     assert "{{" not in page and "{%" not in page and "nan" not in parsed.text
@@ -232,6 +234,39 @@ def test_the_name_of_a_file_is_on_its_card_once():
     page = recognition_page()
     card = page[page.index("<article") : page.index("</article>")]
     assert card.count("x&amp;y.mp4") == 1
+
+
+def test_the_confusion_matrix_has_counts_and_shares_in_one_order():
+    values = copy.deepcopy(EVALUATION)
+    values.pop("agreement", None)
+    values["metrics"] |= {"labels": ["sad", "angry"], "confusion": [[10, 2], [0, 0]]}
+    page = evaluation_html(EvaluationReport.from_dict(values))
+    matrix = page[page.index('class="matrix"') :]
+    rows = re.findall(r'<th scope="row">(.*?)</tr>', matrix[: matrix.index("</table>")], re.DOTALL)
+    cells = [re.sub(r"<[^>]*>", " ", row).split() for row in rows]
+    assert cells == [["angry", "0", "–", "–"], ["sad", "12", "2", "17", "%", "10", "83", "%"]]
+
+
+def test_figures_are_drawn_for_windows_and_phones_in_colours_of_the_page():
+    page = PAGES["evaluation"]()
+    assert page.count('<div class="page"><svg') == page.count('<div class="phone"><svg') == 4
+    drawings = page[page.index('<div class="chart"') :]
+    assert "var(--text)" in drawings and "var(--series0)" in drawings
+    assert not set(THEME) & set(re.findall(r"#[0-9a-f]{6}", drawings))
+
+
+def test_robustness_shows_paired_differences_and_words_on_the_axes():
+    values = copy.deepcopy(ROBUSTNESS)
+    values["systems"]["two"] = copy.deepcopy(values["systems"]["<one>"])
+    values["systems"]["two"]["noise"][1] |= {
+        "change": [-0.12, -0.2, -0.04],
+        "against": [0.031, None, None],
+    }
+    page = Parsed(robustness_html(RobustnessReport.from_dict(values)))
+    text = " ".join(page.text.split())
+    assert "change, points -12.0 -20.0 to -4.0" in text
+    assert "minus <one>, points +3.1" in text
+    assert "signal-to-noise ratio, dB" in text and "input that is left" in text
 
 
 def test_people_have_rows_with_their_faces():

@@ -324,9 +324,13 @@ class EvaluationReport(Serialisable):
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessPoint(Metrics):
-    """Metrics at one level of a degradation."""
+    """Metrics at one level of a degradation, and paired differences of the accuracy."""
 
     level: Level
+    change: Estimate | None = None
+    """From the untouched samples; ``None`` for these, and in earlier reports."""
+    against: Estimate | None = None
+    """From the first model at this level; ``None`` for that model, or on other samples."""
 
 
 @dataclass(frozen=True, kw_only=True)

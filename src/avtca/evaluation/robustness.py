@@ -7,10 +7,11 @@ from typing import Any
 
 from avtca.data.dataset import EmotionDataset
 from avtca.errors import ConfigError
-from avtca.evaluation.aggregate import baselines, estimate_metrics
+from avtca.evaluation.aggregate import baselines, estimate_metrics, metric_difference
 from avtca.evaluation.degradations import CONDITIONS, Condition
 from avtca.evaluation.evaluated_model import EvaluatedModel
-from avtca.evaluation.report import Level, RobustnessPoint, RobustnessReport
+from avtca.evaluation.predictions import Predictions
+from avtca.evaluation.report import Estimate, Level, RobustnessPoint, RobustnessReport
 
 Degraded = dict[tuple[Any, ...], EmotionDataset]
 """Degraded data sets by ClipSpec and samples, so that models with the same ones share windows."""
@@ -44,16 +45,23 @@ def measure_robustness(
     for name in wanted:
         condition = CONDITIONS[name]
         fitting = [model for model in models if condition.fits(model.spec)]
+        untouched: dict[str, Predictions] = {}
         for level in condition.levels:
             degraded: Degraded = {}
+            first: Predictions | None = None
             for model in fitting:
                 if progress is not None:
                     progress(model.name, name, level)
-                metrics = estimate_metrics(
-                    model.predict(partial(degrade_once, degraded, condition, level))
+                table = model.predict(partial(degrade_once, degraded, condition, level))
+                point = RobustnessPoint(
+                    level=level,
+                    change=accuracy_difference(table, untouched.get(model.name)),
+                    against=accuracy_difference(table, first),
+                    **vars(estimate_metrics(table)),
                 )
-                point = RobustnessPoint(level=level, **vars(metrics))
                 curves[model.name].setdefault(name, []).append(point)
+                untouched.setdefault(model.name, table)
+                first = table if first is None else first
     if not any(curves.values()):
         fix = f"choose among {', '.join(CONDITIONS)}"
         raise ConfigError(action, "no condition fits the ClipSpec", fix)
@@ -68,6 +76,20 @@ def measure_robustness(
             if (found := baselines(model.predict())) is not None
         },
     )
+
+
+def accuracy_difference(one: Predictions, other: Predictions | None) -> Estimate | None:
+    """Accuracy of one table minus that of another on the same samples, paired over speakers.
+
+    ``None`` without another table, or on other samples.
+    """
+    if other is None or set(one.samples) != set(other.samples):
+        return None
+    try:
+        found = metric_difference({None: one}, {None: other})
+    except ValueError:  # other labels of the same samples
+        return None
+    return Estimate(found.value, found.low, found.high)
 
 
 def degrade_once(

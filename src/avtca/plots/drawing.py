@@ -1,5 +1,6 @@
 """Figures as PNG and SVG files, and as SVG inside a page, in the colours of the page."""
 
+import hashlib
 import io
 import re
 from collections.abc import Callable
@@ -17,8 +18,8 @@ SCREEN_DPI, PRINT_DPI = 110, 300
 """Pixels per inch of a PNG: beside a page, and of a figure for print."""
 MM_PER_IN = 25.4
 
-Draw = Callable[[float], Figure]
-"""Draws a figure at a width in inches."""
+Draw = Callable[..., Figure]
+"""Draws a figure at a width: ``draw(width_in=8)``."""
 
 
 def theme_css() -> str:
@@ -47,16 +48,20 @@ def inline_svg(figure: Figure) -> str:
     """A figure as SVG markup for a page: transparent, in its font, in colours of :data:`THEME`."""
     figure.patch.set_visible(False)
     text = svg_bytes(figure).decode()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # not unique among figures, and never referenced
-    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)
+    for pattern, new in (
+        (r"^.*?<svg[^>]*>", ""),
+        (r"<metadata>.*?</metadata>\s*", ""),
+        (r"<defs>\s*<style.*?</style>\s*</defs>\s*", ""),
+        (r"<!--.*?-->\s*", ""),
+        (r'<g id="[^"]*"', "<g"),  # not unique among figures, and never referenced
+        (r"font-family: [^;]*; ", ""),
+        (r"(\.\d\d)\d+", r"\1"),
+    ):
+        text = re.sub(pattern, new, text, flags=re.DOTALL)
     for colour, (name, _) in THEME.items():
         text = text.replace(colour, f"var({name})")
-    width_px = figure.get_size_inches()[0] * PX_PER_IN
-    head = f'<svg aria-hidden="true" style="max-width: {width_px:.0f}px"'
-    return re.sub(r'<svg height="[^"]*"', head, text, count=1).replace(
-        f'width="{figure.get_size_inches()[0] * 72:g}pt"', "", 1
-    )
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+    text = re.sub(r'(id="|href="#|url\(#)(\w+)', rf"\g<1>c{mark}\2", text)
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    size = f'viewBox="0 0 {width:g} {height:g}" style="max-width: {width / 72 * PX_PER_IN:g}px"'
+    return f'<svg aria-hidden="true" {size}>{text}'

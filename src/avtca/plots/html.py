@@ -6,18 +6,16 @@ it opens offline. Jinja2 escapes every value.
 
 import base64
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from avtca.plots import evaluation_figures
-from avtca.plots.drawing import png_bytes, theme_css
-from avtca.plots.evaluation_figures import METRIC_NAMES
+from avtca.plots.drawing import PAGE_IN, PHONE_IN, Draw, inline_svg, png_bytes, theme_css
+from avtca.plots.evaluation_figures import METRIC_NAMES, evaluation_figures
 from avtca.plots.faces import FaceStrip, make_strip
 from avtca.plots.recognition_table import (
     INPUT_NAMES,
@@ -29,7 +27,13 @@ from avtca.plots.recognition_table import (
     state,
     state_text,
 )
-from avtca.plots.robustness_figures import condition_figure, level_name
+from avtca.plots.robustness_figures import (
+    CONDITIONS,
+    all_levels,
+    curves_by_condition,
+    level_name,
+    robustness_figures,
+)
 from avtca.plots.style import label_colours, label_order
 from avtca.plots.timeline import WIDTH_IN
 from avtca.plots.timeline_view import timeline_view
@@ -39,25 +43,18 @@ if TYPE_CHECKING:
         Estimate,
         EvaluationReport,
         MetricName,
-        RobustnessPoint,
         RobustnessReport,
     )
     from avtca.evaluation.sample_table import SampleRow
     from avtca.recognize.report import Report
 
-CONDITION_TITLES = {
-    "modality": "Missing modality",
-    "noise": "Pink noise on the audio",
-    "reverberation": "Reverberation",
-    "codec": "Audio codecs",
-    "dropped frames": "Missing video frames",
-    "black frames": "Black video frames",
-    "blur": "Blurred video",
-    "occlusion": "Partly covered faces",
-    "feature noise": "Noise on the video features",
-    "shift": "Audio shifted against the video",
-    "length": "Shorter samples",
+METRIC_WORDS = {
+    "accuracy": "share of samples whose label is predicted",
+    "uar": "mean of the labels' recall: rare emotions count as much as frequent ones",
+    "weighted_f1": "mean of the labels' F1, weighted by their samples",
+    "macro_f1": "mean of the labels' F1: all labels count the same",
 }
+"""What the metrics mean."""
 
 
 class PageEntry(NamedTuple):
@@ -149,7 +146,8 @@ def evaluation_html(
         report=report,
         disagreements=disagreements,
         cards=cards or {},
-        figures=evaluation_figures,
+        figures=evaluation_figures(report),
+        facts={"date": today()},
     )
 
 
@@ -160,23 +158,18 @@ def robustness_html(report: "RobustnessReport", *, metric: "MetricName" = "accur
         report: Robustness report.
         metric: Metric to show.
     """
-    conditions: dict[str, dict[str, list[RobustnessPoint]]] = {}
-    for model, curves in report.systems.items():
-        for condition, points in curves.items():
-            if condition == "shift":
-                points = sorted(points, key=lambda point: float(point.level or 0))
-            conditions.setdefault(condition, {})[model] = points
     caveats = dict.fromkeys(one for split in report.splits.values() for one in split.caveats)
-    found = [*(report.baselines or {}).values()]
     return render(
         "robustness.html",
         report=report,
-        baselines=found[0] if found and found.count(found[0]) == len(found) else None,
         metric=metric,
         caveats=caveats,
-        conditions=conditions,
-        titles=CONDITION_TITLES,
-        condition_figure=condition_figure,
+        conditions=curves_by_condition(report),
+        words=CONDITIONS,
+        all_levels=all_levels,
+        points_by_level=lambda points: {point.level: point for point in points},
+        figures=robustness_figures(report, metric),
+        facts={"date": today()},
     )
 
 
@@ -202,6 +195,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "facts": {},
         "metric_names": METRIC_NAMES,
+        "metric_words": METRIC_WORDS,
+        "label_order": label_order,
         "theme_css": Markup(theme_css()),
         "timeline_view": timeline_view,
         "timeline_width_px": _px(WIDTH_IN),
@@ -214,7 +209,7 @@ def _environment() -> Environment:
             zip(report.labels, label_colours(report.labels), strict=True)
         ),
     }
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "bounds": _bounds,
         "css": lambda number: f"{number:.2f}".rstrip("0").rstrip("."),
         "dash": lambda text: "–" if text in (None, "no value") else text,
@@ -223,8 +218,9 @@ def _environment() -> Environment:
         "estimate": lambda estimate: _percent(estimate.value),
         "level_name": level_name,
         "percent": _percent,
-        "width_px": lambda figure: _px(figure.get_size_inches()[0]),
+        "drawings": _drawings,
     }
+    environment.filters |= filters
     return environment
 
 
@@ -233,12 +229,15 @@ def _px(inches: float) -> int:
     return round(inches * 96)
 
 
-def _data_uri(picture: Figure | Path | bytes, kind: str = "png") -> str:
-    if isinstance(picture, Path):
-        data = picture.read_bytes()
-    else:
-        data = picture if isinstance(picture, bytes) else png_bytes(picture)
+def _data_uri(picture: Path | bytes, kind: str = "png") -> str:
+    data = picture.read_bytes() if isinstance(picture, Path) else picture
     return f"data:image/{kind};base64," + base64.b64encode(data).decode()
+
+
+def _drawings(draw: Draw) -> dict[str, Markup]:
+    """A figure for windows and for phones, by CSS class."""
+    widths = {"page": PAGE_IN, "phone": PHONE_IN}
+    return {name: Markup(inline_svg(draw(width_in=width))) for name, width in widths.items()}
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
