@@ -264,8 +264,8 @@ def test_robustness_shows_paired_differences_and_words_on_the_axes():
     }
     page = Parsed(robustness_html(RobustnessReport.from_dict(values)))
     text = " ".join(page.text.split())
-    assert "change, points -12.0 -20.0 to -4.0" in text
-    assert "minus <one>, points +3.1" in text
+    assert "change, points-12.0 -20.0 to -4.0" in text
+    assert "minus <one>, points+3.1" in text
     assert "signal-to-noise ratio, dB" in text and "input that is left" in text
 
 

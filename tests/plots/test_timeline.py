@@ -52,8 +52,8 @@ def test_people_have_their_own_timelines():
     report = make_report([make_row(0, 2, 0.9, 3), make_row(0, 2, 0.2, 7)], people=people)
     one, two = timeline_figure(make_report([make_row(0, 2, 0.9, 3)])), timeline_figure(report)
     assert two.get_figheight() > one.get_figheight() + 1
-    assert "person 3: happy 90%, seen" in texts(two)
-    assert "person 7: sad 80%, seen 2.5" in texts(two)
+    assert "person 3: happy 90% (no threshold), seen 1.0" in texts(two)
+    assert "person 7: sad 80% (no threshold), seen 2.5" in texts(two)
 
 
 def test_of_a_crowd_those_seen_longest_are_drawn():
