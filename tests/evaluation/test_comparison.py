@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -13,6 +15,7 @@ from avtca.evaluation.bootstrap import holm, mcnemar
 from avtca.evaluation.comparison import (
     SystemPredictions,
     compare_systems,
+    csv_tables,
     latex,
     load_system,
     load_systems,
@@ -28,6 +31,7 @@ from avtca.evaluation.report import (
     PairedTests,
     Summary,
 )
+from avtca.evaluation.run_folders import run_folds
 
 
 def test_two_cross_validations(made, tmp_path):
@@ -130,6 +134,70 @@ def test_the_table_says_how_many_comparisons_were_made_and_on_which_seeds():
         compare_systems([systems[0], system("late", (4,), 0.4)])
 
 
+def made_system(name, skill, folds="", n=40):
+    rng = np.random.default_rng(1)
+    truth = np.eye(2)[np.arange(40) % 2]
+    probs = truth * skill + rng.random((40, 2))
+    names, speakers = [f"t{i}" for i in range(n)], [f"s{i % 8}" for i in range(n)]
+    table = Predictions(("a", "b"), names, speakers, truth[:n], probs[:n])
+    return SystemPredictions(name, {0: [table]}, (), folds)
+
+
+def test_csv_tables_have_the_values_of_the_report():
+    report = compare_systems([made_system("=x", 0.9), made_system("y", 0.2)])
+    tables = {name: [*csv.DictReader(io.StringIO(t))] for name, t in csv_tables(report).items()}
+    first, second = tables["comparison.csv"]
+    assert (first["system"], second["system"]) == ("'=x", "y")  # no formula
+    assert (first["seeds"], first["samples"], first["speakers"]) == ("1", "40", "8")
+    for name in METRIC_NAMES:
+        found = [float(second[f"{name}{end}"]) for end in ("", "_low", "_high")]
+        assert found == list(report.systems["y"][name])
+    (pair,), (row,) = report.pairs, tables["differences.csv"]
+    assert float(row["accuracy_difference"]) == pair.accuracy.value > 0
+    assert (row["first"], row["second"], row["seeds"]) == ("'=x", "y", "1")
+    assert [float(row[key]) for key in ("low", "high", "p_speakers", "p_holm", "p_mcnemar")] == [
+        pair.accuracy.low,
+        pair.accuracy.high,
+        pair.accuracy.p,
+        pair.p_holm,
+        pair.mcnemar,
+    ]
+
+
+def test_other_folds_and_left_out_samples_are_said():
+    six, five = made_system("six", 0.9, "6fold (a1)"), made_system("five", 0.5, "5fold (b2)")
+    assert compare_systems([six, made_system("also", 0.5, "6fold (a1)")]).notes == []
+    assert compare_systems([six, made_system("unknown", 0.5)]).notes == []
+    report = compare_systems([six, five])
+    note = "trained on different subsets of the samples: six by 6fold (a1), five by 5fold (b2)"
+    assert report.notes == [note] and note in markdown(report) and note in latex(report)
+    assert ComparisonReport.from_dict(report.to_dict()) == report
+    fewer = compare_systems([six, made_system("few", 0.5, n=30)], allow_partial=True)
+    assert fewer.notes == ["on the 30 samples that all have; up to 10 are left out"]
+
+
+def test_the_folds_of_a_run_are_read_from_its_configuration(tmp_path):
+    data = {"folds": "ravdess_6fold", "folds_hash": "abc"}
+    (tmp_path / "config.json").write_text(json.dumps({"data": data}))
+    assert run_folds(tmp_path) == "ravdess_6fold (abc)"
+    assert run_folds(tmp_path / "none") == ""
+
+
+def test_the_command_writes_tables_and_pictures(tmp_path):
+    for name, skill in (("one", 0.9), ("other", 0.1)):
+        made_system(name, skill).tables[0][0].save(tmp_path / f"{name}.csv")
+    runs = [str(tmp_path / f"{name}.csv") for name in ("one", "other")]
+    done = CliRunner().invoke(build_app(), ["compare", *runs, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    ends = {path.name for path in (tmp_path / "out").iterdir()}
+    assert ends == {
+        "differences.csv",
+        *(f"comparison.{end}" for end in ("csv", "json", "md", "png", "svg", "tex")),
+    }
+    assert (tmp_path / "out/comparison.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "out/comparison.md").read_text().strip() == done.stdout.strip()
+
+
 def test_latex_has_the_differences_of_each_pair():
     """The numbers of the Markdown table, with signs and powers of ten as LaTeX writes them."""
     metrics = dict.fromkeys(METRIC_NAMES, Estimate(0.5, 0.25, 0.75))
@@ -189,7 +257,8 @@ def test_the_command_prints_and_writes(made, tmp_path):
     done = CliRunner().invoke(app, ["compare", *runs, "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "| both |" in done.output
-    assert {p.suffix for p in tmp_path.iterdir()} == {".json", ".md", ".tex"}
+    ends = {".csv", ".json", ".md", ".png", ".svg", ".tex"}
+    assert {p.suffix for p in tmp_path.iterdir()} == ends
 
 
 def test_other_samples_are_refused_unless_only_the_common_ones_count(made):

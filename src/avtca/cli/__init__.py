@@ -249,8 +249,8 @@ def writing(place: Path) -> Iterator[None]:
         raise _unwritten(place, error) from error
 
 
-def write_results(folder: Path, files: Mapping[str, str]) -> None:
-    """Write text files by name, and list them on standard error.
+def write_results(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files by name, and list them on standard error.
 
     Raises :class:`ConfigError` where the folder cannot be written.
     """

@@ -18,7 +18,10 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")
+        Path | None,
+        typer.Option(
+            help="Folder for the tables (.md, .tex, .csv), the picture (.png, .svg) and .json."
+        ),
     ] = None,
     common: Annotated[
         bool, typer.Option("--common", help="Compare on the samples that all runs have.")
@@ -29,13 +32,23 @@ def compare(
     Differences have an interval and a p-value from a bootstrap in which both systems have the same
     speakers, and the p-value of McNemar's exact test over samples.
     """
-    from avtca.evaluation.comparison import compare_systems, latex, load_systems, markdown
+    from avtca.evaluation.comparison import (
+        compare_systems,
+        csv_tables,
+        latex,
+        load_systems,
+        markdown,
+    )
 
     report = compare_systems(load_systems(run), allow_partial=common)
     text = markdown(report)
     for each in text.splitlines():
         cli.echo(each)
     if out is not None:
-        files = {"comparison.json": json.dumps(report.to_dict(), indent=1)}
-        files |= {"comparison.md": text, "comparison.tex": latex(report)}
+        from avtca.plots.comparison_figure import comparison_figure, figure_bytes
+
+        files: dict[str, str | bytes] = {"comparison.json": json.dumps(report.to_dict(), indent=1)}
+        files |= {"comparison.md": text, "comparison.tex": latex(report), **csv_tables(report)}
+        figure = comparison_figure(report)
+        files |= {f"comparison.{kind}": figure_bytes(figure, kind) for kind in ("png", "svg")}
         cli.write_results(out, files)

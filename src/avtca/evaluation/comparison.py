@@ -1,8 +1,11 @@
-"""Comparison of systems on the same samples: paired tests, and tables in Markdown and LaTeX."""
+"""Comparison of systems on the same samples: paired tests, and tables of them."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +26,11 @@ from avtca.evaluation.run_folders import (
     distinct_names,
     n_folds,
     numbered_folders,
+    run_folds,
     run_name,
     run_seed,
 )
+from avtca.text import csv_cell
 
 UNKNOWN_SPLIT = "no file beside the predictions describes their split"
 Tables = dict[Seed, list[Predictions]]
@@ -40,11 +45,13 @@ class SystemPredictions:
         name: Name in tables.
         tables: Predictions by seed and fold.
         caveats: Caveats of the split; ``None`` where nothing is known of it.
+        folds: Name and hash of the folds; empty where they are not known.
     """
 
     name: str
     tables: Tables
     caveats: tuple[Caveat, ...] | None = None
+    folds: str = ""
 
     @property
     def joined(self) -> list[Predictions]:
@@ -80,12 +87,13 @@ def load_system(path: Path) -> SystemPredictions:
         return SystemPredictions(name, {None: [Predictions.load(path)]}, caveats)
     if (path / "test.csv").exists():
         tables: Tables = {run_seed(path): [Predictions.load(path / "test.csv")]}
-        return SystemPredictions(run_name(path), tables, caveats)
+        return SystemPredictions(run_name(path), tables, caveats, run_folds(path))
     files = sorted(path.glob("seed[0-9]*.csv*"), key=_number)
     tables = {_number(file): [Predictions.load(file)] for file in files}
     if tables:
         return SystemPredictions(path.resolve().name, tables, caveats)
-    return SystemPredictions(run_name(path), _cross_validated(path, f"compare {path}"), caveats)
+    tables = _cross_validated(path, f"compare {path}")
+    return SystemPredictions(run_name(path), tables, caveats, run_folds(path))
 
 
 def _cross_validated(path: Path, action: str) -> Tables:
@@ -159,7 +167,20 @@ def compare_systems(
         caveats={system.name: system.caveat for system in shared},
         systems={system.name: summarise(system.tables) for system in shared},
         pairs=_adjusted(pairs),
+        notes=_notes(systems, common),
     )
+
+
+def _notes(systems: Sequence[SystemPredictions], common: set[str]) -> list[str]:
+    """What limits a comparison: other folds, and samples that are left out."""
+    notes = []
+    if len({system.folds for system in systems if system.folds}) > 1:
+        of = ", ".join(f"{one.name} by {one.folds}" for one in systems if one.folds)
+        notes.append(f"trained on different subsets of the samples: {of}")
+    left_out = max(len(set(one.samples) - common) for each in systems for one in each.joined)
+    if left_out:
+        notes.append(f"on the {len(common)} samples that all have; up to {left_out} are left out")
+    return notes
 
 
 def _paired_tests(a: SystemPredictions, b: SystemPredictions) -> PairedTests:
@@ -301,6 +322,30 @@ def latex(report: ComparisonReport) -> str:
     return "\n".join(lines) + "\n"
 
 
+def csv_tables(report: ComparisonReport) -> dict[str, str]:
+    """The same two tables as CSV files by name: fractions 0..1, empty cells for no value."""
+    bounds = [f"{name}{end}" for name in METRIC_NAMES for end in ("", "_low", "_high")]
+    systems: list[list[Any]] = [["system", "seeds", "samples", "speakers", *bounds, "caveat"]]
+    for name, one in report.systems.items():
+        values = [x for metric in METRIC_NAMES for x in one[metric]]
+        caveat = report.caveats[name] or UNKNOWN_SPLIT
+        counts = [len(one.seeds), report.samples, report.speakers]
+        systems.append([name, *counts, *values, caveat])
+    head = ["first", "second", "seeds", "accuracy_difference", "low", "high"]
+    pairs: list[list[Any]] = [[*head, "p_speakers", "p_holm", "p_mcnemar"]]
+    for pair in report.pairs:
+        d = pair.accuracy
+        tests = [pair.seeds, d.value, d.low, d.high, d.p, pair.p_holm, pair.mcnemar]
+        pairs.append([pair.first, pair.second, *tests])
+    return {"comparison.csv": _csv(systems), "differences.csv": _csv(pairs)}
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([map(csv_cell, row) for row in rows])
+    return out.getvalue()
+
+
 def _closing(report: ComparisonReport, columns: int, *notes: str) -> list[str]:
     """The end of a ``tabular`` of so many columns, with notes and the caveats."""
     rows = [
@@ -317,11 +362,12 @@ def _in_maths(text: str) -> str:
 
 
 def _caveat_lines(report: ComparisonReport) -> list[str]:
-    return [
+    caveats = [
         f"{name}: {caveat or UNKNOWN_SPLIT}"
         for name, caveat in report.caveats.items()
         if caveat != CLEAN
     ]
+    return [*report.notes, *caveats]
 
 
 def _points(d: PairedDifference) -> str:

@@ -5,7 +5,7 @@ A field that defaults to ``None`` is left out of the JSON where there is no valu
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from avtca.data.caveats import Caveat, caveat_text, unique
@@ -387,3 +387,5 @@ class ComparisonReport(Serialisable):
     """System -> caveats of its split in one line; empty where nothing is known of it."""
     systems: dict[str, Summary]
     pairs: list[PairedTests]
+    notes: list[str] = field(default_factory=list)
+    """What limits the comparison."""

@@ -24,6 +24,15 @@ def run_seed(path: Path) -> int:
         return 0
 
 
+def run_folds(path: Path) -> str:
+    """Name and hash of the folds of a run; empty where its configuration has none."""
+    try:
+        data = json.loads((path / "config.json").read_text())["data"]
+        return f"{data['folds']} ({data['folds_hash']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def distinct_names(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
     """The names; equal ones are replaced by as many trailing parts of their paths as needed."""
     alike = {n: path.resolve().parts for n, path in enumerate(paths) if names.count(names[n]) > 1}
