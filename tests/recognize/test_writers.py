@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avtca.files import file_digest
 from avtca.media import find_media
@@ -123,6 +124,27 @@ def test_exports_go_with_their_report(clip, out):
     assert (out / "b__x.mp4.TextGrid").read_text() == made(clip).to_textgrid()
     folder.add(made(clip), clip, clip.parents[1], "other content")
     assert names(out) == before
+
+
+@pytest.mark.parametrize(
+    ("format", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")]
+)
+def test_a_figure_has_the_wanted_width_and_its_faces_on_a_later_call_too(clip, out, format, start):
+    digest = file_digest(clip)
+    folder = OutputFolder(out, OPTIONS)
+    report = replace(made(clip, people=2), thumbnails=made(people=1).thumbnails)
+    entry = folder.add(report, clip, None, digest)
+    folder.figure(entry, clip, "", format, 3.5)
+    first = (out / f"x.mp4.{format}").read_bytes()
+    assert first.startswith(start)
+    if format == "png":
+        assert Image.open(io.BytesIO(first)).width == 1050
+    if format == "svg":
+        assert b'width="252pt"' in first and first.count(b"<image") == 3
+    folder.save()
+    later = OutputFolder(out, OPTIONS)
+    later.figure(later.done(clip, digest), clip, "", format, 3.5)
+    assert (out / f"x.mp4.{format}").read_bytes() == first
 
 
 def test_pictures_of_an_earlier_call_are_no_media(clip, out):

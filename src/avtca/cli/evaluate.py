@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avtca import cli
+from avtca.cli.figures import Figures
 from avtca.cli.progress import ProgressBar
 from avtca.cli.train import line
 
@@ -66,6 +67,7 @@ def evaluate(
     device: Device = "auto",
     allow_leak: AllowLeak = False,
     tier: Tier = None,
+    figures: Figures = None,
 ) -> None:
     """Write evaluation.json, evaluation.html and evaluation.csv.
 
@@ -117,6 +119,10 @@ def evaluate(
     page = evaluation_html(report, differing, cards)
     text = json.dumps(report.to_dict(), indent=1)
     cli.write_results(folder, {"evaluation.json": text, "evaluation.html": page})
+    if figures is not None:
+        from avtca.plots.evaluation_figures import evaluation_figures
+
+        figures.write(evaluation_figures(report), folder / "figures")
     show(report)
     cli.echo(f"report: {folder / 'evaluation.html'}")
     if model.split.failed:

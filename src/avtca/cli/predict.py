@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from avtca import cli
+from avtca.cli.figures import FigureFiles, Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
 from avtca.cli.reports import recognise_file, table
 from avtca.errors import AvtcaError, ConfigError, MediaError
@@ -78,6 +79,7 @@ def predict(
             help="Segments of the one file that is given: SRT, VTT, RTTM, TextGrid, EAF or a sheet."
         ),
     ] = None,
+    figures: Figures = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +105,9 @@ def predict(
 
     if format.is_export:
         check_export(format, out)
+    if figures is not None and out is None:
+        problem, fix = "figures need a folder", "give one: --out report"
+        raise ConfigError("write --figures", problem, fix)
     sheet = given_sheet(paths) if segments is None else given_segments(paths, segments)
     if out is not None:
         if sheet is not None:
@@ -111,6 +116,7 @@ def predict(
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
     call = Call(recognizer, window, hop, person, video_track, audio_track)
+    call.figures = figures
     call.export = format if format.is_export and out is not None else None
     if sheet is not None:
         call.joined = JoinedSheet(sheet, recognizer.backend.spec.labels)
@@ -172,6 +178,8 @@ class Call:
     folder: "OutputFolder | None" = None
     export: Format | None = None
     """Format of segments to write to the folder."""
+    figures: FigureFiles | None = None
+    """Figures to write to the folder."""
     exported: int = 0
     """Number of its files."""
     joined: "JoinedSheet | None" = None
@@ -257,7 +265,7 @@ class Call:
             cli.err.print(f"{report.file}: {report.top} {report.certainty} (already recognised)")
             self.results.append(kept.report)
             self.entries.append(kept)
-            self._export(kept.report, path, one.part)
+            self._export(kept, path, one.part)
             return
         report = recognise_file(
             self.recognizer,
@@ -277,16 +285,21 @@ class Call:
             with cli.writing(self.folder.folder):
                 made = self.folder.add(report, path, below, digest or "", one.part)
             self.entries.append(made._replace(report=small))
-            self._export(small, path, one.part)
+            self._export(self.entries[-1], path, one.part)
 
-    def _export(self, report: "Report", path: Path, part: str) -> None:
+    def _export(self, entry: "PageEntry", path: Path, part: str) -> None:
+        """Write the figure and the export of a file, where they are wanted."""
         from avtca.recognize.exports import EXPORTS
 
-        if self.folder is None or self.export is None or EXPORTS[self.export].is_folder:
+        if self.folder is None:
             return
         with cli.writing(self.folder.folder):
-            self.folder.export(report, path, self.export, part)
-        self.exported += 1
+            if self.figures is not None:
+                wanted = self.figures
+                self.folder.figure(entry, path, part, wanted.format, wanted.width_in)
+            if self.export is not None and not EXPORTS[self.export].is_folder:
+                self.folder.export(entry.report, path, self.export, part)
+                self.exported += 1
 
     def write(self) -> None:
         """Write the page and the summary, if there is a folder for them.

@@ -10,6 +10,7 @@ import typer
 
 from avtca import cli
 from avtca.cli.evaluate import AllowLeak, Device, Fold, Folds, Seed, TestData
+from avtca.cli.figures import Figures
 from avtca.cli.progress import ProgressBar
 
 
@@ -32,6 +33,7 @@ def robustness(
     fold: Fold = None,
     seed: Seed = None,
     device: Device = "auto",
+    figures: Figures = None,
     allow_leak: AllowLeak = False,
 ) -> None:
     """Write robustness.json and robustness.html with a curve for each condition.
@@ -76,6 +78,10 @@ def robustness(
     text = json.dumps(report.to_dict(), indent=1)
     files = {"robustness.json": text, "robustness.html": robustness_html(report)}
     cli.write_results(out, files)
+    if figures is not None:
+        from avtca.plots.robustness_figures import robustness_figures
+
+        figures.write(robustness_figures(report), out / "figures")
     for name, curves in report.systems.items():
         for tested, points in curves.items():
             values = ", ".join(f"{p.level}: {100 * (p.accuracy.value or 0):.1f}" for p in points)

@@ -16,7 +16,6 @@ PX_PER_IN = 96
 """CSS pixels of an inch."""
 SCREEN_DPI, PRINT_DPI = 110, 300
 """Pixels per inch of a PNG: beside a page, and of a figure for print."""
-MM_PER_IN = 25.4
 
 Draw = Callable[..., Figure]
 """Draws a figure at a width: ``draw(width_in=8)``."""
@@ -41,6 +40,18 @@ def svg_bytes(figure: Figure) -> bytes:
     data = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "avtca"}):
         figure.savefig(data, format="svg", metadata={"Date": None, "Creator": None})
+    return data.getvalue()
+
+
+def figure_bytes(figure: Figure, format: str) -> bytes:
+    """A figure for print as an "svg", "png" or "pdf" file."""
+    if format == "svg":
+        return svg_bytes(figure)
+    if format == "png":
+        return png_bytes(figure, PRINT_DPI)
+    data = io.BytesIO()
+    with mpl.rc_context({"pdf.fonttype": 42}):  # fonts that journals accept
+        figure.savefig(data, format=format, metadata={"CreationDate": None})
     return data.getvalue()
 
 

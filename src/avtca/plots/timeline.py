@@ -133,7 +133,15 @@ class Sheet:
         for span in self.spans:
             name = "audio" if span.person is None else f"person {span.person}"
             if span.start_s >= free:
-                axes.text(span.start_s, 0.5, f" {name}", va="center", size=8.5, color=INK)
+                axes.annotate(
+                    name,
+                    (span.start_s, 0.5),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    size=8.5,
+                    color=INK,
+                )
                 free = span.start_s + (len(name) + 2) / CHARS_PER_IN / self.plot * self.end_s
             if span is not self.spans[0]:
                 axes.axvline(span.start_s, color=INK, linestyle="--", linewidth=1)

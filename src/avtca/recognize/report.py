@@ -353,15 +353,18 @@ class Report(Prediction):
             write_atomic(Path(path), text)
         return text
 
-    def plot(self) -> "Figure":
+    def plot(self, width_in: float | None = None) -> "Figure":
         """The timeline as a matplotlib figure.
 
-        Example:
-            >>> report.plot().savefig("timeline.png")  # doctest: +SKIP
-        """
-        from avtca.plots.timeline import timeline_figure
+        Args:
+            width_in: Width in inches; narrow figures are laid out for a column of a paper.
 
-        return timeline_figure(self)
+        Example:
+            >>> report.plot(width_in=3.5).savefig("timeline.svg")  # doctest: +SKIP
+        """
+        from avtca.plots.timeline import WIDTH_IN, timeline_figure
+
+        return timeline_figure(self, width_in=WIDTH_IN if width_in is None else width_in)
 
 
 def person_coverage(whole: Coverage, seen_s: float, duration_s: float) -> Coverage:

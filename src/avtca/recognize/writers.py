@@ -15,10 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from avtca.files import write_atomic
 from avtca.media.find import OUTPUTS
 from avtca.recognize.exports import EXPORTS
-from avtca.recognize.report import Report
+from avtca.recognize.report import NO_PERSON, Report, Thumbnail
 from avtca.text import file_name
 
 if TYPE_CHECKING:
@@ -117,6 +119,26 @@ class OutputFolder:
         for suffix, content in EXPORTS[name].files(report, self.folder).items():
             write_atomic(self.folder / f"{self.stem(path, None, part)}{suffix}", content)
 
+    def figure(
+        self, entry: "PageEntry", path: Path, part: str, format: str, width_in: float
+    ) -> None:
+        """Write the timeline of a report that the folder has as a figure for print.
+
+        Args:
+            entry: Entry of the file, which has its faces.
+            path: The recognised file.
+            part: The part of the file, as in :meth:`add`.
+            format: "svg", "png" or "pdf".
+            width_in: Width in inches.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        from avtca.plots.drawing import figure_bytes
+
+        drawn = figure_bytes(with_images(entry).plot(width_in), format)
+        write_atomic(self._at(self.stem(path, None, part), format), drawn)
+
     def save(self) -> None:
         """Write the manifest, unless it is as it was.
 
@@ -158,6 +180,27 @@ class OutputFolder:
 
     def _at(self, stem: str, suffix: str) -> Path:
         return self.folder / f"{stem}.{suffix}"
+
+
+def with_images(entry: "PageEntry") -> Report:
+    """The report of an entry with the faces of the folder."""
+    from PIL import Image
+
+    from avtca.plots.faces import strip_images
+
+    strip, report = entry.faces, entry.report
+    thumbnails = [] if strip is None else list(zip(strip.times, strip_images(strip), strict=True))
+    people, files = [], dict(entry.thumbnails)
+    for person in report.people:
+        file = files.get(person.number)
+        if isinstance(file, Path):
+            with Image.open(file) as image:
+                rgb = np.asarray(image.convert("RGB"))
+            face = Thumbnail(person.at_s or 0.0, person.number, rgb)
+            person = replace(person, thumbnail=face)
+        people.append(person)
+    faces = tuple(Thumbnail(time_s, NO_PERSON, rgb) for time_s, rgb in thumbnails)
+    return replace(report, people=tuple(people), thumbnails=faces)
 
 
 def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
