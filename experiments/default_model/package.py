@@ -38,6 +38,7 @@ from avtca import preprocess
 from avtca.clipspec import MIN_PROB, ClipSpec
 from avtca.corpora.ravdess import FRAME_RATE
 from avtca.faces import Detector, align, best_detector
+from avtca.image import ArrayImage
 from avtca.labels import CREMAD, FER2013, FERPLUS, RAVDESS, SEVEN, order_map, to_seven
 from avtca.media import Frame, hold_frames, open_media
 from avtca.model import build_model
@@ -128,7 +129,9 @@ class Sample(NamedTuple):
     @property
     def frames(self) -> list[Frame]:
         """Steps of the images, without pixels."""
-        return [Frame(int(step), 0.0, np.zeros((0, 0, 3), np.uint8)) for step in self.steps]
+        return [
+            Frame(int(step), 0.0, ArrayImage(np.zeros((0, 0, 3), np.uint8))) for step in self.steps
+        ]
 
 
 def read_sample(

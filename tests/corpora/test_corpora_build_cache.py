@@ -361,7 +361,7 @@ def test_a_damaged_cache_is_found_out(wavs: Path, tmp_path: Path) -> None:
 def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path: Path) -> None:
     """The cache gives what the media room and the face room give for the file itself."""
     from avtca import preprocess
-    from avtca.faces import Tracker, align, best_detector
+    from avtca.faces import best_detector, track_faces
     from avtca.media import open_media
 
     spec = ClipSpec(crop_px=96)
@@ -370,13 +370,13 @@ def test_lossless_keeps_every_bit_and_compressed_nearly(corpora: Path, tmp_path:
     index = index_corpus("folder", tmp_path / "c.csv", spec)
     build_cache(index, tmp_path / "exact", spec, lossless=True)
     build_cache(index, tmp_path / "small", spec)
-    clip, tracker, detector = open_media(path), Tracker(), best_detector()
+    clip = open_media(path)
     wave = np.concatenate(list(clip.audio(spec.sample_rate)))
     steps, crops = [], []
-    for frame in clip.frames(spec.video_rate):
-        for face in tracker.update(frame, detector.detect(frame.rgb)):
+    for frame, faces in track_faces(clip.frames(spec.video_rate), best_detector(), spec.crop_px):
+        for face in faces:
             steps.append(frame.step)
-            crops.append(align(frame.rgb, face.landmarks, spec.crop_px, "rgb"))
+            crops.append(face.crop)
     video, mask = preprocess.video_window(np.array(steps), np.stack(crops), 0, spec)
     audio, audio_mask = preprocess.audio_window(wave[: spec.window_samples], spec)
     exact = PreparedCorpus.open(tmp_path / "exact")

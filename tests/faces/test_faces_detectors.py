@@ -10,7 +10,8 @@ from avtca.errors import AvtcaError, ConfigError, MissingExtra
 from avtca.faces import MtcnnDetector, available_detectors, best_detector
 from avtca.faces import slime as slime_room
 from avtca.faces.mtcnn import _convolve, _max_pool
-from avtca.faces.scale import SIDE, shrink
+from avtca.faces.scale import SIDE
+from avtca.image import resize
 
 RAVDESS = "01-01-01-01-01-01-01.mp4"
 CREMAD = [f"1001_DFA_{emotion}_XX.flv" for emotion in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")]
@@ -77,7 +78,7 @@ def test_landmarks_are_a_face_in_the_order_that_is_promised(frames, detector):
 
 def test_a_picture_twice_as_large_has_the_face_twice_as_large(frames, detector):
     rgb = frames(CREMAD[0])[0].rgb
-    (small,) = detector.detect(shrink(rgb, (rgb.shape[1] // 2, rgb.shape[0] // 2)))
+    (small,) = detector.detect(resize(rgb, (rgb.shape[1] // 2, rgb.shape[0] // 2)))
     (large,) = detector.detect(rgb)
     assert overlap(small.box * 2, large.box) > 0.85
     size = large.box[3] - large.box[1]
@@ -94,13 +95,13 @@ def test_a_mirrored_picture_has_the_face_mirrored(frames, detector):
 
 def test_a_small_face_is_found_at_the_second_look(frames, slime):
     picture = np.full((720, 1280, 3), 90, np.uint8)
-    small = shrink(frames(RAVDESS)[0].rgb, (144, 81))
+    small = resize(frames(RAVDESS)[0].rgb, (144, 81))
     picture[300:381, 500:644] = small
     (face,) = slime.detect(picture)
     assert 25 < face.box[2] - face.box[0] < 1280 / 27
     assert 500 < face.landmarks[2, 0] < 644
     assert 300 < face.landmarks[2, 1] < 381
-    assert all(f.confidence < 0.6 for f in slime.detect(shrink(picture, (SIDE, 180))))
+    assert all(f.confidence < 0.6 for f in slime.detect(resize(picture, (SIDE, 180))))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 900), (16, 16), (17, 400), (240, 320)])

@@ -5,6 +5,7 @@ import pytest
 
 from avtca.faces import TEMPLATE, TrackedFace, track_faces
 from avtca.faces.motion import StillFaces
+from avtca.image import ArrayImage
 from avtca.media import Frame
 
 SCENE = np.random.default_rng(0).normal(120, 40, (12, 16, 1)).clip(0, 255)
@@ -22,7 +23,9 @@ def still(pictures, places=None, held=0):
     for k, rgb in enumerate(pictures):
         for h in range(held + 1):
             step = k * (held + 1) + h
-            frame = Frame(step, k * (held + 1) / 10, rgb.astype(np.uint8), held_s=h / 10)
+            frame = Frame(
+                step, k * (held + 1) / 10, ArrayImage(rgb.astype(np.uint8)), held_s=h / 10
+            )
             found.add(frame, [face(step, places[k] if places else 50)])
     return found.people()
 

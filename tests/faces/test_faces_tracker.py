@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avtca.faces import TEMPLATE, Detection, Tracker
+from avtca.faces import TEMPLATE, Detection, Tracker, track_faces
 from avtca.faces.shots import ShotDetector
+from avtca.image import ArrayImage
 from avtca.media import Frame
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (18, 32, 3), dtype=np.uint8)
+IMAGE = ArrayImage(np.zeros((18, 32, 3), np.uint8))
 CUTS_S = (1.511, 3.580, 7.884)
 """Of short_hamilton_clip.mp4, seen by eye: the first frame of each new shot."""
 
@@ -25,7 +26,7 @@ def run(steps, rate=5.0, tracker=None):
     tracker = tracker or Tracker()
     out = []
     for step, faces in enumerate(steps):
-        found = tracker.update(Frame(step, step / rate, PICTURE), faces)
+        found = tracker.update(Frame(step, step / rate, IMAGE), faces)
         assert [(f.step, f.time_s) for f in found] == [(step, step / rate)] * len(found)
         where = {f.person: float(f.box[0] + f.box[2]) / 2 for f in found}
         assert list(where) == sorted(where)
@@ -89,7 +90,7 @@ def test_people_who_stay_apart_are_never_swapped(data, rate):
         absent = np.where(shown, 0, absent + 1)
         faces = [face(at[i] + random.normal(0, 1), size=size) for i in np.flatnonzero(shown)]
         random.shuffle(faces)
-        for found in tracker.update(Frame(step, step / rate, PICTURE), faces):
+        for found in tracker.update(Frame(step, step / rate, IMAGE), faces):
             who = int(np.argmin(np.abs(home - (found.box[0] + found.box[2]) / 2)))
             assert numbers.setdefault(who, found.person) == found.person
     assert len(set(numbers.values())) == len(numbers) == people
@@ -104,7 +105,7 @@ def test_a_crowd_keeps_its_numbers_in_little_time():
     tracker = Tracker()
     for step in range(12):
         near = [np.add(xy, random.uniform(-6, 6, 2)) for xy in home]
-        found = tracker.update(Frame(step, step / 10, PICTURE), [face(x, y, 50) for x, y in near])
+        found = tracker.update(Frame(step, step / 10, IMAGE), [face(x, y, 50) for x, y in near])
         centres = np.array([(f.box[:2] + f.box[2:]) / 2 for f in found])
         assert [f.person for f in found] == list(range(200))
         assert np.abs(centres - home).max() < 6.1
@@ -114,11 +115,12 @@ def test_a_crowd_keeps_its_numbers_in_little_time():
 def test_who_stands_in_the_same_place_after_a_cut_is_another(frames, slime):
     """The face of one clip, and that of another, put to the very same place."""
     one, two = frames("01-01-01-01-01-01-01.mp4")[:5], frames("obama_speech.mp4")[:5]
-    tracker = Tracker()
+    tracker, shots = Tracker(), ShotDetector()
     persons = []
     for step, frame in enumerate([*one, *two]):
         frame = replace(frame, step=step, time_s=step / 5)
-        persons += [f.person for f in tracker.update(frame, [face(100)])]
+        new_shot = shots.is_new_shot(frame.rgb)
+        persons += [f.person for f in tracker.update(frame, [face(100)], new_shot=new_shot)]
     assert persons == [0] * 5 + [1] * 5
 
 
@@ -137,9 +139,9 @@ def test_cuts_are_found_and_only_cuts(frames, rate):
 
 
 def test_no_one_is_carried_over_a_cut(frames, slime):
-    tracker, seen = Tracker(), {}
-    for frame in frames("short_hamilton_clip.mp4"):
-        for found in tracker.update(frame, slime.detect(frame.rgb)):
+    seen = {}
+    for _, faces in track_faces(frames("short_hamilton_clip.mp4"), slime, 8):
+        for found in faces:
             seen.setdefault(found.person, []).append(found.time_s)
     shots = [
         {int(np.searchsorted(CUTS_S, t, side="right")) for t in times} for times in seen.values()

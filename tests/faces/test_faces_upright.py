@@ -5,6 +5,7 @@ import pytest
 
 from avtca.faces import SlimeFaceDetector
 from avtca.faces.upright import UprightCheck, turn
+from avtca.image import ArrayImage
 from avtca.media import Frame
 
 
@@ -26,7 +27,7 @@ def check(slime, frames, quarters):
     detector = Counting(slime)
     checked = UprightCheck(detector)
     for frame in frames:
-        turned = Frame(frame.step, frame.time_s, turn(frame.rgb, quarters))
+        turned = Frame(frame.step, frame.time_s, ArrayImage(turn(frame.rgb, quarters)))
         checked.add(turned, slime.detect(turned.rgb))
     return checked.quarter_turns(), detector.calls
 

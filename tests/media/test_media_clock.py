@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from avtca.image import ArrayImage
 from avtca.media import Frame, hold_frames
 
 
 def frames(steps):
-    return [Frame(step, step / 10, np.full((1, 1, 3), step, np.uint8)) for step in steps]
+    images = [ArrayImage(np.full((1, 1, 3), step, np.uint8)) for step in steps]
+    return [Frame(step, step / 10, image) for step, image in zip(steps, images, strict=True)]
 
 
 def test_a_frame_stays_until_the_next_for_ten_seconds_at_most():

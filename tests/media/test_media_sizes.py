@@ -27,7 +27,7 @@ def test_all_frames_have_the_size_of_the_first(tmp_path):
 def test_fitting_keeps_the_shape_of_things():
     rgb = np.zeros((100, 100, 3), np.uint8)
     rgb[20:80, 20:80] = 255
-    small = fit(rgb, (40, 90, 3))
+    small = fit(rgb, (90, 40))
     bright = small.mean(axis=2) > 127
     assert bright.sum(axis=0).max() == bright.sum(axis=1).max() == 24
     assert np.flatnonzero(bright.any(axis=0)).mean() == 44.5

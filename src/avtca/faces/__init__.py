@@ -1,6 +1,6 @@
 """Face detection, tracking and alignment."""
 
-from avtca.faces.align import TEMPLATE, align
+from avtca.faces.align import TEMPLATE, align, align_image
 from avtca.faces.detectors import Availability, Detector, available_detectors, best_detector
 from avtca.faces.mtcnn import MtcnnDetector
 from avtca.faces.slime import SlimeFaceDetector
@@ -21,6 +21,7 @@ __all__ = [
     "Tracker",
     "YuNetDetector",
     "align",
+    "align_image",
     "available_detectors",
     "best_detector",
     "rank_people",

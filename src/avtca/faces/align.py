@@ -15,9 +15,10 @@ fits``).
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as PillowImage
 
 from avtca.faces.types import Colour, Float, UInt8
+from avtca.image import ArrayImage, Image
 
 TEMPLATE: Float = np.array(
     [[14.9, 18.9], [33.1, 18.9], [24.0, 28.9], [16.6, 36.2], [31.4, 36.2]], np.float32
@@ -43,26 +44,37 @@ def align(rgb: UInt8, landmarks: Float, px: int, colour: Colour = "rgb") -> UInt
     Raises:
         ValueError: The landmarks are a single point or not finite.
     """
+    return align_image(ArrayImage(rgb), landmarks, px, colour)
+
+
+def align_image(image: Image, landmarks: Float, px: int, colour: Colour = "rgb") -> UInt8:
+    """As :func:`align`, of an image of which no more than the face is read."""
     turn, shift = fit_similarity(TEMPLATE * px, landmarks)
     corners = np.array([0, px, 1j * px, px + 1j * px]) * turn + shift
     reach = 2 + abs(turn)  # margin for interpolation
-    x0, y0 = int(corners.real.min() - reach), int(corners.imag.min() - reach)
-    x1, y1 = int(corners.real.max() + reach) + 1, int(corners.imag.max() + reach) + 1
-    rows = np.clip(np.arange(y0, y1), 0, rgb.shape[0] - 1)
-    columns = np.clip(np.arange(x0, x1), 0, rgb.shape[1] - 1)
-    image = Image.fromarray(rgb[rows[:, None], columns])
+    low = np.array([corners.real.min(), corners.imag.min()]) - reach
+    high = np.array([corners.real.max(), corners.imag.max()]) + reach
+    limit = np.array([image.width, image.height])
+    start = np.clip(low, 0, limit - 1)
+    stop = np.clip(high, start + 1, limit)
+    size = np.maximum(np.round((stop - start) / max(1.0, abs(turn))), 1).astype(int)
+    part = image.part([*start, *stop], (int(size[0]), int(size[1])))
+    fx, fy = part.scale_x, part.scale_y
+    left, top = (int(max(0, np.ceil(n))) for n in ((start - low) * (fx, fy)))
+    right, bottom = (int(max(0, np.ceil(n))) for n in ((high - stop) * (fx, fy)))
+    seen = PillowImage.fromarray(part.rgb)
     if colour == "grey":
-        image = image.convert("L")
-    width, height = image.size
-    shrink = max(1.0, abs(turn))
-    if shrink > 1:
-        size = max(1, round(width / shrink)), max(1, round(height / shrink))
-        image = image.resize(size, Image.Resampling.BILINEAR)
-    fx, fy = image.size[0] / width, image.size[1] / height
+        seen = seen.convert("L")
+    if left or top or right or bottom:  # repeat the edge of the frame
+        sides = ((top, bottom), (left, right), (0, 0))
+        values = np.asarray(seen)
+        seen = PillowImage.fromarray(np.pad(values, sides[: values.ndim], mode="edge"))
     c, s = turn.real, turn.imag
-    x, y = shift.real - x0, shift.imag - y0
-    affine = (c * fx, -s * fx, x * fx, s * fy, c * fy, y * fy)
-    crop = image.transform((px, px), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
+    x, y = (shift.real - part.x0) * fx + left, (shift.imag - part.y0) * fy + top
+    affine = (c * fx, -s * fx, x, s * fy, c * fy, y)
+    crop = seen.transform(
+        (px, px), PillowImage.Transform.AFFINE, affine, PillowImage.Resampling.BICUBIC
+    )
     return np.asarray(crop)
 
 

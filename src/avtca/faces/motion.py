@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as PillowImage
 
 from avtca.faces.types import Float, FrameLike, TrackedFace
+from avtca.image import SMALL_SIDE, clip_box
 
 MAX_STILL = 0.06
 """Faces that vary by less, as a share of their contrast, never move; see above."""
@@ -84,10 +85,11 @@ class StillFaces:
 
 def _patch(frame: FrameLike, box: Float) -> NDArray[np.float64]:
     """The face at a box in grey, ``(px, px)``, with mean 0."""
-    height, width = frame.rgb.shape[:2]
-    x0, y0 = np.clip(box[:2].astype(int), 0, [width - 1, height - 1])
-    x1, y1 = np.clip(np.ceil(box[2:]).astype(int), [x0 + 1, y0 + 1], [width, height])
-    image = Image.fromarray(np.ascontiguousarray(frame.rgb[y0:y1, x0:x1])).convert("L")
-    grey = np.asarray(image.resize((_PX, _PX), Image.Resampling.BOX), np.float64)
+    rgb = frame.image.reduced(SMALL_SIDE)
+    height, width = rgb.shape[:2]
+    scale = width / frame.image.width, height / frame.image.height
+    x0, y0, x1, y1 = clip_box([*(box[:2] * scale), *(box[2:] * scale)], width, height)
+    image = PillowImage.fromarray(np.ascontiguousarray(rgb[y0:y1, x0:x1])).convert("L")
+    grey = np.asarray(image.resize((_PX, _PX), PillowImage.Resampling.BOX), np.float64)
     out: NDArray[np.float64] = grey - grey.mean()
     return out

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 
 from avtca.faces.types import Detection, UInt8
+from avtca.image import SMALL_SIDE, resize
 
-SIDE = 320
+SIDE = SMALL_SIDE
 """Longest side in pixels of the first pass: the smallest faces found are about 1/27 of it."""
 SECOND_SIDE = 640
 """Longest side of the second pass, which follows where the first found no confident face."""
@@ -42,7 +42,7 @@ def detect_reduced(rgb: UInt8, detect: Callable[[UInt8], list[Detection]]) -> li
         size = round(width * scale), round(height * scale)
         if min(size) < MIN_SIDE:
             continue
-        faces = detect(shrink(rgb, size))
+        faces = detect(resize(rgb, size))
         last = scale == 1 or side == SECOND_SIDE
         if last or any(face.confidence >= CONFIDENT for face in faces):
             back = np.array([width / size[0], height / size[1]], np.float32)
@@ -52,11 +52,3 @@ def detect_reduced(rgb: UInt8, detect: Callable[[UInt8], list[Detection]]) -> li
             ]
             return sorted(faces, key=lambda face: -face.confidence)
     return []
-
-
-def shrink(rgb: UInt8, size: tuple[int, int]) -> UInt8:
-    """``rgb`` at ``size`` (width, height), averaged down where smaller; contiguous."""
-    if (rgb.shape[1], rgb.shape[0]) == size:
-        return np.ascontiguousarray(rgb)
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))

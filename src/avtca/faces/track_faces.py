@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from avtca.faces.align import align
+from avtca.faces.align import align_image
+from avtca.faces.detect_faces import detect_faces
 from avtca.faces.detectors import Detector
-from avtca.faces.tracker import FrameT, Tracker
-from avtca.faces.types import Colour, TrackedCrop
+from avtca.faces.tracker import Tracker
+from avtca.faces.types import Colour, FrameT, TrackedCrop
 
 
 def track_faces(
     frames: Iterable[FrameT], detector: Detector, crop_px: int, colour: Colour = "rgb"
 ) -> Iterator[tuple[FrameT, list[TrackedCrop]]]:
-    """Detect, track and crop the faces of one clip as a stream; no frame is kept.
+    """Detect, track and crop the faces of one clip as a stream; few frames are kept.
 
     Args:
         frames: Frames of one clip, steps ascending.
@@ -28,14 +29,17 @@ def track_faces(
     tracker = Tracker()
     crops: list[TrackedCrop] = []
     last: FrameT | None = None
-    for frame in frames:
-        if frame.held_s and last is not None and frame.rgb is last.rgb:
+    for found in detect_faces(frames, detector):
+        frame = found.frame
+        if frame.held_s and last is not None and frame.image is last.image:
             tracker.hold(frame.time_s + frame.held_s)
             crops = [replace(crop, step=frame.step) for crop in crops]
         else:
             crops = [
-                TrackedCrop(**vars(face), crop=align(frame.rgb, face.landmarks, crop_px, colour))
-                for face in tracker.update(frame, detector.detect(frame.rgb))
+                TrackedCrop(
+                    **vars(face), crop=align_image(frame.image, face.landmarks, crop_px, colour)
+                )
+                for face in tracker.update(frame, found.faces, new_shot=found.new_shot)
             ]
         last = frame
         yield frame, crops

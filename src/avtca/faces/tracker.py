@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avtca.faces.assignment import assign
-from avtca.faces.shots import ShotDetector
 from avtca.faces.types import Detection, Float, FrameLike, TrackedFace
 
 START_CONFIDENCE = 0.6
@@ -26,8 +24,6 @@ UNMATCHED_COST = 2.0
 are thus preferred to one better match: in a camera pan every face moves by one place."""
 VELOCITY_SMOOTHING = 0.5
 """Weight of the newest step in a person's velocity."""
-
-FrameT = TypeVar("FrameT", bound=FrameLike)
 
 
 @dataclass
@@ -63,7 +59,6 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self._shots = ShotDetector()
         self._people: list[_Person] = []
         self._next = 0
         self._now = 0.0
@@ -74,19 +69,22 @@ class Tracker:
             if person.time_s == self._now:
                 person.shown_s = now
 
-    def update(self, frame: FrameLike, detections: Sequence[Detection]) -> list[TrackedFace]:
+    def update(
+        self, frame: FrameLike, detections: Sequence[Detection], *, new_shot: bool = False
+    ) -> list[TrackedFace]:
         """Track the detections of the next frame.
 
         Args:
             frame: The frame, later than all before.
             detections: Its faces.
+            new_shot: Whether the frame begins a new shot.
 
         Returns:
             The faces in the order of their person numbers. Unmatched faces below
             :data:`START_CONFIDENCE` are left out.
         """
         now = self._now = frame.time_s
-        if self._shots.is_new_shot(frame.rgb):
+        if new_shot:
             self._people = []
         self._people = [p for p in self._people if now - p.shown_s <= MAX_GAP_S]
         cost = _costs(self._people, detections, now)

@@ -5,10 +5,12 @@ corner (the centre of the first pixel is 0.5, 0.5).
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from avtca.image import Image
 
 UInt8 = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -31,8 +33,11 @@ class FrameLike(Protocol):
         """Of a frame that is repeated: seconds since its own step, 0 otherwise."""
 
     @property
-    def rgb(self) -> UInt8:
-        """Upright RGB image, ``(h, w, 3)``."""
+    def image(self) -> Image:
+        """Upright image."""
+
+
+FrameT = TypeVar("FrameT", bound=FrameLike)
 
 
 @dataclass(frozen=True, eq=False)

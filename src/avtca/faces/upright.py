@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from avtca.faces.detectors import Detector
-from avtca.faces.scale import SECOND_SIDE, shrink
+from avtca.faces.scale import SECOND_SIDE
 from avtca.faces.types import Detection, FrameLike, UInt8
 
 MAX_CHECKED = 6
@@ -48,10 +48,7 @@ class UprightCheck:
             self._n_trusted += 1
             return
         if self._n_others % self._every == 0:
-            height, width = frame.rgb.shape[:2]
-            scale = min(1.0, SECOND_SIDE / max(height, width))
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            self._kept.append((shrink(frame.rgb, size), confidence))
+            self._kept.append((frame.image.reduced(SECOND_SIDE), confidence))
             if len(self._kept) > MAX_CHECKED:
                 self._kept, self._every = self._kept[::2], 2 * self._every
         self._n_others += 1

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.errors import MediaError
+from avtca.image import ArrayImage
 from avtca.media.audio import Resampler
 from avtca.media.clock import HALF_MS, nearest_frames
 from avtca.media.mixdown import SURVEYED, Mixdown, Mono, to_mono
@@ -100,7 +101,7 @@ class MediaArrays:
             (time, HALF_MS, image) for time, image in zip(self._times, self._frames, strict=True)
         )
         for step, time_s, image in nearest_frames(timed, rate):
-            yield Frame(step, time_s, np.ascontiguousarray(image))
+            yield Frame(step, time_s, ArrayImage(np.ascontiguousarray(image)))
 
     def audio(self, rate: int) -> Iterator[Mono]:
         """See :meth:`MediaFile.audio`."""

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avtca.image import Image
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -15,16 +17,21 @@ class Frame:
     Attributes:
         step: Step of the global clock; step k covers ``[k / rate, (k + 1) / rate)`` seconds.
         time_s: Timestamp in seconds from the clip's time zero.
-        rgb: uint8 ``(h, w, 3)``, upright, in the order red, green, blue.
+        image: The upright image.
         length_s: Seconds until the next frame is due, 0 where unknown.
         held_s: Of a frame that is repeated: seconds since its own step, 0 otherwise.
     """
 
     step: int
     time_s: float
-    rgb: NDArray[np.uint8]
+    image: Image
     length_s: float = 0.0
     held_s: float = 0.0
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """uint8 ``(h, w, 3)``, upright, in the order red, green, blue."""
+        return self.image.rgb
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,10 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as PillowImage
 
 from avtca.errors import MediaError
+from avtca.image import SMALL_SIDE, ArrayImage, Image
 from avtca.media.clock import HALF_MS, MAX_HOLD_S, nearest_frames
 from avtca.media.container import (
     LARGE_PIXELS,
@@ -28,6 +29,7 @@ from avtca.media.container import (
     timestamp,
     video_stream,
 )
+from avtca.media.decoded import DecodedImage, Matrix
 from avtca.media.types import Frame
 
 if TYPE_CHECKING:
@@ -45,8 +47,6 @@ _EXIF_ORIENTATION = 0x0112
 _MIRRORED = {2: (-1, 0, 0, 1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 7: (0, -1, -1, 0)}
 """Display matrices of the values of the Exif orientation that mirror the image."""
 
-Matrix = tuple[int, int, int, int]
-
 
 def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
     """See :meth:`avtca.media.MediaFile.frames`."""
@@ -57,18 +57,19 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), (frame, length))
             for time, length, frame in timed_frames(clip, stream)
         )
-        shape: tuple[int, ...] | None = None
+        size: tuple[int, int] | None = None
         for step, time_s, (frame, length) in nearest_frames(timed, rate):
-            if (rgb := convert(clip, frame, aspect, still)) is None:
+            image: Image | None = convert(clip, frame, aspect, still)
+            if image is None:
                 continue
-            shape = shape or rgb.shape
-            if rgb.shape != shape:
-                clip.warn(f"frames of several sizes: all were fitted into {shape[1]}x{shape[0]}")
-                rgb = fit(rgb, shape)
+            size = size or (image.width, image.height)
+            if (image.width, image.height) != size:
+                clip.warn(f"frames of several sizes: all were fitted into {size[0]}x{size[1]}")
+                image = ArrayImage(fit(image.rgb, size))
             length_s = float(length)
             if clip.stop is not None:
                 length_s = min(length_s, float(clip.stop) - time_s)
-            yield Frame(step, time_s, rgb, length_s)
+            yield Frame(step, time_s, image, length_s)
     clip.exhausted("video")
 
 
@@ -150,48 +151,32 @@ def square_size(frame: VideoFrame, aspect: Fraction, still: bool) -> tuple[int, 
     return max(1, width // 2), max(1, height // 2)
 
 
-def upright_rgb(
-    frame: VideoFrame, aspect: Fraction, still: bool, matrix: Matrix | None = None
-) -> NDArray[np.uint8]:
-    """uint8 ``(h, w, 3)`` RGB with square pixels, turned and mirrored by the display matrix.
-
-    By default the matrix is that of the frame.
-
-    Raises :class:`av.FFmpegError` or ``OSError`` for a frame that cannot be converted.
-    """
-    width, height = square_size(frame, aspect, still)
-    rgb = frame.reformat(format="rgb24", width=width, height=height).to_ndarray()
-    a, b, c, d = matrix or orientation(frame)
-    if abs(b) > abs(a):
-        rgb = rgb.swapaxes(0, 1)
-        a, d = c, b
-    rgb = rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-    return np.ascontiguousarray(rgb, dtype=np.uint8)
-
-
 def convert(
     clip: "MediaFile", frame: VideoFrame, aspect: Fraction, still: bool
-) -> NDArray[np.uint8] | None:
-    """As :func:`upright_rgb`; an unknown colour matrix becomes the default one, with a warning.
+) -> DecodedImage | None:
+    """The image with square pixels, turned and mirrored by the display matrix.
 
-    Returns ``None``, with a warning, for a frame that cannot be converted.
+    An unknown colour matrix becomes the default one, with a warning. Returns ``None``, with a
+    warning, for a frame that cannot be converted.
     """
-    matrix = mirrored(clip.path) if clip.is_image else None
+    size = square_size(frame, aspect, still)
+    matrix = (mirrored(clip.path) if clip.is_image else None) or orientation(frame)
     try:
-        return upright_rgb(frame, aspect, still, matrix)
+        return DecodedImage(frame, size, matrix, side=SMALL_SIDE)
     except (av.FFmpegError, OSError):
         frame.colorspace = frame.color_primaries = frame.color_trc = _UNSPECIFIED
     try:
-        rgb = upright_rgb(frame, aspect, still, matrix)
+        image = DecodedImage(frame, size, matrix, side=SMALL_SIDE)
     except (av.FFmpegError, OSError):
         clip.warn(f"video frames of the pixel format {frame.format.name} {UNDECODABLE}")
         return None
     clip.warn("unsupported colour matrix: colours were converted with the default one")
-    return rgb
+    return image
 
 
-def fit(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Scale an image into ``shape (h, w, 3)`` as a player does, centred on black."""
+def fit(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale an image into ``size`` (width, height) as a player does, centred on black."""
+    shape = size[1], size[0], 3
     scale = min(shape[0] / rgb.shape[0], shape[1] / rgb.shape[1])
     height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
     frame = VideoFrame.from_ndarray(rgb, format="rgb24")
@@ -204,9 +189,9 @@ def fit(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
 def mirrored(path: Path) -> Matrix | None:
     """The display matrix of an image that its Exif data mirror, which PyAV loses, else ``None``."""
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "TIFF")) as image:
+        with PillowImage.open(path, formats=("JPEG", "PNG", "WEBP", "TIFF")) as image:
             return _MIRRORED.get(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError):
         return None
 
 

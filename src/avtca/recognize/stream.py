@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
-from avtca.faces import Detector, TrackedCrop, TrackedFace, align, track_faces
+from avtca.faces import Detector, TrackedCrop, TrackedFace, align_image, track_faces
 from avtca.faces.motion import StillFaces
 from avtca.faces.types import Colour
 from avtca.faces.upright import UprightCheck, turn
+from avtca.image import ArrayImage
 from avtca.media import Frame, Media, hold_frames
 from avtca.media.clock import SHORT_HOLD_S
 from avtca.preprocess import WindowExtractor, window_starts
@@ -182,7 +183,10 @@ class WindowStream:
     def _turned(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if not self.quarter_turns:
             return frames
-        return (replace(frame, rgb=turn(frame.rgb, self.quarter_turns)) for frame in frames)
+        return (
+            replace(frame, image=ArrayImage(turn(frame.rgb, self.quarter_turns)))
+            for frame in frames
+        )
 
     def _record_appearance(self, face: TrackedFace, frame: Frame) -> None:
         person = self.appearances.setdefault(face.person, Appearance(frame.step))
@@ -210,7 +214,7 @@ class WindowStream:
 
 
 def _thumbnail(face: TrackedFace, frame: Frame) -> Thumbnail:
-    image = align(frame.rgb, face.landmarks, THUMBNAIL_PX, "rgb")
+    image = align_image(frame.image, face.landmarks, THUMBNAIL_PX, "rgb")
     return Thumbnail(frame.time_s, face.person, image, as_box(face.box))
 
 

@@ -1,0 +1,119 @@
+"""Decoded frames, of which only the parts that are looked at become RGB."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from avtca.image import Part, clip_box, reduced_size, resize
+
+UInt8 = NDArray[np.uint8]
+Matrix = tuple[int, int, int, int]
+
+PLANAR_420 = ("yuv420p", "yuvj420p")
+"""Pixel formats of which a part is cut before it is converted."""
+_AREA = "AREA"
+"""FFmpeg's scaling by averaging."""
+
+
+class DecodedImage:
+    """A frame as it was decoded; colours are converted where and as large as it is read.
+
+    Args:
+        frame: The frame. It is not changed.
+        size: Its width and height with square pixels, before it is turned.
+        matrix: ``a, b, c, d`` of the display matrix: a stored point (x, y) goes to
+            (ax + cy, bx + dy).
+        side: Longest side of the reduced copy that is made at once.
+
+    Raises:
+        av.FFmpegError: The frame cannot be converted. Also ``OSError``.
+    """
+
+    def __init__(
+        self, frame: VideoFrame, size: tuple[int, int], matrix: Matrix, *, side: int
+    ) -> None:
+        self._frame, self._size = frame, size
+        a, b, c, d = matrix
+        self._swapped = abs(b) > abs(a)
+        self._flip_x, self._flip_y = (c < 0, b < 0) if self._swapped else (a < 0, d < 0)
+        self.width, self.height = size[::-1] if self._swapped else size
+        self._small = self._whole(reduced_size(*size, side))
+
+    @cached_property
+    def rgb(self) -> UInt8:
+        """See :meth:`avtca.image.Image.rgb`."""
+        return self._whole(self._size)
+
+    def reduced(self, side: int) -> UInt8:
+        """See :meth:`avtca.image.Image.reduced`."""
+        size = reduced_size(self.width, self.height, side)
+        if size[0] <= self._small.shape[1]:
+            return resize(self._small, size)
+        return self._whole(size[::-1] if self._swapped else size)
+
+    def part(self, box: Sequence[float], size: tuple[int, int]) -> Part:
+        """See :meth:`avtca.image.Image.part`."""
+        x0, y0, x1, y1 = clip_box(box, self.width, self.height)
+        frame, (width, height) = self._frame, self._size
+        if frame.format.name not in PLANAR_420 or min(frame.width, frame.height) < 2:
+            rgb = resize(self.rgb[y0:y1, x0:x1], size)
+            return Part(rgb, x0, y0, size[0] / (x1 - x0), size[1] / (y1 - y0))
+        if self._flip_x:
+            x0, x1 = self.width - x1, self.width - x0
+        if self._flip_y:
+            y0, y1 = self.height - y1, self.height - y0
+        if self._swapped:
+            x0, y0, x1, y1, size = y0, x0, y1, x1, size[::-1]
+        x_scale, y_scale = frame.width / width, frame.height / height
+        left, right = _even(x0 * x_scale, x1 * x_scale, frame.width)
+        top, bottom = _even(y0 * y_scale, y1 * y_scale, frame.height)
+        rgb = self._upright(_convert(_cut(frame, left, top, right, bottom), size))
+        edges = left / x_scale, top / y_scale, right / x_scale, bottom / y_scale
+        if self._swapped:
+            edges = edges[1], edges[0], edges[3], edges[2]
+        x = self.width - edges[2] if self._flip_x else edges[0]
+        y = self.height - edges[3] if self._flip_y else edges[1]
+        across, down = edges[2] - edges[0], edges[3] - edges[1]
+        return Part(rgb, x, y, rgb.shape[1] / across, rgb.shape[0] / down)
+
+    def _whole(self, size: tuple[int, int]) -> UInt8:
+        return self._upright(_convert(self._frame, size))
+
+    def _upright(self, rgb: UInt8) -> UInt8:
+        if self._swapped:
+            rgb = rgb.swapaxes(0, 1)
+        rgb = rgb[:: -1 if self._flip_y else 1, :: -1 if self._flip_x else 1]
+        return np.ascontiguousarray(rgb, dtype=np.uint8)
+
+
+def _convert(frame: VideoFrame, size: tuple[int, int]) -> UInt8:
+    """uint8 RGB ``(h, w, 3)`` at ``size`` (width, height)."""
+    smaller = size[0] < frame.width or size[1] < frame.height
+    interpolation = _AREA if smaller else None
+    made = frame.reformat(*size, format="rgb24", interpolation=interpolation)
+    rgb: UInt8 = made.to_ndarray()  # type: ignore[assignment]
+    return rgb
+
+
+def _even(low: float, high: float, length: int) -> tuple[int, int]:
+    """Even pixels that cover ``low`` to ``high``, at least two; an odd last pixel is left out."""
+    length -= length % 2
+    start = min(2 * int(low / 2 + 1e-9), length - 2)
+    return start, max(start + 2, min(2 * int(np.ceil(high / 2 - 1e-9)), length))
+
+
+def _cut(frame: VideoFrame, left: int, top: int, right: int, bottom: int) -> VideoFrame:
+    """A part of a 4:2:0 frame; all edges are even."""
+    planes = []
+    for plane, every in zip(frame.planes, (1, 2, 2), strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        part = rows[top // every : bottom // every, left // every : right // every]
+        planes.append(part.reshape(-1))
+    values = np.concatenate(planes).reshape(-1, right - left)
+    cut = VideoFrame.from_ndarray(values, format=frame.format.name)
+    cut.colorspace, cut.color_range = frame.colorspace, frame.color_range
+    cut.color_primaries, cut.color_trc = frame.color_primaries, frame.color_trc
+    return cut
