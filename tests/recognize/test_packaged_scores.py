@@ -20,7 +20,8 @@ def test_the_six_clips_have_their_recorded_scores(corpora):
         report = recognizer.predict(corpora / "cremad" / name)
         print(name, "acted", label, "recognised", report.top, round(report.confidence, 3))
         assert report.top == top
-        assert report.confidence == pytest.approx(confidence, abs=0.02)
+        # Recorded with faces searched in every whole frame, of which 0.4 searches a few.
+        assert report.confidence == pytest.approx(confidence, abs=0.1)
 
 
 def test_the_packaged_files_hold_no_paths_of_who_made_them():
