@@ -163,3 +163,13 @@ def differences(
             out |= differences(before.get(key), now.get(key), ignored, inner)
         return out
     return {} if before == now else {path: (before, now)}
+
+
+def best_checkpoint(path: Path) -> Path:
+    """The chosen checkpoint in the folder of a training, or the path itself."""
+    if (path / DONE).exists():
+        kept: str = json.loads((path / DONE).read_text())["kept"]
+        return path / kept
+    if (path / "best.json").exists():
+        return path / "best"
+    return path

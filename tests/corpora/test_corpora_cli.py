@@ -172,3 +172,11 @@ def test_speaker_folds_of_a_synthetic_corpus_are_clean(tmp_path: Path) -> None:
     assert "leak" in checked.stdout.splitlines()[-1] and "LEAK" not in checked.stdout
     data_module = open_data_module(PreparedCorpus.open(out), folds="speakers:3")
     assert [len(rows["test"]) for rows in data_module.rows] == [8, 8, 8]
+
+
+def test_audio_with_face_sequences_needs_their_spec(ravdess_some: Path, tmp_path: Path) -> None:
+    """Refused before anything is read: ten minutes of decoding would make audio alone."""
+    problem = "the corpus has no videos, only audio and face_sequences.npz; use --spec configs"
+    with pytest.raises(ConfigError, match=problem):
+        run(prepare, "ravdess", ravdess_some, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -2,16 +2,20 @@ import html
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from made_samples import SPEC, make_samples
+from recording_backend import RecordingBackend
 from typer.testing import CliRunner
 
 from avtca.cli import build_app
 from avtca.data.caveats import Caveat, CaveatKind
+from avtca.data.dataset import EmotionDataset, LazySamples
 from avtca.errors import ConfigError
-from avtca.evaluation.degradations import CONDITIONS, blurred, through_codec
+from avtca.evaluation.cached_faces import CachedFaces
+from avtca.evaluation.degradations import CONDITIONS, blurred, remove_modality, through_codec
 from avtca.evaluation.open_model import open_trained_model
 from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.robustness import degrade_once, measure_robustness
@@ -137,7 +141,7 @@ def test_curves_of_two_systems(made):
     assert len({tuple(point.accuracy) for point in curve}) == 1
     deaf = result.systems["both"]["modality"]
     assert deaf[0].accuracy != deaf[1].accuracy
-    assert len(action) == 2 * (3 + 11)
+    assert action == [("evaluate", n, 2 * (3 + 11)) for n in range(1, 2 * (3 + 11) + 1)]
     text = robustness_html(result)
     assert text.count('class="chart"') == 2 and "http" not in text.split("</style>")[1]
 
@@ -177,7 +181,62 @@ def test_systems_that_share_windows_keep_their_own_truth():
         for samples in (votes, labels):
             found = degrade_once(damaged, CONDITIONS["noise"], level, samples)
             np.testing.assert_array_equal(found.targets, samples.targets)
-        assert len(damaged) == 1
+        assert len(damaged) == (level is not None), "untouched samples are those of the model"
+
+
+def test_what_a_level_leaves_alone_is_made_once(monkeypatch):
+    """Windows of the audio are shared by the levels of the video, and the other way round."""
+    samples, cut = make_samples(6), []
+    plain = EmotionDataset.cut_audio
+
+    def counted(self, index, sample, start):
+        cut.append(index)
+        return plain(self, index, sample, start)
+
+    monkeypatch.setattr(EmotionDataset, "cut_audio", counted)
+    windows = [samples[i] for i in range(6)]
+    once = len(cut)
+    for level in (0.5, 0.9):
+        fewer = CONDITIONS["dropped frames"].apply(samples, level)
+        for i in range(6):
+            np.testing.assert_array_equal(fewer[i].audio, windows[i].audio)
+            assert not np.array_equal(fewer[i].video_mask, windows[i].video_mask)
+    assert len(cut) == once
+    noisy = CONDITIONS["noise"].apply(samples, 0)
+    assert not np.array_equal(noisy[0].audio, windows[0].audio) and len(cut) > once
+    np.testing.assert_array_equal(noisy[0].video, windows[0].video)
+    np.testing.assert_array_equal(samples[0].audio, windows[0].audio)
+
+
+def test_samples_are_read_once_and_modalities_are_of_samples_that_have_them(made):
+    system = open_trained_model(made / "both", made / "prepared")
+    folds, read = [], []
+    for fold in system.folds:
+        n = len(fold.test)
+        metadata = {"face_coverage": [0.0] * 2 + [1.0] * (n - 2), "voice_coverage": [1.0] * n}
+        lazy = LazySamples(lambda one: read.append(0) or one, list(fold.test.samples))
+        folds.append(replace(fold, test=replace(fold.test, samples=lazy, metadata=metadata)))
+    system = replace(system, folds=tuple(folds))
+    result = measure_robustness([system], ["modality", "dropped frames"])
+    assert len(read) == 48 + len(folds), "each once, and the first of a fold for its size"
+    video = next(p for p in result.systems["both"]["modality"] if p.level == "video only")
+    table = system.predict(partial(remove_modality, modality="audio"))
+    has = np.concatenate([fold.test.modalities[:, 1] for fold in folds])
+    assert has.sum() == 48 - 2 * len(folds)
+    assert video.accuracy.value == pytest.approx(table.at(has).correct.mean(), abs=1e-5)
+    audio = next(p for p in result.systems["both"]["modality"] if p.level == "audio only")
+    assert video.change is not None and audio.change is None, "other samples than with both"
+
+
+def test_each_crop_is_encoded_once():
+    crops = np.random.default_rng(0).integers(0, 256, (6, 8, 8)).astype(np.uint8)
+    backend = RecordingBackend(replace(SPEC, video_dim=3), crop_px=8)
+    cached = CachedFaces(backend)
+    wanted = backend.encode_faces(crops)
+    backend.crops_seen = 0
+    np.testing.assert_array_equal(cached.encode_faces(crops[:4]), wanted[:4])
+    np.testing.assert_array_equal(cached.encode_faces(crops[[5, 1, 5, 0]]), wanted[[5, 1, 5, 0]])
+    assert backend.crops_seen == 5
 
 
 def test_runs_of_one_name_are_called_by_their_paths(made, tmp_path):

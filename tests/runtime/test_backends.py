@@ -12,7 +12,7 @@ from avtca.errors import CheckpointError
 from avtca.labels import SEVEN
 from avtca.model import ModelConfig, build_model
 from avtca.model.checkpoint import save_checkpoint
-from avtca.runtime.backends import OnnxBackend, TorchBackend
+from avtca.runtime.backends import OnnxBackend, TorchBackend, load_backend
 from avtca.runtime.bundle import PACKAGED, read_bundle
 
 PIXELS = ClipSpec(
@@ -113,3 +113,20 @@ def test_the_face_network_gives_probabilities():
 
 def test_the_temperature_is_the_checkpoints(checkpoint):
     assert TorchBackend(checkpoint).temperature == 2.0
+
+
+def test_the_folder_of_a_training_is_its_best_checkpoint(checkpoint, tmp_path):
+    run = tmp_path / "own"
+    run.mkdir()
+    for path in checkpoint.parent.glob(f"{checkpoint.name}.*"):
+        for name in ("best", "last"):
+            shutil.copy(path, run / f"{name}{path.suffix}")
+    assert load_backend(run).name.endswith(f"({run / 'best'})")
+    (run / "done.json").write_text('{"kept": "last"}')
+    backend = load_backend(run)
+    assert backend.name.endswith(f"({run / 'last'})") and backend.temperature == 2.0
+    (tmp_path / "cv" / "seed0" / "fold0").mkdir(parents=True)
+    cases = {"cv": "a cross-validation, whose networks", "cv/seed0": "no exported model, and no ch"}
+    for name, problem in cases.items():
+        with pytest.raises(CheckpointError, match=problem):
+            load_backend(tmp_path / name)

@@ -14,7 +14,7 @@ from avtca.compat import upgrade
 from avtca.errors import ConfigError
 
 if TYPE_CHECKING:
-    from avtca.corpora import BuildSummary
+    from avtca.corpora import BuildSummary, CorpusIndex
 
 FAILED = 2
 """Exit status if some samples could not be prepared."""
@@ -53,12 +53,30 @@ def prepare(
 
     wanted = read_spec(spec, set or [])
     index = index_corpus(corpus, src, wanted)
+    check_form(index, wanted)
     workers = (os.cpu_count() or 1) if workers is None else workers
     with ProgressBar() as bar:
         summary = run(index, out, wanted, workers=workers, lossless=lossless, progress=bar)
     show(summary)
     if summary.failures:
         raise typer.Exit(FAILED)
+
+
+def check_form(index: "CorpusIndex", spec: ClipSpec) -> None:
+    """Refuse to prepare audio alone where the corpus ships features of the faces.
+
+    Raises :class:`ConfigError`.
+    """
+    from avtca.corpora.ravdess import FACE_SEQUENCES
+
+    shipped = (index.root / FACE_SEQUENCES).is_file()
+    if spec.video == "pixels" and shipped and not any(one.video for one in index.sources):
+        raise ConfigError(
+            f"prepare {index.root}",
+            "the ClipSpec has video='pixels', and the corpus has no videos, only audio and "
+            f"{FACE_SEQUENCES}",
+            "use --spec configs/ravdess_sequences/clipspec.json, or add the videos",
+        )
 
 
 def show(summary: "BuildSummary") -> None:

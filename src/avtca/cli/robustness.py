@@ -70,11 +70,8 @@ def robustness(
     models = [replace(model, name=name) for model, name in zip(models, names, strict=True)]
     for caveat in sorted({model.split.caveat for model in models}):
         show_caveats(caveat)
-
-    def progress(model: str, condition: str, level: object) -> None:
-        cli.err.print(f"{model}: {condition} {level}")
-
-    report = measure_robustness(models, condition or (), progress=progress)
+    with ProgressBar() as bar:
+        report = measure_robustness(models, condition or (), progress=bar)
     text = json.dumps(report.to_dict(), indent=1)
     files = {"robustness.json": text, "robustness.html": robustness_html(report)}
     cli.write_results(out, files)
@@ -84,5 +81,10 @@ def robustness(
         figures.write(robustness_figures(report), out / "figures")
     for name, curves in report.systems.items():
         for tested, points in curves.items():
-            values = ", ".join(f"{p.level}: {100 * (p.accuracy.value or 0):.1f}" for p in points)
+            values = ", ".join(f"{p.level}: {short(p.accuracy.value)}" for p in points)
             cli.echo(f"{name}, {tested}: {values}")
+
+
+def short(value: float | None) -> str:
+    """An accuracy in percent."""
+    return "no value" if value is None else f"{100 * value:.1f}"

@@ -32,6 +32,8 @@ from avtca.labels import RAVDESS
 NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
 SYNTHETIC_NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(\d\d)-(\d\d)")
 """Names of ``avtca synth``, which has more speakers and repetitions."""
+FACE_SEQUENCES = "face_sequences.npz"
+"""File of the audio-only form with the faces."""
 FRAME_RATE = 29.97
 """Hz of ``face_sequences.npz``: frame numbers are 1-based, time = (frame - 1) / 29.97 s."""
 SERIES = {"expression7": 7, "action_units35": 35, "expression7+action_units35": 42}
@@ -59,7 +61,7 @@ class RavdessSeries:
     def path(self) -> Path:
         """The file behind it."""
         single = self.kind == "action_units35"
-        return self.root / ("action_units_clip.csv" if single else "face_sequences.npz")
+        return self.root / ("action_units_clip.csv" if single else FACE_SEQUENCES)
 
     def load(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Seconds and values; action units alone are one value at time 0 for the whole sample."""
@@ -76,7 +78,7 @@ class RavdessSeries:
 
 @functools.cache
 def _sequences(root: Path) -> Any:
-    return np.load(root / "face_sequences.npz")
+    return np.load(root / FACE_SEQUENCES)
 
 
 @functools.cache
@@ -224,7 +226,7 @@ def _notes(sources: list[SampleSource], root: Path, spec: ClipSpec) -> list[str]
         notes.append(f"{silent} samples have video only (02-), no audio")
     blind = sum(not (source.video or source.video_series) for source in sources)
     if blind and spec.video == "pixels":
-        shipped = (root / "face_sequences.npz").is_file()
+        shipped = (root / FACE_SEQUENCES).is_file()
         hint = "; its face sequences need a ClipSpec with video='features'" if shipped else ""
         notes.append(f"{blind} samples have audio only (03-), no face{hint}")
     elif blind:

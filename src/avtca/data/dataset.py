@@ -48,9 +48,14 @@ class WindowCache:
     """Windows of features already made, and the last sample that was played at another speed.
 
     Face crops are never kept: they would fill the memory.
+
+    Args:
+        parent: A cache that has the same windows of one modality.
+        shared: This modality, "audio" or "video".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: "WindowCache | None" = None, shared: str = "") -> None:
+        self.parent, self.shared = parent, shared
         self._windows: dict[tuple[str, str, int, float], tuple[Float, Bool]] = {}
         self._varied: tuple[tuple[str, float], RawSample] | None = None
 
@@ -65,6 +70,8 @@ class WindowCache:
         keep: bool,
     ) -> tuple[Float, Bool]:
         """The window of a modality, sample, first step and speed, made where it is not kept."""
+        if self.parent is not None and key[0] == self.shared:
+            return self.parent.window(key, make, keep=keep)
         if key not in self._windows:
             made = make()
             if not keep or len(self._windows) * made[0].nbytes >= CACHE_BYTES:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from avtca.audio.augment import add_noise, reverberate, shift, telephone
 from avtca.clipspec import ClipSpec
-from avtca.data.dataset import EmotionDataset, LazySamples
+from avtca.data.dataset import EmotionDataset, LazySamples, WindowCache
 from avtca.evaluation.report import Modality
 from avtca.preprocess import RawSample
 
@@ -73,6 +73,7 @@ class Condition:
         levels: The levels; the first leaves the samples untouched.
         degrade: Returns a degraded sample; randomness comes from its generator.
         needs: What the ClipSpec must hold: "waveform", "pixels", "features" or "" for nothing.
+        changes: The modality that it changes, "audio" or "video"; "" for both.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Condition:
     levels: tuple[Any, ...]
     degrade: Degrade
     needs: str = ""
+    changes: str = ""
 
     def fits(self, spec: ClipSpec) -> bool:
         """Whether samples of this ClipSpec can be degraded in this way."""
@@ -96,6 +98,9 @@ class Condition:
             return self.degrade(sample, dataset.spec, level, np.random.default_rng(seed))
 
         out = replace(dataset, samples=TransformedSamples(dataset.samples, degraded))
+        if self.changes:
+            unchanged = "video" if self.changes == "audio" else "audio"
+            object.__setattr__(out, "cache", WindowCache(dataset.cache, unchanged))
         if self.name != "length":
             return out
         return replace(out, durations=[min(seconds, level) for seconds in dataset.durations])
@@ -194,27 +199,29 @@ CONDITIONS: dict[str, Condition] = {
     condition.name: condition
     for condition in (
         Condition("modality", "", tuple(REMOVED), _modality),
-        Condition("noise", "dB SNR", (None, 30, 20, 15, 10, 5, 0, -5), _noise, "waveform"),
-        Condition("reverberation", "s RT60", (0, 0.2, 0.4, 0.8, 1.6), _room, "waveform"),
+        Condition("noise", "dB SNR", (None, 30, 20, 15, 10, 5, 0, -5), _noise, "waveform", "audio"),
+        Condition("reverberation", "s RT60", (0, 0.2, 0.4, 0.8, 1.6), _room, "waveform", "audio"),
         Condition(
             "codec",
             "",
             ("none", "telephone", "libopus 24 kbit/s", "libopus 12 kbit/s", "libopus 6 kbit/s"),
             _codec,
             "waveform",
+            "audio",
         ),
-        Condition("dropped frames", "share", DROP_RATES, _dropped),
-        Condition("black frames", "share", DROP_RATES, _black, "pixels"),
-        Condition("blur", "% of the crop side", (0, 1, 2, 4, 8), _blur, "pixels"),
-        Condition("occlusion", "share", (0, 0.1, 0.2, 0.4, 0.6), _cover, "pixels"),
+        Condition("dropped frames", "share", DROP_RATES, _dropped, "", "video"),
+        Condition("black frames", "share", DROP_RATES, _black, "pixels", "video"),
+        Condition("blur", "% of the crop side", (0, 1, 2, 4, 8), _blur, "pixels", "video"),
+        Condition("occlusion", "share", (0, 0.1, 0.2, 0.4, 0.6), _cover, "pixels", "video"),
         Condition(
             "feature noise",
             "standard deviations",
             (0, 0.25, 0.5, 1, 2, 4),
             _feature_noise,
             "features",
+            "video",
         ),
-        Condition("shift", "s audio delay", SHIFTS, _shift),
+        Condition("shift", "s audio delay", SHIFTS, _shift, "", "audio"),
         Condition("length", "s", (None, 3.0, 2.0, 1.5, 1.0, 0.5), _length),
     )
 }

@@ -20,6 +20,7 @@ from avtca.data.caveats import NORMALISED, WHOLE_CORPUS, Caveat, CaveatKind, man
 from avtca.data.data_module import DataModule, open_data_module
 from avtca.data.dataset import VOTE_SHARES, EmotionDataset, from_corpus, mapped_targets
 from avtca.errors import ConfigError, CorpusError
+from avtca.evaluation.cached_faces import CachedFaces
 from avtca.evaluation.evaluated_model import EvaluatedModel, Float, FoldModel
 from avtca.evaluation.inference import resolve_device
 from avtca.evaluation.leakage import check_leakage, leakage_caveats, unchecked_caveats
@@ -113,7 +114,7 @@ def open_exported_model(
         CorpusError: If no clip remains.
     """
     bundle = read_bundle(path)
-    backend = OnnxBackend(bundle)
+    backend = CachedFaces(OnnxBackend(bundle))
     media = backend.spec.of_media(backend.crop_px, backend.colour)
     failures: tuple[str, ...] = ()
     notes: list[str] = []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avtca.errors import ConfigError
+from avtca.run_dir import best_checkpoint
 
 
 def run_name(path: Path) -> str:
@@ -56,16 +57,6 @@ def numbered_folders(path: Path, kind: str) -> list[Path]:
     """Folders seed0, seed1 ... (or fold0, fold1 ...) of a cross-validation, in order."""
     found = [one for one in path.glob(f"{kind}*") if one.is_dir() and one.name[4:].isdigit()]
     return sorted(found, key=lambda one: int(one.name[4:]))
-
-
-def best_checkpoint(path: Path) -> Path:
-    """The chosen checkpoint in a run's folder, or the path itself."""
-    if (path / "done.json").exists():
-        kept: str = json.loads((path / "done.json").read_text())["kept"]
-        return path / kept
-    if (path / "best.json").exists():
-        return path / "best"
-    return path
 
 
 def run_checkpoints(path: Path, seed: int | None) -> tuple[list[Path], list[int]]:

@@ -23,7 +23,6 @@ from avtca.evaluation.evaluate import evaluate_model
 from avtca.evaluation.evaluated_model import EvaluatedModel, fit_window_temperature
 from avtca.evaluation.inference import window_logits
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.run_folders import best_checkpoint
 from avtca.evaluation.sample_table import disagreements, sample_rows, table_columns
 from avtca.files import write_atomic
 from avtca.finetune import protocol
@@ -42,7 +41,7 @@ from avtca.model.export_bundle import export_bundle
 from avtca.model.lineage import training_corpora
 from avtca.model.network import FusionNetwork
 from avtca.progress import ProgressHook, no_progress
-from avtca.run_dir import RunDir
+from avtca.run_dir import RunDir, best_checkpoint
 from avtca.runtime.bundle import training_files_of
 from avtca.training.config import (
     SET_BY_DATA,

@@ -13,11 +13,11 @@ from avtca.evaluation.evaluate import modality_rows
 from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import Modality, SplitInfo
-from avtca.evaluation.run_folders import best_checkpoint
 from avtca.evaluation.selective import abstention_curve
 from avtca.finetune.clips import LabelledClips
 from avtca.finetune.report import WANTED_ACCURACY, HeldOutThreshold
 from avtca.model import load_checkpoint
+from avtca.run_dir import best_checkpoint
 from avtca.training.cross_validate import fold_folder
 
 TEMPERATURES = (0.5, 5.0)

@@ -6,9 +6,9 @@ from typing import Any
 
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError
-from avtca.evaluation.run_folders import best_checkpoint
 from avtca.model import Card, load_checkpoint
 from avtca.model.network import FusionNetwork
+from avtca.run_dir import best_checkpoint
 from avtca.runtime.backends import Backend, OnnxBackend, TorchBackend
 from avtca.runtime.bundle import PACKAGED, model_path, read_bundle
 from avtca.training.pretrained import copy_weights

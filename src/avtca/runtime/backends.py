@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
+from avtca.run_dir import best_checkpoint
 from avtca.runtime.bundle import (
     CARD_FILE,
     PACKAGED,
@@ -215,7 +216,7 @@ def load_backend(
 
     Args:
         model: "default", a folder that avtca exported (ONNX), or a checkpoint of avtca's
-            training (needs the ``train`` extra).
+            training (needs the ``train`` extra), or its folder, of which the best one is taken.
         device: "cpu", or for a checkpoint any device of PyTorch.
         threads: Threads of onnxruntime; 0 lets it choose.
 
@@ -225,7 +226,7 @@ def load_backend(
     """
     path = model_path(model)
     if path != PACKAGED and not (path / CARD_FILE).is_file():
-        return TorchBackend(path, device=device)
+        return TorchBackend(_run_checkpoint(path), device=device)
     bundle = read_bundle(path)
     if device != "cpu":
         raise CheckpointError(
@@ -234,3 +235,24 @@ def load_backend(
             "leave --device out, or give a checkpoint of avtca's training",
         )
     return OnnxBackend(bundle, threads=threads)
+
+
+def _run_checkpoint(path: Path) -> Path:
+    """The best checkpoint in the folder of a training, or the path itself.
+
+    Raises:
+        CheckpointError: The folder has several trainings, or none that has a checkpoint.
+    """
+    if not path.is_dir():
+        return path
+    if any(path.glob("seed*/fold*")):
+        raise CheckpointError(
+            f"load {path}",
+            "it is a cross-validation, whose networks are for testing one fold each",
+            f"name one of them, such as {path / 'seed0' / 'fold0'}, or train one with avtca train",
+        )
+    found = best_checkpoint(path)
+    if found == path:
+        problem = "it has no exported model, and no checkpoint of a training"
+        raise CheckpointError(f"load {path}", problem, "name a model's folder, or train to the end")
+    return found
