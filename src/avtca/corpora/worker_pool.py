@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -87,10 +89,12 @@ def _next(waiting: Iterator[Job], n: int) -> Iterable[Job]:
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
+    with _interrupts_ignored():  # the processes inherit it
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
+        started = pool.submit(int)
     try:
         try:
-            pool.submit(int).result()
+            started.result()
         except BrokenProcessPool as error:
             raise CorpusError(
                 "start worker processes",
@@ -102,11 +106,22 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C where this thread may: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and exit when the parent exits."""
     import multiprocessing
-    import signal
-    import threading
     from multiprocessing.connection import wait as wait_for
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
