@@ -122,7 +122,7 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
     ("text", "found"),
     [
         ("path,lable\na.wav,sad\n", "unknown column 'lable'; did you mean label"),
-        ("path,label,mood\na.wav,sad,x\n", "unknown column 'mood'; columns are path, label"),
+        ("path,label,speeker\na.wav,sad,x\n", "unknown column 'speeker'; did you mean speaker"),
         ("path,label,label\na.wav,sad,sad\n", "column 'label' is there twice"),
         ("path\na.wav\n", "no column 'label'"),
         ("path,label\na.wav,sad\nb.wav,sad\na.wav,happy\n", "lines 2 and 4 both name a.wav"),
@@ -130,10 +130,10 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
         ("path,label\na.wav,sad,extra\n", "line 2 has 3 cells, the header 2"),
         ("path,label,start,end\na.wav,sad,2,1\n", "line 2: 2 .. 1 s is not a valid segment"),
         ("path,label,start,end\na.wav,sad,2,\n", "line 2 has only one of start and end"),
-        ("path,label,start,end\na.wav,sad,0:01,2\n", "start '0:01' is not seconds"),
+        ("path,label,start,end\na.wav,sad,0:61,2\n", "start '0:61' is not seconds"),
         ("path,label,split\na.wav,sad,holdout\n", "split 'holdout'"),
         ("path,label\na.wav,sad\n./a.wav,happy\n", "lines 2 and 3 both name ./a.wav"),
-        ("path;label\na.wav;sad\n", "cells are separated by ';'"),
+        ("path;labl\na.wav;sad\n", "unknown column 'labl'; did you mean label"),
         ("path,label\n", "no clip in it"),
         ("", "no column 'path'"),
     ],
@@ -142,6 +142,27 @@ def test_a_bad_csv_is_one_clear_line(tmp_path: Path, text: str, found: str) -> N
     with pytest.raises(CorpusError) as error:
         index_corpus("folder", table(tmp_path, text), AUDIO)
     assert found in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_labs_sheet_is_read(tmp_path: Path) -> None:
+    """Semicolons or tabs, decimal commas, minutes, and columns of the lab's own."""
+    text = (
+        "participant;path;Label;start;end;condition\n"
+        "7;a.wav;joy;0:01;0:02,5;interview\n7;a.wav;sad;62,25;1:03:00;\n"
+    )
+    for separator in (";", "\t"):
+        index = index_corpus("folder", table(tmp_path, text.replace(";", separator)), AUDIO)
+        found = [(one.label, one.start_s, one.end_s, one.speaker) for one in index.sources]
+        assert found == [("happy", 1, 2.5, ""), ("sad", 62.25, 3780, "")]
+        assert index.sources[0].fields == {"path": "a.wav"}
+
+
+def test_a_path_that_is_a_folder_fails_alone(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", seed=1)
+    index = index_corpus("folder", table(tmp_path, "path,label\n.,sad\na.wav,happy\n"), AUDIO)
+    summary = build_cache(index, tmp_path / "out", AUDIO)
+    assert summary.prepared == 1 and len(summary.failures) == 1
+    assert "it is a folder" in summary.failures[0][2]
 
 
 def test_a_csv_in_another_encoding(tmp_path: Path) -> None:

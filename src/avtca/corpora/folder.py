@@ -8,6 +8,7 @@ import csv
 import difflib
 import math
 import os
+import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import replace
@@ -29,8 +30,9 @@ from avtca.errors import CorpusError
 from avtca.labels import canonical
 from avtca.text import printable
 
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
 COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "intensity")
-"""Columns of the CSV; the first two are required."""
+"""Columns of the CSV; the first two are required, and others are not read."""
 
 
 def index_folder(root: Path, spec: ClipSpec, tier: str | None = None) -> CorpusIndex:
@@ -89,8 +91,8 @@ def _from_csv(table: Path, spec: ClipSpec, action: str) -> CorpusIndex:
             raise CorpusError(
                 action, f"{where}: {start:g} .. {end:g} s is not a valid segment", "correct it"
             )
-        stem = Path(row["path"].replace("\\", "/")).with_suffix("").as_posix().lstrip("/")
-        stem = printable(stem)
+        named = Path(row["path"].replace("\\", "/"))
+        stem = printable(named.with_suffix("").as_posix().lstrip("/") if named.name else str(path))
         sample = stem if start is None else f"{stem}@{start:g}-{end:g}"
         same_file = os.path.normpath(path.absolute()), start, end
         if earlier := line_of.get(sample) or line_of.get(same_file):
@@ -160,7 +162,8 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
     """Lines of the CSV with their numbers, columns checked."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, delimiter=_separator(file.readline()))
+            file.seek(0)
             header = [name.strip().lower() for name in next(reader, [])]
             lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -171,14 +174,9 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
         if any("\0" in cell for cell in cells):
             raise CorpusError(action, f"line {line} has a zero byte", "save it as CSV, UTF-8")
     for name in header:
-        if name not in COLUMNS and ";" in name:
-            raise CorpusError(
-                action, "cells are separated by ';'", "save it with commas between cells"
-            )
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"columns are {', '.join(COLUMNS)}"
-            raise CorpusError(action, f"unknown column {name!r}", hint)
+        near = difflib.get_close_matches(name, COLUMNS, 1) if name not in COLUMNS else []
+        if near and near[0] not in header:
+            raise CorpusError(action, f"unknown column {name!r}", f"did you mean {near[0]}?")
         if header.count(name) > 1:
             raise CorpusError(action, f"column {name!r} is there twice", "keep one of them")
     for name in COLUMNS[:2]:
@@ -199,15 +197,26 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
 def _seconds(text: str, where: str, key: str, action: str) -> float | None:
     if not text:
         return None
+    clock = _CLOCK.fullmatch(text)
     try:
-        value = float(text)
+        value = float((clock[3] if clock else text).replace(",", "."))
     except ValueError:
         value = math.nan
+    if clock:
+        value = math.nan if value >= 60 else value + 60 * int(clock[2]) + 3600 * int(clock[1] or 0)
     if not math.isfinite(value):
-        raise CorpusError(
-            action, f"{where}: {key} {text!r} is not seconds", "give seconds, as 12.5"
-        )
-    return value
+        fix = "give seconds, as 12.5, or mm:ss"
+        raise CorpusError(action, f"{where}: {key} {text!r} is not seconds", fix)
+    return round(value, 6)
+
+
+def _separator(header: str) -> str:
+    """The separator with which the header has the column ``path``, or a comma."""
+    for separator in ",;\t":
+        names = [name.strip().strip('"').lower() for name in header.split(separator)]
+        if "path" in names:
+            return separator
+    return ","
 
 
 def _fields(row: dict[str, str], where: str, action: str) -> dict[str, Any]:
