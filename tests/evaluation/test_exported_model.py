@@ -188,7 +188,7 @@ def test_default_is_evaluated_on_own_clips(clips: Path, tmp_path: Path) -> None:
     assert wrong, "drawn faces are not recognised every time"
     for number, row in enumerate(sorted(wrong, key=lambda row: -float(row["confidence"])), 1):
         link = f"cards/{number:03d}.html"
-        assert f'<a href="{link}">card</a>' in page
+        assert f'<th scope="row"><a href="{link}">' in page
         card = (tmp_path / link).read_text()
-        assert row["path"] in card and "data:image/png;base64," in card and row["label"] in card
+        assert row["path"] in card and "data:image/jpeg;base64," in card and row["label"] in card
     assert not list(PACKAGED.glob("evaluation*"))
