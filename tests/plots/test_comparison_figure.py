@@ -5,7 +5,8 @@ import pytest
 
 from avtca.evaluation.comparison import SystemPredictions, compare_systems
 from avtca.evaluation.predictions import Predictions
-from avtca.plots.comparison_figure import comparison_figure, figure_bytes
+from avtca.plots.comparison_figure import comparison_figure
+from avtca.plots.drawing import figure_bytes
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,8 @@ def compare(
     for each in text.splitlines():
         cli.echo(each)
     if out is not None:
-        from avtca.plots.comparison_figure import comparison_figure, figure_bytes
+        from avtca.plots.comparison_figure import comparison_figure
+        from avtca.plots.drawing import figure_bytes
 
         files: dict[str, str | bytes] = {"comparison.json": json.dumps(report.to_dict(), indent=1)}
         files |= {"comparison.md": text, "comparison.tex": latex(report), **csv_tables(report)}

@@ -1,9 +1,7 @@
 """The figure of a comparison of systems."""
 
-import io
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from avtca.plots.evaluation_figures import METRIC_NAMES, in_percent
@@ -57,15 +55,6 @@ def comparison_figure(report: "ComparisonReport") -> Figure:
     right.margins(x=0.2)
     style_axes(right, grid="x")
     return figure
-
-
-def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """A figure as "png" (200 dots per inch) or "svg"; the same figure gives the same bytes."""
-    out = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else None
-    with mpl.rc_context({"svg.hashsalt": "avtca"}):
-        figure.savefig(out, format=kind, dpi=200, metadata=metadata)
-    return out.getvalue()
 
 
 def _short(name: str) -> str:
