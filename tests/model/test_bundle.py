@@ -11,7 +11,7 @@ from avtca.errors import CheckpointError
 from avtca.model import Card, ModelConfig, build_model, load_checkpoint
 from avtca.model.export_bundle import export_bundle
 from avtca.preprocess import ModelInput
-from avtca.runtime.backends import OnnxBackend
+from avtca.runtime.backends import OnnxBackend, TorchBackend
 from avtca.runtime.bundle import PACKAGED, read_bundle
 
 pytestmark = pytest.mark.slow
@@ -73,4 +73,66 @@ def test_the_card_names_the_checkpoint_and_does_without_it(exported, tmp_path):
     assert read_bundle(tmp_path).spec == SPEC
     (tmp_path / "face.onnx").unlink()
     with pytest.raises(CheckpointError, match=r"face\.onnx is missing"):
+        read_bundle(tmp_path)
+
+
+MAPS = ("transformer.video", "cross_attention.audio")
+
+
+@pytest.fixture(scope="module")
+def attending(tmp_path_factory):
+    """An exported network of the paper, without a face network of its own."""
+    torch.manual_seed(0)
+    sizes = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8), "audio_pool": "slide"}
+    network = build_model("figure", ModelConfig.for_spec(SPEC, **sizes)).eval()
+    card = Card(variant="figure", config=network.config, clip_spec=SPEC)
+    folder = tmp_path_factory.mktemp("attending")
+    export_bundle(folder, name="x", fusion=network, card=card, maps=MAPS)
+    return folder
+
+
+def batch_with_masks():
+    rng = np.random.default_rng(0)
+    video_mask, audio_mask = np.ones((3, 8), bool), np.ones((3, SPEC.audio_steps), bool)
+    video_mask[0, 5:], audio_mask[1, 20:] = False, False
+    return ModelInput(
+        rng.random((3, 8, 7), np.float32),
+        video_mask,
+        rng.standard_normal((3, 16, SPEC.audio_steps), np.float32),
+        audio_mask,
+    )
+
+
+def test_attention_maps_of_an_export_are_those_of_its_checkpoint(attending):
+    batch = batch_with_masks()
+    exported = OnnxBackend(read_bundle(attending), threads=1).attention(batch)
+    trained = TorchBackend(attending / "fusion").attention(batch)
+    assert set(exported) == set(MAPS) and set(MAPS) < set(trained)
+    for name, found in exported.items():
+        for mine, theirs in zip(found, trained[name], strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    rows = exported["transformer.video"].weights.sum(axis=2)
+    np.testing.assert_allclose(rows, batch.video_mask.astype(float), atol=1e-5)
+
+
+def test_a_model_without_a_face_network_reads_features_of_the_packaged_one(attending):
+    assert not (attending / "face.onnx").exists()
+    crops = np.random.default_rng(0).integers(0, 255, (2, 48, 48), dtype=np.uint8)
+    mine, packaged = OnnxBackend(read_bundle(attending)), OnnxBackend(read_bundle())
+    assert (mine.crop_px, mine.colour) == (packaged.crop_px, packaged.colour)
+    np.testing.assert_array_equal(mine.encode_faces(crops), packaged.encode_faces(crops))
+    assert packaged.attention(batch_with_masks()) == {}
+
+
+def test_maps_that_are_not_those_of_the_card_are_refused(attending, tmp_path):
+    for path in attending.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    card = json.loads((tmp_path / "avtca.json").read_text())
+    card["attention"]["transformer.video"]["key_times"].pop()
+    (tmp_path / "avtca.json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=r"its card promises \(3, 4, 8, "):
+        OnnxBackend(read_bundle(tmp_path)).attention(batch_with_masks())
+    card["attention"]["transformer.video"]["key_times"] = [2.0]
+    (tmp_path / "avtca.json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match="attention"):
         read_bundle(tmp_path)

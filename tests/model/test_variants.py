@@ -227,6 +227,7 @@ def test_sizes_survive_json() -> None:
         ("figure", {"video_widths": (6, 8, 10, 16), "audio_widths": (12, 16), "heads": 2}),
         ("released", {"auxiliary": True, "fusion": "late", "pooling": "max"}),
         ("concatenation", {"audio_frontend": "conv2d", "pooling": "mean"}),
+        ("figure", {"audio_pool": "slide", "positions": True}),
     ],
 )
 def test_options_of_every_kind(variant: str, options: dict[str, object]) -> None:
@@ -241,6 +242,19 @@ def test_options_of_every_kind(variant: str, options: dict[str, object]) -> None
     rebuilt = build_model(variant, ModelConfig.from_dict(model.config.to_dict()))
     rebuilt.load_state_dict(model.state_dict())
     torch.testing.assert_close(rebuilt.eval()(*with_masked(x, 0.0)).logits, out.logits)
+
+
+def test_pooling_with_stride_one_keeps_the_rate_of_the_audio() -> None:
+    x = inputs("features")
+    steps = x[1].shape[2]
+    halved, slid = (
+        net("figure", "features", audio_pool=pool)(*x, return_attention=True)
+        for pool in ("halve", "slide")
+    )
+    keys = [out.attention["cross_attention.video"].key_times for out in (halved, slid)]
+    assert (len(keys[0]), len(keys[1])) == (-(-steps // 16), steps - 4)
+    spacing = (keys[1][1:] - keys[1][:-1]) * (steps - 1)
+    torch.testing.assert_close(spacing, torch.ones_like(spacing))
 
 
 @pytest.mark.parametrize("variant", ["figure", "released"])

@@ -82,10 +82,20 @@ def predict(
         ),
     ] = None,
     figures: Figures = None,
+    attention: Annotated[
+        bool,
+        typer.Option(
+            "--attention",
+            help="Write a picture and JSON of the attention between face and voice to the folder "
+            "of --out (--model avt-ca).",
+        ),
+    ] = False,
     model: Annotated[
         Path | None,
         typer.Option(
-            help="An exported model or a checkpoint [default: packaged]", parser=cli.model_path
+            help="default, avt-ca (the network of the paper), an exported model or a checkpoint "
+            "[default: default]",
+            parser=cli.model_path,
         ),
     ] = None,
     detector: Annotated[
@@ -114,6 +124,8 @@ def predict(
     if figures is not None and out is None:
         problem, fix = "figures need a folder", "give one: --out report"
         raise ConfigError("write --figures", problem, fix)
+    if attention and out is None:
+        raise ConfigError("show attention", "no folder for the pictures", "give --out FOLDER")
     sheet = given_sheet(paths) if segments is None else given_segments(paths, segments)
     if out is not None:
         if sheet is not None:
@@ -121,7 +133,9 @@ def predict(
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
-    call = Call(recognizer, window, hop, person, video_track, audio_track)
+    if attention:
+        recognizer.require_attention()
+    call = Call(recognizer, window, hop, person, video_track, audio_track, attention)
     call.figures = figures
     call.export = format if format.is_export and out is not None else None
     if sheet is not None:
@@ -182,6 +196,7 @@ class Call:
     person: Person
     video_track: int | None = None
     audio_track: int | None = None
+    attention: bool = False
     results: list["Report | tuple[str, str]"] = field(default_factory=list)
     """In the order of the files: a report, or the name and the error."""
     entries: list["PageEntry"] = field(default_factory=list)
@@ -232,6 +247,8 @@ class Call:
         }
         tracks = {"video_track": self.video_track, "audio_track": self.audio_track}
         options |= {name: number for name, number in tracks.items() if number is not None}
+        if self.attention:
+            options["attention"] = True
         self.folder = OutputFolder(out, options)
 
     def outcomes(self, found: Sequence["Found"]) -> Generator[Timed | Exception | None, None, None]:
@@ -304,6 +321,7 @@ class Call:
             "audio_track": self.audio_track,
             "start_s": one.start_s,
             "end_s": one.end_s,
+            "attention": self.attention,
         }
 
     def _recognise(self, one: "Found", path: Path, outcome: Timed | Exception | None) -> None:

@@ -68,7 +68,7 @@ class AVTCA(FusionNetwork):
         audio_convs = partial(
             temporal_convs,
             padding="valid" if choice.released_convs else "same",
-            pool="slide" if choice.released_convs else "halve",
+            pool=choice.audio_pool,
             bias=choice.released_convs,
         )
         nothing: nn.Module = nn.Identity()

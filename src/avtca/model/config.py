@@ -96,6 +96,9 @@ class ModelConfig:
     audio_norm: Literal["bands", "level", "none"] | None = None
     """Normalisation of audio features: a batch norm for each, subtraction of each window's mean
     level (log-mel), or none."""
+    audio_pool: Literal["halve", "slide"] | None = None
+    """Max pool over two steps after each convolution of the audio branch: with stride 2, so that
+    tokens become few, or with stride 1 as in the released code."""
 
     output: Output | None = None
     """What the logits stand for; ``None`` for "softmax". It follows from the loss."""

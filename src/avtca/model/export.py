@@ -38,7 +38,8 @@ class _TensorOutputs(nn.Module):
         if not self.maps:
             return (self.model(*inputs).logits,)
         out = self.model(*inputs, return_attention=True)
-        return out.logits, *(out.attention[name].weights for name in self.maps)
+        found = (out.attention[name] for name in self.maps)
+        return out.logits, *(one.weights * one.query_mask[:, None, :, None] for one in found)
 
 
 def example_inputs(clip_spec: ClipSpec, *, batch: int = 2) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ from avtca.labels import FER2013
 from avtca.model.checkpoint import save_checkpoint
 from avtca.model.config import Card
 from avtca.model.ensemble import Ensemble
-from avtca.model.export import export_onnx, quiet, save_program
+from avtca.model.export import example_inputs, export_onnx, quiet, save_program
 from avtca.model.expression import ExpressionFeatures
 from avtca.model.network import FusionNetwork
 
@@ -34,6 +34,7 @@ def export_bundle(
     start: tuple[FusionNetwork, ClipSpec] | None = None,
     face: ExpressionFeatures | Path | None = None,
     face_px: int = 48,
+    maps: tuple[str, ...] = (),
     extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the ONNX networks, a checkpoint and ``avtca.json``.
@@ -50,8 +51,9 @@ def export_bundle(
         start: The network to save as the checkpoint, with its ClipSpec, whose labels may be finer
             than the card's. Required if ``fusion`` is an ensemble; otherwise ``fusion`` itself.
         face: The face network, or the path of an exported one, which is copied; ``None`` if
-            ``fusion`` reads pixels.
+            ``fusion`` reads pixels, or the features of the packaged face network.
         face_px: Side of the face crops in pixels.
+        maps: Names of attention maps that ``fusion.onnx`` gives too.
         extra: Further entries of the card.
 
     Returns:
@@ -66,7 +68,7 @@ def export_bundle(
         start = fusion, card.clip_spec
     folder.mkdir(parents=True, exist_ok=True)
     files = {"fusion": "fusion.onnx"}
-    export_onnx(fusion.eval(), card.clip_spec, folder / files["fusion"])
+    export_onnx(fusion.eval(), card.clip_spec, folder / files["fusion"], maps=maps)
     if face is not None:
         files["face"] = "face.onnx"
         if isinstance(face, Path):
@@ -97,10 +99,27 @@ def export_bundle(
         "metrics": card.metrics,
         **(extra or {}),
     }
+    if maps:
+        out["attention"] = _map_times(fusion, card.clip_spec, maps)
     if face is not None:
         out["face"] = {"crop_px": face_px, "colour": "grey", "labels": list(FER2013)}
     write_atomic(folder / "avtca.json", json.dumps(out, indent=1) + "\n")
     return out
+
+
+def _map_times(
+    fusion: AVTCA | Ensemble, spec: ClipSpec, maps: tuple[str, ...]
+) -> dict[str, dict[str, list[float]]]:
+    """Times of the steps of each attention map."""
+    with torch.inference_mode():
+        found = fusion(*example_inputs(spec), return_attention=True).attention
+    return {
+        name: {
+            "query_times": [round(float(t), 6) for t in found[name].query_times],
+            "key_times": [round(float(t), 6) for t in found[name].key_times],
+        }
+        for name in maps
+    }
 
 
 def _copy(source: Path, path: Path) -> None:

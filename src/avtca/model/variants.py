@@ -49,6 +49,7 @@ class Variant:
     auxiliary: bool = False
     audio_frontend: Literal["conv1d", "conv2d"] = "conv1d"
     audio_norm: Literal["bands", "level", "none"] = "bands"
+    audio_pool: Literal["halve", "slide"] = "halve"
 
 
 _TABLE_V, _PARTS = "AVT-CA, Table V", "AVT-CA, ablation of the video parts"
@@ -57,6 +58,7 @@ _FIGURE: dict[str, Any] = {"intermediate": "transformer", "late": "self_cross"}
 _RELEASED: dict[str, Any] = {
     "released_convs": True,
     "audio_norm": "none",
+    "audio_pool": "slide",
     "trunk": RELEASED_TRUNK,
     "heads": 1,
     "pooling": "mean",
@@ -130,6 +132,7 @@ _OPTIONS = (
     "auxiliary",
     "audio_frontend",
     "audio_norm",
+    "audio_pool",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 
+from avtca import preprocess
 from avtca.audio import VOICE_RATE
 from avtca.errors import ConfigError, MediaError
 from avtca.faces import Detector, best_detector
@@ -62,6 +63,7 @@ class Recognizer:
         audio_track: int | None = None,
         start_s: float = 0.0,
         end_s: float | None = None,
+        attention: bool = False,
         progress: ProgressHook = no_progress,
     ) -> Report:
         """Recognise the emotions in a video, an audio file, an image, or arrays.
@@ -82,6 +84,8 @@ class Recognizer:
                 would choose, unless it is silent and another is not.
             start_s: First second of a part of a file. The times in the report count from it.
             end_s: Second of the file at which the part ends, by default the end of the file.
+            attention: Whether the report has attention maps, for a network that has attention
+                ("avt-ca").
             progress: Called after each window with the seconds done and in total.
 
         Returns:
@@ -90,7 +94,7 @@ class Recognizer:
         Raises:
             MediaError: The clip cannot be read, has no such track or part, the arrays are invalid,
                 or there is neither a face nor a voice in it.
-            ConfigError: The window, hop or person is invalid.
+            ConfigError: The window, hop or person is invalid, or the network has no attention.
 
         Example:
             >>> import numpy as np
@@ -111,9 +115,12 @@ class Recognizer:
             if isinstance(clip, MediaArrays):
                 raise MediaError("read a part of the arrays", "arrays have no parts", "slice them")
             clip = clip.part(start_s, end_s)
-        stream, scorer = self._score(clip, window_steps, hop, person, progress)
+        if attention:
+            self.require_attention()
+        options = (window_steps, hop, person, attention, progress)
+        stream, scorer = self._score(clip, *options)
         if turns := stream.upright_turns():
-            stream, scorer = self._score(clip, window_steps, hop, person, progress, turns)
+            stream, scorer = self._score(clip, *options, turns)
         rows = scorer.rows
         duration = stream.total_steps / spec.video_rate
         if not any(row.scores for row in rows):
@@ -144,6 +151,7 @@ class Recognizer:
                 rows, stream, seen_s=scorer.face_steps / spec.video_rate, trained_on=trained_on
             ),
             part=(start_s, end_s) if is_part else None,
+            attention=tuple(scorer.attention),
         )
         return replace(report, people=_people(report, stream, spec.video_rate))
 
@@ -160,6 +168,7 @@ class Recognizer:
         window_steps: int,
         hop: int,
         person: PersonMode,
+        attention: bool,
         progress: ProgressHook,
         quarter_turns: int = 0,
     ) -> tuple[WindowStream, WindowScorer]:
@@ -176,7 +185,7 @@ class Recognizer:
             people=everyone,
             quarter_turns=quarter_turns,
         )
-        scorer = WindowScorer(self.backend, everyone=everyone)
+        scorer = WindowScorer(self.backend, everyone=everyone, attend=attention)
         for window in stream:
             scorer.add(window)
             seconds = (window.start_step + window.n_steps) / spec.video_rate
@@ -184,6 +193,22 @@ class Recognizer:
             progress("recognise", round(seconds), round(clip.duration_s) or None)
         scorer.finish()
         return stream, scorer
+
+    def require_attention(self) -> None:
+        """Raise :class:`ConfigError` if the network has no attention maps to show."""
+        spec = self.backend.spec
+        empty = preprocess.ModelInput(
+            np.zeros((1, spec.video_steps, *spec.step_shape), np.float32),
+            np.zeros((1, spec.video_steps), bool),
+            np.zeros((1, spec.audio_dim, spec.audio_steps), np.float32),
+            np.zeros((1, spec.audio_steps), bool),
+        )
+        if not self.backend.attention(empty):
+            raise ConfigError(
+                "show attention",
+                f"{self.backend.name} has no attention, or was exported without it",
+                "choose --model avt-ca",
+            )
 
     def steps(self, window_s: float | None = None, hop_s: float | None = None) -> tuple[int, int]:
         """Window and hop in video steps, from seconds as for :meth:`predict`.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from avtca.errors import MissingExtra
 from avtca.files import write_atomic
+from avtca.recognize.attention import WindowAttention
 from avtca.recognize.prediction import (
     DIGITS,
     INPUTS,
@@ -125,6 +126,8 @@ class Report(Prediction):
         doubts: Reasons for which the prediction is never confident, see :class:`Prediction`.
         part: First and last second of the part of a file that was recognised, ``None`` for a whole
             file. The times above count from the start of the part.
+        attention: Attention maps of each window with a face and a voice, where they were asked
+            for; absent in reports that were read from JSON.
 
     Example:
         >>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
@@ -149,6 +152,7 @@ class Report(Prediction):
     thresholds: Mapping[str, float] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     part: tuple[float, float | None] | None = None
+    attention: tuple[WindowAttention, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", printable(self.file))
@@ -202,9 +206,9 @@ class Report(Prediction):
         return tuple(name for name in ("face", "voice") if name in used)
 
     def without_images(self) -> "Report":
-        """A copy without thumbnails, to keep many in memory."""
+        """A copy without thumbnails and attention maps, to keep many in memory."""
         people = tuple(replace(person, thumbnail=None) for person in self.people)
-        return replace(self, people=people, thumbnails=())
+        return replace(self, people=people, thumbnails=(), attention=())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable values, as printed by ``avtca predict --format json``.

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from avtca import preprocess
 from avtca.audio import VOICE_RATE, voice_activity
 from avtca.faces import TrackedCrop, rank_people
+from avtca.recognize.attention import WindowAttention, window_attention
 from avtca.recognize.prediction import NO_PERSON, TimelineRow
 from avtca.recognize.stream import WindowMedia, as_box
 from avtca.runtime.backends import Backend
@@ -25,11 +26,13 @@ class WindowScorer:
     Args:
         backend: The network.
         everyone: Make a row for each person, not only for the largest steady face.
+        attend: Keep the attention maps of windows with a face and a voice.
     """
 
-    def __init__(self, backend: Backend, *, everyone: bool) -> None:
-        self.backend, self.everyone = backend, everyone
+    def __init__(self, backend: Backend, *, everyone: bool, attend: bool = False) -> None:
+        self.backend, self.everyone, self.attend = backend, everyone, attend
         self.rows: list[TimelineRow] = []
+        self.attention: list[WindowAttention] = []
         self.face_steps = 0
         """Steps of the clip with a face."""
         self.voice_ticks = 0
@@ -107,6 +110,10 @@ class WindowScorer:
             labels = self.backend.spec.labels
             for i, row in zip(used, probs, strict=True):
                 scores[i] = {name: float(p) for name, p in zip(labels, row, strict=True)}
+            if self.attend:
+                maps = self.backend.attention(batch)
+                rows = [self._pending[i][0] for i in used]
+                self.attention += window_attention(maps, rows, self.backend.spec.window_s)
         for i, (row, _) in enumerate(self._pending):
             self.rows.append(TimelineRow(**{**vars(row), "scores": scores.get(i, {})}))
         self._pending.clear()

@@ -19,6 +19,7 @@ import numpy as np
 
 from avtca.files import write_atomic
 from avtca.media.find import OUTPUTS
+from avtca.recognize.attention import attention_json
 from avtca.recognize.exports import EXPORTS
 from avtca.recognize.report import NO_PERSON, Report, Thumbnail
 from avtca.text import file_name
@@ -204,9 +205,9 @@ def with_images(entry: "PageEntry") -> Report:
 
 
 def write_files(report: Report, folder: Path, stem: str, label: str | None = None) -> "PageEntry":
-    """Write JSON, CSV, timeline and faces of one report, and the thumbnail of each person.
+    """Write JSON, CSV, timeline, faces and attention of one report, and each person's thumbnail.
 
-    Faces and exports of an earlier report of the file are deleted.
+    Faces, exports and attention of an earlier report of the file are deleted.
 
     Args:
         report: The report.
@@ -233,6 +234,7 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
     for export in EXPORTS.values():
         for suffix in export.suffixes:
             (folder / f"{stem}{suffix}").unlink(missing_ok=True)
+    _write_attention(report, folder, stem)
     thumbnails = []
     for person in report.people:
         if person.thumbnail is not None:
@@ -248,3 +250,17 @@ def write_files(report: Report, folder: Path, stem: str, label: str | None = Non
         write_atomic(folder / f"{stem}.{FACES}", strip.jpeg)
         strip = strip._replace(jpeg=folder / f"{stem}.{FACES}")
     return PageEntry(report, label, strip, tuple(thumbnails))
+
+
+def _write_attention(report: Report, folder: Path, stem: str) -> None:
+    """Write attention maps as JSON and picture, or delete earlier ones where there are none."""
+    plain, png = (folder / f"{stem}.attention.{suffix}" for suffix in ("json", "png"))
+    if not report.attention:
+        for path in (plain, png):
+            path.unlink(missing_ok=True)
+        return
+    from avtca.plots.attention import attention_figure
+    from avtca.plots.html import png_bytes
+
+    write_atomic(plain, attention_json(report.file, report.model, report.attention))
+    write_atomic(png, png_bytes(attention_figure(report)))

@@ -11,6 +11,7 @@ from avtca.clipspec import ClipSpec
 from avtca.errors import CheckpointError, MissingExtra
 from avtca.preprocess import ModelInput
 from avtca.run_dir import best_checkpoint
+from avtca.runtime.attention import AttentionMap, AttentionMaps
 from avtca.runtime.bundle import (
     CARD_FILE,
     PACKAGED,
@@ -60,6 +61,9 @@ class Backend(Protocol):
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """Logits ``(b, n_labels)`` before calibration."""
 
+    def attention(self, batch: ModelInput) -> AttentionMaps:
+        """Attention maps of the windows; empty if the network has none."""
+
 
 class OnnxBackend:
     """An exported model in onnxruntime.
@@ -95,10 +99,16 @@ class OnnxBackend:
         self.thresholds = thresholds_of(bundle.card["calibration"])
         self.training_files = training_files_of(bundle.card.get("provenance") or {})
         self._fusion = session("fusion")
+        self._times = bundle.card.get("attention", {})
         self._face = session("face") if "face" in bundle.card["files"] else None
         face = bundle.card.get("face", {})
         self.crop_px = int(face.get("crop_px", self.spec.crop_px))
         self.colour = str(face.get("colour", self.spec.colour))
+        self._packaged: OnnxBackend | None = None
+        if self.spec.video == "features" and self._face is None:
+            self._packaged = packaged_face(self.spec, str(bundle.folder), threads=threads)
+            self.crop_px, self.colour = self._packaged.crop_px, self._packaged.colour
+            self.weights += self._packaged.weights
         n_inputs = len(self._fusion.get_inputs())
         if n_inputs != 4 or "logits" not in [each.name for each in self._fusion.get_outputs()]:
             raise CheckpointError(
@@ -109,31 +119,66 @@ class OnnxBackend:
 
     def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """See :meth:`Backend.encode_faces`."""
+        if self._packaged is not None:
+            return self._packaged.encode_faces(crops)
         if self._face is None:
             return crops
         pixels = crops.astype(np.float32) / np.float32(255)
         pixels = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, -1, 1)
-        values = self._run(self._face, None, {"crops": pixels})
+        values = self._run(self._face, [], {"crops": pixels})[0]
         return check_outputs(values, (len(crops), *self.spec.step_shape), self.name)
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """See :meth:`Backend.logits`."""
+        (values,) = self._run(self._fusion, ["logits"], self._inputs(batch))
+        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
+
+    def attention(self, batch: ModelInput) -> AttentionMaps:
+        """See :meth:`Backend.attention`."""
+        if not self._times:
+            return {}
+        outputs = [name.replace(".", "_") for name in self._times]
+        found = self._run(self._fusion, outputs, self._inputs(batch))
+        out = {}
+        for (name, times), weights in zip(self._times.items(), found, strict=True):
+            query, key = times["query_times"], times["key_times"]
+            heads = weights.shape[1] if weights.ndim == 4 else 0
+            shape = (len(batch.video), heads, len(query), len(key))
+            out[name] = AttentionMap.of(check_outputs(weights, shape, self.name), query, key)
+        return out
+
+    def _inputs(self, batch: ModelInput) -> dict[str, NDArray[Any]]:
         # By position: models exported by avtca 0.1 have other input names.
         names = [item.name for item in self._fusion.get_inputs()]
         arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
-        inputs = dict(zip(names, arrays, strict=True))
-        values = self._run(self._fusion, ["logits"], inputs)
-        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
+        return dict(zip(names, arrays, strict=True))
 
     def _run(
-        self, session: Any, outputs: list[str] | None, inputs: dict[str, NDArray[Any]]
-    ) -> NDArray[Any]:
-        """The first output; an error where the network does not fit its card."""
+        self, session: Any, outputs: list[str], inputs: dict[str, NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """These outputs, or all; an error where the network does not fit its card."""
         try:
-            return np.asarray(session.run(outputs, inputs)[0])
+            return [np.asarray(value) for value in session.run(outputs or None, inputs)]
         except Exception as error:  # onnxruntime has no base class of its errors
             line = str(error).splitlines()[0][:200]
             raise CheckpointError(f"run {self.name}", line, "export the model again") from error
+
+
+def packaged_face(spec: ClipSpec, model: str, *, threads: int = 0) -> OnnxBackend:
+    """The packaged model, for its face network, which a model without one reads features of.
+
+    Raises:
+        CheckpointError: The model reads other features.
+    """
+    face = OnnxBackend(read_bundle(), threads=threads)
+    made, wanted = face.spec.video_features, spec.video_features
+    if made != wanted:
+        raise CheckpointError(
+            f"recognise with {model}",
+            f"it reads {wanted!r} features, and only {made!r} can be made from video",
+            "train on pixels, or prepare the corpus with the packaged face network",
+        )
+    return face
 
 
 class TorchBackend:
@@ -185,14 +230,7 @@ class TorchBackend:
         self.crop_px, self.colour = self.spec.crop_px, str(self.spec.colour)
         self._face: OnnxBackend | None = None
         if self.spec.video == "features":
-            self._face = OnnxBackend(read_bundle())
-            made, wanted = self._face.spec.video_features, self.spec.video_features
-            if made != wanted:
-                raise CheckpointError(
-                    f"recognise with {path}",
-                    f"it reads {wanted!r} features, and only {made!r} can be made from video",
-                    "train on pixels, or prepare the corpus with the packaged face network",
-                )
+            self._face = packaged_face(self.spec, str(path))
             self.crop_px, self.colour = self._face.crop_px, self._face.colour
             self.weights += self._face.weights
 
@@ -202,12 +240,23 @@ class TorchBackend:
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """See :meth:`Backend.logits`."""
+        values = self._run(batch).logits.float().cpu().numpy()
+        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
+
+    def attention(self, batch: ModelInput) -> AttentionMaps:
+        """See :meth:`Backend.attention`."""
+        out = {}
+        for name, found in self._run(batch, return_attention=True).attention.items():
+            weights = found.weights * found.query_mask[:, None, :, None]
+            tensors = (weights, found.query_times, found.key_times)
+            out[name] = AttentionMap.of(*(one.float().cpu().numpy() for one in tensors))
+        return out
+
+    def _run(self, batch: ModelInput, **options: bool) -> Any:
         torch = self._torch
         arrays = (batch.video, batch.audio, batch.video_mask, batch.audio_mask)
         with torch.inference_mode():
-            out = self._network(*(torch.from_numpy(a).to(self.device) for a in arrays))
-        values = out.logits.float().cpu().numpy()
-        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
+            return self._network(*(torch.from_numpy(a).to(self.device) for a in arrays), **options)
 
 
 def load_backend(

@@ -16,6 +16,8 @@ PACKAGED = Path(__file__).resolve().parents[1] / "weights"
 """Folder of the model that is installed with avtca."""
 DEFAULT_MODEL = "default"
 """Name of the packaged model."""
+PAPER_MODEL = "avt-ca"
+"""Name of the packaged network of the paper, in a folder of its own."""
 CARD_FILE = "avtca.json"
 BUNDLE_FORMAT = 1
 """Version of the folder's format that this avtca reads."""
@@ -45,7 +47,9 @@ class Bundle:
 
 
 def model_path(model: str | Path) -> Path:
-    """The path of a model given by path, or by the name :data:`DEFAULT_MODEL`."""
+    """The path of a model given by path, or by name: "default" or "avt-ca"."""
+    if str(model) == PAPER_MODEL:
+        return PACKAGED / PAPER_MODEL
     return PACKAGED if str(model) == DEFAULT_MODEL else Path(model)
 
 

@@ -51,6 +51,13 @@ class FaceSection(_Section):
     colour: Literal["rgb", "grey"]
 
 
+class AttentionSection(_Section):
+    """An entry of a card's ``attention``: times of a map's steps, as fractions of the window."""
+
+    query_times: list[Share] = Field(min_length=1, max_length=10_000)
+    key_times: list[Share] = Field(min_length=1, max_length=10_000)
+
+
 class BundleCard(_Section):
     """What avtca reads of an ``avtca.json``."""
 
@@ -61,6 +68,7 @@ class BundleCard(_Section):
     calibration: Calibration
     labels: list[str] | None = None
     face: FaceSection | None = None
+    attention: dict[str, AttentionSection] = Field(default_factory=dict, max_length=100)
 
 
 def check_card(card: Any) -> None:

@@ -1,0 +1,349 @@
+"""Purpose: what attention between face and voice is worth, on tokens of a speech encoder.
+
+    python experiments/attention/train.py TOKENS OUT [NETWORK ...]
+
+Cost: three hours on one core. Start it twice for two cores: each fit is a file that one process
+claims. It can be stopped at any time; fits that are there are skipped.
+
+RAVDESS, eight emotions, the five folds of Luna-Jimenez et al., face sequences and audio tokens of
+tokens.py (one in 80 ms, reduced to 128 principal components of the training speakers). All networks
+have the same trunks and the same tuning: two learning rates, with and without time encoding, any
+number of epochs. For test fold k the setting comes from two fits that use neither its speakers
+nor those that they are measured on: one without folds k and k + 1, measured on k + 1, and one
+without k - 1 and k, measured on k - 1. The chosen setting is then trained on the four other folds
+with five seeds, and the test speakers are predicted once, also with their audio late and early.
+
+Writes OUT/tuning/*.json (accuracy by epoch), OUT/final/*.npz (posteriors of test samples).
+`table.py` makes the table.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avtca.corpora import load_folds
+from avtca.files import write_atomic
+from avtca.labels import RAVDESS
+from avtca.model.avtca import AVTCA, build_model
+
+NETWORKS = (
+    "audio_only",
+    "concatenation",
+    "figure",
+    "mean_posterior",
+    "ct4",
+    "it4",
+    "released",
+    "experts",
+    "experts_attention",
+)
+SEEDS = (0, 1, 2, 3, 4)
+SETTINGS = tuple((lr, positions) for lr in (1e-3, 3e-3) for positions in (False, True))
+"""Learning rate, and whether tokens carry their time."""
+EPOCHS = (4, 6, 8, 10, 12, 14, 16, 18)
+"""Numbers of epochs that may be chosen."""
+COMPONENTS, WIDTH, DROPOUT = 128, 64, 0.2
+BATCH, WEIGHT_DECAY, SMOOTHING, CLIP, AVERAGE = 64, 0.05, 0.1, 1.0, 0.98
+MODALITY_DROPOUT, STEP_DROPOUT = 0.1, 0.1
+AUXILIARY = {"experts": 1.0, "experts_attention": 1.0, "audio_only": 0.0}
+"""Weight of the experts' own losses; 0.3 for the others, as in configs/recipes/features.yaml."""
+PLAIN, TRAINED, SHIFTED = 0, (0, 1, 2), (4, 5, 6, 7)
+"""Variants of tokens.py: as it is, those of the training, and those with shifted audio."""
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Data:
+    """Windows in memory; ``speakers`` and ``labels`` are those of samples ``(n,)``."""
+
+    speakers: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    sample: NDArray[np.int64]
+    variant: NDArray[np.int64]
+    audio: Tensor
+    audio_mask: Tensor
+    video: Tensor
+    video_mask: Tensor
+
+    @classmethod
+    def load(cls, path: Path) -> "Data":
+        """The file of tokens.py."""
+        with np.load(path) as file:
+            streams = {
+                key: torch.from_numpy(file[key])
+                for key in ("audio", "audio_mask", "video", "video_mask")
+            }
+            labels = np.array([RAVDESS.index(label) for label in file["labels"]])
+            return cls(file["speakers"], labels, file["sample"], file["variant"], **streams)
+
+    def windows(self, rows: NDArray[np.bool_], *variants: int) -> NDArray[np.int64]:
+        """Positions of the windows of some samples ``(n,)`` bool, of these variants."""
+        return np.flatnonzero(rows[self.sample] & np.isin(self.variant, variants))
+
+
+class Network(nn.Module):
+    """Principal components of the audio tokens, then a network of the package."""
+
+    components: Tensor
+    centre: Tensor
+
+    def __init__(self, name: str, data: Data, train: NDArray[np.int64], positions: bool) -> None:
+        super().__init__()
+        centre, components = principal_components(data, train)
+        self.register_buffer("centre", centre)
+        self.register_buffer("components", components)
+        self.network: AVTCA = build_model(
+            name,
+            n_labels=len(RAVDESS),
+            video="features",
+            video_dim=7,
+            probabilities=7,
+            audio_dim=COMPONENTS,
+            speech=True,
+            dropout=DROPOUT,
+            video_widths=(WIDTH,) * 4,
+            audio_widths=(WIDTH,) * 4,
+            audio_pool="slide",
+            positions=positions,
+            n_segments=4 if name.startswith("experts") else 0,
+        )
+
+    def forward(self, audio: Tensor, audio_mask: Tensor, video: Tensor, video_mask: Tensor) -> Any:
+        """The network's output; audio ``(b, 512, t_a)``, video ``(b, t_v, 7)``."""
+        audio = self.components @ (audio.float() - self.centre[:, None])
+        return self.network(video.float(), audio, video_mask, audio_mask)
+
+
+def principal_components(data: Data, train: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Mean ``(512,)`` and scaled principal axes ``(components, 512)`` of the training tokens."""
+    chosen = train[:: max(1, len(train) // 1000)]
+    tokens = data.audio[chosen].float().transpose(1, 2)[data.audio_mask[chosen]].double()
+    centre = tokens.mean(0)
+    values, axes = torch.linalg.eigh(torch.cov((tokens - centre).T))
+    values, axes = values[-COMPONENTS:].flip(0), axes[:, -COMPONENTS:].flip(1)
+    return centre.float(), (axes / values.sqrt()).T.float()
+
+
+def batches(
+    data: Data, rows: NDArray[np.bool_], rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """One window of each sample, in random order."""
+    windows = data.windows(rows, *TRAINED)
+    windows = rng.permutation(windows)
+    _, first = np.unique(data.sample[windows], return_index=True)
+    order = rng.permutation(windows[first])
+    for at in range(0, len(order) - BATCH + 1, BATCH):
+        yield order[at : at + BATCH]
+
+
+def dropped(
+    masks: tuple[Tensor, Tensor], rng: np.random.Generator, *, modalities: bool
+) -> tuple[Tensor, Tensor]:
+    """Masks ``(b, t)`` of audio and video without some video steps and whole modalities."""
+    audio, video = masks
+    video = video & torch.from_numpy(rng.random(video.shape) >= STEP_DROPOUT)
+    if modalities:
+        lost = torch.from_numpy(rng.random((len(audio), 1)))
+        audio = audio & (lost >= MODALITY_DROPOUT)
+        video = video & ((lost < MODALITY_DROPOUT) | (lost >= 2 * MODALITY_DROPOUT))
+    return audio, video
+
+
+def fit(
+    name: str,
+    data: Data,
+    rows: NDArray[np.bool_],
+    setting: tuple[float, bool],
+    seed: int,
+    epochs: int,
+) -> Iterator[tuple[int, Network]]:
+    """Train on samples ``rows (n,)`` bool; the network with averaged weights after each epoch."""
+    learning_rate, positions = setting
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = Network(name, data, data.windows(rows, *TRAINED), positions)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
+    )
+    vectors = [p for p in network.parameters() if p.ndim < 2]
+    matrices = [p for p in network.parameters() if p.ndim >= 2]
+    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=WEIGHT_DECAY)
+    weight, step = AUXILIARY.get(name, 0.3), 0
+    warm = int(rows.sum()) // BATCH
+    for epoch in range(1, epochs + 1):
+        network.train()
+        for chosen in batches(data, rows, rng):
+            step += 1
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * min(1.0, step / warm)
+            masks = data.audio_mask[chosen], data.video_mask[chosen]
+            audio_mask, video_mask = dropped(masks, rng, modalities=name != "audio_only")
+            out = network(data.audio[chosen], audio_mask, data.video[chosen], video_mask)
+            truth = torch.from_numpy(data.labels[data.sample[chosen]])
+            loss = F.cross_entropy(out.logits, truth, label_smoothing=SMOOTHING)
+            for logits in out.expert_logits.values() if weight else ():
+                loss = loss + weight * F.cross_entropy(logits, truth, label_smoothing=SMOOTHING)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+            optimiser.step()
+            averaged.update_parameters(network)
+        kept: Network = averaged.module
+        kept.load_state_dict(dict(network.named_buffers()), strict=False)
+        yield epoch, kept
+
+
+@torch.inference_mode()
+def posteriors(
+    network: Network, data: Data, rows: NDArray[np.bool_], variant: int = PLAIN
+) -> NDArray[np.float32]:
+    """Mean posteriors ``(n, k)`` over the windows of each sample; NaN for other samples."""
+    network.eval()
+    total = np.zeros((len(rows), len(RAVDESS)))
+    count = np.zeros(len(rows))
+    windows = data.windows(rows, variant)
+    for at in range(0, len(windows), 256):
+        chosen = windows[at : at + 256]
+        out = network(
+            *(x[chosen] for x in (data.audio, data.audio_mask, data.video, data.video_mask))
+        )
+        np.add.at(total, data.sample[chosen], out.logits.softmax(1).numpy())
+        np.add.at(count, data.sample[chosen], 1)
+    with np.errstate(invalid="ignore"):
+        return (total / count[:, None]).astype(np.float32)
+
+
+def correct(network: Network, data: Data, rows: NDArray[np.bool_]) -> int:
+    """How many of the samples get their label."""
+    found = posteriors(network, data, rows)[rows]
+    return int((found.argmax(1) == data.labels[rows]).sum())
+
+
+def fold_of(data: Data) -> NDArray[np.int64]:
+    """The fold of which each sample is a test sample ``(n,)``."""
+    out = np.full(len(data.labels), -1)
+    for k, fold in enumerate(load_folds("ravdess_luna_5fold").folds):
+        out[np.isin(data.speakers, list(fold.test))] = k
+    assert out.min() >= 0
+    return out
+
+
+def tune(name: str, data: Data, folds: NDArray[np.int64], k: int, number: int) -> dict[str, Any]:
+    """A fit without folds k and k + 1: how many of each it gets right after each epoch."""
+    pair = k, (k + 1) % N_FOLDS
+    right: dict[str, list[int]] = {str(one): [] for one in pair}
+    for epoch, network in fit(
+        name, data, ~np.isin(folds, pair), SETTINGS[number], seed=100, epochs=EPOCHS[-1]
+    ):
+        if epoch in EPOCHS:
+            for one in pair:
+                right[str(one)].append(correct(network, data, folds == one))
+    return {"right": right, "samples": {str(one): int((folds == one).sum()) for one in pair}}
+
+
+def choose(tuned: Mapping[tuple[int, int], dict[str, Any]], k: int) -> tuple[int, int]:
+    """Setting and epochs for test fold k, from fits that use none of its speakers.
+
+    Args:
+        tuned: (first left-out fold, setting) -> :func:`tune`.
+        k: The test fold.
+    """
+    after, before = (k + 1) % N_FOLDS, (k - 1) % N_FOLDS
+    scores = np.array(
+        [
+            np.add(
+                tuned[k, number]["right"][str(after)], tuned[before, number]["right"][str(before)]
+            )
+            for number in range(len(SETTINGS))
+        ]
+    )
+    number, at = np.unravel_index(scores.argmax(), scores.shape)
+    return int(number), EPOCHS[at]
+
+
+def claimed(path: Path) -> bool:
+    """Whether this process may make the file: it is not there and no other process makes it."""
+    if path.exists():
+        return False
+    lock = path.with_suffix(".lock")
+    if lock.exists() and not running(int(lock.read_text() or 0)):
+        lock.unlink()
+    try:
+        with open(lock, "x") as file:
+            file.write(str(os.getpid()))
+    except FileExistsError:
+        return False
+    return True
+
+
+def running(pid: int) -> bool:
+    """Whether a process is alive."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def run(name: str, data: Data, out: Path) -> None:
+    """The fits of one network that are not there."""
+    folds = fold_of(data)
+    tuning = {
+        (k, number): out / "tuning" / f"{name}-{k}-{number}.json"
+        for k in range(N_FOLDS)
+        for number in range(len(SETTINGS))
+    }
+    for (k, number), path in tuning.items():
+        if claimed(path):
+            write_atomic(path, json.dumps(tune(name, data, folds, k, number)).encode())
+            path.with_suffix(".lock").unlink()
+            print(path.name, flush=True)
+    if not all(path.exists() for path in tuning.values()):
+        return
+    tuned = {key: json.loads(path.read_text()) for key, path in tuning.items()}
+    for seed in SEEDS:
+        for k in range(N_FOLDS):
+            path = out / "final" / f"{name}-{seed}-{k}.npz"
+            if not claimed(path):
+                continue
+            number, epochs = choose(tuned, k)
+            *_, (_, network) = fit(name, data, folds != k, SETTINGS[number], seed, epochs)
+            test = folds == k
+            found = {
+                f"variant{variant}": posteriors(network, data, test, variant)[test]
+                for variant in (PLAIN, *SHIFTED)
+            }
+            content = BytesIO()
+            np.savez_compressed(
+                content, rows=np.flatnonzero(test), setting=number, epochs=epochs, **found
+            )
+            write_atomic(path, content.getvalue())
+            path.with_suffix(".lock").unlink()
+            print(path.name, SETTINGS[number], epochs, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tokens", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    data = Data.load(args.tokens / "ravdess.npz")
+    for folder in ("tuning", "final"):
+        (args.out / folder).mkdir(parents=True, exist_ok=True)
+    for _ in range(2):  # again for what another process was tuning
+        for name in args.networks:
+            run(name, data, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Attention between face and voice as a figure."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from avtca.plots.style import MUTED, PRIMARY, new_figure, style_axes
+from avtca.recognize.attention import OTHER, key_stream, query_stream
+
+if TYPE_CHECKING:
+    from avtca.recognize.attention import WindowAttention
+    from avtca.recognize.report import Report
+    from avtca.runtime.attention import AttentionMap
+
+GRID_S = 0.1
+"""Seconds of a step of the curves over the whole clip."""
+
+
+def attention_figure(report: "Report") -> Figure:
+    """Attention received over the clip, and the maps of its most decided window.
+
+    Above, for the voice and for the face, how much each moment was attended to by the other
+    stream, relative to equal attention to all moments, the mean over windows. Below, the map of
+    one window in each direction: a row is a moment that attends.
+
+    Args:
+        report: A report with attention maps.
+
+    Raises:
+        ValueError: It has none.
+    """
+    windows = report.attention
+    if not windows:
+        raise ValueError("a report without attention maps")
+    names = shown_maps(windows[0])
+    figure = new_figure(11, 7.5)
+    grid = figure.add_gridspec(3, 2, height_ratios=(1, 1, 3.2))
+    for i, name in enumerate(names):
+        axes = figure.add_subplot(grid[i, :])
+        _draw_received(axes, [window.maps[name] for window in windows], report.duration_s)
+        axes.set_ylabel(f"{key_stream(name)}\n(× equal)")
+        axes.set_title(
+            f"how much the {query_stream(name)} attended to each moment of the {key_stream(name)}",
+            fontsize=10,
+            loc="left",
+        )
+        axes.set_xlabel("seconds of the clip" if i else "")
+    scores = {
+        (row.start_s, row.person): max(row.scores.values()) for row in report.timeline if row.scores
+    }
+    one = max(windows, key=lambda window: scores.get((window.start_s, window.person), 0))
+    for i, name in enumerate(names):
+        _draw_map(figure.add_subplot(grid[2, i]), figure, name, one.maps[name])
+    figure.suptitle(
+        f"attention between face and voice; maps of the window {one.start_s:.1f} to "
+        f"{one.end_s:.1f} s",
+        x=0.01,
+        ha="left",
+        weight="bold",
+    )
+    return figure
+
+
+def shown_maps(window: "WindowAttention") -> list[str]:
+    """The two maps between the streams that come last in the network: on the voice, on the face."""
+    between = [name for name in window.maps if key_stream(name) == OTHER[query_stream(name)]]
+    last = {key_stream(name): name for name in between}
+    return [last[stream] for stream in ("voice", "face") if stream in last]
+
+
+def received(found: "AttentionMap") -> NDArray[np.float64]:
+    """How much each key was attended to, relative to equal attention ``(t_k,)``."""
+    rows = max(1, len(found.weights))
+    return np.asarray(found.weights.sum(axis=0) / rows * len(found.key_times), np.float64)
+
+
+def _draw_received(axes: Axes, maps: list["AttentionMap"], end_s: float) -> None:
+    steps = max(1, int(np.ceil(end_s / GRID_S)))
+    total, count = np.zeros(steps), np.zeros(steps)
+    middles = (np.arange(steps) + 0.5) * GRID_S
+    for found in maps:
+        if len(found.key_times):
+            inside = (middles >= found.key_times[0]) & (middles <= found.key_times[-1])
+            total[inside] += np.interp(middles[inside], found.key_times, received(found))
+            count[inside] += 1
+    values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    axes.axhline(1, color=MUTED, lw=0.8, ls="--")
+    axes.fill_between(middles, 1, values, color=PRIMARY, alpha=0.25, lw=0)
+    axes.plot(middles, values, color=PRIMARY, lw=1.4)
+    axes.set_xlim(0, max(end_s, GRID_S))
+    axes.set_ylim(bottom=0)
+    style_axes(axes, grid="x")
+
+
+def _draw_map(axes: Axes, figure: Figure, name: str, found: "AttentionMap") -> None:
+    relative = found.weights * len(found.key_times)
+    image = axes.pcolormesh(
+        found.key_times, found.query_times, relative, cmap="Blues", vmin=0, shading="nearest"
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel(f"attended to: {key_stream(name)}, seconds")
+    axes.set_ylabel(f"attending: {query_stream(name)}, seconds")
+    bar = figure.colorbar(image, ax=axes, shrink=0.85)
+    bar.set_label("× equal attention")
+    bar.outline.set_visible(False)  # type: ignore[operator]

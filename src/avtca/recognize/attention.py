@@ -1,0 +1,109 @@
+"""Which moments of the voice a moment of the face attended to in a clip, and back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avtca.recognize.prediction import TimelineRow
+from avtca.runtime.attention import AttentionMap, AttentionMaps
+
+STREAMS = {"video": "face", "audio": "voice"}
+"""Names of streams in map names, and in reports."""
+OTHER = {"face": "voice", "voice": "face"}
+NOTE = (
+    "Each row of weights says how a moment of the query attended to the moments of the key and "
+    "sums to one; the mean over heads. A step of the voice covers 0.1 to 0.5 s, because of the "
+    "convolutions before it. Attention shows what the network combined, not why it answered."
+)
+
+
+@dataclass(frozen=True)
+class WindowAttention:
+    """The attention maps of one window.
+
+    Attributes:
+        start_s: Start of the window in seconds.
+        end_s: Its end.
+        person: Whose face was read.
+        maps: By "step.query stream", as "cross_attention.video"; times in seconds of the clip,
+            weights ``(t_q, t_k)`` between real steps.
+    """
+
+    start_s: float
+    end_s: float
+    person: int
+    maps: dict[str, AttentionMap]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable values."""
+        return {
+            "start_s": round(self.start_s, 3),
+            "end_s": round(self.end_s, 3),
+            "person": self.person,
+            "maps": {
+                name: {
+                    "query": query_stream(name),
+                    "key": key_stream(name),
+                    "query_s": _rounded(found.query_times, 3),
+                    "key_s": _rounded(found.key_times, 3),
+                    "weights": [_rounded(row, 5) for row in found.weights],
+                }
+                for name, found in self.maps.items()
+            },
+        }
+
+
+def query_stream(name: str) -> str:
+    """The stream whose moments attend, "face" or "voice"."""
+    return STREAMS[name.rpartition(".")[2]]
+
+
+def key_stream(name: str) -> str:
+    """The stream that is attended to, "face" or "voice"."""
+    own = query_stream(name)
+    return own if name.startswith("self_attention") else OTHER[own]
+
+
+def window_attention(
+    maps: AttentionMaps, rows: Sequence[TimelineRow], window_s: float
+) -> list[WindowAttention]:
+    """The maps of windows with a face and a voice, in seconds, without masked steps.
+
+    Args:
+        maps: Of a batch.
+        rows: The windows of the batch.
+        window_s: Seconds of the network's window.
+    """
+    out = []
+    for i, row in enumerate(rows):
+        if set(row.modalities) != set(OTHER):
+            continue
+        real = {}
+        for name, (weights, query_times, key_times) in maps.items():
+            queries, keys = weights[i].any(axis=1), weights[i].any(axis=0)
+            real[name] = AttentionMap(
+                weights[i][np.ix_(queries, keys)],
+                row.start_s + query_times[queries] * window_s,
+                row.start_s + key_times[keys] * window_s,
+            )
+        out.append(WindowAttention(row.start_s, row.end_s, row.person, real))
+    return out
+
+
+def attention_json(file: str, model: str, windows: Sequence[WindowAttention]) -> str:
+    """All windows as a JSON document."""
+    content = {
+        "file": file,
+        "model": model,
+        "note": NOTE,
+        "windows": [window.to_dict() for window in windows],
+    }
+    return json.dumps(content, ensure_ascii=False) + "\n"
+
+
+def _rounded(values: NDArray[np.generic], digits: int) -> list[float]:
+    return [round(float(value), digits) for value in values]
