@@ -6,12 +6,13 @@ Cost: three hours on one core. Start it twice for two cores: each fit is a file 
 claims. It can be stopped at any time; fits that are there are skipped.
 
 RAVDESS, eight emotions, the five folds of Luna-Jimenez et al., face sequences and audio tokens of
-tokens.py (one in 80 ms, reduced to 128 principal components of the training speakers). All networks
-have the same trunks and the same tuning: two learning rates, with and without time encoding, any
-number of epochs. For test fold k the setting comes from two fits that use neither its speakers
-nor those that they are measured on: one without folds k and k + 1, measured on k + 1, and one
-without k - 1 and k, measured on k - 1. The chosen setting is then trained on the four other folds
-with five seeds, and the test speakers are predicted once, also with their audio late and early.
+tokens.py (one in 160 ms, reduced to 128 principal components of the training speakers). All
+networks have the same trunks (stride-1 pooling, time encoding) and the same tuning: two learning
+rates, three numbers of epochs. For test fold k the setting comes from two fits that use neither
+its speakers nor those that they are measured on: one without folds k and k + 1, measured on k + 1,
+and one without k - 1 and k, measured on k - 1. The chosen setting is then trained on the four other
+folds with five seeds, and the test speakers are predicted once, also with their audio late and
+early.
 
 Writes OUT/tuning/*.json (accuracy by epoch), OUT/final/*.npz (posteriors of test samples).
 `table.py` makes the table.
@@ -20,7 +21,7 @@ Writes OUT/tuning/*.json (accuracy by epoch), OUT/final/*.npz (posteriors of tes
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -33,8 +34,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from avtca.corpora import load_folds
+from avtca.data.augment import vary_posteriors
 from avtca.files import write_atomic
-from avtca.labels import RAVDESS
+from avtca.labels import RAVDESS, to_seven
 from avtca.model.avtca import AVTCA, build_model
 
 NETWORKS = (
@@ -49,13 +51,14 @@ NETWORKS = (
     "experts_attention",
 )
 SEEDS = (0, 1, 2, 3, 4)
-SETTINGS = tuple((lr, positions) for lr in (1e-3, 3e-3) for positions in (False, True))
-"""Learning rate, and whether tokens carry their time."""
-EPOCHS = (4, 6, 8, 10, 12, 14, 16, 18)
+LEARNING_RATES = (1e-3, 3e-3)
+EPOCHS = (8, 12, 16)
 """Numbers of epochs that may be chosen."""
+EVERY = 2
+"""Of the tokens of tokens.py, one in two is read: one in 160 ms."""
 COMPONENTS, WIDTH, DROPOUT = 128, 64, 0.2
 BATCH, WEIGHT_DECAY, SMOOTHING, CLIP, AVERAGE = 64, 0.05, 0.1, 1.0, 0.98
-MODALITY_DROPOUT, STEP_DROPOUT = 0.1, 0.1
+STEP_DROPOUT = 0.1
 AUXILIARY = {"experts": 1.0, "experts_attention": 1.0, "audio_only": 0.0}
 """Weight of the experts' own losses; 0.3 for the others, as in configs/recipes/features.yaml."""
 PLAIN, TRAINED, SHIFTED = 0, (0, 1, 2), (4, 5, 6, 7)
@@ -64,8 +67,25 @@ N_FOLDS = 5
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What paper.py does differently."""
+
+    variants: tuple[int, ...] = TRAINED
+    modality_dropout: float = 0.1
+    """Probability that a sample loses its audio, and that it loses its video."""
+    expression_bias: float = 0.0
+    """See :func:`~avtca.data.augment.vary_posteriors`."""
+
+
+@dataclass(frozen=True)
 class Data:
-    """Windows in memory; ``speakers`` and ``labels`` are those of samples ``(n,)``."""
+    """Windows in memory.
+
+    ``speakers`` and ``labels`` (of ``names``) are those of samples ``(n,)``. ``share (n,)`` is the
+    probability that a sample takes part in an epoch.
+    """
+
+    names: tuple[str, ...]
 
     speakers: NDArray[np.str_]
     labels: NDArray[np.int64]
@@ -75,17 +95,24 @@ class Data:
     audio_mask: Tensor
     video: Tensor
     video_mask: Tensor
+    share: NDArray[np.float64]
 
     @classmethod
-    def load(cls, path: Path) -> "Data":
-        """The file of tokens.py."""
+    def load(cls, path: Path, names: tuple[str, ...] = RAVDESS, share: float = 1.0) -> "Data":
+        """The file of tokens.py; labels that are not among the names count as the nearest."""
         with np.load(path) as file:
             streams = {
-                key: torch.from_numpy(file[key])
-                for key in ("audio", "audio_mask", "video", "video_mask")
+                "audio": torch.from_numpy(file["audio"][..., ::EVERY]),
+                "audio_mask": torch.from_numpy(file["audio_mask"][:, ::EVERY]),
+                "video": torch.from_numpy(file["video"]),
+                "video_mask": torch.from_numpy(file["video_mask"]),
             }
-            labels = np.array([RAVDESS.index(label) for label in file["labels"]])
-            return cls(file["speakers"], labels, file["sample"], file["variant"], **streams)
+            labels = np.array(
+                [names.index(x if x in names else to_seven(x)) for x in file["labels"]]
+            )
+            speakers = np.array([f"{path.stem}/{name}" for name in file["speakers"]])
+            rows = file["sample"].astype(np.int64), file["variant"]
+            return cls(names, speakers, labels, *rows, **streams, share=np.full(len(labels), share))
 
     def windows(self, rows: NDArray[np.bool_], *variants: int) -> NDArray[np.int64]:
         """Positions of the windows of some samples ``(n,)`` bool, of these variants."""
@@ -98,14 +125,14 @@ class Network(nn.Module):
     components: Tensor
     centre: Tensor
 
-    def __init__(self, name: str, data: Data, train: NDArray[np.int64], positions: bool) -> None:
+    def __init__(self, name: str, data: Data, train: NDArray[np.int64]) -> None:
         super().__init__()
         centre, components = principal_components(data, train)
         self.register_buffer("centre", centre)
         self.register_buffer("components", components)
         self.network: AVTCA = build_model(
             name,
-            n_labels=len(RAVDESS),
+            n_labels=len(data.names),
             video="features",
             video_dim=7,
             probabilities=7,
@@ -115,7 +142,7 @@ class Network(nn.Module):
             video_widths=(WIDTH,) * 4,
             audio_widths=(WIDTH,) * 4,
             audio_pool="slide",
-            positions=positions,
+            positions=True,
             n_segments=4 if name.startswith("experts") else 0,
         )
 
@@ -136,11 +163,12 @@ def principal_components(data: Data, train: NDArray[np.int64]) -> tuple[Tensor, 
 
 
 def batches(
-    data: Data, rows: NDArray[np.bool_], rng: np.random.Generator
+    data: Data, rows: NDArray[np.bool_], variants: Sequence[int], rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """One window of each sample, in random order."""
-    windows = data.windows(rows, *TRAINED)
-    windows = rng.permutation(windows)
+    """One window of each sample that takes part, in random order."""
+    if (data.share < 1).any():
+        rows = rows & (rng.random(len(rows)) < data.share)
+    windows = rng.permutation(data.windows(rows, *variants))
     _, first = np.unique(data.sample[windows], return_index=True)
     order = rng.permutation(windows[first])
     for at in range(0, len(order) - BATCH + 1, BATCH):
@@ -148,15 +176,18 @@ def batches(
 
 
 def dropped(
-    masks: tuple[Tensor, Tensor], rng: np.random.Generator, *, modalities: bool
+    masks: tuple[Tensor, Tensor], rng: np.random.Generator, chance: float
 ) -> tuple[Tensor, Tensor]:
-    """Masks ``(b, t)`` of audio and video without some video steps and whole modalities."""
+    """Masks ``(b, t)`` of audio and video without some video steps and whole modalities.
+
+    A sample without video keeps its audio.
+    """
     audio, video = masks
     video = video & torch.from_numpy(rng.random(video.shape) >= STEP_DROPOUT)
-    if modalities:
+    if chance:
         lost = torch.from_numpy(rng.random((len(audio), 1)))
-        audio = audio & (lost >= MODALITY_DROPOUT)
-        video = video & ((lost < MODALITY_DROPOUT) | (lost >= 2 * MODALITY_DROPOUT))
+        audio = audio & ((lost >= chance) | ~video.any(dim=1, keepdim=True))
+        video = video & ((lost < chance) | (lost >= 2 * chance))
     return audio, video
 
 
@@ -164,33 +195,39 @@ def fit(
     name: str,
     data: Data,
     rows: NDArray[np.bool_],
-    setting: tuple[float, bool],
+    learning_rate: float,
     seed: int,
     epochs: int,
+    recipe: Recipe = Recipe(),
 ) -> Iterator[tuple[int, Network]]:
     """Train on samples ``rows (n,)`` bool; the network with averaged weights after each epoch."""
-    learning_rate, positions = setting
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = Network(name, data, data.windows(rows, *TRAINED), positions)
+    network = Network(name, data, data.windows(rows, *recipe.variants))
     averaged = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
     )
     vectors = [p for p in network.parameters() if p.ndim < 2]
     matrices = [p for p in network.parameters() if p.ndim >= 2]
     groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=WEIGHT_DECAY)
+    optimiser = torch.optim.AdamW(groups, learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
     weight, step = AUXILIARY.get(name, 0.3), 0
-    warm = int(rows.sum()) // BATCH
+    warm = int(data.share[rows].sum()) // BATCH
+    chance = 0.0 if name == "audio_only" else recipe.modality_dropout
     for epoch in range(1, epochs + 1):
         network.train()
-        for chosen in batches(data, rows, rng):
+        for chosen in batches(data, rows, recipe.variants, rng):
             step += 1
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * min(1.0, step / warm)
             masks = data.audio_mask[chosen], data.video_mask[chosen]
-            audio_mask, video_mask = dropped(masks, rng, modalities=name != "audio_only")
-            out = network(data.audio[chosen], audio_mask, data.video[chosen], video_mask)
+            audio_mask, video_mask = dropped(masks, rng, chance)
+            video = data.video[chosen]
+            if recipe.expression_bias:
+                values = video.float().numpy()
+                varied = [vary_posteriors(v, rng, bias=recipe.expression_bias, n=7) for v in values]
+                video = torch.from_numpy(np.stack(varied))
+            out = network(data.audio[chosen], audio_mask, video, video_mask)
             truth = torch.from_numpy(data.labels[data.sample[chosen]])
             loss = F.cross_entropy(out.logits, truth, label_smoothing=SMOOTHING)
             for logits in out.expert_logits.values() if weight else ():
@@ -207,19 +244,26 @@ def fit(
 
 @torch.inference_mode()
 def posteriors(
-    network: Network, data: Data, rows: NDArray[np.bool_], variant: int = PLAIN
+    network: Network,
+    data: Data,
+    rows: NDArray[np.bool_],
+    variant: int = PLAIN,
+    *,
+    hear: bool = True,
+    see: bool = True,
+    temperature: float = 1.0,
 ) -> NDArray[np.float32]:
     """Mean posteriors ``(n, k)`` over the windows of each sample; NaN for other samples."""
     network.eval()
-    total = np.zeros((len(rows), len(RAVDESS)))
+    total = np.zeros((len(rows), len(data.names)))
     count = np.zeros(len(rows))
     windows = data.windows(rows, variant)
     for at in range(0, len(windows), 256):
         chosen = windows[at : at + 256]
-        out = network(
-            *(x[chosen] for x in (data.audio, data.audio_mask, data.video, data.video_mask))
-        )
-        np.add.at(total, data.sample[chosen], out.logits.softmax(1).numpy())
+        masks = data.audio_mask[chosen] & hear, data.video_mask[chosen] & see
+        out = network(data.audio[chosen], masks[0], data.video[chosen], masks[1])
+        found = (out.logits / temperature).softmax(1).numpy()
+        np.add.at(total, data.sample[chosen], found)
         np.add.at(count, data.sample[chosen], 1)
     with np.errstate(invalid="ignore"):
         return (total / count[:, None]).astype(np.float32)
@@ -232,11 +276,10 @@ def correct(network: Network, data: Data, rows: NDArray[np.bool_]) -> int:
 
 
 def fold_of(data: Data) -> NDArray[np.int64]:
-    """The fold of which each sample is a test sample ``(n,)``."""
+    """The fold of which each sample is a test sample ``(n,)``; -1 for other corpora."""
     out = np.full(len(data.labels), -1)
     for k, fold in enumerate(load_folds("ravdess_luna_5fold").folds):
-        out[np.isin(data.speakers, list(fold.test))] = k
-    assert out.min() >= 0
+        out[np.isin(data.speakers, [f"ravdess/{name}" for name in fold.test])] = k
     return out
 
 
@@ -245,7 +288,7 @@ def tune(name: str, data: Data, folds: NDArray[np.int64], k: int, number: int) -
     pair = k, (k + 1) % N_FOLDS
     right: dict[str, list[int]] = {str(one): [] for one in pair}
     for epoch, network in fit(
-        name, data, ~np.isin(folds, pair), SETTINGS[number], seed=100, epochs=EPOCHS[-1]
+        name, data, ~np.isin(folds, pair), LEARNING_RATES[number], seed=100, epochs=EPOCHS[-1]
     ):
         if epoch in EPOCHS:
             for one in pair:
@@ -266,7 +309,7 @@ def choose(tuned: Mapping[tuple[int, int], dict[str, Any]], k: int) -> tuple[int
             np.add(
                 tuned[k, number]["right"][str(after)], tuned[before, number]["right"][str(before)]
             )
-            for number in range(len(SETTINGS))
+            for number in range(len(LEARNING_RATES))
         ]
     )
     number, at = np.unravel_index(scores.argmax(), scores.shape)
@@ -281,7 +324,7 @@ def claimed(path: Path) -> bool:
     if lock.exists() and not running(int(lock.read_text() or 0)):
         lock.unlink()
     try:
-        with open(lock, "x") as file:
+        with lock.open("x") as file:
             file.write(str(os.getpid()))
     except FileExistsError:
         return False
@@ -293,13 +336,13 @@ def running(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def run(name: str, data: Data, out: Path) -> None:
-    """The fits of one network that are not there."""
+def run(name: str, data: Data, out: Path, seeds: Sequence[int]) -> None:
+    """The fits of one network with some seeds that are not there."""
     folds = fold_of(data)
     tuning = {
         (k, number): out / "tuning" / f"{name}-{k}-{number}.json"
         for k in range(N_FOLDS)
-        for number in range(len(SETTINGS))
+        for number in range(len(LEARNING_RATES))
     }
     for (k, number), path in tuning.items():
         if claimed(path):
@@ -309,13 +352,13 @@ def run(name: str, data: Data, out: Path) -> None:
     if not all(path.exists() for path in tuning.values()):
         return
     tuned = {key: json.loads(path.read_text()) for key, path in tuning.items()}
-    for seed in SEEDS:
+    for seed in seeds:
         for k in range(N_FOLDS):
             path = out / "final" / f"{name}-{seed}-{k}.npz"
             if not claimed(path):
                 continue
             number, epochs = choose(tuned, k)
-            *_, (_, network) = fit(name, data, folds != k, SETTINGS[number], seed, epochs)
+            *_, (_, network) = fit(name, data, folds != k, LEARNING_RATES[number], seed, epochs)
             test = folds == k
             found = {
                 f"variant{variant}": posteriors(network, data, test, variant)[test]
@@ -327,7 +370,7 @@ def run(name: str, data: Data, out: Path) -> None:
             )
             write_atomic(path, content.getvalue())
             path.with_suffix(".lock").unlink()
-            print(path.name, SETTINGS[number], epochs, flush=True)
+            print(path.name, LEARNING_RATES[number], epochs, flush=True)
 
 
 def main() -> None:
@@ -340,9 +383,9 @@ def main() -> None:
     data = Data.load(args.tokens / "ravdess.npz")
     for folder in ("tuning", "final"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
-    for _ in range(2):  # again for what another process was tuning
+    for seeds in ((), SEEDS[:3], SEEDS):  # all networks are tuned first, by all processes
         for name in args.networks:
-            run(name, data, args.out)
+            run(name, data, args.out, seeds)
 
 
 if __name__ == "__main__":
