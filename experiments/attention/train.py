@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokens import STRIDE
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -56,6 +57,8 @@ EPOCHS = (8, 12, 16)
 """Numbers of epochs that may be chosen."""
 EVERY = 2
 """Of the tokens of tokens.py, one in two is read: one in 160 ms."""
+WINDOW_TOKENS = 181
+"""Tokens of a window, as in recognition."""
 COMPONENTS, WIDTH, DROPOUT = 128, 64, 0.2
 BATCH, WEIGHT_DECAY, SMOOTHING, CLIP, AVERAGE = 64, 0.05, 0.1, 1.0, 0.98
 STEP_DROPOUT = 0.1
@@ -141,6 +144,7 @@ class Network(nn.Module):
             dropout=DROPOUT,
             video_widths=(WIDTH,) * 4,
             audio_widths=(WIDTH,) * 4,
+            audio_stride=STRIDE * EVERY,
             audio_pool="slide",
             positions=True,
             n_segments=4 if name.startswith("experts") else 0,
@@ -148,8 +152,16 @@ class Network(nn.Module):
 
     def forward(self, audio: Tensor, audio_mask: Tensor, video: Tensor, video_mask: Tensor) -> Any:
         """The network's output; audio ``(b, 512, t_a)``, video ``(b, t_v, 7)``."""
-        audio = self.components @ (audio.float() - self.centre[:, None])
+        audio, audio_mask = self.read_audio(audio, audio_mask)
         return self.network(video.float(), audio, video_mask, audio_mask)
+
+    def read_audio(self, audio: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Components of all tokens of a window, those that are not read zero and masked."""
+        every = torch.zeros(len(audio), COMPONENTS, WINDOW_TOKENS)
+        masks = torch.zeros(len(audio), WINDOW_TOKENS, dtype=torch.bool)
+        every[..., :: STRIDE * EVERY] = self.components @ (audio.float() - self.centre[:, None])
+        masks[:, :: STRIDE * EVERY] = mask
+        return every, masks
 
 
 def principal_components(data: Data, train: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
