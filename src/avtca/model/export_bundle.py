@@ -108,7 +108,7 @@ def export_bundle(
 
 
 def _map_times(
-    fusion: AVTCA | Ensemble, spec: ClipSpec, maps: tuple[str, ...]
+    fusion: FusionNetwork | Ensemble, spec: ClipSpec, maps: tuple[str, ...]
 ) -> dict[str, dict[str, list[float]]]:
     """Times of the steps of each attention map."""
     with torch.inference_mode():
