@@ -102,7 +102,11 @@ class Data:
 
     @classmethod
     def load(cls, path: Path, names: tuple[str, ...] = RAVDESS, share: float = 1.0) -> "Data":
-        """The file of tokens.py; labels that are not among the names count as the nearest."""
+        """The file of tokens.py.
+
+        A label that is not among the names counts as the nearest. Samples without one (boredom)
+        take part in no epoch.
+        """
         with np.load(path) as file:
             streams = {
                 "audio": torch.from_numpy(file["audio"][..., ::EVERY]),
@@ -110,9 +114,8 @@ class Data:
                 "video": torch.from_numpy(file["video"]),
                 "video_mask": torch.from_numpy(file["video_mask"]),
             }
-            labels = np.array(
-                [names.index(x if x in names else to_seven(x)) for x in file["labels"]]
-            )
+            nearest = [x if x in names else to_seven(x) for x in file["labels"]]
+            labels = np.array([names.index(x) if x in names else -1 for x in nearest])
             speakers = np.array([f"{path.stem}/{name}" for name in file["speakers"]])
             rows = file["sample"].astype(np.int64), file["variant"]
             return cls(names, speakers, labels, *rows, **streams, share=np.full(len(labels), share))
