@@ -118,7 +118,8 @@ class Data:
             labels = np.array([names.index(x) if x in names else -1 for x in nearest])
             speakers = np.array([f"{path.stem}/{name}" for name in file["speakers"]])
             rows = file["sample"].astype(np.int64), file["variant"]
-            return cls(names, speakers, labels, *rows, **streams, share=np.full(len(labels), share))
+            shares = np.where(labels < 0, 0.0, share)
+            return cls(names, speakers, labels, *rows, **streams, share=shares)
 
     def windows(self, rows: NDArray[np.bool_], *variants: int) -> NDArray[np.int64]:
         """Positions of the windows of some samples ``(n,)`` bool, of these variants."""
