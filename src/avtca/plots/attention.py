@@ -1,9 +1,11 @@
 """Attention between face and voice as a figure."""
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -54,13 +56,9 @@ def attention_figure(report: "Report") -> Figure:
     one = max(windows, key=lambda window: scores.get((window.start_s, window.person), 0))
     for i, name in enumerate(names):
         _draw_map(figure.add_subplot(grid[2, i]), figure, name, one.maps[name])
-    figure.suptitle(
-        f"attention between face and voice; maps of the window {one.start_s:.1f} to "
-        f"{one.end_s:.1f} s",
-        x=0.01,
-        ha="left",
-        weight="bold",
-    )
+    name = report.file.replace(os.sep, "/").rsplit("/", 1)[-1]
+    title = f"{name}: attention of the window {one.start_s:.1f} to {one.end_s:.1f} s"
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", parse_math=False)
     return figure
 
 
@@ -82,27 +80,38 @@ def _draw_received(axes: Axes, maps: list["AttentionMap"], end_s: float) -> None
     total, count = np.zeros(steps), np.zeros(steps)
     middles = (np.arange(steps) + 0.5) * GRID_S
     for found in maps:
-        if len(found.key_times):
-            inside = (middles >= found.key_times[0]) & (middles <= found.key_times[-1])
-            total[inside] += np.interp(middles[inside], found.key_times, received(found))
+        times = found.key_times
+        if len(times):
+            half = float(np.diff(times).min()) / 2 if len(times) > 1 else GRID_S / 2
+            nearest = np.abs(middles[:, None] - times).argmin(axis=1)
+            inside = np.abs(middles - times[nearest]) <= half + 1e-6
+            total[inside] += received(found)[nearest[inside]]
             count[inside] += 1
     values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    edges = np.arange(steps + 1) * GRID_S
+    axes.stairs(values, edges, baseline=1, color=PRIMARY, alpha=0.3, fill=True)
     axes.axhline(1, color=MUTED, lw=0.8, ls="--")
-    axes.fill_between(middles, 1, values, color=PRIMARY, alpha=0.25, lw=0)
-    axes.plot(middles, values, color=PRIMARY, lw=1.4)
     axes.set_xlim(0, max(end_s, GRID_S))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(2.0, float(np.nanmax(values, initial=1)) * 1.05))
     style_axes(axes, grid="x")
 
 
 def _draw_map(axes: Axes, figure: Figure, name: str, found: "AttentionMap") -> None:
-    relative = found.weights * len(found.key_times)
-    image = axes.pcolormesh(
-        found.key_times, found.query_times, relative, cmap="Blues", vmin=0, shading="nearest"
-    )
+    rows, columns = _on_grid(found.query_times), _on_grid(found.key_times)
+    relative = np.full((rows[1][-1] + 1, columns[1][-1] + 1), np.nan)
+    relative[np.ix_(rows[1], columns[1])] = found.weights * len(found.key_times)
+    scale = TwoSlopeNorm(1, 0, max(2.0, float(np.nanmax(relative))))
+    image = axes.pcolormesh(columns[0], rows[0], relative, cmap="RdBu_r", norm=scale)
     axes.invert_yaxis()
     axes.set_xlabel(f"attended to: {key_stream(name)}, seconds")
     axes.set_ylabel(f"attending: {query_stream(name)}, seconds")
     bar = figure.colorbar(image, ax=axes, shrink=0.85)
-    bar.set_label("× equal attention")
+    bar.set_label("white: as to every moment, red: more")
     bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def _on_grid(times: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Edges of equal steps that hold all times, and the step of each time ``(t,)``."""
+    step = float(np.diff(times).min()) if len(times) > 1 else GRID_S
+    at = np.rint((times - times[0]) / step).astype(np.int64)
+    return times[0] + (np.arange(at[-1] + 2) - 0.5) * step, at
