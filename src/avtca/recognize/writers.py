@@ -260,7 +260,7 @@ def _write_attention(report: Report, folder: Path, stem: str) -> None:
             path.unlink(missing_ok=True)
         return
     from avtca.plots.attention import attention_figure
-    from avtca.plots.html import png_bytes
+    from avtca.plots.drawing import png_bytes
 
     write_atomic(plain, attention_json(report.file, report.model, report.attention))
     write_atomic(png, png_bytes(attention_figure(report)))
