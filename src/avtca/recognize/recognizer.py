@@ -109,14 +109,14 @@ class Recognizer:
             raise ConfigError(
                 f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
             )
+        if attention:
+            self.require_attention()
         clip = open_media(source, video_track=video_track, audio_track=audio_track)
         is_part = start_s != 0 or end_s is not None
         if is_part:
             if isinstance(clip, MediaArrays):
                 raise MediaError("read a part of the arrays", "arrays have no parts", "slice them")
             clip = clip.part(start_s, end_s)
-        if attention:
-            self.require_attention()
         options = (window_steps, hop, person, attention, progress)
         stream, scorer = self._score(clip, *options)
         if turns := stream.upright_turns():
