@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import attention_pages
 from names import shown
 from robustness_pages import (
     DAMAGE_HEAD,
@@ -243,6 +244,15 @@ TABLES = (
     ("docs/evaluation.md", SHIFT_HEAD, shift_rows, "robustness/robustness.json"),
     ("docs/evaluation.md", DAMAGE_HEAD, damage_rows, "robustness/robustness.json"),
     ("docs/evaluation.md", NOISE_HEAD, noise_rows, "robustness/robustness.json"),
+    *(
+        ("docs/attention.md", head, rows, f"{results}.json")
+        for head, rows, results in (
+            (attention_pages.NETWORKS_HEAD, attention_pages.network_rows, "attention"),
+            (attention_pages.DIFFERENCES_HEAD, attention_pages.difference_rows, "attention"),
+            (attention_pages.SHIFTS_HEAD, attention_pages.shift_rows, "attention"),
+            (attention_pages.FAITHFUL_HEAD, attention_pages.faithful_rows, "avt_ca"),
+        )
+    ),
 )
 """Page, head of the table, function that makes its rows, results file."""
 

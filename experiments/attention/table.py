@@ -4,7 +4,8 @@
 
 Cost: a minute. With OUT, first gathers its fits into experiments/results/attention/NETWORK.npz
 (posteriors of every test sample, for each seed, aligned and with the audio late or early). From
-these files it writes attention.json, attention.md and attention.png beside that folder.
+these files it writes attention.json and attention.png beside that folder; fill_pages.py puts the
+tables into docs/attention.md.
 
 Differences are paired on samples and seeds, with 95 % intervals over actors and seeds. Two networks
 count as equivalent if the interval lies within MARGIN, which was set before any test figure.
@@ -12,6 +13,7 @@ count as equivalent if the interval lies within MARGIN, which was set before any
 
 import argparse
 import json
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ from avtca.files import write_atomic
 from avtca.labels import RAVDESS
 from avtca.plots.style import ACCENT, PRIMARY, new_figure, style_axes
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from attention_pages import ATTEND, WORDS
+
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 KEPT = RESULTS / "attention"
 MARGIN = 0.02
@@ -34,7 +39,6 @@ SHIFTS = dict(zip(SHIFTED, (-1.0, -0.5, 0.5, 1.0), strict=True))
 """Variant -> delay of the audio in seconds."""
 LINEAR = "statistics"
 """The packaged recipe, without convolutions: logistic regressions, no seeds, always aligned."""
-ATTEND = ("it4", "ct4", "figure", "released", "experts_attention")
 PAIRS = (
     *((name, "concatenation") for name in ("it4", "ct4", "figure", "released")),
     *((name, "mean_posterior") for name in ("concatenation", "figure")),
@@ -44,18 +48,6 @@ PAIRS = (
     ("figure", LINEAR),
     ("experts_attention", LINEAR),
 )
-WORDS = {
-    "audio_only": "audio alone",
-    "concatenation": "pooled vectors, concatenated",
-    "mean_posterior": "mean of two posteriors",
-    "it4": "IT-4: intermediate transformer",
-    "ct4": "CT-4: self and cross attention",
-    "figure": "the paper's figure: IT-4 + CT-4",
-    "released": "the authors' released architecture",
-    "experts": "ours: experts, without attention",
-    "experts_attention": "ours: experts, with attention",
-    LINEAR: "ours: logistic regressions on statistics",
-}
 Right = NDArray[np.int64]
 
 
@@ -193,50 +185,6 @@ def lost_share(counts: Any) -> NDArray[np.float64]:
     return share(counts[..., :2]) - share(counts[..., 2:])
 
 
-def percent(values: list[float]) -> str:
-    """As "81.2 [77.0, 85.1]"."""
-    value, low, high = (100 * x for x in values)
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def points(values: list[float]) -> str:
-    """As "-1.2 [-3.0, +0.5]"."""
-    value, low, high = (100 * x for x in values)
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
-def markdown(found: dict[str, Any]) -> str:
-    """Three tables."""
-    lines = ["| network | accuracy % | each seed |", "|---|---|---|"]
-    for name, entry in found["networks"].items():
-        seeds = ", ".join(f"{100 * x:.1f}" for x in entry["seeds"])
-        lines.append(f"| `{name}`: {WORDS[name]} | {percent(entry['accuracy'])} | {seeds} |")
-    margin = f"{100 * found['margin']:.0f}"
-    lines += [
-        "",
-        f"| difference | points | within {margin} points? | p (Holm) |",
-        "|---|---|---|---|",
-    ]
-    for row in found["differences"]:
-        first, second = row["networks"]
-        verdict = "equivalent" if row["equivalent"] else "not shown"
-        lines.append(
-            f"| `{first}` - `{second}` | {points(row['difference'])} | {verdict} "
-            f"| {row['p_holm']:.2g} |"
-        )
-    heads = [f"audio {abs(x):g} s {'late' if x > 0 else 'early'}" for x in SHIFTS.values()]
-    lines += ["", f"| points lost | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
-    for name, by_delay in found["shifts"].items():
-        cells = [points(by_delay[str(x)]["loss"]) for x in SHIFTS.values()]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
-        for control in ("audio_only", "mean_posterior"):
-            key = f"more than {control}"
-            if key in by_delay["1.0"] and name in ATTEND:
-                cells = [points(by_delay[str(x)][key]) for x in SHIFTS.values()]
-                lines.append(f"| `{name}` more than `{control}` | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
 def picture(found: dict[str, Any]) -> Figure:
     """Accuracy of each network with its interval; those with attention in another colour."""
     names = list(found["networks"])[::-1]
@@ -267,9 +215,9 @@ def main() -> None:
         gather(args.out)
     found = figures()
     write_atomic(KEPT.with_suffix(".json"), json.dumps(found, indent=1) + "\n")
-    write_atomic(KEPT.with_suffix(".md"), markdown(found))
     picture(found).savefig(KEPT.with_suffix(".png"), dpi=110)
-    print(markdown(found))
+    for name, entry in found["networks"].items():
+        print(name, entry["accuracy"], entry["seeds"])
 
 
 if __name__ == "__main__":

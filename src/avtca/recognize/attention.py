@@ -16,8 +16,8 @@ STREAMS = {"video": "face", "audio": "voice"}
 OTHER = {"face": "voice", "voice": "face"}
 NOTE = (
     "Each row of weights says how a moment of the query attended to the moments of the key and "
-    "sums to one; the mean over heads. A step of the voice covers 0.1 to 0.5 s, because of the "
-    "convolutions before it. Attention shows what the network combined, not why it answered."
+    "sums to one; the mean over heads. A moment stands for the second or two around it, which "
+    "convolutions have mixed before (docs/attention.md)."
 )
 
 
