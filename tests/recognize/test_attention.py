@@ -11,10 +11,10 @@ from PIL import Image
 
 import avtca
 from avtca.errors import ConfigError
-from avtca.plots.attention import attention_figure, received, shown_maps
-from avtca.recognize.attention import WindowAttention, key_stream, query_stream, window_attention
+from avtca.plots.attention import attention_figure, received
+from avtca.recognize.attention import WindowAttention, window_attention
 from avtca.recognize.prediction import TimelineRow
-from avtca.runtime.attention import AttentionMap
+from avtca.runtime.attention import AttentionMap, key_stream, query_stream
 
 MAPS = ("transformer.video", "transformer.audio", "cross_attention.video", "cross_attention.audio")
 
@@ -78,9 +78,17 @@ def test_masked_steps_are_left_out_and_times_are_those_of_the_clip():
 
 
 def test_the_last_maps_between_the_streams_are_drawn():
-    one = AttentionMap(np.ones((1, 1), np.float32), np.zeros(1), np.zeros(1))
-    window = WindowAttention(0, 1, 1, {**dict.fromkeys(MAPS, one), "self_attention.video": one})
-    assert shown_maps(window) == ["cross_attention.video", "cross_attention.audio"]
+    maps = {
+        name: AttentionMap(np.full((1, 1), i, np.float32), np.zeros(1), np.zeros(1))
+        for i, name in enumerate((*MAPS, "self_attention.video"))
+    }
+    window = WindowAttention(0, 1, 1, maps)
+    assert {pair: found.weights.item() for pair, found in window.between.items()} == {
+        ("face", "voice"): 2,
+        ("voice", "face"): 3,
+    }
+    empty = {"cross_attention.video": AttentionMap(np.zeros((1, 2, 3)), np.zeros(2), np.zeros(3))}
+    assert window_attention(empty, [row()], 3.6) == []
 
 
 @pytest.mark.slow

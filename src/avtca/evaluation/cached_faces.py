@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.preprocess import ModelInput
+from avtca.runtime.attention import AttentionMaps
 from avtca.runtime.backends import Backend
 
 MAX_CROPS = 2**20
@@ -46,3 +47,7 @@ class CachedFaces:
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """See :meth:`~avtca.runtime.backends.Backend.logits`."""
         return self.backend.logits(batch)
+
+    def attention(self, batch: ModelInput) -> AttentionMaps:
+        """See :meth:`~avtca.runtime.backends.Backend.attention`."""
+        return self.backend.attention(batch)

@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from avtca.plots.style import MUTED, PRIMARY, new_figure, style_axes
-from avtca.recognize.attention import OTHER, key_stream, query_stream
 
 if TYPE_CHECKING:
-    from avtca.recognize.attention import WindowAttention
     from avtca.recognize.report import Report
     from avtca.runtime.attention import AttentionMap
 
@@ -37,36 +35,30 @@ def attention_figure(report: "Report") -> Figure:
     windows = report.attention
     if not windows:
         raise ValueError("a report without attention maps")
-    names = shown_maps(windows[0])
+    directions = windows[0].between
     figure = new_figure(11, 7.5)
     grid = figure.add_gridspec(3, 2, height_ratios=(1, 1, 3.2))
-    for i, name in enumerate(names):
+    for i, (query, key) in enumerate(directions):
         axes = figure.add_subplot(grid[i, :])
-        _draw_received(axes, [window.maps[name] for window in windows], report.duration_s)
-        axes.set_ylabel(f"{key_stream(name)}\n(× equal)")
-        axes.set_title(
-            f"how much the {query_stream(name)} attended to each moment of the {key_stream(name)}",
-            fontsize=10,
-            loc="left",
-        )
+        maps = [window.between[query, key] for window in windows]
+        _draw_received(axes, maps, report.duration_s)
+        axes.set_ylabel(f"{key}\n(× equal)")
+        title = f"how much the {query} attended to each moment of the {key}"
+        axes.set_title(title, fontsize=10, loc="left")
         axes.set_xlabel("seconds of the clip" if i else "")
     scores = {
         (row.start_s, row.person): max(row.scores.values()) for row in report.timeline if row.scores
     }
     one = max(windows, key=lambda window: scores.get((window.start_s, window.person), 0))
-    for i, name in enumerate(names):
-        _draw_map(figure.add_subplot(grid[2, i]), figure, name, one.maps[name])
+    for i, (query, key) in enumerate(directions):
+        axes = figure.add_subplot(grid[2, i])
+        _draw_map(axes, figure, one.between[query, key])
+        axes.set_xlabel(f"attended to: {key}, seconds")
+        axes.set_ylabel(f"attending: {query}, seconds")
     name = report.file.replace(os.sep, "/").rsplit("/", 1)[-1]
     title = f"{name}: attention of the window {one.start_s:.1f} to {one.end_s:.1f} s"
     figure.suptitle(title, x=0.01, ha="left", weight="bold", parse_math=False)
     return figure
-
-
-def shown_maps(window: "WindowAttention") -> list[str]:
-    """The two maps between the streams that come last in the network: on the voice, on the face."""
-    between = [name for name in window.maps if key_stream(name) == OTHER[query_stream(name)]]
-    last = {key_stream(name): name for name in between}
-    return [last[stream] for stream in ("voice", "face") if stream in last]
 
 
 def received(found: "AttentionMap") -> NDArray[np.float64]:
@@ -96,15 +88,13 @@ def _draw_received(axes: Axes, maps: list["AttentionMap"], end_s: float) -> None
     style_axes(axes, grid="x")
 
 
-def _draw_map(axes: Axes, figure: Figure, name: str, found: "AttentionMap") -> None:
+def _draw_map(axes: Axes, figure: Figure, found: "AttentionMap") -> None:
     rows, columns = _on_grid(found.query_times), _on_grid(found.key_times)
     relative = np.full((rows[1][-1] + 1, columns[1][-1] + 1), np.nan)
     relative[np.ix_(rows[1], columns[1])] = found.weights * len(found.key_times)
     scale = TwoSlopeNorm(1, 0, max(2.0, float(np.nanmax(relative))))
     image = axes.pcolormesh(columns[0], rows[0], relative, cmap="RdBu_r", norm=scale)
     axes.invert_yaxis()
-    axes.set_xlabel(f"attended to: {key_stream(name)}, seconds")
-    axes.set_ylabel(f"attending: {query_stream(name)}, seconds")
     bar = figure.colorbar(image, ax=axes, shrink=0.85)
     bar.set_label("white: as to every moment, red: more")
     bar.outline.set_visible(False)  # type: ignore[operator]

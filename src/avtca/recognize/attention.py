@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.recognize.prediction import TimelineRow
-from avtca.runtime.attention import AttentionMap, AttentionMaps
+from avtca.runtime.attention import (
+    OTHER,
+    AttentionMap,
+    AttentionMaps,
+    key_stream,
+    query_stream,
+)
 
-STREAMS = {"video": "face", "audio": "voice"}
-"""Names of streams in map names, and in reports."""
-OTHER = {"face": "voice", "voice": "face"}
 NOTE = (
     "Each row of weights says how a moment of the query attended to the moments of the key and "
     "sums to one; the mean over heads. A moment stands for the second or two around it, which "
@@ -38,6 +41,15 @@ class WindowAttention:
     person: int
     maps: dict[str, AttentionMap]
 
+    @property
+    def between(self) -> dict[tuple[str, str], AttentionMap]:
+        """The maps between the streams that come last in the network, by query and key.
+
+        Of the face attending to the voice, then back.
+        """
+        last = {(query_stream(name), key_stream(name)): found for name, found in self.maps.items()}
+        return {pair: last[pair] for pair in (("face", "voice"), ("voice", "face")) if pair in last}
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable values."""
         return {
@@ -57,21 +69,12 @@ class WindowAttention:
         }
 
 
-def query_stream(name: str) -> str:
-    """The stream whose moments attend, "face" or "voice"."""
-    return STREAMS[name.rpartition(".")[2]]
-
-
-def key_stream(name: str) -> str:
-    """The stream that is attended to, "face" or "voice"."""
-    own = query_stream(name)
-    return own if name.startswith("self_attention") else OTHER[own]
-
-
 def window_attention(
     maps: AttentionMaps, rows: Sequence[TimelineRow], window_s: float
 ) -> list[WindowAttention]:
     """The maps of windows with a face and a voice, in seconds, without masked steps.
+
+    Windows in which no step of a map is real are left out.
 
     Args:
         maps: Of a batch.
@@ -90,7 +93,8 @@ def window_attention(
                 row.start_s + query_times[queries] * window_s,
                 row.start_s + key_times[keys] * window_s,
             )
-        out.append(WindowAttention(row.start_s, row.end_s, row.person, real))
+        if all(found.weights.size for found in real.values()):
+            out.append(WindowAttention(row.start_s, row.end_s, row.person, real))
     return out
 
 

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 
+STREAMS = {"video": "face", "audio": "voice"}
+"""Names of streams in map names, and in reports."""
+OTHER = {"face": "voice", "voice": "face"}
+
 
 class AttentionMap(NamedTuple):
     """How strongly each moment of one stream attended to each moment of a stream.
@@ -37,3 +41,14 @@ class AttentionMap(NamedTuple):
 
 AttentionMaps = Mapping[str, AttentionMap]
 """By "step.query stream", as "cross_attention.video"; empty for a network without attention."""
+
+
+def query_stream(name: str) -> str:
+    """The stream whose moments attend, "face" or "voice"."""
+    return STREAMS[name.rpartition(".")[2]]
+
+
+def key_stream(name: str) -> str:
+    """The stream that is attended to, "face" or "voice"."""
+    own = query_stream(name)
+    return own if name.startswith("self_attention") else OTHER[own]
