@@ -21,7 +21,12 @@ FAILED = 2
 
 
 def prepare(
-    corpus: Annotated[str, typer.Argument(help="ravdess, cremad, mosei, folder, emodb or nemo.")],
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="ravdess, cremad, mosei, folder, emodb, nemo, or package.module:function."
+        ),
+    ],
     src: Annotated[Path, typer.Argument(help="Folder with the unpacked files, or a CSV.")],
     out: Annotated[Path, typer.Option(help="Folder of the prepared corpus.")],
     spec: Annotated[

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.cache_files import sha256_file
-from avtca.corpora.index import CorpusIndex, SampleSource
+from avtca.corpora.index import CorpusIndex, SampleSource, Series
 from avtca.corpora.media_hash import audio_hash, picture_hash
 from avtca.corpora.sample_file import SampleFile, empty_video, is_silent
-from avtca.errors import CorpusError, MediaError
+from avtca.errors import AvtcaError, CorpusError, MediaError
 from avtca.media import MediaFile, hold_frames, open_media
+from avtca.plugins import one_line
 from avtca.preprocess import RawSample
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _with_series(raw: RawSample, source: SampleSource, spec: ClipSpec) -> RawSam
     steps, video, wave, duration = raw.steps, raw.video, raw.wave, raw.duration_s
     audio = audio_times = None
     if source.video_series is not None:
-        times, video = source.video_series.load()
+        times, video = _load(source.video_series, source, "video")
         duration = duration or float(times[-1]) + 1 / spec.video_rate
         steps = np.floor(times * spec.video_rate + 1e-6).astype(np.int64)
         if len(times) == 1:
@@ -200,10 +201,42 @@ def _with_series(raw: RawSample, source: SampleSource, spec: ClipSpec) -> RawSam
         wave, audio = _SILENT, np.zeros((spec.audio_dim, 0), np.float32)
         audio_times = np.zeros(0)
         if source.audio_series is not None:
-            audio_times, values = source.audio_series.load()
+            audio_times, values = _load(source.audio_series, source, "audio")
             _require_width(source, "audio", values.shape[1], spec.audio_dim)
             audio = np.ascontiguousarray(values.T)
+            if len(audio_times):
+                duration = duration or float(audio_times[-1]) + spec.hop / spec.sample_rate
     return RawSample(steps, video, wave, duration, audio, audio_times)
+
+
+def _load(
+    series: Series, source: SampleSource, kind: str
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The times and values of a series, which may be of a user's code."""
+    action = f"prepare {source.sample_id}"
+    try:
+        times, values = series.load()
+    except (AvtcaError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        found = f"its {kind} features cannot be loaded ({one_line(error)})"
+        raise CorpusError(
+            action, found, "correct its files, or the code that reads them"
+        ) from error
+    times, values = np.asarray(times), np.asarray(values)
+    if values.ndim != 2 or times.shape != values.shape[:1]:
+        raise CorpusError(
+            action,
+            f"its {kind} features are times {times.shape} and values {values.shape}",
+            "return times (n,) and values (n, f)",
+        )
+    if not (np.isfinite(times).all() and np.isfinite(values).all() and (np.diff(times) >= 0).all()):
+        raise CorpusError(
+            action,
+            f"its {kind} features have values that are not finite, or times out of order",
+            "leave such rows out",
+        )
+    return times, values
 
 
 def _require_width(source: SampleSource, kind: str, found: int, wanted: int) -> None:
