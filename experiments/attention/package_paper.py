@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from paper import MAPS, RESULTS, SEED
+from paper import RESULTS, SEED
 from tokens import STRIDE
 from train import COMPONENTS, DROPOUT, EVERY, WIDTH, WINDOW_TOKENS
 
@@ -120,7 +120,7 @@ def main() -> None:
         metrics={"ravdess_both": results["protocols"]["both"]},
     )
     folder = PACKAGED / PAPER_MODEL
-    export_bundle(folder, name="avt-ca-7", fusion=packaged, card=card, maps=MAPS)
+    export_bundle(folder, name="avt-ca-7", fusion=packaged, card=card)
     recognizer = load(folder, threads=1)
     actor01: dict[str, float] = {}
     for way in ("both", "face", "voice"):

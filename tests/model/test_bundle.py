@@ -76,7 +76,7 @@ def test_the_card_names_the_checkpoint_and_does_without_it(exported, tmp_path):
         read_bundle(tmp_path)
 
 
-MAPS = ("transformer.video", "cross_attention.audio")
+MAPS = ("transformer.video", "transformer.audio", "cross_attention.video", "cross_attention.audio")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def attending(tmp_path_factory):
     network = build_model("figure", ModelConfig.for_spec(SPEC, **sizes)).eval()
     card = Card(variant="figure", config=network.config, clip_spec=SPEC)
     folder = tmp_path_factory.mktemp("attending")
-    export_bundle(folder, name="x", fusion=network, card=card, maps=MAPS)
+    export_bundle(folder, name="x", fusion=network, card=card)
     return folder
 
 

@@ -46,7 +46,8 @@ def load_initial_model(text: str) -> InitialModel:
     """Load the initial model of a fine-tuning.
 
     Args:
-        text: "default", the folder of an exported model, or a checkpoint or run of ``avtca train``.
+        text: "default", "avt-ca", the folder of an exported model, or a checkpoint or run of
+            ``avtca train``.
 
     Raises:
         CheckpointError: There are no trainable weights, or they cannot be used on clips.
@@ -89,22 +90,24 @@ def _of_bundle(folder: Path, text: str) -> InitialModel:
             "copy the whole folder again",
         )
     face = bundle.card["files"].get("face")
-    if bundle.spec.video == "features" and face is None:
-        raise CheckpointError(
-            action, "it reads features and holds no face network", "export it with its face network"
-        )
     backend = OnnxBackend(bundle, threads=1)
-    return InitialModel(bundle.name, network, card, backend, folder / face if face else None)
+    face_file = folder / face if face else _packaged_face(bundle.spec)
+    return InitialModel(bundle.name, network, card, backend, face_file)
 
 
 def _of_checkpoint(path: Path) -> InitialModel:
     weights = best_checkpoint(path)
     backend = TorchBackend(weights)  # refuses features that no face network here makes
     network, card = load_checkpoint(weights)
-    face_file = None
-    if card.clip_spec.video == "features":
-        face_file = PACKAGED / read_bundle().card["files"]["face"]
-    return InitialModel(f"{card.variant} ({path.name})", network, card, backend, face_file)
+    name = f"{card.variant} ({path.name})"
+    return InitialModel(name, network, card, backend, _packaged_face(card.clip_spec))
+
+
+def _packaged_face(spec: ClipSpec) -> Path | None:
+    """The packaged face network, for a network that reads features and brings none."""
+    if spec.video != "features":
+        return None
+    return PACKAGED / str(read_bundle().card["files"]["face"])
 
 
 def resize_head(start: InitialModel, labels: tuple[str, ...], *, seed: int = 0) -> FusionNetwork:

@@ -34,12 +34,12 @@ def export_bundle(
     start: tuple[FusionNetwork, ClipSpec] | None = None,
     face: ExpressionFeatures | Path | None = None,
     face_px: int = 48,
-    maps: tuple[str, ...] = (),
     extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the ONNX networks, a checkpoint and ``avtca.json``.
 
-    ``fusion.onnx`` and ``face.onnx`` are what recognition runs. ``fusion.safetensors`` and
+    ``fusion.onnx`` and ``face.onnx`` are what recognition runs; the former also gives the attention
+    maps between the streams, if the network has any. ``fusion.safetensors`` and
     ``fusion.json`` are the fusion network's checkpoint, which only ``avtca finetune`` reads; the
     card holds its hash separately. Each file is moved into place when complete, the card last.
 
@@ -53,7 +53,6 @@ def export_bundle(
         face: The face network, or the path of an exported one, which is copied; ``None`` if
             ``fusion`` reads pixels, or the features of the packaged face network.
         face_px: Side of the face crops in pixels.
-        maps: Names of attention maps that ``fusion.onnx`` gives too.
         extra: Further entries of the card.
 
     Returns:
@@ -68,7 +67,8 @@ def export_bundle(
         start = fusion, card.clip_spec
     folder.mkdir(parents=True, exist_ok=True)
     files = {"fusion": "fusion.onnx"}
-    export_onnx(fusion.eval(), card.clip_spec, folder / files["fusion"], maps=maps)
+    times = _map_times(fusion.eval(), card.clip_spec)
+    export_onnx(fusion, card.clip_spec, folder / files["fusion"], maps=tuple(times))
     if face is not None:
         files["face"] = "face.onnx"
         if isinstance(face, Path):
@@ -99,8 +99,8 @@ def export_bundle(
         "metrics": card.metrics,
         **(extra or {}),
     }
-    if maps:
-        out["attention"] = _map_times(fusion, card.clip_spec, maps)
+    if times:
+        out["attention"] = times
     if face is not None:
         out["face"] = {"crop_px": face_px, "colour": "grey", "labels": list(FER2013)}
     write_atomic(folder / "avtca.json", json.dumps(out, indent=1) + "\n")
@@ -108,17 +108,20 @@ def export_bundle(
 
 
 def _map_times(
-    fusion: FusionNetwork | Ensemble, spec: ClipSpec, maps: tuple[str, ...]
+    fusion: FusionNetwork | Ensemble, spec: ClipSpec
 ) -> dict[str, dict[str, list[float]]]:
-    """Times of the steps of each attention map."""
+    """Times of the steps of each attention map between the streams, by the map's name."""
+    if isinstance(fusion, Ensemble):
+        return {}
     with torch.inference_mode():
         found = fusion(*example_inputs(spec), return_attention=True).attention
     return {
         name: {
-            "query_times": [round(float(t), 6) for t in found[name].query_times],
-            "key_times": [round(float(t), 6) for t in found[name].key_times],
+            "query_times": [round(float(t), 6) for t in one.query_times],
+            "key_times": [round(float(t), 6) for t in one.key_times],
         }
-        for name in maps
+        for name, one in found.items()
+        if not name.startswith("self_attention")
     }
 
 

