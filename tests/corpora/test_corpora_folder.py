@@ -114,7 +114,10 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
     first = 4  # 0.96 s at 4.17 steps a second
     rows = np.isin(whole.steps, cut.steps + first)
     assert rows.sum() == len(cut.steps) == 4
-    np.testing.assert_array_equal(cut.video, whole.video[rows])
+    # Faces are searched in every second frame, counted from where reading starts, and placed
+    # between two searches in the others: there the crops differ by less than a pixel.
+    difference = np.abs(cut.video.astype(float) - whole.video[rows]).mean(axis=(1, 2, 3))
+    assert (difference[::2] == 0).all() and (difference < 8).all()
     np.testing.assert_array_equal(cut.wave, whole.wave[7680:15200])
 
 
