@@ -22,7 +22,7 @@ def test_the_six_clips_have_their_recorded_scores(model, results, corpora):
         print(name, "acted", label, "recognised", report.top, round(report.confidence, 3))
         assert report.top == top
         # Recorded with faces searched in every whole frame, of which 0.4 searches a few.
-        assert report.confidence == pytest.approx(confidence, abs=0.1)
+        assert report.confidence == pytest.approx(confidence, abs=0.02)
 
 
 def test_the_packaged_files_hold_no_paths_of_who_made_them():
