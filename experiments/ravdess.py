@@ -218,10 +218,10 @@ class LastDataModule:
         return self.data_module
 
 
-def claim(folder: Path) -> bool:
+def claim(folder: Path, name: str = "claimed") -> bool:
     """Whether this process may work in a folder; the claim of a dead process does not count."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock, mine = folder / "claimed", folder / f".claim{os.getpid()}"
+    lock, mine = folder / name, folder / f".claim{os.getpid()}"
     mine.write_text(str(os.getpid()))
     try:
         for _ in range(2):

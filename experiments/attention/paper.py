@@ -18,7 +18,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +40,15 @@ from train import (
     claimed,
     fit,
     fold_of,
+    save,
 )
 
-from avtca.evaluation.bootstrap import bootstrap
 from avtca.evaluation.selective import fit_conformal
-from avtca.files import write_atomic
 from avtca.labels import SEVEN
 
 sys.path.append(str(Path(__file__).parents[1] / "default_model"))
 from linear import fit_exponents, pool
-from predictions import HELD_OUT, SampleTable, figures, ravdess_groups, threshold
+from predictions import HELD_OUT, SampleTable, figures, ravdess_groups, share, threshold
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "avt_ca.json"
 DEGRADED = 3
@@ -174,11 +172,9 @@ def answer(
     )
 
 
-def save(path: Path, arrays: Mapping[str, Any]) -> None:
-    """An NPZ file, moved into place when complete."""
-    content = BytesIO()
-    np.savez_compressed(content, **arrays)
-    write_atomic(path, content.getvalue())
+def keep(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a claimed file and release the claim."""
+    save(path, arrays)
     path.with_suffix(".lock").unlink(missing_ok=True)
     print(path.name, flush=True)
 
@@ -207,7 +203,7 @@ def make_fits(data: Data, folds: NDArray[np.int64], tuned: Any, out: Path) -> No
     held_out = data.speakers == f"ravdess/{HELD_OUT}"
     if claimed(out / "weights.npz"):
         network = last(data, ~held_out, best_setting(tuned))
-        save(out / "weights.npz", {k: v.numpy() for k, v in network.state_dict().items()})
+        keep(out / "weights.npz", {k: v.numpy() for k, v in network.state_dict().items()})
     for k in range(N_FOLDS):
         after = (k + 1) % N_FOLDS
         if claimed(out / f"main{k}.npz"):
@@ -215,10 +211,10 @@ def make_fits(data: Data, folds: NDArray[np.int64], tuned: Any, out: Path) -> No
             found = predictions(network, data, folds == k)
             attended = faithfulness(network, data, folds == k)
             found |= {f"faithful/{name}": value for name, value in attended.items()}
-            save(out / f"main{k}.npz", found)
+            keep(out / f"main{k}.npz", found)
         if claimed(out / f"inner{k}.npz"):
             network = last(data, ~np.isin(folds, (k, after)), choose(tuned, k))
-            save(out / f"inner{k}.npz", predictions(network, data, folds == after))
+            keep(out / f"inner{k}.npz", predictions(network, data, folds == after))
 
 
 def calibration(
@@ -273,11 +269,7 @@ def faithful_figures(found: Mapping[str, Any], speakers: NDArray[np.str_]) -> di
         columns["difference"] = columns["most"] - columns["control"]
         out[name] = {}
         for key, change in columns.items():
-            sums = [[change[who == one].sum(), (who == one).sum()] for one in np.unique(who)]
-            found_in = bootstrap(
-                np.array(sums), lambda m: np.asarray(m)[..., 0] / np.asarray(m)[..., 1]
-            )
-            out[name][key] = found_in.to_list()
+            out[name][key] = share(change, np.ones(len(who)), who)
     return out
 
 

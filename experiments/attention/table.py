@@ -3,7 +3,8 @@
     python experiments/attention/table.py [OUT]
 
 Cost: a minute. With OUT, first gathers its fits into experiments/results/attention/NETWORK.npz
-(posteriors of every test sample, for each seed, aligned and with the audio late or early). From
+(posteriors of every test sample, for each seed, aligned and with the audio late or early) and
+the accuracies of the tuning into tuning.json, by network, first left-out fold and setting. From
 these files it writes attention.json and attention.png beside that folder; fill_pages.py puts the
 tables into docs/attention.md.
 
@@ -14,14 +15,14 @@ count as equivalent if the interval lies within MARGIN, which was set before any
 import argparse
 import json
 import sys
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from train import LEARNING_RATES, N_FOLDS, NETWORKS, PLAIN, SEEDS, SHIFTED
+from train import LEARNING_RATES, N_FOLDS, NETWORKS, PLAIN, SEEDS, SHIFTED, save
 
 from avtca.evaluation.bootstrap import bootstrap, holm, paired_difference
 from avtca.files import write_atomic
@@ -68,11 +69,10 @@ def gather(out: Path) -> None:
             posteriors.append(table)
             chosen.append([(LEARNING_RATES[int(f["setting"])], int(f["epochs"])) for f in files])
         if seeds:
-            content = BytesIO()
-            np.savez_compressed(
-                content, seeds=seeds, posteriors=np.stack(posteriors), chosen=chosen
-            )
-            write_atomic(KEPT / f"{name}.npz", content.getvalue())
+            arrays = {"seeds": seeds, "posteriors": np.stack(posteriors), "chosen": chosen}
+            save(KEPT / f"{name}.npz", arrays)
+    tuning = {path.stem: json.loads(path.read_text()) for path in sorted(out.glob("tuning/*.json"))}
+    write_atomic(KEPT / "tuning.json", json.dumps(tuning, indent=1) + "\n")
 
 
 class Table:
@@ -84,10 +84,11 @@ class Table:
             self.labels = np.array([names.index(label) for label in file["labels"]])
             self.linear = file["posteriors"].argmax(1) == self.labels
             assert names == list(RAVDESS)
-        self.posteriors, self.chosen = {}, {}
+        self.posteriors, self.seeds, self.chosen = {}, {}, {}
         for path in sorted(KEPT.glob("*.npz")):
             with np.load(path) as file:
                 self.posteriors[path.stem] = file["posteriors"].astype(np.float32)
+                self.seeds[path.stem] = file["seeds"].tolist()
                 self.chosen[path.stem] = file["chosen"][0].tolist()
 
     @property
@@ -95,26 +96,23 @@ class Table:
         """Networks with predictions, in the order of the table."""
         return [name for name in WORDS if name in self.posteriors or name == LINEAR]
 
-    def seeds(self, name: str) -> int:
-        """Seeds of a network."""
-        return 1 if name == LINEAR else len(self.posteriors[name])
-
-    def right(self, name: str, variant: int = PLAIN, seeds: int | None = None) -> Right:
-        """Right and wrong samples of each actor and seed ``(actors, seeds, 2)``."""
+    def right(self, name: str, variant: int = PLAIN, seeds: Sequence[int] = ()) -> Right:
+        """Right and wrong samples of each actor and seed ``(actors, seeds, 2)``, all by default."""
         if name == LINEAR:
-            hits = np.tile(self.linear, (seeds or 1, 1))
+            hits = np.tile(self.linear, (len(seeds) or 1, 1))
         else:
             at = (PLAIN, *SHIFTED).index(variant)
-            hits = self.posteriors[name][:seeds, at].argmax(2) == self.labels
+            rows = [self.seeds[name].index(seed) for seed in seeds or self.seeds[name]]
+            hits = self.posteriors[name][rows, at].argmax(2) == self.labels
         counts = [
             np.stack(((one := hits[:, self.speakers == actor]).sum(1), (~one).sum(1)), axis=1)
             for actor in np.unique(self.speakers)
         ]
         return np.array(counts, np.int64)
 
-    def common(self, *names: str) -> int:
-        """Seeds that all of these networks have (linear ones: any number)."""
-        return min((self.seeds(name) for name in names if name != LINEAR), default=1)
+    def common(self, *names: str) -> list[int]:
+        """Seeds that all of these networks have (the linear one: any)."""
+        return sorted(set.intersection(*(set(self.seeds[x]) for x in names if x != LINEAR)))
 
 
 def share(counts: Any) -> NDArray[np.float64]:
@@ -144,10 +142,10 @@ def figures() -> dict[str, Any]:
         out["networks"][name] = entry
     for first, second in PAIRS:
         if {first, second} <= set(table.names):
-            n = table.common(first, second)
-            mine, theirs = (table.right(name, seeds=n) for name in (first, second))
+            seeds = table.common(first, second)
+            mine, theirs = (table.right(name, seeds=seeds) for name in (first, second))
             found = paired_difference(mine, theirs, share, over_seeds=True)
-            row = {"networks": [first, second], "seeds": n, "difference": found.to_list()}
+            row = {"networks": [first, second], "seeds": len(seeds), "difference": found.to_list()}
             low, high = found.low, found.high
             row |= {"p": found.p, "equivalent": bool(low > -MARGIN and high < MARGIN)}
             out["differences"].append(row)
@@ -166,12 +164,10 @@ def loss(table: Table, name: str, variant: int) -> dict[str, list[float]]:
     for control in ("audio_only", "mean_posterior"):
         if control not in table.posteriors or name == control:
             continue
-        n = table.common(name, control)
+        seeds = table.common(name, control)
         # Right and wrong, aligned and shifted: the difference of two differences.
         mine, theirs = (
-            np.concatenate(
-                [table.right(one, PLAIN, seeds=n), table.right(one, variant, seeds=n)], axis=2
-            )
+            np.concatenate([table.right(one, which, seeds) for which in (PLAIN, variant)], axis=2)
             for one in (name, control)
         )
         more = paired_difference(mine, theirs, lost_share, over_seeds=True)

@@ -8,7 +8,6 @@ OUT/CORPUS.npz; a corpus that is there is skipped. One token in four is kept, 80
 networks do it (`audio_stride`).
 """
 
-import argparse
 import sys
 import time
 from dataclasses import replace
@@ -20,7 +19,7 @@ from avtca.audio.augment import shift
 from avtca.data.dataset import EmotionDataset
 
 sys.path.append(str(Path(__file__).parents[1] / "default_model"))
-from speech_windows import CORPORA, LARGE, PLAIN, SPEEDS, prepared, variant
+from speech_windows import LARGE, PLAIN, SPEEDS, run, variant
 
 STRIDE = 4
 """Tokens of which one is kept."""
@@ -52,7 +51,6 @@ def windows(data: EmotionDataset, name: str) -> dict[str, np.ndarray]:
                     "start": start,
                     "audio": audio[:, ::STRIDE].astype(np.float16),
                     "audio_mask": audio_mask[::STRIDE],
-                    "mean": audio_means(audio, audio_mask),
                     "video": video.astype(np.float16),
                     "video_mask": video_mask,
                 }
@@ -68,28 +66,5 @@ def windows(data: EmotionDataset, name: str) -> dict[str, np.ndarray]:
     }
 
 
-def audio_means(audio: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean of each group of tokens over its loud ones, float16; zero where there is none."""
-    t = len(mask) // STRIDE * STRIDE
-    real = mask[:t].reshape(-1, STRIDE)
-    total = (audio[:, :t] * mask[:t]).reshape(len(audio), -1, STRIDE).sum(2)
-    return (total / real.sum(1).clip(min=1)).astype(np.float16)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("corpora", "prepared", "out"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("names", nargs="*", default=CORPORA)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name in args.names:
-        path = args.out / f"{name}.npz"
-        if not path.exists():
-            found = windows(prepared(args.corpora, args.prepared, name), name)
-            np.savez(path.with_suffix(".part.npz"), **found)
-            path.with_suffix(".part.npz").rename(path)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, windows)

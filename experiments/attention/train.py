@@ -20,7 +20,7 @@ Writes OUT/tuning/*.json (accuracy by epoch), OUT/final/*.npz (posteriors of tes
 
 import argparse
 import json
-import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -39,6 +39,9 @@ from avtca.data.augment import vary_posteriors
 from avtca.files import write_atomic
 from avtca.labels import RAVDESS, to_seven
 from avtca.model.avtca import AVTCA, build_model
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from ravdess import claim
 
 NETWORKS = (
     "audio_only",
@@ -332,24 +335,16 @@ def choose(tuned: Mapping[tuple[int, int], dict[str, Any]], k: int) -> tuple[int
     return int(number), EPOCHS[at]
 
 
+def save(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an NPZ file, moved into place when complete."""
+    content = BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_atomic(path, content.getvalue())
+
+
 def claimed(path: Path) -> bool:
     """Whether this process may make the file: it is not there and no other process makes it."""
-    if path.exists():
-        return False
-    lock = path.with_suffix(".lock")
-    if lock.exists() and not running(int(lock.read_text() or 0)):
-        lock.unlink()
-    try:
-        with lock.open("x") as file:
-            file.write(str(os.getpid()))
-    except FileExistsError:
-        return False
-    return True
-
-
-def running(pid: int) -> bool:
-    """Whether a process is alive."""
-    return Path(f"/proc/{pid}").exists()
+    return not path.exists() and claim(path.parent, path.with_suffix(".lock").name)
 
 
 def run(name: str, data: Data, out: Path, seeds: Sequence[int]) -> None:
@@ -376,15 +371,12 @@ def run(name: str, data: Data, out: Path, seeds: Sequence[int]) -> None:
             number, epochs = choose(tuned, k)
             *_, (_, network) = fit(name, data, folds != k, LEARNING_RATES[number], seed, epochs)
             test = folds == k
-            found = {
+            found: dict[str, Any] = {
                 f"variant{variant}": posteriors(network, data, test, variant)[test]
                 for variant in (PLAIN, *SHIFTED)
             }
-            content = BytesIO()
-            np.savez_compressed(
-                content, rows=np.flatnonzero(test), setting=number, epochs=epochs, **found
-            )
-            write_atomic(path, content.getvalue())
+            found |= {"rows": np.flatnonzero(test), "setting": number, "epochs": epochs}
+            save(path, found)
             path.with_suffix(".lock").unlink()
             print(path.name, LEARNING_RATES[number], epochs, flush=True)
 

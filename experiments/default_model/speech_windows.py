@@ -11,9 +11,10 @@ noise, band limits, codecs). Writes OUT/CORPUS.npz; a corpus that is there is sk
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,6 @@ from avtca.clipspec import ClipSpec
 from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.data.dataset import EmotionDataset, from_corpus
 from avtca.data.speed import vary_speed
-from avtca.files import write_atomic
 from avtca.preprocess import RawSample
 
 SPEC = ClipSpec(**json.loads(Path(__file__).with_name("clipspec.json").read_text()))
@@ -86,20 +86,22 @@ def windows(data: EmotionDataset, name: str) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def run(description: str | None, make: Callable[[EmotionDataset, str], dict[str, Any]]) -> None:
+    """The command line: one file for each corpus, moved into place when complete."""
+    parser = argparse.ArgumentParser(description=description)
     for name in ("corpora", "prepared", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("names", nargs="*", default=CORPORA)
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     for name in args.names:
         path = args.out / f"{name}.npz"
         if not path.exists():
-            found = windows(prepared(args.corpora, args.prepared, name), name)
-            content = BytesIO()
-            np.savez(content, **found)
-            write_atomic(path, content.getvalue())
+            found = make(prepared(args.corpora, args.prepared, name), name)
+            partial = path.with_suffix(".part.npz")
+            np.savez(partial, **found)
+            partial.replace(path)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, windows)

@@ -104,11 +104,10 @@ class OnnxBackend:
         face = bundle.card.get("face", {})
         self.crop_px = int(face.get("crop_px", self.spec.crop_px))
         self.colour = str(face.get("colour", self.spec.colour))
-        self._packaged: OnnxBackend | None = None
         if self.spec.video == "features" and self._face is None:
-            self._packaged = packaged_face(self.spec, str(bundle.folder), threads=threads)
-            self.crop_px, self.colour = self._packaged.crop_px, self._packaged.colour
-            self.weights += self._packaged.weights
+            packaged = packaged_face(self.spec, str(bundle.folder), threads=threads)
+            self._face, self.weights = packaged._face, self.weights + packaged.weights
+            self.crop_px, self.colour = packaged.crop_px, packaged.colour
         n_inputs = len(self._fusion.get_inputs())
         if n_inputs != 4 or "logits" not in [each.name for each in self._fusion.get_outputs()]:
             raise CheckpointError(
@@ -119,8 +118,6 @@ class OnnxBackend:
 
     def encode_faces(self, crops: NDArray[np.uint8]) -> NDArray[np.generic]:
         """See :meth:`Backend.encode_faces`."""
-        if self._packaged is not None:
-            return self._packaged.encode_faces(crops)
         if self._face is None:
             return crops
         pixels = crops.astype(np.float32) / np.float32(255)
