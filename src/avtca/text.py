@@ -1,5 +1,6 @@
-"""Text from outside, made safe to print and to write."""
+"""Text from outside: made safe to print and to write, and read as times."""
 
+import math
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -11,6 +12,7 @@ _UNPRINTABLE = re.compile(
 which stand for bytes that are not UTF-8."""
 
 
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,6 +46,26 @@ def csv_cell(value: Any) -> Any:
 def from_csv_cell(text: str) -> str:
     """The inverse of :func:`csv_cell`."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time: a number of seconds, mm:ss or hh:mm:ss, with a decimal point or comma.
+
+    Raises:
+        ValueError: It is no time.
+    """
+    text = text.strip().replace(",", ".")
+    clock = _CLOCK.fullmatch(text)
+    if clock is None:
+        value = float(text)
+    else:
+        hours, minutes, value = int(clock[1] or 0), int(clock[2]), float(clock[3])
+        if value >= 60 or (clock[1] and minutes >= 60):
+            raise ValueError(text)
+        value += 3600 * hours + 60 * minutes
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def label_columns(labels: Iterable[str], others: Collection[str]) -> dict[str, str]:

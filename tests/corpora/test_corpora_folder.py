@@ -134,6 +134,7 @@ def test_a_segment_of_a_video_is_what_the_whole_shows(corpora: Path, tmp_path: P
         ("path,label,start,end\na.wav,sad,2,1\n", "line 2: 2 .. 1 s is not a valid segment"),
         ("path,label,start,end\na.wav,sad,2,\n", "line 2 has only one of start and end"),
         ("path,label,start,end\na.wav,sad,0:61,2\n", "start '0:61' is not seconds"),
+        ("path,label,start,end\na.wav,sad,1:60:00,2\n", "start '1:60:00' is not seconds"),
         ("path,label,split\na.wav,sad,holdout\n", "split 'holdout'"),
         ("path,label\na.wav,sad\n./a.wav,happy\n", "lines 2 and 3 both name ./a.wav"),
         ("path;labl\na.wav;sad\n", "unknown column 'labl'; did you mean label"),

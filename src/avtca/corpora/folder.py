@@ -6,9 +6,7 @@ if the corpus is split.
 
 import csv
 import difflib
-import math
 import os
-import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import replace
@@ -28,9 +26,8 @@ from avtca.corpora.index import (
 from avtca.corpora.splits import SUBSET_ALIASES
 from avtca.errors import CorpusError
 from avtca.labels import canonical
-from avtca.text import printable
+from avtca.text import printable, seconds_of
 
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)")
 COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "intensity")
 """Columns of the CSV; the first two are required, and others are not read."""
 
@@ -197,17 +194,11 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
 def _seconds(text: str, where: str, key: str, action: str) -> float | None:
     if not text:
         return None
-    clock = _CLOCK.fullmatch(text)
     try:
-        value = float((clock[3] if clock else text).replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if clock:
-        value = math.nan if value >= 60 else value + 60 * int(clock[2]) + 3600 * int(clock[1] or 0)
-    if not math.isfinite(value):
+        return round(seconds_of(text), 6)
+    except (ValueError, OverflowError) as error:
         fix = "give seconds, as 12.5, or mm:ss"
-        raise CorpusError(action, f"{where}: {key} {text!r} is not seconds", fix)
-    return round(value, 6)
+        raise CorpusError(action, f"{where}: {key} {text!r} is not seconds", fix) from error
 
 
 def _separator(header: str) -> str:

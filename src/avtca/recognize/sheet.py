@@ -4,7 +4,6 @@ import codecs
 import csv
 import datetime
 import io
-import math
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from avtca.errors import ConfigError, CorpusError, MediaError, MissingExtra
 from avtca.media.find import Found, find_file
+from avtca.text import seconds_of
 
 SHEET_SUFFIXES = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xls", ".ods")
 """Suffixes, in lower case, of files that are read as a sheet, or refused as one."""
@@ -26,7 +26,6 @@ SEPARATORS = ",;\t|"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _NO_TEXT = re.compile("[\0-\x08\x0e-\x19\x1b-\x1f]")
 _COMMA, _POINT = re.compile(r"[+-]?\d*,\d+"), re.compile(r"[+-]?\d*\.\d+")
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _MISSING = ("", "na", "nan")
 _SAVE_AS = "save it as CSV (UTF-8) or Excel (.xlsx)"
 
@@ -96,23 +95,14 @@ def parse_time(cell: Any, action: str) -> float | None:
     Raises:
         MediaError: It is no time.
     """
-    text = "" if cell is None else str(cell).strip().replace(",", ".")
-    if text.casefold() in _MISSING:
+    text = "" if cell is None else str(cell).strip()
+    if text.replace(",", ".").casefold() in _MISSING:
         return None
     try:
-        if clock := _CLOCK.fullmatch(text):
-            hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
-            if seconds >= 60 or (clock[1] and minutes >= 60):
-                raise ValueError(text)
-            value = 3600 * hours + 60 * minutes + seconds
-        else:
-            value = float(text)
-        if not math.isfinite(value):
-            raise ValueError(text)
+        return round(seconds_of(text), 3)
     except (ValueError, OverflowError) as error:
         fix = "write seconds, mm:ss or hh:mm:ss"
         raise MediaError(action, f"{str(cell)!r} is no time", fix) from error
-    return round(value, 3)
 
 
 def read_sheet(path: Path, required: Sequence[str] = (PATH,), media: Path | None = None) -> Sheet:
