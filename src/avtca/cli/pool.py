@@ -39,7 +39,7 @@ class Job(NamedTuple):
 
 @dataclass
 class Pool:
-    """Recognises files in worker processes, each with a recognizer of its own.
+    """Recognises files in worker processes, each of which loads a recognizer.
 
     Args:
         model: See :func:`avtca.load`.

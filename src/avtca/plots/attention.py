@@ -30,7 +30,7 @@ def attention_figure(report: "Report") -> Figure:
         report: A report with attention maps.
 
     Raises:
-        ValueError: It has none.
+        ValueError: The report has no attention maps.
     """
     windows = report.attention
     if not windows:

@@ -62,7 +62,7 @@ class Backend(Protocol):
         """Logits ``(b, n_labels)`` before calibration."""
 
     def attention(self, batch: ModelInput) -> AttentionMaps:
-        """Attention maps of the windows; empty if the network has none."""
+        """Attention maps of the windows; empty for a network without attention."""
 
 
 class OnnxBackend:

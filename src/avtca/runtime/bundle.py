@@ -17,7 +17,7 @@ PACKAGED = Path(__file__).resolve().parents[1] / "weights"
 DEFAULT_MODEL = "default"
 """Name of the packaged model."""
 PAPER_MODEL = "avt-ca"
-"""Name of the packaged network of the paper, in a folder of its own."""
+"""Name of the packaged network of the paper, and of its folder."""
 CARD_FILE = "avtca.json"
 BUNDLE_FORMAT = 1
 """Version of the folder's format that this avtca reads."""
