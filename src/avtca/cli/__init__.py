@@ -36,6 +36,7 @@ COMMANDS = (
     "compare",
     "model",
     "convert",
+    "serve",
 )
 """Each is a function of that name in the module of that name; listed in this order by --help."""
 RESUMABLE = ("prepare", "synth", "train", "cv", "finetune")

@@ -1,0 +1,64 @@
+"""`avtca serve`: recognition over HTTP, a live socket, and a page in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avtca import cli
+from avtca.errors import MissingExtra
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Option(help="default, avt-ca, or the folder of an exported model [default: default]"),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for a free one [default: 8000]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Files read at once [default: by cores and memory]")
+    ] = None,
+    token: Annotated[
+        Path | None,
+        typer.Option(help="File with a token on each line; needed beyond this machine."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (docs/serve.md).")] = None,
+    keep_media: Annotated[
+        bool, typer.Option("--keep-media", help="Keep uploads until their results expire.")
+    ] = False,
+) -> None:
+    """Serve recognition over HTTP and a page for the browser.
+
+    Without a token the service is open to this machine alone.
+    """
+    try:
+        import uvicorn
+
+        from avtca.serve.app import create_app
+        from avtca.serve.settings import load_settings
+    except ModuleNotFoundError as error:
+        problem = f"{error.name} is not installed"
+        raise MissingExtra("avtca serve", problem, "pip install 'avtca[serve]'") from error
+
+    settings = load_settings(
+        config,
+        model=model,
+        host=host,
+        port=port,
+        workers=workers,
+        token_file=token,
+        keep_media=keep_media or None,
+    )
+    app = create_app(settings)
+    cli.err.print(f"avtca serves on http://{settings.host}:{settings.port}/ (Ctrl-C to stop)")
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )

@@ -1,0 +1,1 @@
+"""The HTTP service of `avtca serve`: recognition, jobs, a live socket and a page."""

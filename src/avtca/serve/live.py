@@ -1,0 +1,5 @@
+"""The live socket."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
