@@ -1,0 +1,156 @@
+// What is open on the page, and where the playhead is. Every part of the page listens here.
+import type { AttentionWindow, Job, Model, Problem, Report, Track } from "./types";
+
+export interface View {
+  start_s: number;
+  end_s: number;
+}
+
+export interface Range {
+  start_s: number;
+  end_s: number;
+}
+
+/** A file of the user; its media stay in the browser and are played from `url`. */
+export interface OpenFile {
+  readonly key: number;
+  readonly file: File;
+  readonly url: string;
+  /** Share of the upload, 0..1; null before it starts. */
+  uploaded: number | null;
+  job: Job | null;
+  report: Report | null;
+  track: Track | null;
+  attention: AttentionWindow[] | null;
+  problem: Problem | null;
+  /** Seconds: of the report, else of the player, else 0. */
+  duration_s: number;
+}
+
+export interface Events {
+  /** Files were added or removed. */
+  files: void;
+  /** The state, progress or results of a file changed. */
+  file: OpenFile;
+  /** Another file is shown, or none. */
+  current: OpenFile | null;
+  /** The playhead moved; seconds of the media, the timestamp of the frame in view. */
+  playhead: number;
+  /** Another part of the timeline is visible. */
+  view: View;
+  /** The range selected in the timeline. */
+  selection: Range | null;
+  /** Another person is highlighted; null for the whole file. */
+  person: number | null;
+  /** The machine's lanes and overlay are hidden (blind coding). */
+  blind: boolean;
+  models: Model[];
+}
+
+type Listener<T> = (value: T) => void;
+
+export class Session {
+  readonly files: OpenFile[] = [];
+  models: Model[] = [];
+  current: OpenFile | null = null;
+  playhead_s = 0;
+  view: View = { start_s: 0, end_s: 1 };
+  selection: Range | null = null;
+  person: number | null = null;
+  blind = false;
+  private listeners: { [K in keyof Events]?: Listener<Events[K]>[] } = {};
+  private keys = 0;
+
+  /** Calls `listener` at each event; returns a function that ends this. */
+  on<K extends keyof Events>(event: K, listener: Listener<Events[K]>): () => void {
+    const all = (this.listeners[event] ??= []) as Listener<Events[K]>[];
+    all.push(listener);
+    return () => all.splice(all.indexOf(listener), 1);
+  }
+
+  emit<K extends keyof Events>(event: K, value: Events[K]): void {
+    for (const listener of [...((this.listeners[event] ?? []) as Listener<Events[K]>[])]) {
+      listener(value);
+    }
+  }
+
+  add(file: File): OpenFile {
+    const open: OpenFile = {
+      key: ++this.keys,
+      file,
+      url: URL.createObjectURL(file),
+      uploaded: null,
+      job: null,
+      report: null,
+      track: null,
+      attention: null,
+      problem: null,
+      duration_s: 0,
+    };
+    this.files.push(open);
+    this.emit("files", undefined);
+    return open;
+  }
+
+  remove(open: OpenFile): void {
+    const at = this.files.indexOf(open);
+    if (at < 0) return;
+    this.files.splice(at, 1);
+    URL.revokeObjectURL(open.url);
+    this.emit("files", undefined);
+    if (this.current === open) this.show(this.files[Math.min(at, this.files.length - 1)] ?? null);
+  }
+
+  show(open: OpenFile | null): void {
+    this.current = open;
+    this.person = null;
+    this.selection = null;
+    this.playhead_s = 0;
+    this.view = { start_s: 0, end_s: Math.max(open?.duration_s ?? 0, 1) };
+    this.emit("current", open);
+    this.emit("view", this.view);
+    this.emit("playhead", 0);
+  }
+
+  changed(open: OpenFile): void {
+    this.emit("file", open);
+  }
+
+  setDuration(open: OpenFile, duration_s: number): void {
+    if (!(duration_s > 0) || !Number.isFinite(duration_s) || duration_s === open.duration_s) return;
+    const whole = this.view.start_s === 0 && this.view.end_s >= Math.max(open.duration_s, 1);
+    open.duration_s = duration_s;
+    if (open === this.current && whole) this.setView(0, duration_s);
+    this.changed(open);
+  }
+
+  setPlayhead(time_s: number): void {
+    if (time_s === this.playhead_s) return;
+    this.playhead_s = time_s;
+    this.emit("playhead", time_s);
+  }
+
+  /** Shows a part of the timeline, moved and cut so that it lies inside the file. */
+  setView(start_s: number, end_s: number): void {
+    const length = this.current?.duration_s || 1;
+    const width = Math.min(length, Math.max(end_s - start_s, Math.min(0.2, length)));
+    const start = Math.min(Math.max(0, start_s), length - width);
+    this.view = { start_s: start, end_s: start + width };
+    this.emit("view", this.view);
+  }
+
+  setSelection(range: Range | null): void {
+    this.selection = range;
+    this.emit("selection", range);
+  }
+
+  setPerson(person: number | null): void {
+    this.person = person;
+    this.emit("person", person);
+  }
+
+  setBlind(blind: boolean): void {
+    this.blind = blind;
+    this.emit("blind", blind);
+  }
+}
