@@ -13,9 +13,10 @@ from avtca.evaluation.aggregate import baselines, pool
 from avtca.evaluation.agreement import agreement, distances, similarity_weights
 from avtca.evaluation.estimates import Baselines
 from avtca.evaluation.evaluated_model import FoldModel
-from avtca.evaluation.metrics import confusion, kappa, one_against_rest
+from avtca.evaluation.metrics import confusion
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.sample_table import disagreements, sample_rows, table_columns
+from avtca.kappa import kappa, one_against_rest
 
 NAMES = ("angry", "disgust", "happy", "neutral")
 

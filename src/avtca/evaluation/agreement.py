@@ -7,9 +7,9 @@ import numpy as np
 
 from avtca.evaluation.aggregate import speaker_matrices
 from avtca.evaluation.bootstrap import bootstrap
-from avtca.evaluation.metrics import Counts, Float, kappa, one_against_rest
 from avtca.evaluation.predictions import Predictions
 from avtca.evaluation.report import Agreement, Estimate
+from avtca.kappa import Counts, Float, kappa, one_against_rest
 from avtca.labels import SENTIMENT7
 
 SIMILAR = (("angry", "contempt", "disgust", "fear", "sad"), ("calm", "neutral"))
