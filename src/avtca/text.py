@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 _UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+    "\ufffe\uffff]"
 )
 """Control characters, line separators, marks that change the direction of text, and surrogates,
-which stand for bytes that are not UTF-8."""
+which stand for bytes that are not UTF-8, and the two characters that XML does not have."""
 
 
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")

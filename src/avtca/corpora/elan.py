@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 from avtca.clipspec import ClipSpec
 from avtca.corpora.index import (
@@ -134,7 +133,7 @@ def _read(path: Path) -> Eaf:
         return parse_eaf(path.read_bytes())
     except OSError as error:
         raise _error(path, error.strerror or str(error), "check the path") from error
-    except (ValueError, KeyError, ElementTree.ParseError) as error:
+    except ValueError as error:
         raise _error(path, "it is no EAF file, or is damaged", "save it again in ELAN") from error
 
 

@@ -5,7 +5,14 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import unquote
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+_MAX_DEPTH = 16
+"""Nested elements; EAF files have five."""
+_MAX_ELEMENTS = 1_000_000
+_MAX_PARENTS = 16
+"""Levels of tiers whose annotations have their times from a parent."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,14 @@ class Tier:
         kind: Its tier type.
         participant: The participant in its attributes, or empty.
         annotations: In their order.
+        annotator: The annotator in its attributes, or empty.
     """
 
     name: str
     kind: str
     participant: str
     annotations: tuple[Annotation, ...]
+    annotator: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,18 +81,54 @@ class Eaf:
 
     media: tuple[MediaLink, ...]
     tiers: tuple[Tier, ...]
+    properties: dict[str, str]
+    """Properties of the header by their names."""
 
 
 def parse_eaf(content: str | bytes) -> Eaf:
     """Read the contents of an EAF file.
 
     An annotation without times of its own has those of its parent, or an equal part of them where
-    several have the same parent.
+    several have the same parent. A document type, and with it entities, is refused.
 
     Raises:
-        ValueError, KeyError, ElementTree.ParseError: It is no EAF file, or is damaged.
+        ValueError: It is no EAF file, or is damaged.
     """
-    root = ElementTree.fromstring(content)
+    try:
+        return _eaf(_parse(content))
+    except (expat.ExpatError, LookupError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _parse(content: str | bytes) -> Element:
+    """The elements of an XML document of limited depth and size, without a document type."""
+    builder, parser = TreeBuilder(), expat.ParserCreate()
+    depth = elements = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, elements
+        depth, elements = depth + 1, elements + 1
+        if depth > _MAX_DEPTH or elements > _MAX_ELEMENTS:
+            raise ValueError("too many elements")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def refuse(*_: object) -> None:
+        raise ValueError("it has a document type")
+
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    parser.Parse(content, True)
+    return builder.close()
+
+
+def _eaf(root: Element) -> Eaf:
     if root.tag != "ANNOTATION_DOCUMENT":
         raise ValueError(f"it begins with {root.tag}")
     media = []
@@ -100,11 +145,14 @@ def parse_eaf(content: str | bytes) -> Eaf:
             text = " ".join((one.findtext("ANNOTATION_VALUE") or "").split())
             annotations.append(Annotation(start_s, end_s, text, one.tag == "ALIGNABLE_ANNOTATION"))
         kind, participant = tier.get("LINGUISTIC_TYPE_REF") or "", tier.get("PARTICIPANT") or ""
-        tiers.append(Tier(tier.attrib["TIER_ID"], kind, participant.strip(), tuple(annotations)))
-    return Eaf(tuple(media), tuple(tiers))
+        annotator = (tier.get("ANNOTATOR") or "").strip()
+        name = tier.attrib["TIER_ID"]
+        tiers.append(Tier(name, kind, participant.strip(), tuple(annotations), annotator))
+    properties = {one.get("NAME", ""): one.text or "" for one in root.iter("PROPERTY")}
+    return Eaf(tuple(media), tuple(tiers), properties)
 
 
-def _spans(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
+def _spans(root: Element) -> dict[str, tuple[float, float]]:
     """Start and end of each annotation, by its identifier."""
     times = _slots(root)
     spans = {
@@ -121,7 +169,7 @@ def _spans(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
     ]
     siblings = Counter((tier, one.attrib["ANNOTATION_REF"]) for tier, one in waiting)
     placed: Counter[tuple[str, str]] = Counter()
-    while waiting:
+    for _ in range(_MAX_PARENTS):
         later = []
         for tier, one in waiting:
             parent = one.attrib["ANNOTATION_REF"]
@@ -133,13 +181,13 @@ def _spans(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
             at = start_s + placed[tier, parent] * step
             placed[tier, parent] += 1
             spans[one.attrib["ANNOTATION_ID"]] = at, at + step
-        if len(later) == len(waiting):
-            raise ValueError("annotations without a parent")
         waiting = later
+    if waiting:
+        raise ValueError("annotations without a parent")
     return spans
 
 
-def _slots(root: ElementTree.Element) -> dict[str, float]:
+def _slots(root: Element) -> dict[str, float]:
     """Seconds of each time slot; those without a time are spread evenly, as ELAN does."""
     slots = list(root.iter("TIME_SLOT"))
     known = [k for k, slot in enumerate(slots) if slot.get("TIME_VALUE") is not None]
