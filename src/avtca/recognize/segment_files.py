@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 from avtca.errors import ConfigError, CorpusError, MediaError
 from avtca.media import open_media
@@ -30,7 +29,7 @@ _FORMATS = "SRT, VTT, RTTM, TextGrid, EAF, CSV or Excel"
 _CUE = re.compile(r"\s*([\d:.,]+)\s+-->\s+([\d:.,]+)")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
 _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
-_PRAAT = re.compile(r'"(?:[^"]|"")*"|<\w+>|(?<!\S)-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\S)')
+_PRAAT = re.compile(r'"[^"]*(?:""[^"]*)*"|<\w+>|(?<!\S)-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\S)')
 
 
 _WHISPER_HEADER = "start\tend\ttext"
@@ -41,7 +40,9 @@ _RULE_START = RULE.partition(";")[0]
 """Start of the last cue of an SRT file that avtca exported."""
 
 
-class _Segment(NamedTuple):
+class Segment(NamedTuple):
+    """A segment of a recording."""
+
     start_s: float
     end_s: float
     who: str
@@ -85,7 +86,7 @@ def read_segments(path: Path, media: Path) -> Sheet:
         found = list(reader(path, read_text(path)[0], media))
         if not all(math.isfinite(one.start_s + one.end_s) for one in found):
             raise ValueError("a time is not finite")
-    except (ValueError, IndexError, KeyError, TypeError, ElementTree.ParseError) as error:
+    except (ValueError, IndexError, KeyError, TypeError) as error:
         problem = f"it is no {suffix[1:]} file, or is damaged"
         raise read_error(path, problem, "export it again") from error
     if not found:
@@ -123,7 +124,11 @@ def _time(text: str, path: Path) -> float:
         raise CorpusError(error.action, error.problem, "correct the time") from error
 
 
-def _cues(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+def _cues(path: Path, text: str, media: Path) -> Iterator[Segment]:
+    return read_cues(path, text)
+
+
+def read_cues(path: Path, text: str) -> Iterator[Segment]:
     """Cues of SRT and WebVTT; the speaker is that of a voice tag.
 
     The last cue of an SRT file that avtca exported, which has the rule, is left out.
@@ -137,7 +142,7 @@ def _cues(path: Path, text: str, media: Path) -> Iterator[_Segment]:
                 spoken = " ".join(html.unescape(_TAG.sub("", words)).split())
                 who = html.unescape(voice[1]).strip() if voice else ""
                 if spoken and not spoken.startswith(_RULE_START):
-                    yield _Segment(_time(cue[1], path), _time(cue[2], path), who, spoken)
+                    yield Segment(_time(cue[1], path), _time(cue[2], path), who, spoken)
                 break
 
 
@@ -166,13 +171,13 @@ def _whisper_rows(text: str) -> list[tuple[int, int, str]]:
     return rows if header == _WHISPER_HEADER and len(rows) == len(lines) else []
 
 
-def _whisper(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+def _whisper(path: Path, text: str, media: Path) -> Iterator[Segment]:
     for start_ms, end_ms, words in _whisper_rows(text):
         if spoken := " ".join(words.split()):
-            yield _Segment(start_ms / 1000, end_ms / 1000, "", spoken)
+            yield Segment(start_ms / 1000, end_ms / 1000, "", spoken)
 
 
-def _rttm(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+def _rttm(path: Path, text: str, media: Path) -> Iterator[Segment]:
     lines = [line.split() for line in text.splitlines() if line.startswith("SPEAKER ")]
     names = sorted({line[1] for line in lines})
     stem = re.sub(r"\s+", "_", media.stem)
@@ -182,11 +187,19 @@ def _rttm(path: Path, text: str, media: Path) -> Iterator[_Segment]:
     for line in lines:
         if len(names) == 1 or line[1] == stem:
             start_s, length_s = float(line[3]), float(line[4])
-            yield _Segment(start_s, start_s + length_s, line[7])
+            yield Segment(start_s, start_s + length_s, line[7])
 
 
-def _textgrid(path: Path, text: str, media: Path) -> Iterator[_Segment]:
-    """Intervals with text of all interval tiers, in the long and the short form."""
+def _textgrid(path: Path, text: str, media: Path) -> Iterator[Segment]:
+    return read_textgrid(text)
+
+
+def read_textgrid(text: str) -> Iterator[Segment]:
+    """Intervals with text of all interval tiers, in the long and the short form.
+
+    Raises:
+        ValueError, IndexError: It is no TextGrid, or is damaged.
+    """
     tokens = _PRAAT.findall(text)
     if '"TextGrid"' not in tokens[:2]:
         raise ValueError("no TextGrid")
@@ -199,7 +212,7 @@ def _textgrid(path: Path, text: str, media: Path) -> Iterator[_Segment]:
             end_s = float(values.popleft()) if kind == "IntervalTier" else start_s
             label = " ".join(_quoted(values.popleft()).split())
             if label and kind == "IntervalTier":
-                yield _Segment(start_s, end_s, name, label)
+                yield Segment(start_s, end_s, name, label)
 
 
 def _quoted(token: str) -> str:
@@ -208,7 +221,7 @@ def _quoted(token: str) -> str:
     return token[1:-1].replace('""', '"')
 
 
-def _eaf(path: Path, text: str, media: Path) -> Iterator[_Segment]:
+def _eaf(path: Path, text: str, media: Path) -> Iterator[Segment]:
     """Annotations with a time of their own, of all tiers."""
     document = parse_eaf(text.encode())
     names = [link.name for link in document.media if link.name]
@@ -218,4 +231,4 @@ def _eaf(path: Path, text: str, media: Path) -> Iterator[_Segment]:
     for tier in document.tiers:
         for one in tier.annotations:
             if one.aligned:
-                yield _Segment(one.start_s, one.end_s, tier.name, one.text)
+                yield Segment(one.start_s, one.end_s, tier.name, one.text)

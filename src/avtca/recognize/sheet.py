@@ -118,7 +118,13 @@ def read_sheet(path: Path, required: Sequence[str] = (PATH,), media: Path | None
         CorpusError: It cannot be read, is empty, or its columns are not as required.
         MissingExtra: It is Excel, and openpyxl is not installed.
     """
-    data = _bytes(path)
+    return parse_sheet(path, _bytes(path), required, media)
+
+
+def parse_sheet(
+    path: Path, data: bytes, required: Sequence[str] = (PATH,), media: Path | None = None
+) -> Sheet:
+    """The sheet in the content of a file; see :func:`read_sheet`."""
     lines: list[tuple[int, list[Any]]] = []
     separator, decimal, bom = ",", ".", False
     if data.startswith(_ZIP):
@@ -196,7 +202,12 @@ def read_text(path: Path) -> tuple[str, bool]:
     Raises:
         CorpusError: It cannot be read, or is no text.
     """
-    return _text(path, _bytes(path), "it is no text", "export it again as text")
+    return decode_text(path, _bytes(path))
+
+
+def decode_text(path: Path, data: bytes) -> tuple[str, bool]:
+    """The text in the content of a file; see :func:`read_text`."""
+    return _text(path, data, "it is no text", "export it again as text")
 
 
 def _text(path: Path, data: bytes, problem: str, fix: str) -> tuple[str, bool]:

@@ -1,5 +1,103 @@
 """Annotations of the page: export, import and agreement."""
 
-from fastapi import APIRouter
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import fields
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-router = APIRouter()
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from avtca.recognize.coding import (
+    MAX_BYTES,
+    Agreement,
+    CodedTier,
+    Coding,
+    agreement,
+    make_coding,
+    read_coding,
+)
+from avtca.recognize.exports.coding import CODING_EXPORTS
+from avtca.serve import uploads
+from avtca.serve.formats import TYPES
+
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+
+
+class _SmallRequest(Request):
+    """A request whose JSON is refused before it fills the memory."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            data = bytearray()
+            async for block in self.stream():
+                data += block
+                if len(data) > MAX_BYTES:
+                    text = f"read the coding: it is over {MAX_BYTES >> 20} MB"
+                    raise HTTPException(413, f"{text}; send fewer tiers at a time")
+            self._body = bytes(data)
+        return self._body
+
+
+class _SmallRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(_SmallRequest(request.scope, request.receive))
+
+        return handle
+
+
+router = APIRouter(prefix="/v1/coding", tags=["coding"], route_class=_SmallRoute)
+
+
+class Compared(BaseModel):
+    """Two tiers of one recording."""
+
+    first: CodedTier
+    second: CodedTier
+    exclude: list[tuple[Seconds, Seconds]] = Field([], description="Ranges that are left out.")
+
+
+@router.post("/export", response_class=Response)
+def export(coding: Coding, format: Literal["eaf", "textgrid", "vtt", "csv", "json"]) -> Response:
+    """The coding as a file: ELAN, Praat TextGrid, WebVTT, a sheet of labelled clips, or JSON."""
+    coding = make_coding(
+        f"export to {format}", *(getattr(coding, field.name) for field in fields(coding))
+    )
+    suffix, write = CODING_EXPORTS[format]
+    name = quote((PurePath(coding.media).stem or "coding") + suffix, safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(write(coding), media_type=TYPES[format], headers=headers)
+
+
+@router.post("/import", name="import")
+async def import_(request: Request) -> Coding:
+    """The coding in a file: ELAN, TextGrid, VTT, SRT, CSV, or the JSON of an export."""
+    state = request.app.state
+    settings = state.settings.model_copy(
+        update={"max_mb": min(state.settings.max_mb, MAX_BYTES / 1e6)}
+    )
+    upload = await uploads.receive_upload(request, state.spool, settings)
+
+    def read() -> Coding:
+        try:
+            return read_coding(upload.name, upload.path.read_bytes())
+        finally:
+            upload.delete()
+
+    return await asyncio.to_thread(read)
+
+
+@router.post("/agreement")
+def compare(compared: Compared) -> Agreement:
+    """Cohen's kappa of two tiers, weighted by time, over the seconds that both have labelled."""
+    first, second = (
+        make_coding("compare the tiers", "", None, [tier]).tiers[0]
+        for tier in (compared.first, compared.second)
+    )
+    return agreement(first, second, compared.exclude)

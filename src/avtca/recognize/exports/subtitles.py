@@ -1,5 +1,6 @@
 """Segments as subtitles: WebVTT and SRT."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,23 @@ if TYPE_CHECKING:
 def vtt_text(report: "Report") -> str:
     """WebVTT with a cue for each segment, "person 1: happy 79%"; the person is also the voice."""
     notes = [RULE, f"file: {report.file}", f"model: {report.model}"]
+    segments = in_time(make_segments(report))
+    return write_vtt(notes, [(one.start_s, one.end_s, one.track, _cue(one)) for one in segments])
+
+
+def write_vtt(notes: Iterable[str], cues: Iterable[tuple[float, float, str, str]]) -> str:
+    """WebVTT.
+
+    Args:
+        notes: Comments before the cues.
+        cues: Start and end in seconds, voice and text.
+    """
     # An arrow would make a note a cue.
     blocks = ["WEBVTT", *(f"NOTE {note.replace('-->', '->')}" for note in notes)]
-    for i, segment in enumerate(in_time(make_segments(report)), start=1):
-        times = f"{_clock(segment.start_s, '.')} --> {_clock(segment.end_s, '.')}"
-        text = escape(_cue(segment), quote=False)
-        blocks.append(f"{i}\n{times}\n<v {segment.track}>{text}</v>")
+    for i, (start_s, end_s, voice, text) in enumerate(cues, start=1):
+        times = f"{_clock(start_s, '.')} --> {_clock(end_s, '.')}"
+        words = escape(text, quote=False)
+        blocks.append(f"{i}\n{times}\n<v {escape(voice, quote=False)}>{words}</v>")
     return "\n\n".join(blocks) + "\n"
 
 

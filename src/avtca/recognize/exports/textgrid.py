@@ -1,14 +1,18 @@
 """Segments as a Praat TextGrid."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from avtca.recognize.exports.segments import RULE, Segment, by_track, end_of, make_segments
+from avtca.recognize.exports.segments import RULE, by_track, end_of, make_segments
 
 if TYPE_CHECKING:
     from avtca.recognize.report import Report
 
 RULE_TIER = "rule"
 """Tier with one interval, which holds the rule: the format has no comments."""
+
+Span = tuple[float, float, str]
+"""Start and end in seconds, and text."""
 
 
 def textgrid_text(report: "Report") -> str:
@@ -19,12 +23,21 @@ def textgrid_text(report: "Report") -> str:
     """
     segments = make_segments(report)
     end_s = end_of(report, segments)
-    tiers: dict[str, list[tuple[float, float, str]]] = {}
+    tiers: dict[str, Sequence[Span]] = {}
     for track, those in by_track(segments).items():
-        tiers[track] = _filled(those, [one.label for one in those], end_s)
-        certainties = [one.certainty for one in those]
-        tiers[f"{track} confidence"] = _filled(those, certainties, end_s)
+        tiers[track] = [(one.start_s, one.end_s, one.label) for one in those]
+        tiers[f"{track} confidence"] = [(one.start_s, one.end_s, one.certainty) for one in those]
     tiers[RULE_TIER] = [(0.0, end_s, f"{RULE}; model {report.model}")]
+    return write_textgrid(tiers, end_s)
+
+
+def write_textgrid(tiers: Mapping[str, Sequence[Span]], end_s: float) -> str:
+    """Praat TextGrid with an interval tier for each name, from 0 to ``end_s``.
+
+    Args:
+        tiers: Intervals by time, which do not overlap.
+        end_s: At least the end of the last interval.
+    """
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -35,7 +48,8 @@ def textgrid_text(report: "Report") -> str:
         f"size = {len(tiers)}",
         "item []:",
     ]
-    for number, (name, intervals) in enumerate(tiers.items(), start=1):
+    for number, (name, labelled) in enumerate(tiers.items(), start=1):
+        intervals = _filled(labelled, end_s)
         lines += [
             f"    item [{number}]:",
             '        class = "IntervalTier"',
@@ -54,16 +68,14 @@ def textgrid_text(report: "Report") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _filled(
-    segments: list[Segment], texts: list[str], end_s: float
-) -> list[tuple[float, float, str]]:
+def _filled(labelled: Sequence[Span], end_s: float) -> list[Span]:
     """Intervals from 0 to ``end_s`` without a gap, as the format demands."""
     intervals, last = [], 0.0
-    for segment, text in zip(segments, texts, strict=True):
-        if segment.start_s > last:
-            intervals.append((last, segment.start_s, ""))
-        intervals.append((segment.start_s, segment.end_s, text))
-        last = segment.end_s
+    for start_s, stop_s, text in labelled:
+        if start_s > last:
+            intervals.append((last, start_s, ""))
+        intervals.append((start_s, stop_s, text))
+        last = stop_s
     if last < end_s:
         intervals.append((last, end_s, ""))
     return intervals
