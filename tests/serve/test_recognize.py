@@ -2,24 +2,12 @@
 
 import json
 
-import pytest
-from fastapi.testclient import TestClient
-
 import avtca
-from avtca.serve.app import create_app
-from avtca.serve.settings import Settings
 
 CLIP = "cremad/1001_DFA_ANG_XX.flv"
 
 
-@pytest.fixture
-def client(tmp_path):
-    app = create_app(Settings(data=tmp_path / "data"))
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        yield client
-
-
-def test_the_report_is_that_of_the_library(client, corpora, tmp_path):
+def test_the_report_is_that_of_the_library(client, corpora):
     clip = corpora / CLIP
     expected = avtca.load().predict(clip).to_dict() | {"file": clip.name}
     with clip.open("rb") as file:
@@ -29,7 +17,7 @@ def test_the_report_is_that_of_the_library(client, corpora, tmp_path):
     body = clip.read_bytes()
     raw = client.post(f"/v1/recognize?name={clip.name}", content=body)
     assert raw.json() == answer.json()
-    assert not list((tmp_path / "data" / "spool").iterdir())
+    assert not list(client.app.state.service.spool.iterdir())
 
 
 def test_an_error_is_a_problem_with_the_text_of_the_command_line(client):

@@ -1,11 +1,11 @@
 """`avtca serve`: recognition over HTTP, a live socket, and a page in the browser."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avtca import cli
 from avtca.errors import MissingExtra
 
 
@@ -35,9 +35,8 @@ def serve(
     Without a token the service is open to this machine alone.
     """
     try:
-        import uvicorn
-
         from avtca.serve.app import create_app
+        from avtca.serve.server import run
         from avtca.serve.settings import load_settings
     except ModuleNotFoundError as error:
         problem = f"{error.name} is not installed"
@@ -52,13 +51,6 @@ def serve(
         token_file=token,
         keep_media=keep_media or None,
     )
-    app = create_app(settings)
-    cli.err.print(f"avtca serves on http://{settings.host}:{settings.port}/ (Ctrl-C to stop)")
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-    )
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    logging.getLogger("avtca.serve").setLevel(logging.INFO)
+    run(create_app(settings), settings)

@@ -17,6 +17,7 @@ from avtca.files import file_digest
 from avtca.media import Media, MediaArrays, open_media
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import checks
+from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import (
     SHARED_AUDIO,
     TRAINED_ON,
@@ -65,6 +66,7 @@ class Recognizer:
         end_s: float | None = None,
         attention: bool = False,
         progress: ProgressHook = no_progress,
+        observer: StreamObserver | None = None,
     ) -> Report:
         """Recognise the emotions in a video, an audio file, an image, or arrays.
 
@@ -87,6 +89,7 @@ class Recognizer:
             attention: Whether the report has attention maps, for a network that has attention
                 ("avt-ca").
             progress: Called after each window with the seconds done and in total.
+            observer: Receives the opened clip, and frames, faces and audio as they are read.
 
         Returns:
             Scores of the whole clip, over time and, with "all", by person.
@@ -117,7 +120,9 @@ class Recognizer:
             if isinstance(clip, MediaArrays):
                 raise MediaError("read a part of the arrays", "arrays have no parts", "slice them")
             clip = clip.part(start_s, end_s)
-        options = (window_steps, hop, person, attention, progress)
+        if observer is not None:
+            observer.opened(clip)
+        options = (window_steps, hop, person, attention, progress, observer)
         stream, scorer = self._score(clip, *options)
         if turns := stream.upright_turns():
             stream, scorer = self._score(clip, *options, turns)
@@ -170,6 +175,7 @@ class Recognizer:
         person: PersonMode,
         attention: bool,
         progress: ProgressHook,
+        observer: StreamObserver | None = None,
         quarter_turns: int = 0,
     ) -> tuple[WindowStream, WindowScorer]:
         """Read a clip to its end and score its windows."""
@@ -184,6 +190,7 @@ class Recognizer:
             hop=hop,
             people=everyone,
             quarter_turns=quarter_turns,
+            observer=observer,
         )
         scorer = WindowScorer(self.backend, everyone=everyone, attend=attention)
         for window in stream:

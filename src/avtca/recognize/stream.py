@@ -17,6 +17,7 @@ from avtca.image import ArrayImage
 from avtca.media import Frame, Media, hold_frames
 from avtca.media.clock import SHORT_HOLD_S
 from avtca.preprocess import WindowExtractor, window_starts
+from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
 
@@ -75,6 +76,7 @@ class WindowStream:
         hop: Video steps from one window to the next.
         people: Whether to record ``appearances``.
         quarter_turns: Quarter turns counterclockwise by which the frames are turned.
+        observer: Receives frames and audio as they are read.
     """
 
     def __init__(
@@ -89,8 +91,12 @@ class WindowStream:
         hop: int,
         people: bool = False,
         quarter_turns: int = 0,
+        observer: StreamObserver | None = None,
     ) -> None:
         self.spec, self.people, self.quarter_turns = spec, people, quarter_turns
+        self._observer = observer
+        if observer is not None:
+            observer.started(quarter_turns)
         self._sample_at = WindowExtractor(spec).first_sample
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
@@ -156,6 +162,8 @@ class WindowStream:
                 self._audio_done = True
             else:
                 self._wave = np.concatenate((self._wave, block))
+                if self._observer is not None:
+                    self._observer.audio(block)
         decoded = self._wave_start + len(self._wave)
         audio_steps = int(np.ceil(decoded / self.spec.sample_rate * self.spec.video_rate - 1e-6))
         reached = 0 if self._next is None else end  # the next frame is after the end
@@ -168,6 +176,8 @@ class WindowStream:
         self._n_held += frame.held_s > SHORT_HOLD_S + 1e-9
         self._faces += faces
         self.n_faces[len(faces)] += 1
+        if self._observer is not None:
+            self._observer.frame(frame, faces)
         self._still.add(frame, faces)
         if not self.quarter_turns:
             self._upright.add(frame, faces)

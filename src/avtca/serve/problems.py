@@ -2,8 +2,11 @@
 
 import errno
 import logging
+import sqlite3
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -96,19 +99,21 @@ def add_handlers(app: FastAPI) -> None:
         )
         return respond(request, 422, printable(f"read the request: {problems}; see /docs"))
 
-    async def crash(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            text = "store the upload: the disk of the service is full; try again later"
-            return respond(request, 507, text)
-        # The text of the error could have a file name.
-        name, instance = type(error).__name__, getattr(request.state, "request_id", "")
-        logger.error("internal error %s, request %s", name, instance)
-        text = "internal error; report it with the instance, which is in the log of the service"
-        return respond(request, 500, text)
-
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(AvtcaError, avtca_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(OSError, crash)
-    app.add_exception_handler(Exception, crash)
+
+
+def server_error(error: Exception, instance: str) -> tuple[int, str]:
+    """Status and text of an error of the service itself.
+
+    The log gets the kind and the place of the error, not its text, which could have a file name.
+    """
+    no_space = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    if no_space or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return 507, "store the upload: the disk of the service is full; try again later"
+    places = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    logger.error("internal error %s at %s, request %s", type(error).__name__, place, instance)
+    return 500, "internal error; report it with the instance, which is in the log of the service"

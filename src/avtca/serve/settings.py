@@ -1,7 +1,9 @@
 """Settings of the service: from the command line, the environment and a file."""
 
 import ipaddress
+import os
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +20,8 @@ from avtca.files import cache_folder
 
 ENVIRONMENT = "AVTCA_SERVE_"
 """Start of the names of the environment variables."""
+WORKER_BYTES = 2**30
+"""Memory of the machine for each worker by default."""
 MIN_TOKEN = 16
 """Fewest characters of a token."""
 
@@ -76,6 +80,9 @@ class Settings(BaseSettings):
     max_worker_mb: Count = Field(
         2048, description="Memory in MB that a worker may take beyond its models."
     )
+    max_wait_s: Given = Field(
+        60, description="Longest wait for a worker in seconds while a client waits (503)."
+    )
     upload_idle_s: Given = Field(30, description="Longest pause of an upload in seconds (408).")
     shutdown_s: Given = Field(
         30,
@@ -97,6 +104,18 @@ class Settings(BaseSettings):
 
     from_file: ClassVar[dict[str, Any]] = {}
     """Content of the settings file."""
+
+    @property
+    def n_workers(self) -> int:
+        """Number of worker processes."""
+        if self.workers:
+            return self.workers
+        has_affinity = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+        with suppress(AttributeError, ValueError, OSError):  # not on Windows
+            memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            return max(1, min(cores, memory // WORKER_BYTES))
+        return cores
 
     @property
     def is_loopback(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from avtca.media.find import MEDIA_SUFFIXES
 from avtca.serve.problems import Problem
@@ -20,8 +20,6 @@ from avtca.text import printable
 FIELD = "file"
 """Name of the multipart field."""
 MAX_NAME = 255
-DRAINED_BYTES, DRAINED_S = 2**25, 5.0
-"""How much of a refused upload is read, so that the client gets the answer."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +67,6 @@ async def receive_upload(request: Request, spool: Path, settings: Settings) -> U
     except BaseException:
         writer.delete()
         raise
-
-
-async def drain(request: Request) -> None:
-    """Read what is left of a refused upload, within limits: a client reads the answer after it."""
-
-    async def read() -> None:
-        size = 0
-        async for block in request.stream():
-            size += len(block)
-            if size > DRAINED_BYTES:
-                return
-
-    with suppress(TimeoutError, ClientDisconnect, RuntimeError):
-        await asyncio.wait_for(read(), DRAINED_S)
 
 
 def too_large(max_mb: float) -> Problem:
