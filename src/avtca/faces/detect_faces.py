@@ -189,6 +189,54 @@ class FaceSearch:
         return [_placed(face, scale, np.zeros(2, int)) for face in self._detector.detect(rgb)]
 
 
+class FaceStream(Generic[FrameT]):
+    """Finds the faces of each frame of one clip; frames are pushed.
+
+    Each frame is given back once, in order. A frame between two key frames waits for the second
+    one, up to a fifth of a second. Frames that are repeated have the faces of the first.
+
+    Args:
+        detector: Face detector.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._search, self._shots = FaceSearch(detector), ShotDetector()
+        self._faces: list[_Face] = []
+        self._key_s = -np.inf
+        self._waiting: list[FrameT] = []
+        self._last: FrameT | None = None
+
+    def add(self, frame: FrameT) -> Iterator[DetectedFrame[FrameT]]:
+        """Add the next frame; gives the frames whose faces are now known."""
+        last, self._last = self._last, frame
+        repeated = bool(frame.held_s) and last is not None and frame.image is last.image
+        if repeated and not self._waiting:
+            yield DetectedFrame(frame, _detections(self._faces))
+            return
+        new_shot = not repeated and self._shots.is_new_shot(frame.image.reduced(SIDE))
+        if repeated or not (new_shot or frame.time_s - self._key_s >= KEY_S):
+            self._waiting.append(frame)
+            return
+        after = self._search.key_frame(frame.image, frame.time_s, new_shot)
+        yield from self._resolve([] if new_shot else after)
+        self._faces, self._key_s = after, frame.time_s
+        yield DetectedFrame(frame, _detections(after), new_shot)
+
+    def finish(self) -> Iterator[DetectedFrame[FrameT]]:
+        """The frames after the last key frame."""
+        yield from self._resolve([])
+
+    def _resolve(self, after: Sequence[_Face]) -> Iterator[DetectedFrame[FrameT]]:
+        """The frames since the last key frame."""
+        found: tuple[Image, list[Detection]] | None = None
+        for one in self._waiting:
+            if found is None or one.image is not found[0]:
+                faces = self._search.between(one.image, one.time_s, self._faces, after)
+                found = one.image, faces
+            yield DetectedFrame(one, found[1])
+        self._waiting.clear()
+
+
 def detect_faces(frames: Iterable[FrameT], detector: Detector) -> Iterator[DetectedFrame[FrameT]]:
     """Faces of each frame of one clip, as a stream.
 
@@ -197,36 +245,10 @@ def detect_faces(frames: Iterable[FrameT], detector: Detector) -> Iterator[Detec
             fifth of a second later; frames that are repeated have the faces of the first.
         detector: Face detector.
     """
-    search, shots = FaceSearch(detector), ShotDetector()
-    faces: list[_Face] = []
-    key_s = -np.inf
-    waiting: list[FrameT] = []
-    last: FrameT | None = None
-
-    def resolve(after: Sequence[_Face]) -> Iterator[DetectedFrame[FrameT]]:
-        """The frames since the last key frame."""
-        found: tuple[Image, list[Detection]] | None = None
-        for one in waiting:
-            if found is None or one.image is not found[0]:
-                found = one.image, search.between(one.image, one.time_s, faces, after)
-            yield DetectedFrame(one, found[1])
-        waiting.clear()
-
+    faces: FaceStream[FrameT] = FaceStream(detector)
     for frame in frames:
-        repeated = bool(frame.held_s) and last is not None and frame.image is last.image
-        last = frame
-        if repeated and not waiting:
-            yield DetectedFrame(frame, _detections(faces))
-            continue
-        new_shot = not repeated and shots.is_new_shot(frame.image.reduced(SIDE))
-        if repeated or not (new_shot or frame.time_s - key_s >= KEY_S):
-            waiting.append(frame)
-            continue
-        after = search.key_frame(frame.image, frame.time_s, new_shot)
-        yield from resolve([] if new_shot else after)
-        faces, key_s = after, frame.time_s
-        yield DetectedFrame(frame, _detections(faces), new_shot)
-    yield from resolve([])
+        yield from faces.add(frame)
+    yield from faces.finish()
 
 
 def _detections(faces: Iterable[_Face]) -> list[Detection]:

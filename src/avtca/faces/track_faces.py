@@ -2,14 +2,56 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Generic
 
 import numpy as np
 
 from avtca.faces.align import align_image
-from avtca.faces.detect_faces import detect_faces
+from avtca.faces.detect_faces import DetectedFrame, FaceStream
 from avtca.faces.detectors import Detector
 from avtca.faces.tracker import Tracker
-from avtca.faces.types import Colour, FrameT, TrackedCrop
+from avtca.faces.types import Colour, FrameT, TrackedCrop, TrackedFace, UInt8
+
+
+class FaceTrack(Generic[FrameT]):
+    """Detects, tracks and crops the faces of one clip; frames are pushed.
+
+    Args:
+        detector: Face detector.
+        crop_px: Side of the square crops in pixels.
+        colour: "rgb" or "grey" crops.
+    """
+
+    def __init__(self, detector: Detector, crop_px: int, colour: Colour = "rgb") -> None:
+        self._faces: FaceStream[FrameT] = FaceStream(detector)
+        self._crop_px, self._colour = crop_px, colour
+        self._tracker = Tracker()
+        self._crops: list[TrackedCrop] = []
+        self._last: FrameT | None = None
+
+    def add(self, frame: FrameT) -> Iterator[tuple[FrameT, list[TrackedCrop]]]:
+        """Add the next frame; gives the frames whose faces are now known."""
+        return map(self._track, self._faces.add(frame))
+
+    def finish(self) -> Iterator[tuple[FrameT, list[TrackedCrop]]]:
+        """The frames whose faces were not known yet."""
+        return map(self._track, self._faces.finish())
+
+    def _track(self, found: DetectedFrame[FrameT]) -> tuple[FrameT, list[TrackedCrop]]:
+        frame, last = found.frame, self._last
+        if frame.held_s and last is not None and frame.image is last.image:
+            self._tracker.hold(frame.time_s + frame.held_s)
+            self._crops = [replace(crop, step=frame.step) for crop in self._crops]
+        else:
+            tracked = self._tracker.update(frame, found.faces, new_shot=found.new_shot)
+            self._crops = [
+                TrackedCrop(**vars(face), crop=self._crop(frame, face)) for face in tracked
+            ]
+        self._last = frame
+        return frame, self._crops
+
+    def _crop(self, frame: FrameT, face: TrackedFace) -> UInt8:
+        return align_image(frame.image, face.landmarks, self._crop_px, self._colour)
 
 
 def track_faces(
@@ -26,23 +68,10 @@ def track_faces(
     Yields:
         Each frame with its faces, in the order of their person numbers.
     """
-    tracker = Tracker()
-    crops: list[TrackedCrop] = []
-    last: FrameT | None = None
-    for found in detect_faces(frames, detector):
-        frame = found.frame
-        if frame.held_s and last is not None and frame.image is last.image:
-            tracker.hold(frame.time_s + frame.held_s)
-            crops = [replace(crop, step=frame.step) for crop in crops]
-        else:
-            crops = [
-                TrackedCrop(
-                    **vars(face), crop=align_image(frame.image, face.landmarks, crop_px, colour)
-                )
-                for face in tracker.update(frame, found.faces, new_shot=found.new_shot)
-            ]
-        last = frame
-        yield frame, crops
+    track: FaceTrack[FrameT] = FaceTrack(detector, crop_px, colour)
+    for frame in frames:
+        yield from track.add(frame)
+    yield from track.finish()
 
 
 def rank_people(areas: Mapping[int, Sequence[float]]) -> list[int]:

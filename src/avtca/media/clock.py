@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from avtca.media.types import Frame
 
@@ -94,6 +94,44 @@ class StreamClock:
             self._offset = self._end - stamp
 
 
+class NearestFrames(Generic[T]):
+    """Keeps at most one frame for each step, as :func:`nearest_frames`; frames are pushed.
+
+    Args:
+        rate: Steps a second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = Fraction(rate).limit_denominator(10**6)
+        self._kept: tuple[int, Fraction, Fraction, T] | None = None
+        self._is_given = False
+
+    def add(self, time: Fraction, error: Fraction, frame: T) -> Iterator[tuple[int, float, T]]:
+        """Add a frame; gives the one of a step before, once this one shows that it is nearest."""
+        step = int((time + error) * self._rate)
+        off = abs(time - (step + Fraction(1, 2)) / self._rate)
+        kept = self._kept
+        if kept is None or step > kept[0]:
+            yield from self.finish()
+            self._kept, self._is_given = (step, off, time, frame), False
+        elif step == kept[0] and off < kept[1] and not self._is_given:
+            self._kept = step, off, time, frame
+
+    def settled(self) -> Iterator[tuple[int, float, T]]:
+        """The last frame, if it lies in the second half of its step.
+
+        No later frame can be nearer, if timestamps ascend.
+        """
+        if self._kept is not None and self._kept[2] * self._rate >= self._kept[0] + Fraction(1, 2):
+            yield from self.finish()
+
+    def finish(self) -> Iterator[tuple[int, float, T]]:
+        """The frame of the last step, unless it was given."""
+        if self._kept is not None and not self._is_given:
+            self._is_given = True
+            yield self._kept[0], float(self._kept[2]), self._kept[3]
+
+
 def nearest_frames(
     timed: Iterable[tuple[Fraction, Fraction, T]], rate: float
 ) -> Iterator[tuple[int, float, T]]:
@@ -106,19 +144,35 @@ def nearest_frames(
     Yields:
         Step, timestamp in seconds and frame; steps ascending.
     """
-    exact_rate = Fraction(rate).limit_denominator(10**6)
-    kept: tuple[int, Fraction, Fraction, T] | None = None
+    nearest: NearestFrames[T] = NearestFrames(rate)
     for time, error, frame in timed:
-        step = int((time + error) * exact_rate)
-        off = abs(time - (step + Fraction(1, 2)) / exact_rate)
-        if kept is None or step == kept[0]:
-            if kept is None or off < kept[1]:
-                kept = step, off, time, frame
-        elif step > kept[0]:
-            yield kept[0], float(kept[2]), kept[3]
-            kept = step, off, time, frame
-    if kept is not None:
-        yield kept[0], float(kept[2]), kept[3]
+        yield from nearest.add(time, error, frame)
+    yield from nearest.finish()
+
+
+class FrameHold:
+    """Sample and hold as :func:`hold_frames`; frames are pushed.
+
+    Args:
+        rate: Steps a second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._last: Frame | None = None
+
+    def add(self, frame: Frame) -> Iterator[Frame]:
+        """The frame before in the steps up to this frame, then this frame."""
+        if self._last is not None:
+            yield from _repeat(self._last, frame.step, self._rate)
+        yield frame
+        self._last = frame
+
+    def finish(self) -> Iterator[Frame]:
+        """The last frame in the rest of its own length."""
+        if (last := self._last) is not None:
+            end = int((last.time_s + last.length_s) * self._rate + 1e-6)
+            yield from _repeat(last, end, self._rate)
 
 
 def hold_frames(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
@@ -131,14 +185,10 @@ def hold_frames(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
         frames: Frames with ascending steps.
         rate: Steps a second.
     """
-    last: Frame | None = None
+    hold = FrameHold(rate)
     for frame in frames:
-        if last is not None:
-            yield from _repeat(last, frame.step, rate)
-        yield frame
-        last = frame
-    if last is not None:
-        yield from _repeat(last, int((last.time_s + last.length_s) * rate + 1e-6), rate)
+        yield from hold.add(frame)
+    yield from hold.finish()
 
 
 def _repeat(frame: Frame, end: int, rate: float) -> Iterator[Frame]:
