@@ -78,6 +78,10 @@ class StillFaces:
             self._judge(person)
         return self._still
 
+    def is_still(self, person: int) -> bool:
+        """Whether a person's face has not moved up to now."""
+        return person in self._places and self._places[person].never_moves()
+
     def _judge(self, person: int) -> None:
         if self._places.pop(person).never_moves():
             self._still.add(person)

@@ -1,6 +1,18 @@
 """Recognition: clips in, reports out."""
 
+from avtca.recognize.live import LiveResult, LiveRow, LiveSession
 from avtca.recognize.recognizer import PersonMode, Recognizer, load
 from avtca.recognize.report import Coverage, Person, Report, TimelineRow
 
-__all__ = ["Coverage", "Person", "PersonMode", "Recognizer", "Report", "TimelineRow", "load"]
+__all__ = [
+    "Coverage",
+    "LiveResult",
+    "LiveRow",
+    "LiveSession",
+    "Person",
+    "PersonMode",
+    "Recognizer",
+    "Report",
+    "TimelineRow",
+    "load",
+]

@@ -2,12 +2,13 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avtca import preprocess
 from avtca.audio import VOICE_RATE
@@ -17,6 +18,14 @@ from avtca.files import file_digest
 from avtca.media import Media, MediaArrays, open_media
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import checks
+from avtca.recognize.live import (
+    EVERY_S,
+    Audio,
+    LiveResult,
+    LiveSession,
+    live_results,
+    require_every,
+)
 from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import (
     SHARED_AUDIO,
@@ -108,10 +117,7 @@ class Recognizer:
         """
         spec = self.backend.spec
         window_steps, hop = self.steps(window_s, hop_s)
-        if person not in get_args(PersonMode):
-            raise ConfigError(
-                f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
-            )
+        require_person(person)
         if attention:
             self.require_attention()
         clip = open_media(source, video_track=video_track, audio_track=audio_track)
@@ -159,6 +165,74 @@ class Recognizer:
             attention=tuple(scorer.attention),
         )
         return replace(report, people=_people(report, stream, spec.video_rate))
+
+    def stream(
+        self,
+        frames: Iterable[tuple[float, NDArray[np.uint8]]] | None = None,
+        audio: Iterable[Audio] | None = None,
+        *,
+        sample_rate: int = 16_000,
+        window_s: float | None = None,
+        every_s: float = EVERY_S,
+        person: PersonMode = "main",
+    ) -> Iterator[LiveResult]:
+        """Recognise a recording while it is going on.
+
+        Media are read as they are needed, those with the earlier time first, and no more than a
+        window is kept. The results equal the rows of :meth:`predict` for the same windows, with
+        two exceptions: frames are not turned upright, and quiet audio is not amplified.
+
+        Args:
+            frames: Times in seconds, ascending, and frames, uint8 RGB ``(h, w, 3)``.
+            audio: Mono blocks, floating point -1..1 or int16, contiguous from time zero on.
+            sample_rate: Hz of the audio.
+            window_s: Seconds of a window, at most and by default the network's window.
+            every_s: Seconds from one result to the next. A window ends with a frame in which
+                faces were searched, five of which there are a second, so the time varies.
+            person: "main" for the largest steady face of each window, "all" for each person.
+
+        Returns:
+            An iterator over the results: the first after a second of media, in which the window is
+            shorter, and the last (``final``) for the window that ends with the recording.
+
+        Raises:
+            ConfigError: The window, the time between results or the person is invalid, or there
+                are neither frames nor audio.
+            MediaError: A frame or a block has the wrong shape or type; raised while iterating.
+
+        Example:
+            >>> import numpy as np
+            >>> silence = [np.zeros(8_000, np.int16)] * 4
+            >>> [(found.end_s, found.final) for found in avtca.load().stream(audio=silence)]
+            [(1.0, False), (1.5, False), (2.0, False)]
+        """
+        if frames is None and audio is None:
+            raise ConfigError("recognise a stream", "there is no input", "give frames or audio")
+        session = self.live_session(
+            sample_rate=sample_rate, window_s=window_s, every_s=every_s, person=person
+        )
+        return live_results(session, frames or (), audio or ())
+
+    def live_session(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        window_s: float | None = None,
+        every_s: float = EVERY_S,
+        person: PersonMode = "main",
+    ) -> LiveSession:
+        """The engine of :meth:`stream`, to which media are pushed; arguments as there."""
+        window_steps, _ = self.steps(window_s)
+        require_person(person)
+        require_every(every_s)
+        return LiveSession(
+            self.backend,
+            self.detector,
+            window_steps=window_steps,
+            every_s=every_s,
+            everyone=person == "all",
+            sample_rate=sample_rate,
+        )
 
     def _trained_on(self, source: object) -> bool:
         """Whether the model was trained on this file, as far as its card tells."""
@@ -240,6 +314,14 @@ class Recognizer:
                 "choose --hop above 0 and at most the window",
             )
         return steps, max(1, round(hop_s * spec.video_rate))
+
+
+def require_person(person: str) -> None:
+    """Raise :class:`ConfigError` unless it is a :data:`PersonMode`."""
+    if person not in get_args(PersonMode):
+        raise ConfigError(
+            f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
+        )
 
 
 def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, float]:

@@ -81,6 +81,12 @@ class WindowScorer:
         self._run()
         return self.rows
 
+    def score(self, window: WindowMedia) -> list[TimelineRow]:
+        """The rows of the next window at once; they are not kept."""
+        self.add(window)
+        rows, self.rows = self.finish(), []
+        return rows
+
     def _people(self, window: WindowMedia) -> list[tuple[int, list[TrackedCrop]]]:
         seen = {
             person: faces

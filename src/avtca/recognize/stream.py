@@ -59,6 +59,63 @@ class Appearance:
     thumbnail: Thumbnail | None = None
 
 
+class WindowBuffer:
+    """Faces and audio of the windows that are still to be cut.
+
+    Args:
+        spec: Video and sample rate.
+        window_steps: Video steps of a window.
+    """
+
+    def __init__(self, spec: ClipSpec, window_steps: int) -> None:
+        self.spec, self.window_steps = spec, window_steps
+        self.sample_at = WindowExtractor(spec).first_sample
+        self._faces: list[TrackedCrop] = []
+        self._wave: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._wave_start = 0
+
+    @property
+    def samples(self) -> int:
+        """Samples since the start of the clip."""
+        return self._wave_start + len(self._wave)
+
+    @property
+    def audio_steps(self) -> float:
+        """The same in video steps."""
+        return self.samples / self.spec.sample_rate * self.spec.video_rate
+
+    def add_faces(self, faces: list[TrackedCrop]) -> None:
+        """Add the faces of the next frame."""
+        self._faces += faces
+
+    def add_audio(self, block: NDArray[np.float32]) -> None:
+        """Add the next block, mono at the spec's sample rate."""
+        self._wave = np.concatenate((self._wave, block))
+
+    def forget(self, before: int) -> None:
+        """Drop what is before a step."""
+        self._faces = [face for face in self._faces if face.step >= before]
+        drop = min(self.sample_at(before) - self._wave_start, len(self._wave))
+        if drop > 0:
+            self._wave, self._wave_start = self._wave[drop:], self._wave_start + drop
+
+    def window(self, start: int, total_steps: int) -> WindowMedia:
+        """Cut a window, and drop what is before it.
+
+        Args:
+            start: First video step.
+            total_steps: Step at which the clip ends, or the window at the latest.
+        """
+        self.forget(start)
+        end = min(start + self.window_steps, total_steps)
+        by_person: dict[int, list[TrackedCrop]] = {}
+        for face in self._faces:
+            if face.step < end:
+                by_person.setdefault(face.person, []).append(face)
+        samples = min(self.sample_at(end) - self.sample_at(start), self.spec.window_samples)
+        return WindowMedia(start, end - start, by_person, self._wave[:samples])
+
+
 class WindowStream:
     """Iterates over the windows of a clip, as ``preprocess.window_start_steps`` places them.
 
@@ -97,7 +154,7 @@ class WindowStream:
         self._observer = observer
         if observer is not None:
             observer.started(quarter_turns)
-        self._sample_at = WindowExtractor(spec).first_sample
+        self._buffer = WindowBuffer(spec, window_steps)
         self.window_steps, self.hop = window_steps, hop
         self.total_steps = 0
         self.appearances: dict[int, Appearance] = {}
@@ -110,9 +167,6 @@ class WindowStream:
         self._frames = track_faces(frames, detector, crop_px, colour)
         self._blocks = clip.audio(spec.sample_rate)
         self._next = next(self._frames, None)
-        self._faces: list[TrackedCrop] = []
-        self._wave: NDArray[np.float32] = np.zeros(0, np.float32)
-        self._wave_start = 0
         self._audio_done = not clip.has_audio
         self._video_steps = 0
         self._first_step = 0
@@ -149,32 +203,32 @@ class WindowStream:
         )
         for start in starts:
             if self.total_steps or self._next is not None:
-                yield self._window(start)
+                yield self._buffer.window(start, self.total_steps)
 
     def _continues_after(self, end: int) -> bool:
         """Decode up to the step ``end``; whether the clip continues after it."""
         while self._next is not None and self._next[0].step < end:
             self._add(*self._next)
             self._next = next(self._frames, None)
-        while not self._audio_done and self._wave_start + len(self._wave) <= self._sample_at(end):
+        buffer, end_sample = self._buffer, self._buffer.sample_at(end)
+        while not self._audio_done and buffer.samples <= end_sample:
             block = next(self._blocks, None)
             if block is None:
                 self._audio_done = True
             else:
-                self._wave = np.concatenate((self._wave, block))
+                buffer.add_audio(block)
                 if self._observer is not None:
                     self._observer.audio(block)
-        decoded = self._wave_start + len(self._wave)
-        audio_steps = int(np.ceil(decoded / self.spec.sample_rate * self.spec.video_rate - 1e-6))
+        audio_steps = int(np.ceil(buffer.audio_steps - 1e-6))
         reached = 0 if self._next is None else end  # the next frame is after the end
         self.total_steps = max(self._video_steps, audio_steps, reached)
-        return self._next is not None or decoded > self._sample_at(end)
+        return self._next is not None or buffer.samples > end_sample
 
     def _add(self, frame: Frame, faces: list[TrackedCrop]) -> None:
         self._first_step = frame.step if not self._n_frames else self._first_step
         self._video_steps, self._n_frames = frame.step + 1, self._n_frames + 1
         self._n_held += frame.held_s > SHORT_HOLD_S + 1e-9
-        self._faces += faces
+        self._buffer.add_faces(faces)
         self.n_faces[len(faces)] += 1
         if self._observer is not None:
             self._observer.frame(frame, faces)
@@ -207,20 +261,6 @@ class WindowStream:
             if len(shown) > 2 * MAX_PERSON_THUMBNAILS:
                 for one in sorted(shown, key=lambda one: one.steps)[:-MAX_PERSON_THUMBNAILS]:
                     one.thumbnail = None
-
-    def _window(self, start: int) -> WindowMedia:
-        self._faces = [face for face in self._faces if face.step >= start]
-        drop = min(self._sample_at(start) - self._wave_start, len(self._wave))
-        if drop > 0:
-            self._wave, self._wave_start = self._wave[drop:], self._wave_start + drop
-        end = start + self.window_steps
-        by_person: dict[int, list[TrackedCrop]] = {}
-        for face in self._faces:
-            if face.step < end:
-                by_person.setdefault(face.person, []).append(face)
-        samples = min(self._sample_at(end) - self._sample_at(start), self.spec.window_samples)
-        n_steps = min(self.window_steps, self.total_steps - start)
-        return WindowMedia(start, n_steps, by_person, self._wave[:samples])
 
 
 def _thumbnail(face: TrackedFace, frame: Frame) -> Thumbnail:
