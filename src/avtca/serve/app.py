@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from avtca.serve import coding, jobs, live, page, probes, recognition
-from avtca.serve.auth import Auth
+from avtca.serve import coding, jobs, live, login, page, probes, recognition
+from avtca.serve.auth import Auth, Tokens
 from avtca.serve.outermost import Outermost
 from avtca.serve.problems import ProblemDetails, add_handlers
 from avtca.serve.service import Service
@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         ConfigError: The tokens cannot be read, or other machines reach the service without one.
     """
-    tokens = read_tokens(settings)
+    tokens = Tokens(read_tokens(settings))
     service = Service(settings)
 
     @asynccontextmanager
@@ -43,10 +43,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service, app.state.settings = service, settings
     app.state.models, app.state.spool = service.models, service.spool
+    app.state.owner_of = tokens.owner
     add_handlers(app)
     app.add_middleware(Auth, tokens=tokens)
     app.add_middleware(Outermost, metrics=service.metrics)
 
-    for part in (probes, recognition, jobs, live, coding, page):
+    for part in (probes, login, recognition, jobs, live, coding, page):
         app.include_router(part.router)
     return app

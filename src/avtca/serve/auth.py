@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +22,32 @@ OPEN_PATHS = ("/healthz", "/readyz", "/login", "/favicon.ico")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """Hosts by which a service without tokens is addressed. A page elsewhere could give its own name
 the address 127.0.0.1 (DNS rebinding)."""
+_PORT = re.compile(r":\d*$")
 SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Tokens:
+    """The tokens, by owner.
+
+    Args:
+        tokens: The tokens; empty for a service for this machine alone.
+    """
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._owners = {each: hashlib.sha256(each.encode()).hexdigest()[:16] for each in tokens}
+
+    def __bool__(self) -> bool:
+        return bool(self._owners)
+
+    def owner(self, token: str | None) -> str | None:
+        """The owner of a token, ``None`` if it is none of the tokens."""
+        if not self._owners:
+            return LOCAL
+        found = None
+        for each, owner in self._owners.items():  # all of them, so that the time tells nothing
+            if hmac.compare_digest(each.encode(), (token or "").encode()):
+                found = owner
+        return found
 
 
 class Auth:
@@ -29,12 +55,11 @@ class Auth:
 
     Args:
         app: The application.
-        tokens: The tokens; empty for a service for this machine alone.
+        tokens: The tokens.
     """
 
-    def __init__(self, app: ASGIApp, tokens: Iterable[str]) -> None:
-        self.app = app
-        self.owners = {each: hashlib.sha256(each.encode()).hexdigest()[:16] for each in tokens}
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self.app, self.tokens = app, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -50,22 +75,12 @@ class Auth:
         else:
             await refusal(scope, receive, send)
 
-    def owner(self, token: str | None) -> str | None:
-        """The owner of a token, ``None`` if it is none of the tokens."""
-        if not self.owners:
-            return LOCAL
-        found = None
-        for each, owner in self.owners.items():  # all of them: equal time for each
-            if hmac.compare_digest(each.encode(), (token or "").encode()):
-                found = owner
-        return found
-
     def _check(self, scope: Scope) -> Response | None:
         headers, path = Headers(scope=scope), scope["path"]
         state = scope.setdefault("state", {})
         instance = state.get("request_id", "")
         bearer = _bearer(headers)
-        if not self.owners and _host(headers) not in LOOPBACK_NAMES:
+        if not self.tokens and _host(headers) not in LOOPBACK_NAMES:
             text = "use the service: it has no tokens, and answers to 127.0.0.1 or localhost only"
             return problem_response(
                 403, f"{text}; use such an address, or start it with --token", instance
@@ -77,7 +92,7 @@ class Auth:
         token = bearer or _cookie(headers)
         if scope["type"] == "websocket" and token is None:
             token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
-        owner = self.owner(token)
+        owner = self.tokens.owner(token)
         state["owner"] = owner
         if owner is not None or path in OPEN_PATHS:
             return None
@@ -110,5 +125,4 @@ def _cookie(headers: Headers) -> str | None:
 
 
 def _host(headers: Headers) -> str:
-    host = headers.get("host", "").lower()
-    return host if host.endswith("]") else host.rpartition(":")[0] or host
+    return _PORT.sub("", headers.get("host", "").lower())

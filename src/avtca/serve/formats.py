@@ -1,7 +1,11 @@
 """Formats of a report: by ``?format=`` or the header ``Accept``."""
 
+import importlib.util
+import io
 import json
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -24,8 +28,9 @@ TYPES = {
     "rttm": "text/x-rttm",
     "tsv": "text/tab-separated-values",
     "fex": "text/x-fex+csv",
-    "bids": "text/x-bids+tsv",
+    "bids": "application/x-bids+zip",
     "boris": "application/x-boris+json",
+    "audformat": "application/x-audformat+zip",
     "parquet": "application/vnd.apache.parquet",
 }
 """Media type of each format."""
@@ -41,7 +46,7 @@ def wanted_format(format: str | None, accept: str) -> str:
         if format.lower() not in TYPES:
             names = ", ".join(TYPES)
             raise Problem(422, f"write {format[:80]}: no such format; choose one of {names}")
-        return format.lower()
+        return _installed(format.lower())
     by_type = {each: name for name, each in TYPES.items()}
     accepted = []
     for entry in accept.split(","):
@@ -55,7 +60,7 @@ def wanted_format(format: str | None, accept: str) -> str:
     ranked = [name for quality, name in sorted(accepted, key=lambda each: each[0]) if quality < 0]
     for name in ranked:
         if name in by_type:
-            return by_type[name]
+            return _installed(by_type[name])
         if name in ("*/*", "application/*", ""):
             return JSON
     if not ranked:
@@ -64,11 +69,19 @@ def wanted_format(format: str | None, accept: str) -> str:
     raise Problem(406, f"write {accept[:80]}: no such format; accept one of {names}")
 
 
+def _installed(name: str) -> str:
+    package = EXPORTS[name].package if name in EXPORTS else None
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise Problem(501, f"write {name}: {package} is not installed in the service; ask for csv")
+    return name
+
+
 def render(plain: dict[str, Any], format: str) -> Response:
     """A report in a format, from the dictionary of :meth:`Report.to_dict`."""
     content = _CONTENT[format](plain) if format in _CONTENT else _export(plain, format)
     stem = file_name(str(plain["file"]).rpartition(".")[0] or str(plain["file"]))
     suffix = EXPORTS[format].suffix if format in EXPORTS else f".{format}"
+    suffix = f".{format}.zip" if TYPES[format].endswith("+zip") else suffix
     headers = {"Vary": "Accept"}
     if format not in (JSON, "html"):
         headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{_quoted(stem + suffix)}"
@@ -100,8 +113,21 @@ def _html(plain: dict[str, Any]) -> str:
 
 
 def _export(plain: dict[str, Any], format: str) -> str | bytes:
-    content: str | bytes = EXPORTS[format].content(Report.from_dict(plain))
-    return content
+    """The file of a format; formats of several files as an archive."""
+    export, report = EXPORTS[format], Report.from_dict(plain)
+    if not TYPES[format].endswith("+zip"):
+        content: str | bytes = export.content(report)
+        return content
+    if export.is_folder:
+        files: dict[str, str | bytes] = export.content(report)
+    else:
+        stem = file_name(report.file)
+        files = {f"{stem}{suffix}": each for suffix, each in export.files(report, Path()).items()}
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, each in files.items():
+            archive.writestr(name, each)
+    return data.getvalue()
 
 
 _CONTENT: dict[str, Callable[[dict[str, Any]], str | bytes]] = {
