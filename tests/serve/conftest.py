@@ -12,7 +12,7 @@ ADDRESS = "http://127.0.0.1"
 """A service without tokens answers to names of this machine only."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def make_client(tmp_path_factory):
     """A function that makes a client of a service with other settings."""
     clients = []
@@ -30,7 +30,7 @@ def make_client(tmp_path_factory):
         client.__exit__(None, None, None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(make_client):
     """A client of a service with one worker."""
     return make_client()
