@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
-from avtca.image import ArrayImage
+from avtca.image import ArrayImage, reduced_size
 from avtca.media.decoded import PLANAR_420, DecodedImage
 
 MATRICES = {
@@ -85,3 +86,18 @@ def test_odd_and_tiny_frames():
         image = decoded(scene(width, height), format="yuv420p" if height > 1 else "rgb24")
         part = image.part((0, 0, width, height), (6, 6))
         assert part.rgb.shape == (6, 6, 3) and part.x0 == part.y0 == 0
+
+
+def test_frames_of_several_sizes_share_a_reformatter():
+    """Its preparations are for the last size, and are made anew."""
+    shared = VideoReformatter()
+    for height in (96, 96, 120, 64, 96):
+        frame = VideoFrame.from_ndarray(scene(height=height)).reformat(format="yuv420p")
+        size, upright = (frame.width, frame.height), MATRICES["upright"]
+        image = DecodedImage(frame, size, upright, side=64, reformatter=shared)
+        alone = DecodedImage(frame, size, upright, side=64)
+        by_default = frame.reformat(
+            *reduced_size(*size, 64), format="rgb24", interpolation="AREA"
+        ).to_ndarray()
+        np.testing.assert_array_equal(image.reduced(64), alone.reduced(64))
+        np.testing.assert_array_equal(image.reduced(64), by_default)

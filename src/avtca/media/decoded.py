@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from avtca.image import Part, clip_box, reduced_size, resize
@@ -27,20 +28,27 @@ class DecodedImage:
         matrix: ``a, b, c, d`` of the display matrix: a stored point (x, y) goes to
             (ax + cy, bx + dy).
         side: Longest side of the reduced copy that is made at once.
+        reformatter: Makes this copy. One for all frames of a video saves its preparations.
 
     Raises:
         av.FFmpegError: The frame cannot be converted. Also ``OSError``.
     """
 
     def __init__(
-        self, frame: VideoFrame, size: tuple[int, int], matrix: Matrix, *, side: int
+        self,
+        frame: VideoFrame,
+        size: tuple[int, int],
+        matrix: Matrix,
+        *,
+        side: int,
+        reformatter: VideoReformatter | None = None,
     ) -> None:
         self._frame, self._size = frame, size
         a, b, c, d = matrix
         self._swapped = abs(b) > abs(a)
         self._flip_x, self._flip_y = (c < 0, b < 0) if self._swapped else (a < 0, d < 0)
         self.width, self.height = size[::-1] if self._swapped else size
-        self._small = self._whole(reduced_size(*size, side))
+        self._small = self._upright(_convert(frame, reduced_size(*size, side), reformatter))
 
     @cached_property
     def rgb(self) -> UInt8:
@@ -89,11 +97,18 @@ class DecodedImage:
         return np.ascontiguousarray(rgb, dtype=np.uint8)
 
 
-def _convert(frame: VideoFrame, size: tuple[int, int]) -> UInt8:
-    """uint8 RGB ``(h, w, 3)`` at ``size`` (width, height)."""
+def _convert(
+    frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter | None = None
+) -> UInt8:
+    """uint8 RGB ``(h, w, 3)`` at ``size`` (width, height).
+
+    On one thread: by default FFmpeg starts one for each core, which takes longer than the scaling.
+    """
     smaller = size[0] < frame.width or size[1] < frame.height
     interpolation = _AREA if smaller else None
-    made = frame.reformat(*size, format="rgb24", interpolation=interpolation)
+    made = (reformatter or VideoReformatter()).reformat(
+        frame, *size, format="rgb24", interpolation=interpolation, threads=1
+    )
     rgb: UInt8 = made.to_ndarray()  # type: ignore[assignment]
     return rgb
 

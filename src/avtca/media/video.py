@@ -10,6 +10,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -58,8 +59,9 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             for time, length, frame in timed_frames(clip, stream)
         )
         size: tuple[int, int] | None = None
+        reformatter = VideoReformatter()
         for step, time_s, (frame, length) in nearest_frames(timed, rate):
-            image: Image | None = convert(clip, frame, aspect, still)
+            image: Image | None = convert(clip, frame, aspect, still, reformatter)
             if image is None:
                 continue
             size = size or (image.width, image.height)
@@ -103,9 +105,8 @@ def timed_frames(
                 f"its frames have over {PIXELS_PER_BYTE} pixels for each byte of the file",
                 "give a recording, not a file made to waste time",
             )
-        stamp = timestamp(frame)
         length = frame_length(frame) or interval
-        time = clock.place(None if stamp is None else stamp - clip.zero, length)
+        time = clock.place(timestamp(frame, clip.zero), length)
         if clip.whole:
             if before and before[0] < 0 < time <= before[0] + Fraction(MAX_HOLD_S):
                 yield Fraction(0), time, before[1]
@@ -152,7 +153,11 @@ def square_size(frame: VideoFrame, aspect: Fraction, still: bool) -> tuple[int, 
 
 
 def convert(
-    clip: "MediaFile", frame: VideoFrame, aspect: Fraction, still: bool
+    clip: "MediaFile",
+    frame: VideoFrame,
+    aspect: Fraction,
+    still: bool,
+    reformatter: VideoReformatter | None = None,
 ) -> DecodedImage | None:
     """The image with square pixels, turned and mirrored by the display matrix.
 
@@ -162,7 +167,7 @@ def convert(
     size = square_size(frame, aspect, still)
     matrix = (mirrored(clip.path) if clip.is_image else None) or orientation(frame)
     try:
-        return DecodedImage(frame, size, matrix, side=SMALL_SIDE)
+        return DecodedImage(frame, size, matrix, side=SMALL_SIDE, reformatter=reformatter)
     except (av.FFmpegError, OSError):
         frame.colorspace = frame.color_primaries = frame.color_trc = _UNSPECIFIED
     try:
@@ -182,7 +187,7 @@ def fit(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     frame = VideoFrame.from_ndarray(rgb, format="rgb24")
     out = np.zeros(shape, np.uint8)
     y, x = (shape[0] - height) // 2, (shape[1] - width) // 2
-    out[y : y + height, x : x + width] = frame.reformat(width=width, height=height).to_ndarray()
+    out[y : y + height, x : x + width] = frame.reformat(width, height, threads=1).to_ndarray()
     return out
 
 
