@@ -1,10 +1,13 @@
 """Audio: scale, channels, clock, gaps, resampling."""
 
+from itertools import pairwise
+
+import av
 import numpy as np
 import pytest
 from media_clips import RATE, beep, encode, levels, tone
 
-from avtca.media import open_media
+from avtca.media import audio, open_media
 
 
 def whole(clip, rate=16_000):
@@ -113,3 +116,19 @@ def test_negative_start_is_time_zero(tmp_path):
     assert loud[0] == pytest.approx(1, abs=2e-3)
     assert next(clip.frames(10)).time_s == pytest.approx(0, abs=2e-3)
     assert clip.zero == 2
+
+
+@pytest.mark.parametrize("name", ["r.mkv", "r.mp4"])
+def test_frames_that_follow_each_other_are_one_run(tmp_path, name):
+    """Also where ticks of 1 ms do not fit 1024 samples, but not across a gap."""
+    path = encode(tmp_path / name, audios=[tone(3, 44_100)], rate=44_100, gap=(1, 1))
+    with av.open(str(path)) as file:
+        frames = list(file.decode(audio=0))
+    runs = list(audio._runs(frames))
+    assert [frame for run in runs for frame in run] == frames
+    assert len(runs) <= 5 < 80 < len(frames)
+    for one, other in pairwise(runs):
+        end = one[-1].time + one[-1].samples / 44_100
+        gap = other[0].time - end
+        assert abs(gap) < 2e-3 or gap == pytest.approx(1, abs=0.05)
+        assert sum(frame.samples for frame in one) < 44_100 + 2048

@@ -1,11 +1,13 @@
 """Slow video: a frame stays until the next one comes, as a player shows it."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from avtca.image import ArrayImage
 from avtca.media import Frame, hold_frames
+from avtca.media.clock import StreamClock
 
 
 def frames(steps):
@@ -34,3 +36,18 @@ def test_fast_video_passes_as_it_is():
     assert list(hold_frames(given, 10)) == given
     assert list(hold_frames([], 10)) == []
     assert [f.step for f in hold_frames(frames([0, 3]), 4)] == [0, 1, 2, 3]
+
+
+def test_a_run_of_frames_moves_the_clock_as_its_frames_do():
+    """A recording is joined where timestamps go back from the last frame of a run."""
+
+    def clock():
+        return StreamClock([], lambda gap, to: False, lambda: None)
+
+    tenth = Fraction(1, 10)
+    alone, runs = clock(), clock()
+    for k in range(10):
+        alone.place(k * tenth, tenth)
+    assert runs.place(Fraction(0), 10 * tenth, 9 * tenth) == 0
+    back = Fraction(1, 2)  # later than the first frame of the run
+    assert alone.place(back, tenth) == runs.place(back, tenth) == 1

@@ -1,12 +1,13 @@
 """Audio decoding: one contiguous mono waveform, resampled as a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import soxr
 from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
 
 from avtca.media.container import (
     audio_stream,
@@ -27,7 +28,6 @@ JITTER_S = Fraction(1, 20)
 MIN_RATE = 1000
 """Audio with fewer samples a second has no voice; a small file of it could last for days."""
 _BLOCK_S = 1
-
 _ABRUPT = 1e-3
 
 
@@ -98,6 +98,36 @@ def _blocks(pieces: Iterator[tuple[int, Mono]]) -> Iterator[tuple[int, Mono]]:
         yield part_rate, np.concatenate(parts)
 
 
+def _runs(frames: Iterable[VideoFrame | AudioFrame]) -> Iterator[list[AudioFrame]]:
+    """Frames of one format that follow each other within a millisecond, about a second at most."""
+    run: list[AudioFrame] = []
+    n = 0
+    for decoded in frames:
+        frame = cast(AudioFrame, decoded)
+        if run and not (n < frame.sample_rate * _BLOCK_S and _follows(frame, run[0], n)):
+            yield run
+            run, n = [], 0
+        run.append(frame)
+        n += frame.samples
+    if run:
+        yield run
+
+
+def _follows(frame: AudioFrame, first: AudioFrame, n: int) -> bool:
+    """Whether a frame is ``n`` samples after the first one, and of the same format."""
+    same = (
+        frame.format.name == first.format.name
+        and frame.layout.name == first.layout.name
+        and frame.sample_rate == first.sample_rate
+        and frame.time_base == first.time_base
+    )
+    if not same or frame.pts is None or first.pts is None or not frame.time_base:
+        return False
+    base, rate = frame.time_base, frame.sample_rate
+    off = (frame.pts - first.pts) * base.numerator * rate - n * base.denominator
+    return abs(off) < rate * max(base.numerator, base.denominator // 1000)
+
+
 def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
     """Contiguous ``(source rate, samples)`` from time zero on, gaps filled with zeros."""
     due: Fraction | None = None  # time of the next sample, seconds from time zero
@@ -107,15 +137,14 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
         read_only(container, stream)
         if clip.whole:
             seek_before(container, stream, clip.zero)
-        for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):
-            frame = cast(AudioFrame, decoded)
-            rate = frame.sample_rate
+        for run in _runs(decode(container, stream, clip.warn, clip.stopped, clip.concealed)):
+            rate = run[0].sample_rate
             if rate < MIN_RATE:
                 continue
-            samples = clip.mixdown(frame)
-            stamp = timestamp(frame)
+            samples = clip.mixdown(run)
+            stamp, last = timestamp(run[0], clip.zero), timestamp(run[-1], clip.zero)
             length = Fraction(len(samples), rate)
-            time = clock.place(None if stamp is None else stamp - clip.zero, length)
+            time = clock.place(stamp, length, last)
             if due is None and time + length <= 0 and clip.whole:
                 continue
             gap = time - (due or 0)

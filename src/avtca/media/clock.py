@@ -53,12 +53,15 @@ class StreamClock:
         self._last_stamp = Fraction(0)
         self._end = start
 
-    def place(self, stamp: Fraction | None, length: Fraction) -> Fraction:
-        """Start of the next frame, in seconds.
+    def place(
+        self, stamp: Fraction | None, length: Fraction, last: Fraction | None = None
+    ) -> Fraction:
+        """Start of the next frame, or of several that follow each other, in seconds.
 
         Args:
             stamp: Timestamp of the frame; by default the frame follows the one before.
-            length: Length of the frame in seconds.
+            length: Length of the frame, or of all of them, in seconds.
+            last: Timestamp of the last of several frames.
         """
         if stamp is None:
             time = self._end
@@ -68,7 +71,7 @@ class StreamClock:
             if self._raw_end is not None:
                 self._check(stamp, stamp - self._raw_end)
             time = stamp + self._offset
-            self._last_stamp, self._raw_end = stamp, stamp + length
+            self._last_stamp, self._raw_end = stamp if last is None else last, stamp + length
         self._end = max(self._end, time + length)
         return time
 

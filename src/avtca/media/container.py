@@ -214,9 +214,9 @@ def decode(
         warn(f"{broken} packet(s) of the {name} {UNDECODABLE} and were skipped")
 
 
-def timestamp(frame: VideoFrame | AudioFrame) -> Fraction | None:
-    """Presentation time in seconds on the file's own clock, ``None`` where it has none."""
+def timestamp(frame: VideoFrame | AudioFrame, zero: Fraction = Fraction(0)) -> Fraction | None:
+    """Presentation time in seconds after ``zero`` on the file's clock, ``None`` without one."""
     ticks = frame.dts if frame.pts is None else frame.pts
     if ticks is None or frame.time_base is None:
         return None
-    return ticks * frame.time_base
+    return ticks * frame.time_base - zero

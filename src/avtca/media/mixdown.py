@@ -91,14 +91,15 @@ class Mixdown:
             gain *= 10 ** (more / 20)
         return cls(channel, gain, loud <= SILENT_DBFS, tuple(warnings))
 
-    def __call__(self, frame: AudioFrame) -> Mono:
-        """The waveform of a frame, float32 ``(n,)``; see :func:`to_mono`.
+    def __call__(self, frames: Sequence[AudioFrame]) -> Mono:
+        """The waveform of frames of one format, float32 ``(n,)``; see :func:`to_mono`.
 
         Raises:
             MediaError: The sample format is unsupported.
         """
-        values, full_scale, zero = _samples(frame)
-        return to_mono(values, full_scale, zero, channel=self.channel, gain=self.gain)
+        parts, full_scales, zeros = zip(*map(_samples, frames), strict=True)
+        values = np.concatenate(parts, axis=1)
+        return to_mono(values, full_scales[0], zeros[0], channel=self.channel, gain=self.gain)
 
 
 def channels(frame: AudioFrame) -> NDArray[np.float32]:
