@@ -193,7 +193,9 @@ def _to_float(values: NDArray[np.generic], spec: ClipSpec) -> Float:
     return values.astype(np.float32)
 
 
-def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tuple[Float, Bool]:
+def audio_window(
+    wave: Float, spec: ClipSpec, *, valid: int | None = None, filtered: bool = False
+) -> tuple[Float, Bool]:
     """Audio features of one window.
 
     Args:
@@ -201,6 +203,7 @@ def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
         spec: Size of the window and kind of features.
         valid: Number of leading samples that are real, all by default. The others are taken as
             zeros, and frames centred on them are masked and zero. 0 masks the audio altogether.
+        filtered: Whether the high-pass filter was applied already, where the spec has it.
 
     Returns:
         Features ``(f, t_a)`` and the mask ``(t_a,)``.
@@ -220,7 +223,9 @@ def audio_window(wave: Float, spec: ClipSpec, *, valid: int | None = None) -> tu
     mask = np.arange(spec.audio_steps) * spec.hop < valid
     if not mask.any():
         return np.zeros((spec.audio_dim, spec.audio_steps), np.float32), mask
-    real = high_pass(wave[:valid], spec.sample_rate) if spec.high_pass else wave[:valid]
+    real = wave[:valid]
+    if spec.high_pass and not filtered:
+        real = high_pass(real, spec.sample_rate)
     if spec.audio == SPEECH:  # of the real samples alone: attention sees all that it is given
         out = np.zeros((spec.audio_dim, spec.audio_steps), np.float32)
         out[:, mask] = speech_tokens(real)

@@ -39,3 +39,17 @@ def test_one_line_for_a_missing_or_damaged_file(
     assert str(caught.value).startswith(f"load {tmp_path / NAME}: {found}")
     assert str(caught.value).endswith("; install avtca again")
     assert "\n" not in str(caught.value)
+
+
+def test_the_rewritten_voice_network_gives_what_the_original_gives() -> None:
+    """Probabilities of `silero_vad_16k_sequence.onnx` for a gliding tone with a formant."""
+    t = np.arange(8 * 512 + 64) / 16_000
+    phase = 2 * np.pi * np.cumsum(140 * (1 + 0.1 * np.sin(4 * np.pi * t))) / 16_000
+    tones = [np.sin(k * phase) * np.exp(-(((k * 140 - 600) / 500) ** 2)) for k in range(1, 25)]
+    wave = np.sum(tones, axis=0) * (0.5 + 0.5 * np.sin(8 * np.pi * t)) * 0.2
+    frames = np.lib.stride_tricks.sliding_window_view(wave.astype(np.float32), 576)[::512]
+    zeros = np.zeros((1, 1, 128), np.float32)
+    inputs = {"input": np.ascontiguousarray(frames), "h": zeros, "c": zeros}
+    values = packaged_network(NAME, SHA256).run(["speech_probs"], inputs)[0]
+    original = [0.33166, 0.14580, 0.03110, 0.01605, 0.04195, 0.04738, 0.08400, 0.07146]
+    np.testing.assert_allclose(values, original, atol=2e-5)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from vad_figures import energy_rule, music, noise
 
-from avtca.audio import VOICE_RATE, networks, resample, vad, voice_activity
+from avtca.audio import VOICE_RATE, high_pass, networks, resample, vad, voice_activity
 from avtca.audio.networks import packaged_network
 from avtca.errors import CheckpointError
 
@@ -168,3 +168,10 @@ def test_one_line_if_the_network_is_missing(
 @pytest.mark.parametrize("n", [0, 1, 100, 161])
 def test_very_short_waves(n: int) -> None:
     assert voice_activity(np.ones(n, np.float32), 16_000).shape == (int(np.ceil(n / 160)),)
+
+
+def test_a_filtered_waveform_is_not_filtered_again(speech: Speech) -> None:
+    for name, (wave, rate) in speech.items():
+        filtered = high_pass(wave, rate)
+        found = voice_activity(filtered, rate, filtered=True)
+        np.testing.assert_array_equal(found, voice_activity(wave, rate), name)

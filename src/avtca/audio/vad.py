@@ -20,7 +20,7 @@ BURST_S = 0.05
 """Shorter bursts are clicks."""
 
 NETWORK = "vad.onnx"
-NETWORK_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
+NETWORK_SHA256 = "0e27df1c5bdd7bfbe6ad561103887d7cf3d694daf156b2dcf28c7d61419f6240"
 NETWORK_RATE = 16_000
 FRAME, CONTEXT = 512, 64
 """Samples of a frame, and of the one before it that the network reads with it."""
@@ -28,7 +28,9 @@ BLOCK = 1024
 """Frames in one call of the network; keeps an hour of audio in little memory."""
 
 
-def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
+def voice_activity(
+    wave: NDArray[np.float32], rate: float, *, filtered: bool = False
+) -> NDArray[np.bool_]:
     """Whether each 10 ms of a mono waveform hold a voice: speech, laughter, crying or a scream.
 
     Frequencies below 60 Hz are removed, the network reads the rest at two speeds, and the larger
@@ -37,6 +39,7 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     Args:
         wave: Floating point ``(n,)``.
         rate: Sample rate in Hz.
+        filtered: Whether frequencies below 60 Hz were removed already.
 
     Returns:
         bool ``(ceil(n * 100 / rate),)``, :data:`VOICE_RATE` decisions a second; decision ``k`` is
@@ -48,7 +51,8 @@ def voice_activity(wave: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     n = int(np.ceil(len(wave) * VOICE_RATE / rate - 1e-9))
     if not n:
         return np.zeros(0, np.bool_)
-    wave = high_pass(np.asarray(wave, np.float32), rate)
+    wave = np.asarray(wave, np.float32)
+    wave = wave if filtered else high_pass(wave, rate)
     times = (np.arange(n) + 0.5) / VOICE_RATE
     speech = np.zeros(n, np.float32)
     for slowdown in SLOWDOWNS:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca import preprocess
-from avtca.audio import VOICE_RATE, voice_activity
+from avtca.audio import VOICE_RATE, high_pass, voice_activity
 from avtca.faces import TrackedCrop, rank_people
 from avtca.recognize.attention import WindowAttention, window_attention
 from avtca.recognize.prediction import NO_PERSON, TimelineRow
@@ -45,12 +45,18 @@ class WindowScorer:
     def add(self, window: WindowMedia) -> None:
         """Add the next window; its rows follow with the batch."""
         spec, rate = self.backend.spec, self.backend.spec.video_rate
-        voiced = voice_activity(window.wave, spec.sample_rate) if len(window.wave) else np.zeros(0)
+        filtered = high_pass(window.wave, spec.sample_rate)
+        voiced = voice_activity(filtered, spec.sample_rate, filtered=True)
         first_tick = round(window.start_step / rate * VOICE_RATE)
         self.voice_ticks += int(voiced[max(0, self._ticks_counted - first_tick) :].sum())
         self._ticks_counted = max(self._ticks_counted, first_tick + len(voiced))
         has_voice = float(voiced.sum()) / VOICE_RATE >= MIN_VOICE_S
-        audio = preprocess.audio_window(window.wave, spec, valid=None if has_voice else 0)
+        audio = preprocess.audio_window(
+            filtered if spec.high_pass else window.wave,
+            spec,
+            valid=None if has_voice else 0,
+            filtered=True,
+        )
         people = self._people(window)
         seen = {face.step for _, faces in people for face in faces}
         self.face_steps += sum(step >= self._steps_counted for step in seen)
