@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avtca.faces import TEMPLATE, Detection, Tracker, track_faces
-from avtca.faces.shots import ShotDetector
+from avtca.faces.shots import ShotDetector, descriptor
 from avtca.image import ArrayImage
 from avtca.media import Frame
 
@@ -149,3 +149,25 @@ def test_no_one_is_carried_over_a_cut(frames, slime):
     assert all(len(shot) == 1 for shot in shots)
     longest = max(seen.values(), key=len)
     assert len(longest) >= 17  # the singer, through the whole third shot
+
+
+def test_shots_of_frames_with_fewer_pixels_than_cells():
+    shots = ShotDetector()
+    black, white = np.zeros((5, 7, 3), np.uint8), np.full((5, 7, 3), 255, np.uint8)
+    assert [shots.is_new_shot(image) for image in (black, black, white, white[:4])] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_the_descriptor_of_a_frame():
+    """Upper half black, lower half with a red of 64: roots 0 and 8, bins 0 and 6."""
+    image = np.zeros((36, 64, 3), np.uint8)
+    image[20:, :, 0] = 64
+    cells, histogram = descriptor(image)
+    assert cells.shape == (9, 16, 3) and np.linalg.norm(cells) == pytest.approx(1)
+    assert cells.sum() == pytest.approx(0, abs=1e-12) and not cells[..., 1:].any()
+    assert np.ptp(cells[:5, :, 0]) == np.ptp(cells[5:, :, 0]) == 0
+    assert histogram[0] == pytest.approx(20 / 36) and histogram[6 * 144] == pytest.approx(16 / 36)

@@ -12,7 +12,7 @@ from avtca.errors import CheckpointError
 from avtca.labels import SEVEN
 from avtca.model import ModelConfig, build_model
 from avtca.model.checkpoint import save_checkpoint
-from avtca.runtime.backends import OnnxBackend, TorchBackend, load_backend
+from avtca.runtime.backends import FACE_BATCH, OnnxBackend, TorchBackend, load_backend
 from avtca.runtime.bundle import PACKAGED, read_bundle
 
 PIXELS = ClipSpec(
@@ -104,9 +104,11 @@ def test_the_packaged_card_says_what_it_must():
 
 def test_the_face_network_gives_probabilities():
     backend = OnnxBackend(read_bundle(), threads=1)
-    crops = np.random.default_rng(0).integers(0, 255, (5, 48, 48), dtype=np.uint8)
+    n = 2 * FACE_BATCH + 1
+    crops = np.random.default_rng(0).integers(0, 255, (n, 48, 48), dtype=np.uint8)
     features = backend.encode_faces(crops)
-    assert features.shape == (5, 7)
+    assert features.shape == (n, 7)
+    np.testing.assert_allclose(backend.encode_faces(crops[-2:]), features[-2:], atol=1e-5)
     np.testing.assert_allclose(features.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(backend.encode_faces(crops[:1]), features[:1], atol=1e-5)
 

@@ -9,6 +9,8 @@ lowest correlation 0.25, and no pair reaches both thresholds. Dissolves, and cut
 people before the same background, are not detected.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,12 @@ MIN_CHANGE = 0.33
 MAX_CORRELATION = 0.6
 """Frames before and after a cut correlate by less than this."""
 
+Int64 = NDArray[np.int64]
 Descriptor = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+_LEVELS = np.minimum(np.sqrt(np.arange(256)) * (BINS / 16), BINS - 1).astype(np.int64)
+_BINS = [_LEVELS * BINS**c for c in (2, 1, 0)]
+"""Bin of each pixel value in the histogram, by colour; the three of a pixel are added."""
 
 
 class ShotDetector:
@@ -36,7 +43,7 @@ class ShotDetector:
     def is_new_shot(self, rgb: UInt8) -> bool:
         """Whether ``rgb (h, w, 3)`` begins a new shot; True for the first frame."""
         last, self._last = self._last, descriptor(rgb)
-        if last is None:
+        if last is None or last[0].shape != self._last[0].shape:  # few pixels, few cells
             return True
         change = np.abs(self._last[1] - last[1]).sum() / 2
         correlation = float((self._last[0] * last[0]).sum())
@@ -46,14 +53,27 @@ class ShotDetector:
 def descriptor(rgb: UInt8) -> Descriptor:
     """Cells of a frame ``CELLS + (3,)`` with mean 0 and norm 1, and its histogram with sum 1."""
     every = max(1, min(rgb.shape[:2]) // SAMPLED_ROWS)
-    few = np.sqrt(rgb[every // 2 :: every, every // 2 :: every].astype(np.float32))
-    rows = np.arange(few.shape[0]) * CELLS[0] // few.shape[0]
-    columns = np.arange(few.shape[1]) * CELLS[1] // few.shape[1]
-    cell = (rows[:, None] * CELLS[1] + columns).ravel()
-    pixels, count = few.reshape(-1, 3), CELLS[0] * CELLS[1]
-    sums = np.stack([np.bincount(cell, pixels[:, c], count) for c in range(3)], axis=1)
-    cells = sums / np.maximum(np.bincount(cell, minlength=count), 1)[:, None]
-    cells -= cells.mean(axis=0)
-    bins = np.minimum(pixels * (BINS / 16), BINS - 1).astype(np.int64) @ [BINS * BINS, BINS, 1]
+    few = np.ascontiguousarray(rgb[every // 2 :: every, every // 2 :: every])
+    root = np.sqrt(few.astype(np.float32)).astype(np.float64)
+    rows, columns, sizes = _cells(*few.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(root, rows), columns, axis=1)
+    cells = sums / sizes[..., None]
+    cells -= cells.mean(axis=(0, 1))
+    red, green, blue = (_BINS[c].take(few[..., c]) for c in range(3))
+    bins = (red + green + blue).ravel()
     histogram = np.bincount(bins, minlength=BINS**3) / len(bins)
     return cells / max(float(np.linalg.norm(cells)), 1e-6), histogram
+
+
+@lru_cache(maxsize=8)
+def _cells(height: int, width: int) -> tuple[Int64, Int64, Int64]:
+    """First rows and columns of the cells of a frame, and the number of pixels of each cell.
+
+    Frames with fewer pixels than cells have fewer cells.
+    """
+    rows, columns = (
+        np.unique(np.arange(n) * cells // n, return_index=True)[1]
+        for n, cells in zip((height, width), CELLS, strict=True)
+    )
+    sizes = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
+    return rows, columns, sizes

@@ -23,6 +23,8 @@ from avtca.runtime.bundle import (
 )
 from avtca.runtime.card import check_calibration, check_outputs
 
+FACE_BATCH = 9
+"""Face crops in one run of the face network; the values of more do not fit into a core's cache."""
 DIGEST_CHARACTERS = 16
 """Length of the hashes in :attr:`Backend.training_files`."""
 
@@ -122,7 +124,11 @@ class OnnxBackend:
             return crops
         pixels = crops.astype(np.float32) / np.float32(255)
         pixels = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, -1, 1)
-        values = self._run(self._face, [], {"crops": pixels})[0]
+        parts = [
+            self._run(self._face, [], {"crops": pixels[at : at + FACE_BATCH]})[0]
+            for at in range(0, max(1, len(pixels)), FACE_BATCH)
+        ]
+        values = np.concatenate(parts)
         return check_outputs(values, (len(crops), *self.spec.step_shape), self.name)
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
