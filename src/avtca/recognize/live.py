@@ -25,10 +25,12 @@ from avtca.recognize.prediction import (
     SHARED_AUDIO,
     SHORT_WINDOW,
     STILL_FACE,
+    Box,
     TimelineRow,
+    rounded_box,
 )
 from avtca.recognize.scorer import WindowScorer
-from avtca.recognize.stream import WindowBuffer
+from avtca.recognize.stream import WindowBuffer, WindowMedia, as_box
 from avtca.runtime.backends import Backend
 
 EVERY_S = 0.5
@@ -53,10 +55,12 @@ class LiveRow(TimelineRow):
     Attributes:
         threshold: Confidence threshold for this input; ``None`` where it was not measured.
         doubts: Reasons of :data:`~avtca.recognize.prediction.DOUBTS` never to be confident.
+        last_box: The newest face box in the window.
     """
 
     threshold: float | None = None
     doubts: tuple[str, ...] = ()
+    last_box: Box | None = None
 
     @property
     def confident(self) -> bool | None:
@@ -71,7 +75,8 @@ class LiveRow(TimelineRow):
         """JSON-serialisable values."""
         threshold = None if self.threshold is None else round(self.threshold, DIGITS)
         fields = {"sure": self.confident, "sure_from": threshold}
-        return {**super().to_dict(), **fields, "doubts": list(self.doubts)}
+        more = {"doubts": list(self.doubts), "last_box": rounded_box(self.last_box)}
+        return {**super().to_dict(), **fields, **more}
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,7 @@ class LiveSession:
         self._track: FaceTrack[Frame] = FaceTrack(detector, backend.crop_px, colour)
         self._still = StillFaces()
         self._resampler = Resampler(sample_rate, backend.spec.sample_rate)
+        self._kept_s = window_steps / self._rate + KEPT_S
         self._n_samples = 0
         self._frame_s = -np.inf
         self._arrivals: dict[int, float] = {}
@@ -153,6 +159,15 @@ class LiveSession:
         self._target: _End | None = None
         self._due_s = max(FIRST_S, every_s)
         self._last_step = 0
+
+    @property
+    def everyone(self) -> bool:
+        """Whether there is a row for each person; may be set."""
+        return self._scorer.everyone
+
+    @everyone.setter
+    def everyone(self, everyone: bool) -> None:
+        self._scorer.everyone = everyone
 
     @property
     def frame_s(self) -> float:
@@ -218,8 +233,10 @@ class LiveSession:
         if abs(gap_s) > MAX_JITTER_S or not self._n_samples:
             gap = round(gap_s * self.sample_rate)
             block = block[max(0, -gap) :]
-            for start in range(0, gap, self.sample_rate):
-                self._hear(np.zeros(min(self.sample_rate, gap - start), np.float32))
+            if gap > (kept := int(self._kept_s * self.sample_rate)):
+                self._skip(gap - kept)
+                gap = kept
+            self._hear(np.zeros(max(0, gap), np.float32))
         self._hear(block)
         return self._results()
 
@@ -255,13 +272,18 @@ class LiveSession:
             self._video = _End(frame.step + 1, frame.time_s, arrived_s)
         self._arrivals = {k: s for k, s in self._arrivals.items() if k >= self._video.step}
 
+    def _skip(self, n: int) -> None:
+        """Leave out so many zeros: none of them will be in a window."""
+        self._n_samples += n
+        self._resampler = Resampler(self.sample_rate, self.backend.spec.sample_rate)
+        self._buffer.skip_to(round(self.audio_s * self.backend.spec.sample_rate))
+
     def _hear(self, block: NDArray[np.float32]) -> None:
         self._n_samples += len(block)
         for out in self._resampler(block):
             self._buffer.add_audio(out)
         newest = max(self._buffer.audio_steps, self._video.step)
-        kept = self._buffer.window_steps + KEPT_S * self._rate
-        self._buffer.forget(max(0, int(newest - kept)))
+        self._buffer.forget(max(0, int(newest - self._kept_s * self._rate)))
 
     def _results(self) -> list[LiveResult]:
         """The result that is due, if its media are there."""
@@ -283,20 +305,23 @@ class LiveSession:
         """Score the window with this end."""
         start = max(0, end.step - self._buffer.window_steps)
         is_short = end.step - start < self._buffer.window_steps and not final
-        rows = self._scorer.score(self._buffer.window(start, end.step))
+        window = self._buffer.window(start, end.step)
+        rows = self._scorer.score(window)
         self._target, self._last_step = None, end.step
         self._due_s = max(self._due_s + self.every_s, (end.step + 1) / self._rate)
         start_s, end_s = start / self._rate, end.step / self._rate
         return LiveResult(
             start_s=start_s,
             end_s=end_s,
-            people=tuple(self._row(row, rows, is_short=is_short) for row in rows),
+            people=tuple(self._row(row, rows, window, is_short=is_short) for row in rows),
             frame_s=end.frame_s if end.frame_s is not None and end.frame_s >= start_s else None,
             delay_s=max(0.0, time.monotonic() - end.arrived_s),
             final=final,
         )
 
-    def _row(self, row: TimelineRow, rows: list[TimelineRow], *, is_short: bool) -> LiveRow:
+    def _row(
+        self, row: TimelineRow, rows: list[TimelineRow], window: WindowMedia, *, is_short: bool
+    ) -> LiveRow:
         both, length_s = len(row.modalities) > 1, row.end_s - row.start_s
         doubts = [SHORT_WINDOW] if is_short else []
         if both and self._still.is_still(row.person):
@@ -307,7 +332,8 @@ class LiveSession:
             doubts.append(SHARED_AUDIO)
         used = "both" if both else next(iter(row.modalities), "")
         threshold = self.backend.thresholds.get(used)
-        return LiveRow(**vars(row), threshold=threshold, doubts=tuple(doubts))
+        box = as_box(window.faces[row.person][-1].box) if row.box is not None else None
+        return LiveRow(**vars(row), threshold=threshold, doubts=tuple(doubts), last_box=box)
 
 
 def live_results(

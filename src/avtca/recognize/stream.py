@@ -92,6 +92,10 @@ class WindowBuffer:
         """Add the next block, mono at the spec's sample rate."""
         self._wave = np.concatenate((self._wave, block))
 
+    def skip_to(self, sample: int) -> None:
+        """Drop the audio; what is added next begins at a sample."""
+        self._wave, self._wave_start = self._wave[:0], sample
+
     def forget(self, before: int) -> None:
         """Drop what is before a step."""
         self._faces = [face for face in self._faces if face.step >= before]

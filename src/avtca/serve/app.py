@@ -17,8 +17,9 @@ from avtca.serve.settings import Settings, read_tokens
 def create_app(settings: Settings) -> FastAPI:
     """The application of `avtca serve`.
 
-    ``app.state`` has the ``service`` and its ``settings``, ``models`` and ``spool``;
-    ``request.state`` has the ``owner`` (a hash of the token) and the ``request_id``.
+    ``app.state`` has the ``service`` and its ``settings``, ``models`` and ``spool``, and the
+    ``live`` sessions; ``request.state`` has the ``owner`` (a hash of the token) and the
+    ``request_id``.
 
     Args:
         settings: See :func:`avtca.serve.settings.load_settings`.
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service, app.state.settings = service, settings
     app.state.models, app.state.spool = service.models, service.spool
     app.state.owner_of = tokens.owner
+    app.state.live = live.LiveSessions(service)
     add_handlers(app)
     app.add_middleware(Auth, tokens=tokens)
     app.add_middleware(Outermost, metrics=service.metrics)

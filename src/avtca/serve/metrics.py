@@ -42,6 +42,12 @@ class Metrics:
             "Workers that died and were replaced.",
             registry=self.registry,
         )
+        self.live_delay_seconds = Histogram(
+            "avtca_live_delay_seconds",
+            "Seconds from the arrival of a picture to the live result.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Add a value that is read when the metrics are."""

@@ -89,6 +89,17 @@ class Settings(BaseSettings):
         description="Seconds at the end for files that are being read; "
         "jobs that are not done by then are resumed at the next start.",
     )
+    live_sessions: Count = Field(4, description="Live sessions at once.")
+    live_s: Given = Field(3600, description="Longest live session in seconds.")
+    live_idle_s: Given = Field(
+        30, description="Seconds without a message after which a live session is closed."
+    )
+    live_resume_s: Given = Field(
+        30, description="Seconds for which a live session waits for a new socket."
+    )
+    live_pixels: Count = Field(1920 * 1080, description="Largest picture of a live session.")
+    live_pictures_per_s: Given = Field(30, description="Most pictures a second of a live session.")
+    live_message_kb: Count = Field(1024, description="Largest message of a live session in kB.")
 
     @classmethod
     def settings_customise_sources(
