@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "avtca"
 BASE = {"text", "errors", "files", "image", "labels", "clipspec", "compat", "progress"}
-BASE |= {"plugins", "run_dir", "kappa"}
+BASE |= {"plugins", "run_dir", "kappa", "networks"}
 
 
 def documented_imports() -> tuple[dict[str, set[str]], dict[str, set[str]]]:

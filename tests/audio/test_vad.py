@@ -9,8 +9,8 @@ import soundfile
 from vad_figures import energy_rule, music, noise
 
 from avtca.audio import VOICE_RATE, high_pass, networks, resample, vad, voice_activity
-from avtca.audio.networks import packaged_network
 from avtca.errors import CheckpointError
+from avtca.networks import packaged_network
 
 Speech = dict[str, Any]
 SCREAMS = ["03-01-05-02-02-02-06", "03-01-06-02-01-01-06", "03-01-06-02-02-01-06"]

@@ -8,9 +8,9 @@ the 30 s of the original, so tokens depend on the waveform given alone.
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.audio.networks import packaged_network
 from avtca.audio.spectral import checked_wave, mel_power
 from avtca.clipspec import MAX_SPEECH_S, SPEECH_SIZES
+from avtca.networks import packaged_network
 
 Float = NDArray[np.float32]
 

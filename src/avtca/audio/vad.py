@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.audio.high_pass import high_pass
-from avtca.audio.networks import packaged_network
 from avtca.audio.resampling import resample
+from avtca.networks import packaged_network
 
 VOICE_RATE = 100
 """Decisions a second: one each 10 ms."""

@@ -1,4 +1,4 @@
-"""Networks that are installed with avtca and read a waveform, in onnxruntime."""
+"""Networks that are installed with avtca, in onnxruntime."""
 
 import hashlib
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any
 
 from avtca.errors import CheckpointError
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+WEIGHTS = Path(__file__).resolve().parent / "weights"
 """Folder of the networks that are installed with avtca."""
 
 

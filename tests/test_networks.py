@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avtca.audio import networks
-from avtca.audio.networks import packaged_network
+from avtca import networks
 from avtca.errors import CheckpointError
+from avtca.networks import packaged_network
 
 NAME = "vad.onnx"
 SHA256 = hashlib.sha256((networks.WEIGHTS / NAME).read_bytes()).hexdigest()
