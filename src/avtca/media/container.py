@@ -4,7 +4,7 @@ Only local files in the formats of :data:`DEMUXERS` are opened. Otherwise FFmpeg
 text files as ANSI art, and follow playlists to other files or addresses.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from avtca.errors import MediaError
+from avtca.media.sampled import SKIPPING_CODECS, AnyPacket, PacketChoice
 from avtca.media.wav import wav_layout
 
 IMAGE_DEMUXERS = "image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,ppm_pipe,pgm_pipe"
@@ -50,7 +51,9 @@ SEEK_MARGIN_S = 2
 """Seconds before a part from which on a decoder is run: its first audio frames depend on those
 before."""
 
-_THREADS = 4
+_THREADS_FROM, _THREADS = 2**20, 2
+"""Frames of more pixels than 720p are decoded by several threads, which costs half as much CPU time
+again. Smaller ones are decoded faster than their faces are found."""
 _NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -141,14 +144,14 @@ def audio_stream(container: InputContainer, index: int) -> AudioStream:
 
 
 def read_only(container: InputContainer, stream: Stream) -> None:
-    """Skip the other streams, and decode this one with a few threads."""
+    """Skip the other streams, and decode large frames of this one with several threads."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
     if isinstance(stream, VideoStream):
-        large = stream.width * stream.height > LARGE_PIXELS
-        stream.thread_type = "SLICE" if large else "AUTO"
-        stream.codec_context.thread_count = _THREADS
+        pixels = stream.width * stream.height
+        stream.thread_type = "SLICE" if pixels > LARGE_PIXELS else "AUTO"
+        stream.codec_context.thread_count = _THREADS if pixels > _THREADS_FROM else 1
         # Frames can be larger than the header says.
         stream.codec_context.options = {"max_pixels": str(max_pixels(container, stream))}
 
@@ -179,27 +182,26 @@ def decode(
     warn: Callable[[str], None],
     stopped: Callable[[float], None] = lambda share: None,
     concealed: Callable[[str], None] = lambda text: None,
+    choice: PacketChoice | None = None,
 ) -> Iterator[VideoFrame | AudioFrame]:
     """Every frame of one stream; damaged packets are skipped, with a warning at the end.
 
     ``stopped`` is called with the share of the file's bytes before a damage that ends the decoding,
-    ``concealed`` with a warning where frames are damaged and the decoder concealed it.
+    ``concealed`` with a warning where frames are damaged and the decoder concealed it. With
+    ``choice``, frames that it does not need are left out if no other frame refers to them.
     """
     name = "video" if isinstance(stream, VideoStream) else "audio"
-    packets = container.demux(stream)
-    broken = position = n_concealed = 0
-    flushed = False
-    while not flushed:
-        try:
-            packet = next(packets)
-            flushed = packet.size == 0 and packet.pts is None
-            position = max(position, (packet.pos or 0) + packet.size)
-        except StopIteration:
-            break
-        except av.FFmpegError as error:
-            warn(f"the file is damaged, the {name} was decoded up to there ({error.strerror})")
-            stopped(position / max(1, container.size))
-            packet, flushed = None, True
+    packets = _packets(container, stream, name, warn, stopped)
+    if choice is None or stream.codec_context.name not in SKIPPING_CODECS:
+        chosen: Iterable[tuple[AnyPacket | None, bool]] = ((packet, True) for packet in packets)
+    else:
+        chosen = choice(packets)
+    broken = n_concealed = 0
+    decodes_all = True
+    for packet, needed in chosen:
+        if needed != decodes_all:
+            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            decodes_all = needed
         try:
             for frame in stream.decode(packet):
                 n_concealed += frame.is_corrupt
@@ -212,6 +214,32 @@ def decode(
         concealed(f"{n_concealed} frame(s) of the {name} are damaged, which the decoder concealed")
     if broken:
         warn(f"{broken} packet(s) of the {name} {UNDECODABLE} and were skipped")
+
+
+def _packets(
+    container: InputContainer,
+    stream: VideoStream | AudioStream,
+    name: str,
+    warn: Callable[[str], None],
+    stopped: Callable[[float], None],
+) -> "Iterator[AnyPacket | None]":
+    """The packets of one stream; after the last one, an empty one or ``None``."""
+    packets = container.demux(stream)
+    position = 0
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError as error:
+            warn(f"the file is damaged, the {name} was decoded up to there ({error.strerror})")
+            stopped(position / max(1, container.size))
+            yield None
+            return
+        position = max(position, (packet.pos or 0) + packet.size)
+        yield packet
+        if packet.size == 0 and packet.pts is None:
+            return
 
 
 def timestamp(frame: VideoFrame | AudioFrame, zero: Fraction = Fraction(0)) -> Fraction | None:

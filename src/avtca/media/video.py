@@ -31,6 +31,7 @@ from avtca.media.container import (
     video_stream,
 )
 from avtca.media.decoded import DecodedImage, Matrix
+from avtca.media.sampled import PacketChoice
 from avtca.media.types import Frame
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
         aspect, still = pixel_aspect(stream), is_still(container, stream)
         timed = (
             (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), (frame, length))
-            for time, length, frame in timed_frames(clip, stream)
+            for time, length, frame in timed_frames(clip, stream, rate)
         )
         size: tuple[int, int] | None = None
         reformatter = VideoReformatter()
@@ -76,9 +77,12 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
 
 
 def timed_frames(
-    clip: "MediaFile", stream: VideoStream
+    clip: "MediaFile", stream: VideoStream, rate: float
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Frames with their seconds from the clip's time zero, and their lengths in seconds.
+
+    Of the frames that are not the nearest to the middle of a step, of ``rate`` a second, some are
+    left out (:class:`PacketChoice`).
 
     In a part of a file, the frame that is shown at its start comes first, at time zero. The one
     that is shown at its end comes again, a millisecond before the end, if its own length does not
@@ -93,7 +97,8 @@ def timed_frames(
     pixels_left = MIN_PIXELS + PIXELS_PER_BYTE * clip.path.stat().st_size
     clock = clip.stream_clock()
     before: tuple[Fraction, VideoFrame] | None = None  # the frame that is shown so far
-    for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed):  # type: ignore[arg-type]
+    choice = None if clip.is_image else PacketChoice(rate, clip.zero, clip.stop)
+    for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed, choice):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
             yield Fraction(0), Fraction(0), frame

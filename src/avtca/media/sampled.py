@@ -1,0 +1,106 @@
+"""Which packets of a video hold the frames that are sampled; the others need not be decoded."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from av.packet import Packet
+from av.stream import Stream
+
+from avtca.media.clock import HALF_MS, JOIN_BACK_S
+
+AnyPacket: TypeAlias = "Packet[Stream]"
+SKIPPING_CODECS = ("h264", "hevc", "mpeg2video", "mpeg4", "vp8", "vp9")
+"""FFmpeg's decoders that can leave out frames to which no other frame refers."""
+MAX_GAP_S = 1
+"""Timestamps that jump further are irregular."""
+MAX_WAITING = 200
+"""Most packets that wait for the next ones; more are irregular timestamps."""
+END_S = 1
+"""Seconds before the end of a part in which every frame is decoded."""
+
+
+@dataclass
+class _Waiting:
+    """A packet.
+
+    Attributes:
+        packet: The packet.
+        needed: Whether its frame is needed; ``None`` while that is open.
+        off: Distance of its frame from the middle of the step, and its time, in seconds.
+    """
+
+    packet: "AnyPacket | None"
+    needed: bool | None = True
+    off: tuple[Fraction, Fraction] = Fraction(0), Fraction(0)
+
+
+class PacketChoice:
+    """Chooses the packets whose frames are nearest to the middle of a step.
+
+    A step is decided once a packet's decoding time is past its end, since no frame is shown before
+    it is decoded. From the first irregular timestamp on, every packet is needed.
+
+    Args:
+        rate: Steps a second.
+        zero: Time zero of the clip on the file's clock, in seconds.
+        stop: End of the clip, in seconds from its time zero.
+    """
+
+    def __init__(self, rate: float, zero: Fraction, stop: Fraction | None = None) -> None:
+        self._rate = Fraction(rate).limit_denominator(10**6)
+        self._zero, self._stop = zero, stop
+        self._waiting: deque[_Waiting] = deque()
+        self._steps: dict[int, list[_Waiting]] = {}
+        self._last_dts: Fraction | None = None
+        self._regular = True
+
+    def __call__(
+        self, packets: "Iterable[AnyPacket | None]"
+    ) -> "Iterator[tuple[AnyPacket | None, bool]]":
+        """The packets in their order, each with whether its frame is needed."""
+        for packet in packets:
+            waiting = _Waiting(packet)
+            self._waiting.append(waiting)
+            self._regular = self._regular and self._add(waiting)
+            if not self._regular or len(self._waiting) > MAX_WAITING:
+                self._regular = False
+                self._give_up()
+            while self._waiting and self._waiting[0].needed is not None:
+                first = self._waiting.popleft()
+                yield first.packet, bool(first.needed)
+        self._give_up()
+        for one in self._waiting:
+            yield one.packet, True
+
+    def _add(self, waiting: _Waiting) -> bool:
+        """Whether the packet's timestamps are regular."""
+        packet = waiting.packet
+        if packet is None or packet.is_corrupt or packet.pts is None or packet.dts is None:
+            return False
+        base = packet.time_base
+        time, dts = packet.pts * base - self._zero, packet.dts * base - self._zero
+        last, self._last_dts = self._last_dts, dts
+        if last is not None and not 0 <= dts - last <= MAX_GAP_S:
+            return False
+        if not 0 <= time - dts <= MAX_GAP_S + JOIN_BACK_S:
+            return False
+        for step in [step for step in self._steps if (step + 1) / self._rate <= dts]:
+            best, *others = sorted(self._steps.pop(step), key=lambda one: one.off)
+            best.needed = True
+            for one in others:
+                one.needed = False
+        if time < 0 or (self._stop is not None and time >= self._stop - END_S):
+            return True
+        step = int((time + min(base / 2, HALF_MS)) * self._rate)
+        waiting.off = abs(time - (step + Fraction(1, 2)) / self._rate), time
+        waiting.needed = None
+        self._steps.setdefault(step, []).append(waiting)
+        return True
+
+    def _give_up(self) -> None:
+        for one in self._waiting:
+            one.needed = True
+        self._steps.clear()
