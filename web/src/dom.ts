@@ -31,7 +31,3 @@ export function fill(element: Element, ...children: Child[]): void {
   append(element, ...children);
 }
 
-/** Value of a CSS variable of the page in the present theme. */
-export function cssVar(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}

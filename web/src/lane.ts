@@ -7,7 +7,9 @@ export interface Lane {
   readonly element: HTMLElement;
   /** Hidden in blind coding: shows what the machine recognised. */
   readonly machine: boolean;
-  /** Draws the visible part. The playhead itself is one line over all lanes, drawn by the timeline. */
+  /** Whether the drawing depends on the playhead; the line of the playhead itself does not count. */
+  readonly follows?: boolean;
+  /** Draws the visible part. */
   draw(view: View, playhead_s: number): void;
 }
 
@@ -16,12 +18,15 @@ export abstract class CanvasLane implements Lane {
   readonly element: HTMLElement;
   readonly canvas: HTMLCanvasElement;
   readonly head: HTMLElement;
-  private width = 0;
+  readonly follows: boolean = false;
+  /** Names of rows inside the drawing with their y, for saved pictures. */
+  readonly rowNames: [string, number][] = [];
 
   /**
    * @param name Short name, shown at the left.
    * @param height In CSS pixels.
    * @param machine Whether it shows what the machine recognised.
+   * @param head More content beside the name.
    */
   constructor(
     readonly name: string,
@@ -35,21 +40,27 @@ export abstract class CanvasLane implements Lane {
     this.element = h("div", { class: "lane" }, this.head, h("div", { class: "lane-area" }, this.canvas));
   }
 
-  /** Draws the visible part; x of a time is `(t - view.start_s) / (view.end_s - view.start_s) * width`. */
-  abstract paint(c: CanvasRenderingContext2D, width: number, height: number, view: View): void;
+  /** Draws the visible part; `xOf` gives the place of a time. */
+  abstract paint(
+    c: CanvasRenderingContext2D,
+    width: number,
+    height: number,
+    view: View,
+    playhead_s: number,
+  ): void;
 
-  draw(view: View): void {
+  draw(view: View, playhead_s: number): void {
     const width = this.canvas.clientWidth;
     if (!width) return;
     const scale = window.devicePixelRatio || 1;
     const [w, high] = [Math.round(width * scale), Math.round(this.height * scale)];
-    if (this.canvas.width !== w || this.canvas.height !== high || this.width !== width) {
-      [this.canvas.width, this.canvas.height, this.width] = [w, high, width];
+    if (this.canvas.width !== w || this.canvas.height !== high) {
+      [this.canvas.width, this.canvas.height] = [w, high];
     }
     const c = this.canvas.getContext("2d")!;
     c.setTransform(scale, 0, 0, scale, 0, 0);
     c.clearRect(0, 0, width, this.height);
-    this.paint(c, width, this.height, view);
+    this.paint(c, width, this.height, view, playhead_s);
   }
 }
 

@@ -11,13 +11,17 @@ export interface Range {
   end_s: number;
 }
 
-/** A file of the user; its media stay in the browser and are played from `url`. */
+/** A recording of the session. Its media stay in the browser and are played from `url`. */
 export interface OpenFile {
   readonly key: number;
-  readonly file: File;
-  readonly url: string;
+  readonly name: string;
+  /** Null for results of an earlier visit, until the file is chosen again. */
+  file: File | null;
+  url: string | null;
   /** Share of the upload, 0..1; null before it starts. */
   uploaded: number | null;
+  /** What is waited for, in words: a busy server, a lost connection. */
+  waiting: string | null;
   job: Job | null;
   report: Report | null;
   track: Track | null;
@@ -74,13 +78,24 @@ export class Session {
     }
   }
 
-  add(file: File): OpenFile {
+  /** Adds a file, or the results of an earlier visit. A file of the same name joins its results. */
+  add(file: File | null, job: Job | null = null): OpenFile {
+    const known = file && this.files.find((open) => !open.file && open.name === file.name);
+    if (known) {
+      known.file = file;
+      known.url = URL.createObjectURL(file);
+      this.changed(known);
+      if (known === this.current) this.show(known);
+      return known;
+    }
     const open: OpenFile = {
       key: ++this.keys,
+      name: file?.name ?? job?.name ?? "",
       file,
-      url: URL.createObjectURL(file),
+      url: file && URL.createObjectURL(file),
       uploaded: null,
-      job: null,
+      waiting: null,
+      job,
       report: null,
       track: null,
       attention: null,
@@ -96,9 +111,9 @@ export class Session {
     const at = this.files.indexOf(open);
     if (at < 0) return;
     this.files.splice(at, 1);
-    URL.revokeObjectURL(open.url);
     this.emit("files", undefined);
     if (this.current === open) this.show(this.files[Math.min(at, this.files.length - 1)] ?? null);
+    if (open.url) URL.revokeObjectURL(open.url);
   }
 
   show(open: OpenFile | null): void {
@@ -106,7 +121,7 @@ export class Session {
     this.person = null;
     this.selection = null;
     this.playhead_s = 0;
-    this.view = { start_s: 0, end_s: Math.max(open?.duration_s ?? 0, 1) };
+    this.view = { start_s: 0, end_s: open?.duration_s || 1 };
     this.emit("current", open);
     this.emit("view", this.view);
     this.emit("playhead", 0);
@@ -118,7 +133,7 @@ export class Session {
 
   setDuration(open: OpenFile, duration_s: number): void {
     if (!(duration_s > 0) || !Number.isFinite(duration_s) || duration_s === open.duration_s) return;
-    const whole = this.view.start_s === 0 && this.view.end_s >= Math.max(open.duration_s, 1);
+    const whole = this.view.start_s === 0 && this.view.end_s >= (open.duration_s || 1);
     open.duration_s = duration_s;
     if (open === this.current && whole) this.setView(0, duration_s);
     this.changed(open);

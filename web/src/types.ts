@@ -1,35 +1,42 @@
 // JSON of the server, see docs/serve.md and docs/output.md.
 
 export type Scores = Record<string, number>;
+/** x0, y0, x1, y1 in pixels of the upright frame. */
+export type Box = [number, number, number, number];
 
 export interface Model {
   name: string;
   default: boolean;
+  /** As `model` of a report. */
+  version: string;
   labels: string[];
   window_s: number;
   attention: boolean;
   thresholds: Record<string, number>;
 }
 
+/** A person in a window; `person` and `box` are null without a face. */
 export interface Row {
   start_s: number;
   end_s: number;
-  person: number;
-  top: string;
+  person: number | null;
+  top: string | null;
+  /** Empty without a face and a voice. */
   scores: Scores;
   modalities: string[];
   /** Share of the window with this face. */
   face: number;
   /** Share of the window with voice. */
   voice: number;
-  box: [number, number, number, number] | null;
+  box: Box | null;
 }
 
-interface Verdict {
+/** What a report and a person of it have in common. */
+export interface Verdict {
   top: string;
   confidence: number;
-  sure: boolean;
-  /** Confidence threshold; null where there is none. */
+  /** Whether the confidence reaches the threshold; null where there is none. */
+  sure: boolean | null;
   sure_from: number | null;
   streams: string;
   scores: Scores;
@@ -41,7 +48,7 @@ export interface PersonResult extends Verdict {
   seen_s: number;
   first_s: number;
   last_s: number;
-  box: [number, number, number, number] | null;
+  box: Box | null;
   at_s: number | null;
 }
 
@@ -52,6 +59,7 @@ export interface Report extends Verdict {
   warnings: string[];
   model: string;
   duration_s: number;
+  /** By input: "both", "face" or "voice". */
   thresholds: Record<string, number>;
   people?: PersonResult[];
 }
@@ -59,7 +67,7 @@ export interface Report extends Verdict {
 export interface FaceTrack {
   person: number;
   time_s: number[];
-  box: [number, number, number, number][];
+  box: Box[];
 }
 
 export interface Track {
@@ -74,20 +82,23 @@ export interface Track {
 }
 
 export interface AttentionMap {
+  query: string;
+  key: string;
   query_s: number[];
   key_s: number[];
+  /** A row for each query, which sums to one. */
   weights: number[][];
 }
 
 export interface AttentionWindow {
   start_s: number;
   end_s: number;
-  person: number;
+  person: number | null;
+  /** By "step.query stream", the last step of the network last. */
   maps: Record<string, AttentionMap>;
 }
 
 export interface Problem {
-  type?: string;
   title: string;
   status: number;
   detail?: string;
