@@ -69,10 +69,13 @@ class ArrayImage:
     def __init__(self, rgb: UInt8) -> None:
         self.rgb = rgb
         self.height, self.width = rgb.shape[:2]
+        self._reduced: tuple[int, UInt8] | None = None
 
     def reduced(self, side: int) -> UInt8:
         """See :meth:`Image.reduced`."""
-        return resize(self.rgb, reduced_size(self.width, self.height, side))
+        if self._reduced is None or self._reduced[0] != side:
+            self._reduced = side, resize(self.rgb, reduced_size(self.width, self.height, side))
+        return self._reduced[1]
 
     def part(self, box: Sequence[float], size: tuple[int, int]) -> Part:
         """See :meth:`Image.part`."""

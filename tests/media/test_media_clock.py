@@ -7,7 +7,7 @@ import numpy as np
 
 from avtca.image import ArrayImage
 from avtca.media import Frame, hold_frames
-from avtca.media.clock import StreamClock
+from avtca.media.clock import NearestFrames, StreamClock
 
 
 def frames(steps):
@@ -51,3 +51,22 @@ def test_a_run_of_frames_moves_the_clock_as_its_frames_do():
     assert runs.place(Fraction(0), 10 * tenth, 9 * tenth) == 0
     back = Fraction(1, 2)  # later than the first frame of the run
     assert alone.place(back, tenth) == runs.place(back, tenth) == 1
+
+
+def test_the_nearest_frame_is_given_as_soon_as_it_is_known():
+    nearest = NearestFrames(10)
+
+    def add(time_s):
+        given = [*nearest.add(Fraction(str(time_s)), Fraction(0), time_s), *nearest.settled()]
+        return [step for step, _, _ in given], [name for _, _, name in given]
+
+    assert add(0.03) == ([], [])  # one at 0.05 would be nearer
+    assert add(0.09) == ([0], [0.03])
+    assert nearest.is_given(Fraction(0.095), Fraction(0))
+    assert not nearest.is_given(Fraction(0.11), Fraction(0))
+    assert add(0.15) == ([1], [0.15])
+    assert add(0.19) == ([], [])
+    assert add(0.21) == ([], [])
+    assert add(0.34) == ([2], [0.21])
+    assert [name for _, _, name in nearest.finish()] == [0.34]
+    assert list(nearest.finish()) == []

@@ -221,6 +221,20 @@ def test_a_bad_frame_or_block_leaves_the_session_as_it_is(clip):
     assert [vars(r) | {"delay_s": 0} for r in found] == [vars(r) | {"delay_s": 0} for r in expected]
 
 
+def test_frames_that_are_not_needed_change_nothing(corpora):
+    clip = arrays(corpora / "cremad" / "1001_DFA_SAD_XX.flv", fps=30)
+    recognizer = Recognizer(RecordingBackend(SPEC), best_detector())
+    expected = list(recognizer.stream(timed(clip), window_s=1.0))
+    session, found, n = recognizer.live_session(window_s=1.0), [], 0
+    for time_s, rgb in timed(clip):
+        if session.needs(time_s):
+            found += session.add_frame(time_s, rgb)
+            n += 1
+    found += session.finish()
+    assert 0.6 < n / len(clip["frames"]) < 0.75
+    assert [vars(r) | {"delay_s": 0} for r in found] == [vars(r) | {"delay_s": 0} for r in expected]
+
+
 def test_when_a_result_can_be_trusted(clip):
     backend = RecordingBackend(SPEC, both=0.0)
     recognizer = Recognizer(backend, best_detector())

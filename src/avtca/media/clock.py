@@ -108,24 +108,30 @@ class NearestFrames(Generic[T]):
         self._rate = Fraction(rate).limit_denominator(10**6)
         self._kept: tuple[int, Fraction, Fraction, T] | None = None
         self._is_given = False
+        self._latest = Fraction(0)
 
     def add(self, time: Fraction, error: Fraction, frame: T) -> Iterator[tuple[int, float, T]]:
         """Add a frame; gives the one of a step before, once this one shows that it is nearest."""
         step = int((time + error) * self._rate)
         off = abs(time - (step + Fraction(1, 2)) / self._rate)
-        kept = self._kept
+        kept, self._latest = self._kept, time
         if kept is None or step > kept[0]:
             yield from self.finish()
             self._kept, self._is_given = (step, off, time, frame), False
         elif step == kept[0] and off < kept[1] and not self._is_given:
             self._kept = step, off, time, frame
 
+    def is_given(self, time: Fraction, error: Fraction) -> bool:
+        """Whether the frame of this time's step was given, so that another is not needed."""
+        step = int((time + error) * self._rate)
+        return self._is_given and self._kept is not None and step == self._kept[0]
+
     def settled(self) -> Iterator[tuple[int, float, T]]:
-        """The last frame, if it lies in the second half of its step.
+        """The frame of the last step, once one has come for the second half of the step.
 
         No later frame can be nearer, if timestamps ascend.
         """
-        if self._kept is not None and self._kept[2] * self._rate >= self._kept[0] + Fraction(1, 2):
+        if self._kept is not None and self._latest * self._rate >= self._kept[0] + Fraction(1, 2):
             yield from self.finish()
 
     def finish(self) -> Iterator[tuple[int, float, T]]:

@@ -179,6 +179,12 @@ class LiveSession:
         """Seconds of audio."""
         return self._n_samples / self.sample_rate
 
+    def needs(self, time_s: float | Fraction) -> bool:
+        """Whether a frame of this time can change a result; if not, it need not be decoded."""
+        if time_s < 0 or time_s <= self._frame_s:
+            return False
+        return not self._nearest.is_given(Fraction(time_s), HALF_MS)
+
     def add_frame(
         self, time_s: float | Fraction, rgb: NDArray[np.uint8], *, arrived_s: float | None = None
     ) -> list[LiveResult]:

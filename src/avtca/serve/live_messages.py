@@ -21,6 +21,8 @@ SAMPLE_RATE = 16_000
 MAX_BLOCK_BYTES = 2 * SAMPLE_RATE
 """A second of audio."""
 MIN_PICTURE_PX = 16
+ORIENTATION = 0x0112
+"""Number of the EXIF tag."""
 MAX_SCANS = 32
 """Scans of a progressive JPEG, each of which is a pass over the whole picture."""
 
@@ -291,8 +293,9 @@ def decode_picture(payload: memoryview, max_pixels: int) -> NDArray[np.uint8]:
         with PillowImage.open(BytesIO(data), formats=["JPEG"]) as image:
             width, height = image.size
             if min(width, height) >= MIN_PICTURE_PX and width * height <= max_pixels:
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(upright.convert("RGB"))
+                turned = image.getexif().get(ORIENTATION, 1) != 1
+                upright = ImageOps.exif_transpose(image) if turned else image
+                return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
     except Exception as error:  # Pillow raises errors of many kinds for damaged files
         problem = "it is damaged, or not a JPEG"
         raise LiveError("bad_picture", action, problem, "send another JPEG") from error

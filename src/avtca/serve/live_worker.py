@@ -235,6 +235,8 @@ class LiveWorker:
         if at_s < 0 or at_s <= self._session.frame_s:
             self._count("stale")
             return []
+        if not self._session.needs(at_s):
+            return []
         rgb = decode_picture(item.payload, self._max_pixels)
         return self._session.add_frame(at_s, rgb, arrived_s=item.arrived_s)
 

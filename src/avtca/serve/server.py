@@ -39,6 +39,7 @@ def run(app: FastAPI, settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=math.ceil(settings.shutdown_s),
             ws_max_size=MAX_SOCKET_MESSAGE,
+            ws_per_message_deflate=False,  # JPEG and PCM do not get smaller
         )
         server = _Server(config, service, f"http://{host}:{listener.getsockname()[1]}/")
         try:

@@ -272,6 +272,9 @@ def worker(read_s=0.0, **options):
     class Engine:
         audio_s, frame_s = 0.0, -1.0
 
+        def needs(self, time_s):
+            return True
+
         def add_frame(self, time_s, rgb, *, arrived_s):
             time.sleep(read_s)
             if rgb[0, 0, 0] > 200:
