@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from avtca.cli import pool
-from avtca.cli.pool import Job, Pool, Timed, default_workers
+from avtca.cli.pool import Job, Pool, Timed
+from avtca.corpora.worker_pool import default_workers
 from avtca.errors import MediaError
 
 

@@ -23,6 +23,7 @@ from avtca.text import printable
 
 COMMANDS = (
     "predict",
+    "annotate",
     "demo",
     "doctor",
     "prepare",
@@ -39,7 +40,7 @@ COMMANDS = (
     "serve",
 )
 """Each is a function of that name in the module of that name; listed in this order by --help."""
-RESUMABLE = ("prepare", "synth", "train", "cv", "finetune")
+RESUMABLE = ("annotate", "prepare", "synth", "train", "cv", "finetune")
 """Commands that resume an interrupted run."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """System errors of a disk that cannot be written, which the user can fix."""

@@ -1,9 +1,6 @@
 """Recognise the files of one call in several processes, for `avtca predict --jobs`."""
 
-import contextlib
 import functools
-import multiprocessing
-import os
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -15,11 +12,6 @@ from avtca.errors import MediaError
 
 if TYPE_CHECKING:
     from avtca.recognize import Recognizer, Report
-
-WORKER_BYTES = 2**30
-"""Memory of the machine for each process. One takes 0.3 GB, with 4K video 0.6 GB."""
-FILES_PER_WORKER = 4
-"""Fewer files for each process are not worth its start, which takes about a second."""
 
 
 class Timed(NamedTuple):
@@ -62,7 +54,7 @@ class Pool:
         No more than twice the number of processes are taken from ``jobs`` ahead of their results.
         If the iteration is given up, the processes are ended.
         """
-        from avtca.corpora.worker_pool import run_jobs
+        from avtca.corpora.worker_pool import end_workers, run_jobs
 
         def call(job: Job) -> Callable[[], Timed | Exception]:
             return functools.partial(_predict, self.model, self.detector, self.device, job)
@@ -82,8 +74,7 @@ class Pool:
                     return
         finally:
             if not complete:
-                for child in multiprocessing.active_children():
-                    child.terminate()
+                end_workers()
             results.close()
 
     def _given(self, jobs: Iterable[Job | None]) -> Iterator[Job]:
@@ -92,16 +83,6 @@ class Pool:
                 self._skipped.add(position)
             else:
                 yield job._replace(position=position)
-
-
-def default_workers(n_files: int) -> int:
-    """Processes for a number of files, from the cores and the memory of this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    limits = [cores or 1, n_files // FILES_PER_WORKER]
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        limits.append(memory // WORKER_BYTES)
-    return max(1, min(limits))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import typer
 from avtca import cli
 from avtca.cli.figures import Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
-from avtca.cli.pool import Pool, default_workers
+from avtca.cli.pool import Pool
 from avtca.cli.predict_call import Call, Person
 from avtca.cli.progress import ProgressBar
 from avtca.errors import ConfigError
@@ -97,6 +97,7 @@ def predict(
     Each file that cannot be read is one line on standard error. The others are still recognised,
     and the exit status is 2.
     """
+    from avtca.corpora.worker_pool import default_workers
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
     from avtca.recognize.joined import JoinedSheet, check_output

