@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from avtca.serve import coding, jobs, live, login, page, probes, recognition
 from avtca.serve.auth import Auth, Tokens
+from avtca.serve.openapi import describe
 from avtca.serve.outermost import Outermost
 from avtca.serve.problems import ProblemDetails, add_handlers
 from avtca.serve.service import Service
@@ -39,8 +40,10 @@ def create_app(settings: Settings) -> FastAPI:
         title="avtca",
         summary="Which emotions are expressed in a video, when, and by whom.",
         version=version("avtca"),
+        docs_url=None,  # these pages load scripts of another host
+        redoc_url=None,
         lifespan=lifespan,
-        responses={"4XX": {"model": ProblemDetails}, "5XX": {"model": ProblemDetails}},
+        responses={"4XX": {"model": ProblemDetails}},  # see avtca.serve.openapi
     )
     app.state.service, app.state.settings = service, settings
     app.state.models, app.state.spool = service.models, service.spool
@@ -52,4 +55,5 @@ def create_app(settings: Settings) -> FastAPI:
 
     for part in (probes, login, recognition, jobs, live, coding, page):
         app.include_router(part.router)
+    describe(app, tokens)
     return app

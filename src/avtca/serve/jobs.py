@@ -3,38 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, Field
 
 from avtca.serve.formats import render, wanted_format
-from avtca.serve.problems import Problem, ProblemDetails
+from avtca.serve.problems import Problem
 from avtca.serve.recognition import Options, upload_of
+from avtca.serve.schemas import JobBody, JobsBody, ReportBody, TrackBody
 from avtca.serve.service import Service
 from avtca.serve.store import Job, Part
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-
-class JobStatus(BaseModel):
-    """A job."""
-
-    id: str = Field(description="Random name of the job.")
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
-    name: str = Field(description="Name of the recording.")
-    done_s: float = Field(description="Seconds of the recording that were read.")
-    duration_s: float | None = Field(description="Seconds in total, where that is known.")
-    created: str = Field(description="Time in UTC.")
-    expires: str = Field(description="When the job and its result are deleted, in UTC.")
-    problem: ProblemDetails | None = Field(description="Why the job failed.")
-
-
-class JobList(BaseModel):
-    """Jobs of one token."""
-
-    jobs: list[JobStatus]
 
 
 def _service(request: Request) -> Service:
@@ -46,7 +27,7 @@ async def _job(request: Request, id: str) -> Job:
     return await asyncio.to_thread(_service(request).job, id, request.state.owner)
 
 
-@router.post("", status_code=202, response_model=JobStatus)
+@router.post("", status_code=202, response_model=JobBody)
 async def add_job(request: Request, options: Annotated[Options, Query()]) -> Response:
     """Send a recording that is recognised in the background."""
     service = _service(request)
@@ -56,27 +37,27 @@ async def add_job(request: Request, options: Annotated[Options, Query()]) -> Res
     return JSONResponse(job.to_dict(), 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
-@router.get("", response_model=JobList)
+@router.get("", response_model=JobsBody)
 async def list_jobs(request: Request) -> dict[str, Any]:
     """The jobs of the token, the newest first."""
     jobs = await asyncio.to_thread(_service(request).jobs, request.state.owner)
     return {"jobs": [job.to_dict() for job in jobs]}
 
 
-@router.get("/{id}", response_model=JobStatus)
+@router.get("/{id}", response_model=JobBody)
 async def get_job(request: Request, id: str) -> dict[str, Any]:
     """A job and how far it is."""
     return (await _job(request, id)).to_dict()
 
 
-@router.delete("/{id}", response_model=JobStatus)
+@router.delete("/{id}", response_model=JobBody)
 async def delete_job(request: Request, id: str) -> dict[str, Any]:
     """Cancel a job that is not finished, or delete a finished one and its result."""
     job = await _job(request, id)
     return (await asyncio.to_thread(_service(request).remove_job, job)).to_dict()
 
 
-@router.get("/{id}/events")
+@router.get("/{id}/events", response_class=StreamingResponse)
 async def job_events(request: Request, id: str) -> StreamingResponse:
     """The job after each change, as server-sent events ``job``, until it ends."""
     await _job(request, id)
@@ -95,7 +76,7 @@ async def job_events(request: Request, id: str) -> StreamingResponse:
     )
 
 
-@router.get("/{id}/report")
+@router.get("/{id}/report", response_model=ReportBody)
 async def job_report(request: Request, id: str, format: str | None = None) -> Response:
     """The report of a job that is done, in any format of /v1/recognize."""
     wanted = wanted_format(format, request.headers.get("accept", ""))
@@ -103,13 +84,13 @@ async def job_report(request: Request, id: str, format: str | None = None) -> Re
     return await asyncio.to_thread(render, json.loads(report), wanted)
 
 
-@router.get("/{id}/track")
+@router.get("/{id}/track", response_model=TrackBody)
 async def job_track(request: Request, id: str) -> Response:
     """Face boxes by true timestamps, and peaks of the waveform, of a job that is done."""
     return Response(await _part(request, id, "track"), media_type="application/json")
 
 
-@router.get("/{id}/attention")
+@router.get("/{id}/attention", response_model=dict[str, Any])
 async def job_attention(request: Request, id: str) -> Response:
     """Attention maps of a job with ``attention=true`` that is done."""
     found = await _part(request, id, "attention")

@@ -5,6 +5,7 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from avtca.serve.problems import Problem
+from avtca.serve.schemas import ReadyBody
 from avtca.serve.service import Service
 
 router = APIRouter(tags=["service"])
@@ -16,7 +17,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=ReadyBody)
 async def readyz(request: Request) -> dict[str, int]:
     """Whether a worker is ready."""
     service: Service = request.app.state.service

@@ -97,7 +97,7 @@ def add_handlers(app: FastAPI) -> None:
         problems = "; ".join(
             f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors()
         )
-        return respond(request, 422, printable(f"read the request: {problems}; see /docs"))
+        return respond(request, 422, printable(f"read the request: {problems}; see /openapi.json"))
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(AvtcaError, avtca_error)

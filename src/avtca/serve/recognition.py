@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from avtca.serve.formats import render, wanted_format
 from avtca.serve.pool import Task, stopping
 from avtca.serve.problems import Problem
+from avtca.serve.schemas import ModelsBody, ReportBody
 from avtca.serve.service import Service, Slot
 from avtca.serve.uploads import Upload, receive_upload
 
@@ -31,6 +32,7 @@ class Options(BaseModel):
     start_s: float = Field(0.0, ge=0, description="First second of the part to read.")
     end_s: float | None = Field(None, gt=0, description="Second at which the part ends.")
     attention: bool = Field(False, description="Keep attention maps; for avt-ca.")
+    name: str = Field("", description="Name of the recording, for a body that is no form.")
 
 
 def checked(service: Service, options: Options) -> tuple[str, dict[str, Any]]:
@@ -45,7 +47,7 @@ def checked(service: Service, options: Options) -> tuple[str, dict[str, Any]]:
     recognizer.steps(options.window_s, options.hop_s)
     if options.attention:
         recognizer.require_attention()
-    return model, options.model_dump(exclude={"model"})
+    return model, options.model_dump(exclude={"model", "name"})
 
 
 @asynccontextmanager
@@ -67,14 +69,14 @@ async def upload_of(
         raise
 
 
-@router.get("/models")
+@router.get("/models", response_model=ModelsBody)
 async def models(request: Request) -> dict[str, Any]:
     """The models of the service, with their labels and confidence thresholds."""
     service: Service = request.app.state.service
     return {"models": await asyncio.to_thread(service.models.describe)}
 
 
-@router.post("/recognize")
+@router.post("/recognize", response_model=ReportBody)
 async def recognize(
     request: Request, options: Annotated[Options, Query()], format: str | None = None
 ) -> Response:
