@@ -22,7 +22,7 @@ from typing import Any
 
 import av
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 AUDIO, PICTURE = 1, 2
 FPS, JPEG_QUALITY = 15, 85
@@ -92,7 +92,13 @@ async def run(source: str, url: str, session: dict[str, Any]) -> dict[str, Any]:
     token = os.environ.get("AVTCA_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     reader = threading.Thread(target=read_media, args=(source, put), daemon=True)
-    async for socket in connect(url, additional_headers=headers, compression=None):
+
+    def is_final(error: Exception) -> Exception | None:
+        """The first connection has to succeed; later ones are tried again."""
+        return None if "session_id" in create else error
+
+    options = {"additional_headers": headers, "process_exception": is_final}
+    async for socket in connect(url, compression=None, **options):
         sending = None
         try:
             await socket.send(json.dumps(create))
@@ -125,5 +131,8 @@ if __name__ == "__main__":
     parser.add_argument("--every", type=float, default=0.5, metavar="SECONDS")
     args = parser.parse_args()
     options = {"person": args.person, "every_s": args.every}
-    closed = asyncio.run(run(args.source, args.url, options))
+    try:
+        closed = asyncio.run(run(args.source, args.url, options))
+    except (OSError, WebSocketException) as error:
+        sys.exit(f"connect to {args.url}: {error}; start avtca serve, or set AVTCA_TOKEN")
     print(f"{closed['results']} results, {closed['reason']}; {closed['counts']}")

@@ -1,0 +1,232 @@
+"""Delay of live recognition: from a picture to the answer, over the real socket.
+
+    python benchmarks/live.py            about 85 seconds
+    python benchmarks/live.py --only 0   the first run alone
+
+Starts `avtca serve` on the loopback and sends a real clip of ``../shared/samples`` (RAVDESS, actor
+01; one face), forwards and backwards in turn, at 15 pictures a second (JPEG, quality 85) with its
+audio in blocks of 40 ms, each when it would have been recorded: an audio block at its end. The
+client and all processes of the server share two cores. Measured by the client, for each result:
+
+- picture to answer: from sending the newest picture of the result's window to receiving the result;
+- any picture to its first answer: the same for every picture after that of the first result, from
+  sending it to the first result whose window includes it. This contains the time until the next
+  result is due.
+
+Results go to benchmarks/results/live.json, and the table to the markers in docs/live.md.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from websockets.asyncio.client import connect
+
+from avtca.files import write_atomic, write_json
+from avtca.media import open_media
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
+CLIP = SHARED / "samples" / "01-01-01-01-01-01-01.mp4"
+RESULTS, PAGE = ROOT / "benchmarks" / "results" / "live.json", ROOT / "docs" / "live.md"
+FPS, BLOCK = 15, 640
+CORES = 2
+RUNS: tuple[dict[str, Any], ...] = (
+    {"width": 640, "height": 360, "every_s": 0.5, "seconds": 34.0},
+    {"width": 1280, "height": 720, "every_s": 0.5, "seconds": 16.0},
+    {"width": 640, "height": 360, "every_s": 0.1, "seconds": 16.0},
+)
+
+
+def load_clip(width: int, height: int) -> tuple[list[bytes], np.ndarray]:
+    """JPEGs at the rate of the benchmark, and 16-bit audio at 16 kHz."""
+    media = open_media(CLIP)
+    jpegs = []
+    for frame in media.frames(FPS):
+        out = io.BytesIO()
+        Image.fromarray(frame.rgb).resize((width, height)).save(out, "JPEG", quality=85)
+        jpegs.append(out.getvalue())
+    wave = np.concatenate(list(media.audio(16_000)))
+    return [*jpegs, *jpegs[-2:0:-1]], (wave * 2**15).clip(-(2**15), 2**15 - 1).astype("<i2")
+
+
+def schedule(
+    jpegs: list[bytes], wave: np.ndarray, seconds: float
+) -> list[tuple[float, bytes, int]]:
+    """When each message is sent, the message, and its microseconds; pictures have kind 2."""
+    events = []
+    for k in range(int(seconds * FPS)):
+        time_us = int(Fraction(k, FPS) * 10**6)
+        header = bytes([2]) + time_us.to_bytes(8, "big")
+        events.append((time_us / 1e6, header + jpegs[k % len(jpegs)], time_us))
+    for start in range(0, int(seconds * 16_000), BLOCK):
+        samples = wave[np.arange(start, start + BLOCK) % len(wave)]
+        time_us = start * 10**6 // 16_000
+        header = bytes([1]) + time_us.to_bytes(8, "big")
+        events.append(((start + BLOCK) / 16_000, header + samples.tobytes(), time_us))
+    return sorted(events, key=lambda event: event[0])
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process and its children."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(stat.parent.name) == pid or int(fields[1]) == pid:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(url: str, pid: int, run: dict[str, Any]) -> dict[str, Any]:
+    """One session; times in milliseconds."""
+    events = schedule(*load_clip(run["width"], run["height"]), run["seconds"])
+    sent: dict[int, float] = {}
+    received: list[tuple[float, dict[str, Any]]] = []
+    late = 0.0
+    async with connect(url, compression=None, max_size=None) as socket:
+        session = {"every_s": run["every_s"], "start_us": 0}
+        await socket.send(json.dumps({"type": "session.create", "session": session}))
+        assert json.loads(await socket.recv())["type"] == "session.created"
+
+        async def send() -> None:
+            nonlocal late
+            started = time.monotonic()
+            for due_s, message, time_us in events:
+                await asyncio.sleep(max(0.0, started + due_s - time.monotonic()))
+                now = time.monotonic()
+                late = max(late, now - started - due_s)
+                if message[0] == 2:
+                    sent[time_us] = now
+                await socket.send(message)
+            await socket.send(json.dumps({"type": "finalize"}))
+
+        before = cpu_s(pid)
+        sending = asyncio.create_task(send())
+        async for text in socket:
+            message = json.loads(text)
+            received.append((time.monotonic(), message))
+            if message["type"] == "session.closed":
+                break
+        await sending
+        used = cpu_s(pid) - before
+    results = [
+        (at, m) for at, m in received if m["type"] == "measurement.result" and not m["final"]
+    ]
+    answers = [1000 * (at - sent[nearest(sent, m["picture_us"])]) for at, m in results]
+    server = [m["delay_ms"] for _, m in results]
+    firsts, k = [], 0
+    first_us = results[0][1]["picture_us"] + 1
+    for time_us, at_sent in sorted(sent.items()):
+        if time_us <= first_us:
+            continue
+        while k < len(results) and results[k][1]["picture_us"] + 1 < time_us:
+            k += 1
+        if k < len(results):
+            firsts.append(1000 * (results[k][0] - at_sent))
+    return {
+        **run,
+        "results": len(results),
+        "picture_to_answer_ms": quantiles(answers),
+        "any_picture_to_first_answer_ms": quantiles(firsts),
+        "server_delay_ms": quantiles(server),
+        "server_cores": round(used / run["seconds"], 3),
+        "sent_late_ms": round(1000 * late, 1),
+        "counts": received[-1][1]["counts"],
+    }
+
+
+def nearest(sent: dict[int, float], time_us: int) -> int:
+    """The picture that was sent with this time."""
+    return min(sent, key=lambda one: abs(one - time_us))
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """Median, 95 % and largest."""
+    return {
+        "p50": round(float(np.quantile(values, 0.5)), 1),
+        "p95": round(float(np.quantile(values, 0.95)), 1),
+        "max": round(max(values), 1),
+    }
+
+
+def serve(folder: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the server on a free port; its address once it answers."""
+    command = [sys.executable, "-m", "avtca", "serve", "--port", "0", "--workers", "1"]
+    environment = {**os.environ, "AVTCA_SERVE_DATA": folder}
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
+    assert server.stdout is not None
+    line = server.stdout.readline()
+    found = re.search(r"http://[^ /]+", line)
+    assert found, line
+    return server, found[0].replace("http", "ws") + "/v1/live"
+
+
+def table(results: list[dict[str, Any]], load: float) -> str:
+    """The runs as a Markdown table, and the load of the machine."""
+    rows = [
+        "| pictures | result every | picture to answer, p50 / p95 / max | any picture to its first "
+        "answer, p50 / p95 | dropped | cores |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in results:
+        answer, first = run["picture_to_answer_ms"], run["any_picture_to_first_answer_ms"]
+        rows.append(
+            f"| {run['width']} x {run['height']} | {run['every_s']} s | {answer['p50']:.0f} / "
+            f"**{answer['p95']:.0f}** / {answer['max']:.0f} ms | {first['p50']:.0f} / "
+            f"{first['p95']:.0f} ms | {run['counts']['stale']} of {run['counts']['pictures']} | "
+            f"{run['server_cores']:.2f} |"
+        )
+    rows.append("")
+    rows.append(
+        f"Load of the machine before the runs, by other programs: {load:.1f} of {CORES} cores."
+    )
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Run, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", type=int, help="number of a run; nothing is written")
+    only = parser.parse_args().only
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        server, url = serve(folder)
+        try:
+            runs = RUNS if only is None else RUNS[only : only + 1]
+            results = [asyncio.run(measure(url, server.pid, run)) for run in runs]
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+    print(json.dumps(results, indent=1))
+    print(table(results, load))
+    if only is None:
+        about = {"cores": CORES, "load_before": round(load, 2), "machine": platform.machine()}
+        write_json(RESULTS, {**about, "fps": FPS, "block_ms": 40, "runs": results})
+        text = PAGE.read_text()
+        marked = r"(?<=<!-- live -->\n)(.*?)(?=<!-- /live -->)"
+        write_atomic(PAGE, re.sub(marked, lambda _: table(results, load) + "\n", text, flags=re.S))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The example client against `avtca serve`, over a connection that breaks once."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "live_client.py"
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The port of a server with a token."""
+    (tmp_path / "tokens").write_text(TOKEN)
+    command = [sys.executable, "-m", "avtca", "serve", "--port", "0", "--workers", "1"]
+    process = subprocess.Popen(
+        [*command, "--token", str(tmp_path / "tokens")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "AVTCA_SERVE_DATA": str(tmp_path / "data")},
+    )
+    line = process.stdout.readline()
+    yield int(re.search(r":(\d+)/", line)[1])
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+
+
+class Proxy:
+    """Passes connections on; the first breaks after so many bytes of the client."""
+
+    def __init__(self, target, first_bytes):
+        self.target, self.left = target, first_bytes
+        self.connections = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            client, _ = self.listener.accept()
+            self.connections += 1
+            server = socket.create_connection(("127.0.0.1", self.target))
+            left = self.left if self.connections == 1 else float("inf")
+            for pair in ((client, server, left), (server, client, float("inf"))):
+                threading.Thread(target=self.copy, args=pair, daemon=True).start()
+
+    def copy(self, source, sink, left):
+        with contextlib.suppress(OSError):
+            while left > 0 and (data := source.recv(65_536)):
+                sink.sendall(data)
+                left -= len(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.slow
+def test_the_client_goes_on_after_a_lost_connection(server, corpora):
+    proxy = Proxy(server, first_bytes=250_000)
+    clip = corpora / "cremad" / "1001_DFA_ANG_XX.flv"
+    command = [sys.executable, str(EXAMPLE), str(clip), "--every", "0.3"]
+    command += ["--url", f"ws://127.0.0.1:{proxy.port}/v1/live"]
+    environment = {**os.environ, "AVTCA_TOKEN": TOKEN}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "the socket is lost; connecting again\n"
+    assert proxy.connections == 2
+    *results, last = done.stdout.splitlines()
+    assert re.match(r"\d+ results, finalized; {'pictures': \d+", last)
+    times = [float(line.split()[0]) for line in results]
+    assert times and times == sorted(times) and times[-1] < 2.4  # what was under way is lost
+    assert "person 0: angry" in results[-1]
+
+
+def test_a_server_that_is_not_there():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/live"
+    command = [sys.executable, str(EXAMPLE), "clip.mp4", "--url", url]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"connect to {url}: ") and failed.stderr.count("\n") == 1
