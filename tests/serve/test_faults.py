@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux: /proc"),
 ]
 CLIP = "cremad/1001_DFA_ANG_XX.flv"
-N_MUTANTS, SPEECH_S = 100, 100
+N_MUTANTS, SPEECH_S = 100, 40
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from avtca.serve.problems import problem_response, server_error
 
 DRAINED_BYTES, DRAINED_S = 2**25, 5.0
 """How much of a refused upload is read, so that the client gets the answer."""
+METHODS = ("WS", "GET", "HEAD", "POST", "DELETE", "OPTIONS")
 GONE = 499
 """Status in log and metrics of a request whose client is gone."""
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -59,6 +60,7 @@ class Outermost:
     def _record(self, scope: Scope, request: "_Request", seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
         method = scope.get("method", "WS")
+        method = method if method in METHODS else "other"  # few values: each is a row of metrics
         self.metrics.requests.labels(method, route, request.status).inc()
         self.metrics.request_seconds.labels(route).observe(seconds)
         text = "%s %s %d, %.0f ms, request %s"

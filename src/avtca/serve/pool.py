@@ -243,6 +243,10 @@ class _Runner(threading.Thread):
         started = time.monotonic()
         try:
             outcome = self._outcome(task)
+        except Exception as error:  # of this module: the task fails, the thread goes on
+            logger.error("internal error %s in the pool", type(error).__name__)
+            self.kill()
+            outcome = Problem(500, f"recognise {task.name}: internal error; send it again")
         finally:
             self.pool.count(busy=-1, seconds=time.monotonic() - started)
         if isinstance(outcome, Result):

@@ -90,7 +90,10 @@ def add_handlers(app: FastAPI) -> None:
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return respond(request, error.status_code, str(error.detail), **dict(error.headers or {}))
+        text = str(error.detail)
+        if text == HTTPStatus(error.status_code).phrase:
+            text = f"{request.method} {request.url.path[:80]}: {text.lower()}; see /openapi.json"
+        return respond(request, error.status_code, printable(text), **dict(error.headers or {}))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
