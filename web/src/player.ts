@@ -217,6 +217,15 @@ export class Player {
     });
   }
 
+  /** Seeks, and returns the timestamp of the frame that is then in view; the time itself where there are no frames. */
+  async frameAt(time_s: number): Promise<number> {
+    this.pause();
+    const times = this.session.current?.track?.frames ?? [];
+    if (this.silent) return times.findLast((t) => t <= time_s + 1e-4) ?? time_s;
+    if (this.mediaTime === null || !this.video.videoWidth) return time_s;
+    return this.seekTo(Math.min(time_s + 0.0006, this.video.duration));
+  }
+
   private stepping = false;
 
   /** The next or the previous frame, by their own timestamps. */
