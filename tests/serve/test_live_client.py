@@ -1,6 +1,7 @@
-"""The example client against `avtca serve`, over a connection that breaks once."""
+"""`avtca serve` and the example client, over a connection that breaks once, and to the end."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -11,14 +12,17 @@ import threading
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "live_client.py"
 TOKEN = "0123456789abcdef"
 
 
-@pytest.fixture
-def server(tmp_path):
-    """The port of a server with a token."""
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with a token, and its port."""
+    tmp_path = tmp_path_factory.mktemp("server")
     (tmp_path / "tokens").write_text(TOKEN)
     command = [sys.executable, "-m", "avtca", "serve", "--port", "0", "--workers", "1"]
     process = subprocess.Popen(
@@ -29,8 +33,8 @@ def server(tmp_path):
         env={**os.environ, "AVTCA_SERVE_DATA": str(tmp_path / "data")},
     )
     line = process.stdout.readline()
-    yield int(re.search(r":(\d+)/", line)[1])
-    process.send_signal(signal.SIGINT)
+    yield process, int(re.search(r":(\d+)/", line)[1])
+    process.kill()
     process.wait(30)
 
 
@@ -65,7 +69,7 @@ class Proxy:
 
 @pytest.mark.slow
 def test_the_client_goes_on_after_a_lost_connection(server, corpora):
-    proxy = Proxy(server, first_bytes=250_000)
+    proxy = Proxy(server[1], first_bytes=250_000)
     clip = corpora / "cremad" / "1001_DFA_ANG_XX.flv"
     command = [sys.executable, str(EXAMPLE), str(clip), "--every", "0.3"]
     command += ["--url", f"ws://127.0.0.1:{proxy.port}/v1/live"]
@@ -88,3 +92,17 @@ def test_a_server_that_is_not_there():
     failed = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"connect to {url}: ") and failed.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_session_is_closed_when_the_server_stops(server):
+    process, port = server
+    with connect(f"ws://127.0.0.1:{port}/v1/live?token={TOKEN}") as client:
+        client.send('{"type": "session.create"}')
+        assert json.loads(client.recv())["type"] == "session.created"
+        process.send_signal(signal.SIGINT)
+        assert json.loads(client.recv(timeout=10))["reason"] == "shutdown"
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=10)
+        assert closed.value.rcvd.code == 1001
+    assert process.wait(30) in (0, 130)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import time
 
 import numpy as np
@@ -159,6 +160,31 @@ def test_bad_media_and_messages_concern_themselves_only(client, clip, patient):
         closed = live.finish()
     assert [one["people"][0]["modalities"] for one in live.results] == [["face", "voice"]] * 3
     assert closed["counts"]["bad_pictures"] == 5 and closed["counts"]["bad_audio"] == 2
+
+
+def test_random_messages(client, clip, patient):
+    rng = random.Random(0)
+    with client.websocket_connect(ADDRESS) as socket:
+        live = Client(socket, session={"window_s": 1.0, "every_s": 0.2, "start_us": ZERO_US})
+        for k in range(200):
+            damaged = bytearray(clip["jpegs"][k % 20])
+            for _ in range(5):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+            time_us = ZERO_US + 1000 * k
+            choices = [
+                binary(PICTURE, time_us, bytes(damaged)),
+                binary(AUDIO, time_us, rng.randbytes(rng.randrange(1, 2000))),
+                rng.randbytes(rng.randrange(40)),
+            ]
+            socket.send_bytes(rng.choice(choices))
+            socket.send_text(json.dumps(rng.choice([None, 1, [], {"type": 1}, {"session": {}}])))
+            time.sleep(0.005)
+        play(live, clip, from_s=0.5)
+        closed = live.finish()
+    assert closed["reason"] == "finalized" and closed["results"] >= 3
+    assert live.results[-1]["people"][0]["modalities"] == ["face", "voice"]
+    assert {error["code"] for error in live.errors} >= {"bad_message"}
+    assert not any(error["code"] == "internal" for error in live.errors)
 
 
 def test_settings_change_during_a_session(client, clip):

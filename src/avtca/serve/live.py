@@ -40,6 +40,8 @@ ERRORS_PER_S = 10.0
 """Messages of errors that are sent; more are only counted."""
 FINISH_S = 10.0
 """Longest wait for the last result."""
+DRAIN_S = 1.0
+"""Longest wait for the last messages when the service stops."""
 NORMAL, GOING_AWAY, NO_CODE, POLICY, TOO_LARGE, TRY_LATER = 1000, 1001, 1005, 1008, 1009, 1013
 """Close codes of RFC 6455 and its registry."""
 
@@ -188,6 +190,9 @@ class LiveSessions:
         if known is not None and known.owner == owner and not known.ended.is_set():
             return known, True
         limit = self.service.settings.live_sessions
+        if self.service.stopping.is_set():
+            problem, fix = "the service stops", "try again later"
+            raise LiveError("too_many_sessions", "start a session", problem, fix, fatal=True)
         if len(self._sessions) + self._starting >= limit:
             waiting = [one for one in self._sessions.values() if one.socket is None]
             if not waiting:
@@ -215,6 +220,12 @@ class LiveSessions:
         """End a session; it cannot be resumed."""
         session.worker.stop()
         self._sessions.pop(session.id, None)
+
+    async def drain(self) -> None:
+        """Wait until the clients know that the service stops, for at most :data:`DRAIN_S`."""
+        limit = time.monotonic() + DRAIN_S
+        while time.monotonic() < limit and any(one.socket for one in self._sessions.values()):
+            await asyncio.sleep(0.02)
 
     def detach(self, session: Session) -> None:
         """The socket of a session is lost: keep the session for a while."""

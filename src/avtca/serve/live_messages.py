@@ -177,6 +177,8 @@ class SessionUpdated(Message):
 class PersonResult(Message):
     """A row of a report's timeline, and whether it can be trusted."""
 
+    model_config = ConfigDict(extra="allow")
+
     start_s: float = Field(description="Start of the window in seconds of the session.")
     end_s: float
     person: int | None

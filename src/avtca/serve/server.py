@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from avtca.errors import ConfigError
+from avtca.serve.live import LiveSessions
 from avtca.serve.service import Service
 from avtca.serve.settings import Settings
 
@@ -41,7 +42,8 @@ def run(app: FastAPI, settings: Settings) -> None:
             ws_max_size=MAX_SOCKET_MESSAGE,
             ws_per_message_deflate=False,  # JPEG and PCM do not get smaller
         )
-        server = _Server(config, service, f"http://{host}:{listener.getsockname()[1]}/")
+        address = f"http://{host}:{listener.getsockname()[1]}/"
+        server = _Server(config, service, app.state.live, address)
         try:
             server.run(sockets=[listener])
         except SystemExit:
@@ -51,9 +53,11 @@ def run(app: FastAPI, settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, service: Service, address: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, live: LiveSessions, address: str
+    ) -> None:
         super().__init__(config)
-        self.service, self.address = service, address
+        self.service, self.live, self.address = service, live, address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -61,4 +65,5 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.service.stopping.set()  # streams to clients end, so that their connections close
+        await self.live.drain()
         await super().shutdown(sockets)
