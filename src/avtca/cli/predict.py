@@ -52,6 +52,12 @@ def predict(
     person: Annotated[
         Person, typer.Option(help="The largest steady face, or each person.")
     ] = Person.main,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A=B", help="Persons A and B are one, numbered anew after a cut; one file."
+        ),
+    ] = None,
     video_track: Annotated[
         int | None, typer.Option(min=1, help="Video track to read [default: as a player chooses]")
     ] = None,
@@ -101,6 +107,7 @@ def predict(
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
     from avtca.recognize.joined import JoinedSheet, check_output
+    from avtca.recognize.merge import MergedPeople
     from avtca.recognize.segment_files import given_segments
     from avtca.recognize.sheet import given_sheet
 
@@ -111,6 +118,7 @@ def predict(
         raise ConfigError("write --figures", problem, fix)
     if attention and out is None:
         raise ConfigError("show attention", "no folder for the pictures", "give --out FOLDER")
+    merged = MergedPeople.parse(merge or [])
     sheet = given_sheet(paths) if segments is None else given_segments(paths, segments)
     if out is not None:
         if sheet is not None:
@@ -120,7 +128,7 @@ def predict(
     recognizer.steps(window, hop)
     if attention:
         recognizer.require_attention()
-    call = Call(recognizer, window, hop, person, video_track, audio_track, attention)
+    call = Call(recognizer, window, hop, person, video_track, audio_track, attention, merged)
     call.figures = figures
     call.export = format if format.is_export and out is not None else None
     if sheet is not None:
@@ -132,6 +140,9 @@ def predict(
         found = find_media(paths, skipped) if sheet is None else sheet.clips()
         if text := skipped_text(skipped):
             cli.err.print(f"note: {printable(text)}")
+        if merged and len(found) != 1:
+            problem = f"{len(found)} files were given, and each numbers its persons"
+            raise ConfigError("merge persons", problem, "give one file with --merge")
         if out is None and format.is_export:
             check_one_file(format, len(found))
         workers = min(len(found), jobs or (default_workers(len(found)) if device == "cpu" else 1))

@@ -45,6 +45,8 @@ class Call:
     video_track: int | None = None
     audio_track: int | None = None
     attention: bool = False
+    merge: Sequence[tuple[int, int]] = ()
+    """Pairs of person numbers that are one person."""
     results: list["Report | tuple[str, str]"] = field(default_factory=list)
     """In the order of the files: a report, or the name and the error."""
     entries: list["PageEntry"] = field(default_factory=list)
@@ -97,6 +99,8 @@ class Call:
         options |= {name: number for name, number in tracks.items() if number is not None}
         if self.attention:
             options["attention"] = True
+        if self.merge:
+            options["merge"] = [list(pair) for pair in self.merge]
         self.folder = OutputFolder(out, options)
 
     def outcomes(self, found: Sequence["Found"]) -> Generator[Timed | Exception | None, None, None]:
@@ -170,6 +174,7 @@ class Call:
             "start_s": one.start_s,
             "end_s": one.end_s,
             "attention": self.attention,
+            "merge": self.merge,
         }
 
     def _recognise(self, one: "Found", path: Path, outcome: Timed | Exception | None) -> None:

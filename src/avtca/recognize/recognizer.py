@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -26,6 +26,7 @@ from avtca.recognize.live import (
     live_results,
     require_every,
 )
+from avtca.recognize.merge import MergedPeople
 from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import (
     SHARED_AUDIO,
@@ -74,6 +75,7 @@ class Recognizer:
         start_s: float = 0.0,
         end_s: float | None = None,
         attention: bool = False,
+        merge: Sequence[tuple[int, int]] = (),
         progress: ProgressHook = no_progress,
         observer: StreamObserver | None = None,
     ) -> Report:
@@ -97,6 +99,7 @@ class Recognizer:
             end_s: Second of the file at which the part ends, by default the end of the file.
             attention: Whether the report has attention maps, for a network that has attention
                 ("avt-ca").
+            merge: Pairs of person numbers that are one person, who was numbered anew after a cut.
             progress: Called after each window with the seconds done and in total.
             observer: Receives the opened clip, and frames, faces and audio as they are read.
 
@@ -106,7 +109,8 @@ class Recognizer:
         Raises:
             MediaError: The clip cannot be read, has no such track or part, the arrays are invalid,
                 or there is neither a face nor a voice in it.
-            ConfigError: The window, hop or person is invalid, or the network has no attention.
+            ConfigError: The window, hop or person is invalid, the network has no attention, or
+                merged persons are not there or are in view at once.
 
         Example:
             >>> import numpy as np
@@ -128,10 +132,13 @@ class Recognizer:
             clip = clip.part(start_s, end_s)
         if observer is not None:
             observer.opened(clip)
-        options = (window_steps, hop, person, attention, progress, observer)
+        merged = MergedPeople(merge) if merge else None
+        options = (window_steps, hop, person, attention, progress, observer, merged)
         stream, scorer = self._score(clip, *options)
         if turns := stream.upright_turns():
             stream, scorer = self._score(clip, *options, turns)
+        if merged is not None:
+            merged.check()
         rows = scorer.rows
         duration = stream.total_steps / spec.video_rate
         if not any(row.scores for row in rows):
@@ -250,6 +257,7 @@ class Recognizer:
         attention: bool,
         progress: ProgressHook,
         observer: StreamObserver | None = None,
+        merged: MergedPeople | None = None,
         quarter_turns: int = 0,
     ) -> tuple[WindowStream, WindowScorer]:
         """Read a clip to its end and score its windows."""
@@ -265,6 +273,7 @@ class Recognizer:
             people=everyone,
             quarter_turns=quarter_turns,
             observer=observer,
+            merged=merged,
         )
         scorer = WindowScorer(self.backend, everyone=everyone, attend=attention)
         for window in stream:

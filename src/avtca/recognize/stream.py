@@ -17,6 +17,7 @@ from avtca.image import ArrayImage
 from avtca.media import Frame, Media, hold_frames
 from avtca.media.clock import SHORT_HOLD_S
 from avtca.preprocess import WindowExtractor, window_starts
+from avtca.recognize.merge import MergedPeople
 from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
@@ -138,6 +139,7 @@ class WindowStream:
         people: Whether to record ``appearances``.
         quarter_turns: Quarter turns counterclockwise by which the frames are turned.
         observer: Receives frames and audio as they are read.
+        merged: Persons of different shots who are one.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class WindowStream:
         people: bool = False,
         quarter_turns: int = 0,
         observer: StreamObserver | None = None,
+        merged: MergedPeople | None = None,
     ) -> None:
         self.spec, self.people, self.quarter_turns = spec, people, quarter_turns
         self._observer = observer
@@ -168,7 +171,8 @@ class WindowStream:
         self._thumb_every = 1
         self._upright = UprightCheck(detector)
         frames = hold_frames(self._turned(clip.frames(spec.video_rate)), spec.video_rate)
-        self._frames = track_faces(frames, detector, crop_px, colour)
+        tracked = track_faces(frames, detector, crop_px, colour)
+        self._frames = tracked if merged is None else merged.of(tracked)
         self._blocks = clip.audio(spec.sample_rate)
         self._next = next(self._frames, None)
         self._audio_done = not clip.has_audio
