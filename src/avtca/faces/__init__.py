@@ -1,8 +1,8 @@
 """Face detection, tracking and alignment."""
 
 from avtca.faces.align import TEMPLATE, align, align_image
+from avtca.faces.blazeface import BlazeFaceDetector
 from avtca.faces.detectors import Availability, Detector, available_detectors, best_detector
-from avtca.faces.mtcnn import MtcnnDetector
 from avtca.faces.slime import SlimeFaceDetector
 from avtca.faces.track_faces import rank_people, track_faces
 from avtca.faces.tracker import Tracker
@@ -12,9 +12,9 @@ from avtca.faces.yunet import YuNetDetector
 __all__ = [
     "TEMPLATE",
     "Availability",
+    "BlazeFaceDetector",
     "Detection",
     "Detector",
-    "MtcnnDetector",
     "SlimeFaceDetector",
     "TrackedCrop",
     "TrackedFace",

