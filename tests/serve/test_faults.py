@@ -99,6 +99,13 @@ def test_a_killed_worker_is_replaced_and_its_job_done(service, corpora):
     assert "avtca_worker_restarts_total 1.0" in service.client.get("/metrics").text
 
 
+def test_a_worker_that_died_while_it_was_idle_costs_no_job(service, corpora):
+    os.kill(service.children()[0], signal.SIGSEGV)
+    with (corpora / CLIP).open("rb") as file:
+        answer = service.client.post("/v1/recognize", files={"file": file})
+    assert answer.status_code == 200 and answer.json()["top"] == "angry"
+
+
 def test_a_recording_that_crashes_its_worker_fails_alone(service, speech):
     job = service.client.post("/v1/jobs?name=a.wav", content=speech.read_bytes()).json()
     until(lambda: busy(service))

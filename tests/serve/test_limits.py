@@ -145,6 +145,26 @@ def test_reading_ends_at_its_time(make_client, speech):
     until(lambda: client.get("/readyz").status_code == 200)
 
 
+def test_memory_of_a_worker_is_limited(make_client, corpora):
+    client = make_client(max_worker_mb=1)
+    body = (corpora / CLIP).read_bytes()
+    for _ in range(2):  # the worker goes on
+        answer = client.post("/v1/recognize?name=b.flv", content=body)
+        assert answer.status_code == 422
+        assert "b.flv: it takes more memory than this service gives" in answer.json()["detail"]
+    assert "avtca_worker_restarts_total 0.0" in client.get("/metrics").text
+
+
+def test_media_are_kept_until_the_job_expires_where_that_is_wanted(make_client, finished):
+    client = make_client(keep_media=True)
+    job = client.post("/v1/jobs?name=../a.mp4", content=b"no media").json()
+    assert finished(client, job["id"])["state"] == "failed"
+    (path,) = spool(client)
+    assert path.read_bytes() == b"no media" and path.suffix == ".mp4" and path.stem != "a"
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 200
+    assert spool(client) == []
+
+
 def test_a_full_disk_is_507(client, monkeypatch):
     def write(self, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

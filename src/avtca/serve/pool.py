@@ -24,7 +24,8 @@ CANCEL_S = 5.0
 """Seconds after which a worker that does not react to a cancellation is ended."""
 MAX_RESULT_BYTES = 2**28
 MAX_TRIES = 2
-"""How often a task is tried whose worker another process killed, such as the kernel for memory."""
+"""How often a task is tried whose worker another process killed, such as the kernel for memory,
+or whose worker was dead already."""
 RESTART_S = 1.0
 """Pause after a worker that could not start."""
 logger = logging.getLogger("avtca.serve")
@@ -263,12 +264,13 @@ class _Runner(threading.Thread):
         pool, limit = self.pool, time.monotonic() + self.pool.config.max_read_s
         job: dict[str, Any] = {"path": str(task.path), "name": task.name, "model": task.model}
         job |= {"options": task.options, "track": task.track}
-        cancelled_at = None
+        cancelled_at, begun = None, False
         try:
             self._send(job)
             while True:
                 message = self._receive(0.2)
                 kind = message["kind"] if message else ""
+                begun = begun or message is not None
                 if kind == worker.PROGRESS and message:
                     task.on_progress(message["done_s"], message["duration_s"])
                 elif kind == worker.DONE:
@@ -290,7 +292,7 @@ class _Runner(threading.Thread):
                 self.process.join(1.0)
             code = self.process.exitcode if self.process is not None else None
             self.kill()
-            return self._died(task, code)
+            return self._died(task, code, begun)
 
     def _failed(self, task: Task, message: dict[str, Any]) -> BaseException:
         if task.cancelled.is_set():
@@ -301,15 +303,16 @@ class _Runner(threading.Thread):
             return Problem(500, text)
         return Problem(int(message["status"]), str(message["detail"]))
 
-    def _died(self, task: Task, code: int | None) -> BaseException | None:
-        """Why there is no result; ``None`` if the process was killed by another one."""
+    def _died(self, task: Task, code: int | None, begun: bool) -> BaseException | None:
+        """Why there is no result; ``None`` if the process died for another reason than the task."""
         if self.pool.ending:
             return stopping()
         if task.cancelled.is_set():
             return CancelledError()
         if code == -getattr(signal, "SIGXCPU", 0):
             return _too_long(task, self.pool.config.max_read_s)
-        if code == -getattr(signal, "SIGKILL", 0) and task.tries < MAX_TRIES:
+        killed = code == -getattr(signal, "SIGKILL", 0)  # by another process
+        if (killed or not begun) and task.tries < MAX_TRIES:
             return None
         text = f"recognise {task.name}: the process that read it ended: out of memory, or a crash "
         return Problem(422, text + "in a decoder; convert the file, or leave it out")

@@ -75,6 +75,7 @@ def _run(
     from avtca.errors import AvtcaError
 
     limit_cpu(config.max_read_s)
+    _send(connection, PROGRESS, done_s=0.0, duration_s=None)
     try:
         parts = _recognise(connection, config, models.load(job["model"]), job)
     except Cancelled:
