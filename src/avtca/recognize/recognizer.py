@@ -2,7 +2,9 @@
 
 import logging
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -42,6 +44,9 @@ from avtca.runtime.backends import DIGEST_CHARACTERS, Backend, load_backend
 
 PersonMode = Literal["main", "all"]
 """The largest steady face of each window, or each person."""
+
+MAX_SCORING = 4
+"""Most windows that are scored or wait for it while the next one is read."""
 
 logger = logging.getLogger(__name__)
 
@@ -260,7 +265,10 @@ class Recognizer:
         merged: MergedPeople | None = None,
         quarter_turns: int = 0,
     ) -> tuple[WindowStream, WindowScorer]:
-        """Read a clip to its end and score its windows."""
+        """Read a clip to its end and score its windows.
+
+        A thread scores each window while the next ones are decoded and searched for faces.
+        """
         spec, everyone = self.backend.spec, person == "all"
         stream = WindowStream(
             clip,
@@ -276,11 +284,17 @@ class Recognizer:
             merged=merged,
         )
         scorer = WindowScorer(self.backend, everyone=everyone, attend=attention)
-        for window in stream:
-            scorer.add(window)
-            seconds = (window.start_step + window.n_steps) / spec.video_rate
-            logger.debug("%s: %.1f s, %d face(s)", clip.name, seconds, len(window.faces))
-            progress("recognise", round(seconds), round(clip.duration_s) or None)
+        scoring: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(1) as thread:
+            for window in stream:
+                scoring.append(thread.submit(scorer.add, window))
+                if len(scoring) > MAX_SCORING:
+                    scoring.popleft().result()
+                seconds = (window.start_step + window.n_steps) / spec.video_rate
+                logger.debug("%s: %.1f s, %d face(s)", clip.name, seconds, len(window.faces))
+                progress("recognise", round(seconds), round(clip.duration_s) or None)
+            for one in scoring:
+                one.result()
         scorer.finish()
         return stream, scorer
 
