@@ -125,14 +125,14 @@ def test_problems(client, path, arguments, status, text):
     assert not list(client.app.state.spool.iterdir())
 
 
-@pytest.mark.parametrize("form", ["eaf", "csv"])
-def test_evaluate_and_finetune_read_what_was_coded(client, corpora, tmp_path, form):
-    """The samples of both commands (corpora.folder) are the coded ranges."""
+@pytest.mark.parametrize(("form", "tier"), [("eaf", "Anna"), ("eaf", None), ("csv", None)])
+def test_evaluate_and_finetune_read_what_was_coded(client, corpora, tmp_path, form, tier):
+    """The samples of both commands are the coded ranges, without those that are left out."""
     shutil.copy(corpora / "cremad" / "1001_DFA_ANG_XX.flv", tmp_path / "clip.flv")
-    coding = CODING | {"tiers": TIERS[:1]}
+    coding = CODING | {"tiers": [TIERS[0] | {"name": "Anna@1001"}]}
     path = tmp_path / f"clip.{form}"
     path.write_bytes(exported(client, form, coding).content)
-    index = index_folder(path, ClipSpec(), "Anna" if form == "eaf" else None)
+    index = index_folder(path, ClipSpec(), tier)
     assert not index.problems
     assert [(one.label, one.start_s, one.end_s, one.speaker) for one in index.sources] == [
         ("angry", 0.2, 1.04, "1001"),

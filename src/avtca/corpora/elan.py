@@ -16,7 +16,7 @@ from avtca.corpora.index import (
 )
 from avtca.errors import CorpusError
 from avtca.labels import canonical
-from avtca.media.eaf import Eaf, MediaLink, Tier, parse_eaf
+from avtca.media.eaf import EXCLUDE_TYPE, Eaf, MediaLink, Tier, parse_eaf
 from avtca.text import printable
 
 SUFFIX = ".eaf"
@@ -171,9 +171,10 @@ def _linked(folder: Path, link: MediaLink) -> Path | None:
 
 
 def _tiers(path: Path, document: Eaf, wanted: str | None) -> list[Tier]:
-    """The tiers of that name, or of that type."""
-    filled = [tier for tier in document.tiers if any(one.text for one in tier.annotations)]
-    listed = _listed(filled or document.tiers)
+    """The tiers of that name, or of that type; none with ranges that a coder left out."""
+    tiers = [tier for tier in document.tiers if tier.kind != EXCLUDE_TYPE]
+    filled = [tier for tier in tiers if any(one.text for one in tier.annotations)]
+    listed = _listed(filled or tiers)
     if wanted is None:
         if len(filled) != 1:
             problem = f"it has {len(filled)} tiers with annotations" + (
@@ -182,9 +183,9 @@ def _tiers(path: Path, document: Eaf, wanted: str | None) -> list[Tier]:
             raise _error(path, problem, "choose one with --tier")
         return filled
     name = wanted.casefold()
-    found = [tier for tier in document.tiers if tier.name.partition("@")[0].casefold() == name]
-    found = found or [tier for tier in document.tiers if tier.name.casefold() == name]
-    found = found or [tier for tier in document.tiers if tier.kind.casefold() == name]
+    found = [tier for tier in tiers if tier.name.partition("@")[0].casefold() == name]
+    found = found or [tier for tier in tiers if tier.name.casefold() == name]
+    found = found or [tier for tier in tiers if tier.kind.casefold() == name]
     if not found:
         problem = f"it has no tier {printable(wanted)}, only: {listed or 'none'}"
         raise _error(path, problem, "choose one of them with --tier")

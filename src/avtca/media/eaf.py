@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+EXCLUDE_TYPE = "exclude"
+"""Type of tiers whose ranges are left out; a coder made them beside the labels."""
 _MAX_DEPTH = 16
 """Nested elements; EAF files have five."""
 _MAX_ELEMENTS = 1_000_000

@@ -15,9 +15,8 @@ from pydantic import TypeAdapter
 from avtca.errors import AvtcaError, CorpusError
 from avtca.kappa import kappa, one_against_rest
 from avtca.labels import canonical
-from avtca.media.eaf import parse_eaf
+from avtca.media.eaf import EXCLUDE_TYPE, parse_eaf
 from avtca.recognize.exports.coding import EXCLUDE, NOTES
-from avtca.recognize.exports.eaf_document import EXCLUDE_TYPE
 from avtca.recognize.segment_files import read_cues, read_textgrid
 from avtca.recognize.sheet import decode_text, parse_sheet, parse_time
 from avtca.text import from_csv_cell, printable

@@ -301,16 +301,21 @@ export class Coder {
 
   /** Moves the start of the selected range to the playhead, or begins a range there. */
   markStart(): void {
+    const { range } = this;
     if (!this.active) return;
-    if (this.range) this.move(this.selected, this.now(), this.range.end);
-    else this.begin("");
+    if (range && this.now() < range.end) {
+      this.move(this.selected, this.now(), range.end);
+    } else {
+      this.selected = -1;
+      this.begin("");
+    }
   }
 
   /** Ends the range that was begun, or moves the end of the selected range to the playhead. */
   markEnd(): void {
-    if (!this.active) return;
+    const { range } = this;
     if (this.begun) this.finish();
-    else if (this.range) this.move(this.selected, this.range.start, this.now());
+    else if (range && this.now() > range.start) this.move(this.selected, range.start, this.now());
   }
 
   split(): void {

@@ -18,7 +18,7 @@ export class RangeTable {
     h(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": "ranges" },
-      h("table", {}, h("thead", {}, h("tr", {}, ...["start, s", "end, s", "label", ""].map((text) => h("th", { scope: "col" }, text)))), this.body),
+      h("table", {}, h("thead", {}, h("tr", {}, ...["start, s", "end, s", "label"].map((text) => h("th", { scope: "col" }, text)), h("td"))), this.body),
     ),
     this.pages,
   );

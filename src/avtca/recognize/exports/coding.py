@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from avtca.recognize.exports.eaf_document import EXCLUDE_TYPE, EafTier, Vocabulary, write_eaf
+from avtca.media.eaf import EXCLUDE_TYPE
+from avtca.recognize.exports.eaf_document import EafTier, Vocabulary, write_eaf
 from avtca.recognize.exports.subtitles import write_vtt
 from avtca.recognize.exports.textgrid import Span, write_textgrid
 from avtca.text import csv_cell

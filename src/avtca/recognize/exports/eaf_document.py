@@ -7,10 +7,11 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from avtca.media.eaf import EXCLUDE_TYPE
 from avtca.recognize.exports.segments import milliseconds
 
-LABELS_TYPE, CONFIDENCE_TYPE, EXCLUDE_TYPE = "emotion", "confidence", "exclude"
-"""Types of tiers: labels of a controlled vocabulary, values below them, and times left out."""
+LABELS_TYPE, CONFIDENCE_TYPE = "emotion", "confidence"
+"""Types of tiers: labels of a controlled vocabulary, and values below them."""
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _VOCABULARY, _LANGUAGE = "emotions", "und"
 _STEREOTYPES = {
