@@ -13,7 +13,8 @@ import avtca
 from avtca.faces import best_detector
 from avtca.media import open_media
 from avtca.recognize import Recognizer, Report
-from avtca.recognize.prediction import BRIEF_FACE, FEW_FRAMES, SHARED_AUDIO, STILL_FACE
+from avtca.recognize.checks import shares_audio
+from avtca.recognize.prediction import BRIEF_FACE, FEW_FRAMES, STILL_FACE
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,36 @@ def test_a_photograph_beside_a_speaker(recognizer, shared):
     assert [person.doubts for person in again.people] == [one.doubts for one in report.people]
 
 
-def test_two_people_share_one_sound(recognizer, sample_clips):
+def test_a_listener_is_read_from_the_face_alone(recognizer, sample_clips):
     report = recognizer.predict(sample_clips / "obama_speech.mp4", person="all")
-    assert len(report.people) == 2 and report.doubts == ()
-    for person in report.people:
-        assert person.doubts == (SHARED_AUDIO,) and person.confident is False
-        assert person.certainty.endswith("% (shared audio)")
+    assert report.doubts == ()
+    speaker, listener = sorted(report.people, key=lambda one: -one.timeline[-1].speaking)
+    assert all(row.modalities == ("face", "voice") for row in speaker.timeline)
+    assert all(row.speaking > 0.5 * row.voice for row in speaker.timeline[1:])
+    for row in listener.timeline[1:]:
+        assert row.modalities == ("face",) and row.speaking == 0
+    assert speaker.confident is True and speaker.doubts == listener.doubts == ()
+    turns = [turn for turn in report.speech if turn.person == speaker.number]
+    assert sum(turn.end_s - turn.start_s for turn in turns) > 5
+    assert not any(turn.person == listener.number for turn in report.speech)
+    assert Report.from_dict(report.to_dict()).speech[-1].person == speaker.number
+
+
+def test_the_speaker_is_read_instead_of_the_largest_face(recognizer, shared):
+    """Beside a large photograph: its face is not read."""
+    path = shared / "faults" / "poster.mp4"
+    largest, spoken = (recognizer.predict(path, person=who) for who in ("main", "speaker"))
+    assert largest.timeline[0].speaking == 0 and largest.timeline[0].modalities == ("face",)
+    assert spoken.timeline[0].person != largest.timeline[0].person
+    assert spoken.timeline[0].modalities == ("face", "voice") and spoken.doubts == ()
+
+
+def test_two_people_share_one_sound_where_the_speaker_is_unknown():
+    both = [make_row(0, 2, 0.6, person, ("face", "voice")) for person in (0, 1)]
+    assert shares_audio(both[:1], both, still=())
+    assert not shares_audio(both[:1], both, still=(1,))
+    decided = [dataclasses.replace(row, speaking=0.5) for row in both]
+    assert not shares_audio(decided[:1], decided, still=())
 
 
 def test_a_face_in_view_for_less_than_a_second(recognizer, sample_clips, tmp_path):
@@ -69,7 +94,8 @@ def test_a_video_of_one_photograph(recognizer, sample_clips, tmp_path):
     voice = np.concatenate(list(open_media(sample_clips / "obama_speech.mp4").audio(48_000)))
     path = encode(tmp_path / "photo.mp4", pictures=[rgb] * 40, audios=[voice[None, : 4 * 48_000]])
     report = recognizer.predict(path)
-    assert report.streams == "both" and report.doubts == (STILL_FACE,)
+    assert report.main_timeline[0].modalities == ("face",) and report.doubts == (STILL_FACE,)
+    assert any(row.modalities == ("voice",) for row in report.timeline)
     silent = encode(tmp_path / "silent.mp4", pictures=[rgb] * 40)
     assert recognizer.predict(silent).doubts == ()  # no voice that could be another's
 

@@ -184,7 +184,7 @@ def test_a_jump_ahead_gives_one_result_and_takes_no_memory(session):
 def test_memory_does_not_grow(session):
     push(session, frames=[(0, 60)], audio=[(0, 60)])
     assert session._buffer._wave.size <= (1.0 + KEPT_S + 0.5) * RATE
-    assert len(session._arrivals) < 5 and not session._scorer.rows
+    assert len(session._arrivals) < 5 and not session._scorer._windows
 
 
 def test_audio_is_placed_by_its_time(session):

@@ -12,9 +12,9 @@ from avtca.recognize.report import NO_PERSON, Coverage, Report
 def test_csv_has_a_row_a_window_and_empty_cells_for_gaps():
     rows = [make_row(0, 2, 0.8, box=(1.2, 2.0, 30.0, 40.9)), make_row(2, 4, None, NO_PERSON)]
     lines = make_report(rows).to_csv().splitlines()
-    assert lines[0].endswith("happy,sad,x0,y0,x1,y1")
+    assert lines[0].endswith("happy,sad,x0,y0,x1,y1,speaking")
     assert lines[1].startswith("clip.mp4,0,2,0,happy,face")
-    assert lines[1].endswith("0.8,0.2,1,2,30,41")
+    assert lines[1].endswith("0.8,0.2,1,2,30,41,")
     assert lines[2].endswith(",,,,,,")
 
 

@@ -50,7 +50,7 @@ def predict(
         float | None, typer.Option(help="Seconds from window to window [default: half a window]")
     ] = None,
     person: Annotated[
-        Person, typer.Option(help="The largest steady face, or each person.")
+        Person, typer.Option(help="The largest steady face, each person, or whoever speaks.")
     ] = Person.main,
     merge: Annotated[
         list[str] | None,

@@ -32,6 +32,14 @@ class Person(StrEnum):
 
     main = "main"
     all = "all"
+    speaker = "speaker"
+
+
+SHOWN_PEOPLE = {
+    Person.main: "the largest steady face",
+    Person.all: "all",
+    Person.speaker: "whoever speaks",
+}
 
 
 @dataclass
@@ -249,7 +257,7 @@ class Call:
         window_s, hop_s = (number / rate for number in steps)
         shown = {
             "windows": f"{window_s:.3g} s, every {hop_s:.3g} s",
-            "people": "the largest steady face" if self.person is Person.main else "all",
+            "people": SHOWN_PEOPLE[self.person],
         }
         tracks = {"video track": self.video_track, "audio track": self.audio_track}
         return shown | {name: str(number) for name, number in tracks.items() if number is not None}

@@ -47,9 +47,14 @@ def align(rgb: UInt8, landmarks: Float, px: int, colour: Colour = "rgb") -> UInt
     return align_image(ArrayImage(rgb), landmarks, px, colour)
 
 
-def align_image(image: Image, landmarks: Float, px: int, colour: Colour = "rgb") -> UInt8:
-    """As :func:`align`, of an image of which no more than the face is read."""
-    turn, shift = fit_similarity(TEMPLATE * px, landmarks)
+def align_image(
+    image: Image, landmarks: Float, px: int, colour: Colour = "rgb", template: Float = TEMPLATE
+) -> UInt8:
+    """As :func:`align`, of an image of which no more than the face is read.
+
+    ``template`` has the positions of the landmarks, as fractions of the side of the crop.
+    """
+    turn, shift = fit_similarity(template * px, landmarks)
     corners = np.array([0, px, 1j * px, px + 1j * px]) * turn + shift
     reach = 2 + abs(turn)  # margin for interpolation
     low = np.array([corners.real.min(), corners.imag.min()]) - reach

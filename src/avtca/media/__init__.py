@@ -5,7 +5,7 @@ from avtca.media.clock import hold_frames
 from avtca.media.find import MEDIA_SUFFIXES, Found, find_media, skipped_text
 from avtca.media.media_file import MediaFile
 from avtca.media.probe import MediaSource, open_media
-from avtca.media.types import Frame, Media, MediaInfo
+from avtca.media.types import Frame, Media, MediaInfo, Moment
 
 __all__ = [
     "MEDIA_SUFFIXES",
@@ -16,6 +16,7 @@ __all__ = [
     "MediaFile",
     "MediaInfo",
     "MediaSource",
+    "Moment",
     "find_media",
     "hold_frames",
     "open_media",

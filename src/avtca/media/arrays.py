@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from avtca.errors import MediaError
 from avtca.image import ArrayImage
 from avtca.media.audio import Resampler
-from avtca.media.clock import HALF_MS, nearest_frames
+from avtca.media.clock import HALF_MS, dense_frames
 from avtca.media.mixdown import SURVEYED, Mixdown, Mono, to_mono
-from avtca.media.types import Frame, require_positive
+from avtca.media.types import Frame, Moment, require_positive
 
 KEYS = ("waveform", "sample_rate", "frames", "timestamps", "fps")
 """Keys of a clip that is given as a dictionary."""
@@ -94,14 +94,15 @@ class MediaArrays:
         """Always 1."""
         return 1.0
 
-    def frames(self, rate: float) -> Iterator[Frame]:
+    def frames(self, rate: float, dense_rate: float = 0.0) -> Iterator[Frame]:
         """See :meth:`MediaFile.frames`."""
         require_positive(rate)
         timed = (
             (time, HALF_MS, image) for time, image in zip(self._times, self._frames, strict=True)
         )
-        for step, time_s, image in nearest_frames(timed, rate):
-            yield Frame(step, time_s, ArrayImage(np.ascontiguousarray(image)))
+        for step, time_s, image, dense in dense_frames(timed, rate, dense_rate):
+            moments = tuple(Moment(t, ArrayImage(np.ascontiguousarray(one))) for t, one in dense)
+            yield Frame(step, time_s, ArrayImage(np.ascontiguousarray(image)), dense=moments)
 
     def audio(self, rate: int) -> Iterator[Mono]:
         """See :meth:`MediaFile.audio`."""

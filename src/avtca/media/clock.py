@@ -153,10 +153,41 @@ def nearest_frames(
     Yields:
         Step, timestamp in seconds and frame; steps ascending.
     """
+    for step, time_s, frame, _ in dense_frames(timed, rate, 0.0):
+        yield step, time_s, frame
+
+
+def dense_frames(
+    timed: Iterable[tuple[Fraction, Fraction, T]], rate: float, dense_rate: float
+) -> Iterator[tuple[int, float, T, list[tuple[float, T]]]]:
+    """As :func:`nearest_frames`, with the frames of a denser clock since the frame before.
+
+    Args:
+        timed: Timestamp and its rounding error in seconds, and the frame.
+        rate: Steps a second.
+        dense_rate: Steps of the denser clock a second; 0 for none.
+
+    Yields:
+        Step, timestamp in seconds and frame, and timestamps and frames of the denser clock.
+    """
     nearest: NearestFrames[T] = NearestFrames(rate)
+    denser: NearestFrames[T] | None = NearestFrames(dense_rate) if dense_rate else None
+    waiting: list[tuple[float, T]] = []
+
+    def ready(until: float) -> list[tuple[float, T]]:
+        done = [moment for moment in waiting if moment[0] <= until]
+        waiting[:] = waiting[len(done) :]
+        return done
+
     for time, error, frame in timed:
-        yield from nearest.add(time, error, frame)
-    yield from nearest.finish()
+        if denser is not None:
+            waiting += [moment[1:] for moment in denser.add(time, error, frame)]
+        for found in nearest.add(time, error, frame):
+            yield *found, ready(found[1])
+    if denser is not None:
+        waiting += [moment[1:] for moment in denser.finish()]
+    for found in nearest.finish():
+        yield *found, ready(found[1])
 
 
 class FrameHold:
@@ -203,4 +234,4 @@ def hold_frames(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
 def _repeat(frame: Frame, end: int, rate: float) -> Iterator[Frame]:
     """The frame in the steps after its own, before ``end``."""
     for step in range(frame.step + 1, min(end, frame.step + int(MAX_HOLD_S * rate + 1e-9) + 1)):
-        yield replace(frame, step=step, held_s=(step - frame.step) / rate)
+        yield replace(frame, step=step, held_s=(step - frame.step) / rate, dense=())

@@ -27,7 +27,7 @@ class DecodedImage:
         size: Its width and height with square pixels, before it is turned.
         matrix: ``a, b, c, d`` of the display matrix: a stored point (x, y) goes to
             (ax + cy, bx + dy).
-        side: Longest side of the reduced copy that is made at once.
+        side: Longest side of the reduced copy that is made at once; 0 for none.
         reformatter: Makes this copy. One for all frames of a video saves its preparations.
 
     Raises:
@@ -48,7 +48,10 @@ class DecodedImage:
         self._swapped = abs(b) > abs(a)
         self._flip_x, self._flip_y = (c < 0, b < 0) if self._swapped else (a < 0, d < 0)
         self.width, self.height = size[::-1] if self._swapped else size
-        self._small = self._upright(_convert(frame, reduced_size(*size, side), reformatter))
+        self._small: UInt8 | None = None
+        if side:
+            small = _convert(frame, reduced_size(*size, side), reformatter)
+            self._small = self._upright(small)
 
     @cached_property
     def rgb(self) -> UInt8:
@@ -58,7 +61,7 @@ class DecodedImage:
     def reduced(self, side: int) -> UInt8:
         """See :meth:`avtca.image.Image.reduced`."""
         size = reduced_size(self.width, self.height, side)
-        if size[0] <= self._small.shape[1]:
+        if self._small is not None and size[0] <= self._small.shape[1]:
             return resize(self._small, size)
         return self._whole(size[::-1] if self._swapped else size)
 

@@ -83,11 +83,13 @@ class MediaFile:
     _bytes_share: float = field(default=1.0, repr=False)
     _exhausted: set[str] = field(default_factory=set, repr=False)
 
-    def frames(self, rate: float) -> Iterator[Frame]:
+    def frames(self, rate: float, dense_rate: float = 0.0) -> Iterator[Frame]:
         """Decode the video as a stream, onto a global clock.
 
         Args:
             rate: Steps of the clock a second.
+            dense_rate: Steps a second of a denser clock, whose frames are given beside the others,
+                see :attr:`Frame.dense`; 0 for none.
 
         Yields:
             At most one frame for each step, the one nearest to its middle; steps ascending.
@@ -98,7 +100,7 @@ class MediaFile:
             MediaError: The file is gone.
         """
         require_positive(rate)
-        return read_frames(self, rate) if self.has_video else iter(())
+        return read_frames(self, rate, dense_rate) if self.has_video else iter(())
 
     def audio(self, rate: int) -> Iterator[NDArray[np.float32]]:
         """Decode the audio as a stream, resampled to mono.

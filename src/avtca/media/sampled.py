@@ -29,12 +29,12 @@ class _Waiting:
     Attributes:
         packet: The packet.
         needed: Whether its frame is needed; ``None`` while that is open.
-        off: Distance of its frame from the middle of the step, and its time, in seconds.
+        steps: Number of steps, of all clocks, that may still need it.
     """
 
     packet: "AnyPacket | None"
     needed: bool | None = True
-    off: tuple[Fraction, Fraction] = Fraction(0), Fraction(0)
+    steps: int = 0
 
 
 class PacketChoice:
@@ -47,13 +47,21 @@ class PacketChoice:
         rate: Steps a second.
         zero: Time zero of the clip on the file's clock, in seconds.
         stop: End of the clip, in seconds from its time zero.
+        dense_rate: Steps a second of another clock, 0 for none.
     """
 
-    def __init__(self, rate: float, zero: Fraction, stop: Fraction | None = None) -> None:
-        self._rate = Fraction(rate).limit_denominator(10**6)
+    def __init__(
+        self,
+        rate: float,
+        zero: Fraction,
+        stop: Fraction | None = None,
+        dense_rate: float = 0.0,
+    ) -> None:
+        rates = [rate, dense_rate] if dense_rate else [rate]
+        self._rates = [Fraction(one).limit_denominator(10**6) for one in rates]
         self._zero, self._stop = zero, stop
         self._waiting: deque[_Waiting] = deque()
-        self._steps: dict[int, list[_Waiting]] = {}
+        self._steps: dict[tuple[Fraction, int], list[tuple[Fraction, Fraction, _Waiting]]] = {}
         self._last_dts: Fraction | None = None
         self._regular = True
 
@@ -87,17 +95,20 @@ class PacketChoice:
             return False
         if not 0 <= time - dts <= MAX_GAP_S + JOIN_BACK_S:
             return False
-        for step in [step for step in self._steps if (step + 1) / self._rate <= dts]:
-            best, *others = sorted(self._steps.pop(step), key=lambda one: one.off)
+        for key in [key for key in self._steps if (key[1] + 1) / key[0] <= dts]:
+            (*_, best), *others = sorted(self._steps.pop(key), key=lambda one: one[:2])
             best.needed = True
-            for one in others:
-                one.needed = False
+            for *_, one in others:
+                one.steps -= 1
+                if one.needed is None and not one.steps:
+                    one.needed = False
         if time < 0 or (self._stop is not None and time >= self._stop - END_S):
             return True
-        step = int((time + min(base / 2, HALF_MS)) * self._rate)
-        waiting.off = abs(time - (step + Fraction(1, 2)) / self._rate), time
-        waiting.needed = None
-        self._steps.setdefault(step, []).append(waiting)
+        waiting.needed, waiting.steps = None, len(self._rates)
+        for rate in self._rates:
+            step = int((time + min(base / 2, HALF_MS)) * rate)
+            off = abs(time - (step + Fraction(1, 2)) / rate)
+            self._steps.setdefault((rate, step), []).append((off, time, waiting))
         return True
 
     def _give_up(self) -> None:

@@ -11,6 +11,19 @@ from avtca.image import Image
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A frame of a denser clock, of which little is read.
+
+    Attributes:
+        time_s: Timestamp in seconds from the clip's time zero.
+        image: The upright image.
+    """
+
+    time_s: float
+    image: Image
+
+
+@dataclass(frozen=True)
 class Frame:
     """One frame of a clip.
 
@@ -20,6 +33,8 @@ class Frame:
         image: The upright image.
         length_s: Seconds until the next frame is due, 0 where unknown.
         held_s: Of a frame that is repeated: seconds since its own step, 0 otherwise.
+        dense: Frames of the denser clock since the frame before, where there is such a clock; this
+            frame may be one of them.
     """
 
     step: int
@@ -27,6 +42,7 @@ class Frame:
     image: Image
     length_s: float = 0.0
     held_s: float = 0.0
+    dense: tuple[Moment, ...] = ()
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
@@ -91,8 +107,11 @@ class Media(Protocol):
     def decoded_share(self) -> float:
         """Share of the clip that was decoded, once frames and audio are exhausted."""
 
-    def frames(self, rate: float) -> Iterator[Frame]:
-        """At most one frame for each step of a clock of ``rate`` steps a second."""
+    def frames(self, rate: float, dense_rate: float = 0.0) -> Iterator[Frame]:
+        """At most one frame for each step of a clock of ``rate`` steps a second.
+
+        With ``dense_rate`` they carry the frames of that clock too, see :attr:`Frame.dense`.
+        """
 
     def audio(self, rate: int) -> Iterator[NDArray[np.float32]]:
         """Mono audio at ``rate`` Hz as contiguous blocks ``float32 (n,)`` from time zero on."""

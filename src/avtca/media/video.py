@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from avtca.errors import MediaError
 from avtca.image import SMALL_SIDE, ArrayImage, Image
-from avtca.media.clock import HALF_MS, MAX_HOLD_S, nearest_frames
+from avtca.media.clock import HALF_MS, MAX_HOLD_S, dense_frames
 from avtca.media.container import (
     LARGE_PIXELS,
     MAX_PIXELS,
@@ -32,7 +32,7 @@ from avtca.media.container import (
 )
 from avtca.media.decoded import DecodedImage, Matrix
 from avtca.media.sampled import PacketChoice
-from avtca.media.types import Frame
+from avtca.media.types import Frame, Moment
 
 if TYPE_CHECKING:
     from avtca.media.media_file import MediaFile
@@ -50,18 +50,18 @@ _MIRRORED = {2: (-1, 0, 0, 1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 7: (0, -1, -1,
 """Display matrices of the values of the Exif orientation that mirror the image."""
 
 
-def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
+def read_frames(clip: "MediaFile", rate: float, dense_rate: float = 0.0) -> Iterator[Frame]:
     """See :meth:`avtca.media.MediaFile.frames`."""
     with open_container(clip.path, clip.name) as container:
         stream = video_stream(container, clip.video_index)
         aspect, still = pixel_aspect(stream), is_still(container, stream)
         timed = (
             (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), (frame, length))
-            for time, length, frame in timed_frames(clip, stream, rate)
+            for time, length, frame in timed_frames(clip, stream, rate, dense_rate)
         )
         size: tuple[int, int] | None = None
         reformatter = VideoReformatter()
-        for step, time_s, (frame, length) in nearest_frames(timed, rate):
+        for step, time_s, (frame, length), dense in dense_frames(timed, rate, dense_rate):
             image: Image | None = convert(clip, frame, aspect, still, reformatter)
             if image is None:
                 continue
@@ -72,17 +72,22 @@ def read_frames(clip: "MediaFile", rate: float) -> Iterator[Frame]:
             length_s = float(length)
             if clip.stop is not None:
                 length_s = min(length_s, float(clip.stop) - time_s)
-            yield Frame(step, time_s, image, length_s)
+            moments = tuple(
+                Moment(at_s, image if one is frame else unread(one, frame, aspect, still))
+                for at_s, (one, _) in dense
+                if (one.width, one.height) == (frame.width, frame.height)
+            )
+            yield Frame(step, time_s, image, length_s, dense=moments)
     clip.exhausted("video")
 
 
 def timed_frames(
-    clip: "MediaFile", stream: VideoStream, rate: float
+    clip: "MediaFile", stream: VideoStream, rate: float, dense_rate: float = 0.0
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Frames with their seconds from the clip's time zero, and their lengths in seconds.
 
-    Of the frames that are not the nearest to the middle of a step, of ``rate`` a second, some are
-    left out (:class:`PacketChoice`).
+    Of the frames that are not the nearest to the middle of a step, of ``rate`` or ``dense_rate`` a
+    second, some are left out (:class:`PacketChoice`).
 
     In a part of a file, the frame that is shown at its start comes first, at time zero. The one
     that is shown at its end comes again, a millisecond before the end, if its own length does not
@@ -97,7 +102,7 @@ def timed_frames(
     pixels_left = MIN_PIXELS + PIXELS_PER_BYTE * clip.path.stat().st_size
     clock = clip.stream_clock()
     before: tuple[Fraction, VideoFrame] | None = None  # the frame that is shown so far
-    choice = None if clip.is_image else PacketChoice(rate, clip.zero, clip.stop)
+    choice = None if clip.is_image else PacketChoice(rate, clip.zero, clip.stop, dense_rate)
     for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed, choice):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
@@ -182,6 +187,13 @@ def convert(
         return None
     clip.warn("unsupported colour matrix: colours were converted with the default one")
     return image
+
+
+def unread(frame: VideoFrame, like: VideoFrame, aspect: Fraction, still: bool) -> DecodedImage:
+    """The image of a frame of which nothing is converted yet; ``like`` was converted before."""
+    frame.colorspace, frame.color_primaries = like.colorspace, like.color_primaries
+    frame.color_trc = like.color_trc
+    return DecodedImage(frame, square_size(frame, aspect, still), orientation(frame), side=0)
 
 
 def fit(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -59,7 +59,7 @@ def doubts(
         trained_on: Whether the model was trained on this file.
     """
     rows = list(rows)
-    both = [row for row in main_rows(rows) if len(row.modalities) > 1]
+    both = [row for row in main_rows(rows) if beside_voice(row)]
     out = []
     if trained_on:
         out.append(TRAINED_ON)
@@ -73,10 +73,15 @@ def doubts(
     return tuple(out)
 
 
+def beside_voice(row: TimelineRow) -> bool:
+    """Whether a row is of a face in a window with a voice, which may be another's."""
+    return "face" in row.modalities and row.voice * (row.end_s - row.start_s) >= MIN_VOICE_S - 1e-6
+
+
 def shares_audio(
     rows: Sequence[TimelineRow], timeline: Iterable[TimelineRow], still: Collection[int]
 ) -> bool:
-    """Whether most windows of a person with a voice also have another person.
+    """Whether most windows of a person with a voice have another person and no known speaker.
 
     Args:
         rows: The person's windows.
@@ -87,8 +92,8 @@ def shares_audio(
     for row in timeline:
         if row.scores and row.person not in still:
             people.setdefault(row.start_s, set()).add(row.person)
-    voiced = [row for row in rows if row.scores and "voice" in row.modalities]
-    shared = sum(len(people.get(row.start_s, ())) > 1 for row in voiced)
+    voiced = [row for row in rows if row.scores and beside_voice(row)]
+    shared = sum(row.speaking is None and len(people.get(row.start_s, ())) > 1 for row in voiced)
     return bool(voiced) and shared >= MOSTLY * len(voiced)
 
 
@@ -169,7 +174,7 @@ def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str
             f"up to {most} faces in view, several for {several:.0%} of the video: the scores are "
             f"of the largest steady one ({named})"
         )
-    both = [row for row in main if len(row.modalities) > 1]
+    both = [row for row in main if beside_voice(row)]
     still = sum(row.person in stream.still_people for row in both)
     if still:
         out.append(

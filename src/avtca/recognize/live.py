@@ -142,7 +142,9 @@ class LiveSession:
     ) -> None:
         self.backend, self.every_s, self.sample_rate = backend, every_s, sample_rate
         self._rate = backend.spec.video_rate
-        self._scorer = WindowScorer(backend, everyone=everyone)
+        self._scorer = WindowScorer(
+            backend, person="all" if everyone else "main", find_speaker=False
+        )
         self._buffer = WindowBuffer(backend.spec, window_steps)
         self._nearest: NearestFrames[tuple[NDArray[np.uint8], float]] = NearestFrames(self._rate)
         self._hold = FrameHold(self._rate)
@@ -163,11 +165,11 @@ class LiveSession:
     @property
     def everyone(self) -> bool:
         """Whether there is a row for each person; may be set."""
-        return self._scorer.everyone
+        return self._scorer.person == "all"
 
     @everyone.setter
     def everyone(self, everyone: bool) -> None:
-        self._scorer.everyone = everyone
+        self._scorer.person = "all" if everyone else "main"
 
     @property
     def frame_s(self) -> float:

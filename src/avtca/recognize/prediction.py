@@ -68,6 +68,8 @@ class TimelineRow:
         voice: Share of the window with a voice, 0..1.
         person: Person number, :data:`NO_PERSON` without a face.
         box: Median face box over the window.
+        speaking: Share of the window in which this person speaks, 0..1; ``None`` without a face or
+            audio, and where it is undecided.
     """
 
     start_s: float
@@ -78,6 +80,7 @@ class TimelineRow:
     voice: float
     person: int = NO_PERSON
     box: Box | None = None
+    speaking: float | None = None
 
     @property
     def top(self) -> str | None:
@@ -96,6 +99,7 @@ class TimelineRow:
             "face": round(self.face, 3),
             "voice": round(self.voice, 3),
             "box": rounded_box(self.box),
+            "speaking": None if self.speaking is None else round(self.speaking, 3),
         }
 
     @classmethod
@@ -107,6 +111,7 @@ class TimelineRow:
             modalities=tuple(row["modalities"]),
             person=NO_PERSON if row["person"] is None else row["person"],
             box=None if row["box"] is None else tuple(row["box"]),
+            speaking=row.get("speaking"),
         )
 
 

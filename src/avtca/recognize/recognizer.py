@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +38,10 @@ from avtca.recognize.prediction import (
     main_rows,
 )
 from avtca.recognize.report import Person, Report, person_coverage
-from avtca.recognize.scorer import WindowScorer
+from avtca.recognize.scorer import PersonMode, WindowScorer
 from avtca.recognize.stream import WindowStream
 from avtca.runtime.backends import DIGEST_CHARACTERS, Backend, load_backend
-
-PersonMode = Literal["main", "all"]
-"""The largest steady face of each window, or each person."""
+from avtca.speaker import Speech, find_speakers
 
 MAX_SCORING = 4
 """Most windows that are scored or wait for it while the next one is read."""
@@ -95,7 +93,9 @@ class Recognizer:
                 the first sample of the waveform.
             window_s: Seconds of a window, at most and by default the network's window.
             hop_s: Seconds from one window to the next, by default half a window.
-            person: "main" for the largest steady face of each window, "all" for each person.
+            person: "main" for the largest steady face of each window, "all" for each person,
+                "speaker" for whoever speaks: the voice alone where nobody in view does, and the
+                largest steady face where it is undecided.
             video_track: Which video track of a file to read, from 1; by default the one that a
                 player would choose.
             audio_track: Which audio track to read, from 1; by default the one that a player
@@ -144,7 +144,8 @@ class Recognizer:
             stream, scorer = self._score(clip, *options, turns)
         if merged is not None:
             merged.check()
-        rows = scorer.rows
+        speech = self._speech(clip, stream, scorer)
+        rows, maps = scorer.finish(speech)
         duration = stream.total_steps / spec.video_rate
         if not any(row.scores for row in rows):
             raise MediaError(
@@ -174,7 +175,8 @@ class Recognizer:
                 rows, stream, seen_s=scorer.face_steps / spec.video_rate, trained_on=trained_on
             ),
             part=(start_s, end_s) if is_part else None,
-            attention=tuple(scorer.attention),
+            attention=tuple(maps),
+            speech=() if speech is None else speech.turns(),
         )
         return replace(report, people=_people(report, stream, spec.video_rate))
 
@@ -235,7 +237,7 @@ class Recognizer:
     ) -> LiveSession:
         """The engine of :meth:`stream`, to which media are pushed; arguments as there."""
         window_steps, _ = self.steps(window_s)
-        require_person(person)
+        require_person(person, ("main", "all"))
         require_every(every_s)
         return LiveSession(
             self.backend,
@@ -245,6 +247,15 @@ class Recognizer:
             everyone=person == "all",
             sample_rate=sample_rate,
         )
+
+    @staticmethod
+    def _speech(clip: Media, stream: WindowStream, scorer: WindowScorer) -> Speech | None:
+        """Who speaks when, of a clip that was read to its end."""
+        if not clip.has_audio:
+            return None
+        voiced = np.concatenate([np.zeros(0, np.bool_), *scorer.voiced])
+        mouths, still = stream.mouths.series, stream.still_people
+        return find_speakers(mouths, stream.levels.values(), voiced, still=still)
 
     def _trained_on(self, source: object) -> bool:
         """Whether the model was trained on this file, as far as its card tells."""
@@ -269,7 +280,7 @@ class Recognizer:
 
         A thread scores each window while the next ones are decoded and searched for faces.
         """
-        spec, everyone = self.backend.spec, person == "all"
+        spec = self.backend.spec
         stream = WindowStream(
             clip,
             spec,
@@ -278,12 +289,12 @@ class Recognizer:
             colour=self.backend.colour,  # type: ignore[arg-type]
             window_steps=window_steps,
             hop=hop,
-            people=everyone,
+            people=person == "all",
             quarter_turns=quarter_turns,
             observer=observer,
             merged=merged,
         )
-        scorer = WindowScorer(self.backend, everyone=everyone, attend=attention)
+        scorer = WindowScorer(self.backend, person=person, attend=attention)
         scoring: deque[Future[None]] = deque()
         with ThreadPoolExecutor(1) as thread:
             for window in stream:
@@ -295,7 +306,7 @@ class Recognizer:
                 progress("recognise", round(seconds), round(clip.duration_s) or None)
             for one in scoring:
                 one.result()
-        scorer.finish()
+        stream.mouths.finish()
         return stream, scorer
 
     def require_attention(self) -> None:
@@ -339,12 +350,12 @@ class Recognizer:
         return steps, max(1, round(hop_s * spec.video_rate))
 
 
-def require_person(person: str) -> None:
-    """Raise :class:`ConfigError` unless it is a :data:`PersonMode`."""
-    if person not in get_args(PersonMode):
-        raise ConfigError(
-            f"recognise person {person!r}", "unknown choice", "choose 'main' or 'all'"
-        )
+def require_person(person: str, choices: Sequence[str] = get_args(PersonMode)) -> None:
+    """Raise :class:`ConfigError` unless it is one of the choices."""
+    if person not in choices:
+        problem = "this is known at the end only" if person == "speaker" else "unknown choice"
+        fix = f"choose {' or '.join(map(repr, choices))}"
+        raise ConfigError(f"recognise person {person!r}", problem, fix)
 
 
 def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, float]:

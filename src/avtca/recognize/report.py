@@ -25,6 +25,7 @@ from avtca.recognize.prediction import (
     rounded,
     rounded_box,
 )
+from avtca.speaker import Turn
 from avtca.text import csv_cell, label_columns, printable
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Thumbnail:
 class Person(Prediction):
     """One person of a clip that was recognised with ``person="all"``.
 
-    Tracking ends at cuts: a person who returns after one has another number. The speaker is not
-    identified; everyone is recognised with the same audio.
+    Tracking ends at cuts: a person who returns after one has another number. A person who does not
+    speak in a window is recognised from the face alone.
 
     Attributes:
         number: Person number.
@@ -128,6 +129,7 @@ class Report(Prediction):
             file. The times above count from the start of the part.
         attention: Attention maps of each window with a face and a voice, where they were asked
             for; absent in reports that were read from JSON.
+        speech: The turns of speech: who speaks when.
 
     Example:
         >>> report = avtca.load().predict("clip.mp4")  # doctest: +SKIP
@@ -153,6 +155,7 @@ class Report(Prediction):
     doubts: tuple[str, ...] = ()
     part: tuple[float, float | None] | None = None
     attention: tuple[WindowAttention, ...] = field(default=(), compare=False)
+    speech: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", printable(self.file))
@@ -227,6 +230,7 @@ class Report(Prediction):
             "duration_s": round(self.duration_s, 3),
             "thresholds": {name: round(x, DIGITS) for name, x in self.thresholds.items()},
         }
+        out["speech"] = [turn.to_dict() for turn in self.speech]
         if self.part is not None:
             out["part"] = list(self.part)
         if self.people:
@@ -267,6 +271,7 @@ class Report(Prediction):
             thresholds=dict(plain["thresholds"]),
             doubts=tuple(plain.get("doubts", ())),
             part=tuple(plain["part"]) if "part" in plain else None,
+            speech=tuple(Turn(**turn) for turn in plain.get("speech", ())),
         )
 
     def to_csv(self, path: str | Path | None = None) -> str:
@@ -302,8 +307,8 @@ class Report(Prediction):
 
     def window_columns(self) -> list[str]:
         """Names of the cells of :meth:`window_rows`."""
-        columns = label_columns(self.labels, [*CSV_HEAD, *CSV_BOX])
-        return [*CSV_HEAD, *columns.values(), *CSV_BOX]
+        columns = label_columns(self.labels, [*CSV_HEAD, *CSV_BOX, SPEAKING])
+        return [*CSV_HEAD, *columns.values(), *CSV_BOX, SPEAKING]
 
     def window_rows(self) -> list[list[Any]]:
         """The rows of :meth:`to_csv` as values; ``None`` for empty cells."""
@@ -313,7 +318,8 @@ class Report(Prediction):
             cells = [self.file, plain["start_s"], plain["end_s"], plain["person"], plain["top"]]
             cells += ["+".join(row.modalities), plain["face"], plain["voice"]]
             cells += [plain["scores"].get(name) for name in self.labels]
-            rows.append([*cells, *(plain["box"] or [None] * len(CSV_BOX))])
+            box = plain["box"] or [None] * len(CSV_BOX)
+            rows.append([*cells, *box, plain["speaking"]])
         return rows
 
     def to_segments(self) -> "list[Segment]":
@@ -381,3 +387,5 @@ CSV_HEAD = ["file", "start_s", "end_s", "person", "top", "modalities", "face", "
 """Columns before the labels in :meth:`Report.to_csv`."""
 CSV_BOX = ["x0", "y0", "x1", "y1"]
 """Columns after the labels: the face box in pixels of the upright frame, empty without a face."""
+SPEAKING = "speaking"
+"""Last column: share of the window in which the person speaks, empty where it is undecided."""

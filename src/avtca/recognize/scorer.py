@@ -1,5 +1,8 @@
 """Scores of windows, in batches."""
 
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +14,12 @@ from avtca.recognize.prediction import NO_PERSON, TimelineRow
 from avtca.recognize.stream import WindowMedia, as_box
 from avtca.runtime.backends import Backend
 from avtca.runtime.scores import softmax
+from avtca.speaker import Speech
+from avtca.speaker.speech import UNSEEN
+
+PersonMode = Literal["main", "all", "speaker"]
+"""The largest steady face of each window, each person, or whoever speaks."""
+FACE, VOICE, BOTH = ("face",), ("voice",), ("face", "voice")
 
 MIN_VOICE_S = 0.15
 """Windows with less voice, in seconds, count as without voice."""
@@ -20,35 +29,78 @@ BATCH = 16
 """Windows in a batch of the network."""
 
 
+SPEAKS = 0.25
+"""Share of the voice in a window from which a person's face is read with the voice."""
+MOSTLY_UNSEEN = 0.5
+"""Share of the voice in a window from which a row is added for a speaker who is not in view."""
+
+
+@dataclass
+class _Row:
+    """A row whose scores follow, for each input that it may be read from.
+
+    Attributes:
+        row: The row, without scores.
+        extra: It is only for a speaker who is not in view.
+        scores: By modalities.
+    """
+
+    row: TimelineRow
+    extra: bool = False
+    scores: dict[tuple[str, ...], dict[str, float]] = field(default_factory=dict)
+    attention: list[WindowAttention] = field(default_factory=list)
+
+
 class WindowScorer:
     """Turns windows into timeline rows.
 
+    Windows with a face and a voice are read from both and from each alone: who speaks is found
+    when the clip was read to its end.
+
     Args:
         backend: The network.
-        everyone: Make a row for each person, not only for the largest steady face.
+        person: "main" for a row of the largest steady face in each window, "all" for one of each
+            person, "speaker" for one of whoever speaks.
         attend: Keep the attention maps of windows with a face and a voice.
+        find_speaker: Read windows from each input alone too, as :meth:`finish` needs it.
     """
 
-    def __init__(self, backend: Backend, *, everyone: bool, attend: bool = False) -> None:
-        self.backend, self.everyone, self.attend = backend, everyone, attend
-        self.rows: list[TimelineRow] = []
-        self.attention: list[WindowAttention] = []
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        person: PersonMode,
+        attend: bool = False,
+        find_speaker: bool = True,
+    ) -> None:
+        self.backend, self.person, self.attend = backend, person, attend
+        self._find_speaker = find_speaker
         self.face_steps = 0
         """Steps of the clip with a face."""
-        self.voice_ticks = 0
-        """Ticks of the clip with a voice, :data:`VOICE_RATE` a second."""
+        self.voiced: list[NDArray[np.bool_]] = []
+        """Voice activity of the clip in blocks, :data:`VOICE_RATE` ticks a second."""
+        self._windows: list[list[_Row]] = []
         self._steps_counted = 0
         self._ticks_counted = 0
-        self._pending: list[tuple[TimelineRow, preprocess.Window]] = []
+        self._pending: list[tuple[_Row, tuple[str, ...], preprocess.Window]] = []
+        self._others: list[tuple[_Row, tuple[str, ...], preprocess.Window]] = []
         self._features: dict[tuple[int, int], NDArray[np.generic]] = {}
 
+    @property
+    def voice_ticks(self) -> int:
+        """Ticks of the clip with a voice."""
+        return int(sum(block.sum() for block in self.voiced))
+
     def add(self, window: WindowMedia) -> None:
-        """Add the next window; its rows follow with the batch."""
+        """Add the next window; its scores follow with the batch."""
         spec, rate = self.backend.spec, self.backend.spec.video_rate
         filtered = high_pass(window.wave, spec.sample_rate)
         voiced = voice_activity(filtered, spec.sample_rate, filtered=True)
         first_tick = round(window.start_step / rate * VOICE_RATE)
-        self.voice_ticks += int(voiced[max(0, self._ticks_counted - first_tick) :].sum())
+        if first_tick > self._ticks_counted:  # windows may leave gaps
+            self.voiced.append(np.zeros(first_tick - self._ticks_counted, np.bool_))
+            self._ticks_counted = first_tick
+        self.voiced.append(voiced[max(0, self._ticks_counted - first_tick) :])
         self._ticks_counted = max(self._ticks_counted, first_tick + len(voiced))
         has_voice = float(voiced.sum()) / VOICE_RATE >= MIN_VOICE_S
         audio = preprocess.audio_window(
@@ -61,6 +113,7 @@ class WindowScorer:
         seen = {face.step for _, faces in people for face in faces}
         self.face_steps += sum(step >= self._steps_counted for step in seen)
         self._steps_counted = window.start_step + window.n_steps
+        rows = []
         for person, faces in people:
             steps = np.array([face.step for face in faces], np.int64)
             features = self._video_features(person, faces)
@@ -76,21 +129,74 @@ class WindowScorer:
                 person=person,
                 box=as_box(np.median([face.box for face in faces], axis=0)) if faces else None,
             )
-            self._pending.append((row, (*video, *audio)))
+            rows.append(self._wait(row, (*video, *audio)))
+        if self._find_speaker and has_voice and people[0][1]:
+            alone = replace(rows[0].row, modalities=VOICE, face=0.0, person=NO_PERSON, box=None)
+            masked = preprocess.video_window(
+                np.zeros(0, np.int64), self._video_features(NO_PERSON, []), window.start_step, spec
+            )
+            rows.append(self._wait(alone, (*masked, *audio), extra=True))
+        self._windows.append(rows)
         first = window.start_step
         self._features = {key: v for key, v in self._features.items() if key[1] >= first}
         if len(self._pending) >= BATCH:
             self._run()
 
-    def finish(self) -> list[TimelineRow]:
-        """Run the last batch and return all rows, in order."""
+    def _wait(self, row: TimelineRow, window: preprocess.Window, *, extra: bool = False) -> _Row:
+        """A row whose window waits for the next batch."""
+        waiting = _Row(row, extra)
+        if row.modalities:
+            queue = self._others if extra else self._pending
+            queue.append((waiting, row.modalities, window))
+        if self._find_speaker and row.modalities == BOTH:
+            silent = np.zeros_like(window[2]), np.zeros_like(window[3])
+            self._others.append((waiting, FACE, (*window[:2], *silent)))
+        return waiting
+
+    def finish(self, speech: Speech | None) -> tuple[list[TimelineRow], list[WindowAttention]]:
+        """Run the last batch.
+
+        Args:
+            speech: Who speaks when; ``None`` without audio.
+
+        Returns:
+            All rows, in order, and the attention maps of those that were read from both.
+        """
         self._run()
-        return self.rows
+        rows: list[TimelineRow] = []
+        attention: list[WindowAttention] = []
+        for window in self._windows:
+            for one in self._chosen(window, speech):
+                row = _read(one, speech)
+                rows.append(row)
+                attention += one.attention if row.modalities == BOTH else []
+        return rows, attention
+
+    def _chosen(self, window: list[_Row], speech: Speech | None) -> list[_Row]:
+        """The rows of a window, the one that counts for the clip first."""
+        people = [one for one in window if not one.extra]
+        start_s, end_s = window[0].row.start_s, window[0].row.end_s
+
+        def heard(person: int) -> float:
+            share = None if speech is None else speech.heard(start_s, end_s, person)
+            return 0.0 if share is None else share
+
+        unseen = [one for one in window if one.extra and heard(UNSEEN) >= MOSTLY_UNSEEN]
+        if self.person == "main":
+            return people[:1] + unseen
+        if self.person == "all":
+            return people + unseen
+        speakers = [one for one in people if heard(one.row.person) >= SPEAKS]
+        if speakers:
+            return [max(speakers, key=lambda one: heard(one.row.person))]
+        return unseen or people[:1]
 
     def score(self, window: WindowMedia) -> list[TimelineRow]:
         """The rows of the next window at once; they are not kept."""
         self.add(window)
-        rows, self.rows = self.finish(), []
+        rows, _ = self.finish(None)
+        self._windows.clear()
+        self.voiced.clear()
         return rows
 
     def _people(self, window: WindowMedia) -> list[tuple[int, list[TrackedCrop]]]:
@@ -100,7 +206,7 @@ class WindowScorer:
             if len(faces) >= max(1, MIN_PERSON_SHARE * window.n_steps)
         }
         ranked = rank_people({n: [face.area for face in faces] for n, faces in seen.items()})
-        chosen = ranked if self.everyone else ranked[:1]
+        chosen = ranked[:1] if self.person == "main" else ranked
         return [(person, seen[person]) for person in chosen] or [(NO_PERSON, [])]
 
     def _video_features(self, person: int, faces: list[TrackedCrop]) -> NDArray[np.generic]:
@@ -114,18 +220,37 @@ class WindowScorer:
         return np.stack([self._features[person, face.step] for face in faces])
 
     def _run(self) -> None:
-        used = [i for i, (row, _) in enumerate(self._pending) if row.modalities]
-        scores: dict[int, dict[str, float]] = {}
-        if used:
-            batch = preprocess.stack([self._pending[i][1] for i in used])
-            probs = softmax(self.backend.logits(batch), self.backend.temperature)
-            labels = self.backend.spec.labels
-            for i, row in zip(used, probs, strict=True):
-                scores[i] = {name: float(p) for name, p in zip(labels, row, strict=True)}
-            if self.attend:
-                maps = self.backend.attention(batch)
-                rows = [self._pending[i][0] for i in used]
-                self.attention += window_attention(maps, rows, self.backend.spec.window_s)
-        for i, (row, _) in enumerate(self._pending):
-            self.rows.append(TimelineRow(**{**vars(row), "scores": scores.get(i, {})}))
+        if not self._pending:
+            return
+        pending = self._pending + self._others
+        batch = preprocess.stack([window for _, _, window in pending])
+        probs = softmax(self.backend.logits(batch), self.backend.temperature)
+        labels = self.backend.spec.labels
+        for (waiting, modalities, _), of_row in zip(pending, probs, strict=True):
+            scores = {name: float(p) for name, p in zip(labels, of_row, strict=True)}
+            waiting.scores[modalities] = scores
+        both = [k for k, (_, modalities, _) in enumerate(self._pending) if modalities == BOTH]
+        if self.attend and both:
+            maps = self.backend.attention(preprocess.stack([self._pending[k][2] for k in both]))
+            waiting_rows = [self._pending[k][0] for k in both]
+            found = window_attention(
+                maps, [one.row for one in waiting_rows], self.backend.spec.window_s
+            )
+            places = {(one.row.start_s, one.row.person): one for one in waiting_rows}
+            for one in found:
+                places[one.start_s, one.person].attention.append(one)
         self._pending.clear()
+        self._others.clear()
+
+
+def _read(one: _Row, speech: Speech | None) -> TimelineRow:
+    """A row with its scores: from the face alone where this person does not speak."""
+    row, speaking = one.row, None
+    modalities = row.modalities
+    if speech is not None and "face" in modalities:
+        speaking = speech.share(row.start_s, row.end_s, row.person)
+        heard = speech.heard(row.start_s, row.end_s, row.person)
+        if modalities == BOTH and heard is not None and heard < SPEAKS:
+            modalities = FACE
+    scores = one.scores.get(modalities, {})
+    return replace(row, scores=scores, modalities=modalities, speaking=speaking)

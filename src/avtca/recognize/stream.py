@@ -13,7 +13,7 @@ from avtca.faces import Detector, TrackedCrop, TrackedFace, align_image, track_f
 from avtca.faces.motion import StillFaces
 from avtca.faces.types import Colour
 from avtca.faces.upright import UprightCheck, turn
-from avtca.image import ArrayImage
+from avtca.image import ArrayImage, Image
 from avtca.media import Frame, Media, hold_frames
 from avtca.media.clock import SHORT_HOLD_S
 from avtca.preprocess import WindowExtractor, window_starts
@@ -21,6 +21,7 @@ from avtca.recognize.merge import MergedPeople
 from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
+from avtca.speaker import MOUTH_RATE, MouthRecorder, SpeechLevels
 
 THUMBNAIL_PX = 96
 """Side of the thumbnails in a report."""
@@ -127,6 +128,7 @@ class WindowStream:
     After the last window ``total_steps`` is the length of the clip, ``thumbnails`` has a few faces
     spread over the clip, ``n_faces`` counts the frames by their number of faces, ``still_people``
     has the people whose faces never move, and ``appearances`` has an entry for each person.
+    ``mouths`` and ``levels`` have what tells who speaks.
 
     Args:
         clip: The clip.
@@ -170,7 +172,11 @@ class WindowStream:
         self._still = StillFaces()
         self._thumb_every = 1
         self._upright = UprightCheck(detector)
-        frames = hold_frames(self._turned(clip.frames(spec.video_rate)), spec.video_rate)
+        self.mouths = MouthRecorder()
+        self.levels = SpeechLevels(spec.sample_rate)
+        dense_rate = MOUTH_RATE if clip.has_audio else 0
+        frames = self._turned(clip.frames(spec.video_rate, dense_rate))
+        frames = hold_frames(frames, spec.video_rate)
         tracked = track_faces(frames, detector, crop_px, colour)
         self._frames = tracked if merged is None else merged.of(tracked)
         self._blocks = clip.audio(spec.sample_rate)
@@ -225,6 +231,7 @@ class WindowStream:
                 self._audio_done = True
             else:
                 buffer.add_audio(block)
+                self.levels.add(block)
                 if self._observer is not None:
                     self._observer.audio(block)
         audio_steps = int(np.ceil(buffer.audio_steps - 1e-6))
@@ -241,6 +248,7 @@ class WindowStream:
         if self._observer is not None:
             self._observer.frame(frame, faces)
         self._still.add(frame, faces)
+        self.mouths.add(frame.dense, faces)
         if not self.quarter_turns:
             self._upright.add(frame, faces)
         if self.people:
@@ -255,8 +263,17 @@ class WindowStream:
     def _turned(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         if not self.quarter_turns:
             return frames
+        quarters = self.quarter_turns
+
+        def turned(image: Image) -> Image:
+            return ArrayImage(turn(image.rgb, quarters))
+
         return (
-            replace(frame, image=ArrayImage(turn(frame.rgb, self.quarter_turns)))
+            replace(
+                frame,
+                image=turned(frame.image),
+                dense=tuple(replace(one, image=turned(one.image)) for one in frame.dense),
+            )
             for frame in frames
         )
 

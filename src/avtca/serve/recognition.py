@@ -28,7 +28,9 @@ class Options(BaseModel):
     model: str | None = Field(None, description="Name of a model; see /v1/models.")
     window_s: float | None = Field(None, description="Seconds of a window.")
     hop_s: float | None = Field(None, description="Seconds from window to window.")
-    person: Literal["main", "all"] = Field("main", description="The largest steady face or all.")
+    person: Literal["main", "all", "speaker"] = Field(
+        "main", description="The largest steady face, all, or whoever speaks."
+    )
     start_s: float = Field(0.0, ge=0, description="First second of the part to read.")
     end_s: float | None = Field(None, gt=0, description="Second at which the part ends.")
     attention: bool = Field(False, description="Keep attention maps; for avt-ca.")

@@ -1,0 +1,15 @@
+"""Who speaks: mouths that move with the voice."""
+
+from avtca.speaker.levels import SpeechLevels
+from avtca.speaker.mouths import MOUTH_RATE, MouthRecorder, MouthSeries
+from avtca.speaker.speech import Speech, Turn, find_speakers
+
+__all__ = [
+    "MOUTH_RATE",
+    "MouthRecorder",
+    "MouthSeries",
+    "Speech",
+    "SpeechLevels",
+    "Turn",
+    "find_speakers",
+]
