@@ -130,6 +130,7 @@ def _program_folders() -> Iterable[Path]:
     paths = sysconfig.get_paths()
     folders = {paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]}
     folders |= {*site.getsitepackages(), str(Path(__file__).resolve().parents[1])}
+    folders |= {each for each in sys.path if Path(each).name in ("site-packages", "dist-packages")}
     folders |= {"/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo"}
     folders |= {"/proc/self", "/sys/devices/system/cpu", "/dev/null", "/dev/urandom"}
     for name in folders:
