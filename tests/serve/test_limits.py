@@ -165,6 +165,22 @@ def test_media_are_kept_until_the_job_expires_where_that_is_wanted(make_client, 
     assert spool(client) == []
 
 
+def test_the_oldest_results_of_a_token_go_first(make_client, finished):
+    client = make_client(max_results=2, keep_media=True)
+    ids = []
+    for number in range(4):
+        ids.append(client.post(f"/v1/jobs?name={number}.mp4", content=b"secret").json()["id"])
+        finished(client, ids[-1])
+    kept = [job["name"] for job in client.get("/v1/jobs").json()["jobs"]]
+    assert kept == ["3.mp4", "2.mp4", "1.mp4"]  # two, and the one that was new
+    assert len(spool(client)) == 3
+    for id in ids[1:]:
+        client.delete(f"/v1/jobs/{id}")
+    data = client.app.state.service.settings.data
+    files = [path.read_bytes() for path in data.glob("jobs.sqlite3*")]
+    assert files and not any(b"3.mp4" in content for content in files)
+
+
 def test_a_full_disk_is_507(client, monkeypatch):
     def write(self, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -187,6 +187,8 @@ class Service:
         )
         self.store.add(job)
         self._start(job, slot, upload)
+        for old in self.store.oldest(owner, self.settings.max_results):
+            self._delete(old)
         return job
 
     def job(self, id: str, owner: str) -> Job:
@@ -211,11 +213,14 @@ class Service:
         """Cancel a job that is not finished, or delete one that is."""
         live = self._live.get(job.id)
         if live is None:
-            self.store.delete(job.id)
-            Upload(job.path, job.name, 0).delete()
+            self._delete(job)
             return job
         live[1].cancel()
         return self._end(job.id, replace(live[0], state="cancelled"))
+
+    def _delete(self, job: Job) -> None:
+        Upload(job.path, job.name, 0).delete()
+        self.store.delete(job.id)
 
     async def watch(self, id: str, owner: str) -> AsyncIterator[Job | None]:
         """A job now and after each change until it ends; ``None`` where nothing happens."""
@@ -329,8 +334,7 @@ class Service:
         """Delete what expired, now and then."""
         while True:
             for job in await asyncio.to_thread(self.store.expired, time.time()):
-                Upload(job.path, job.name, 0).delete()
-                await asyncio.to_thread(self.store.delete, job.id)
+                await asyncio.to_thread(self._delete, job)
             await asyncio.sleep(min(CLEAN_EVERY_S, self.settings.keep_s))
 
 

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         64, ge=0, description="Files that wait for a worker, of all tokens (503)."
     )
     max_jobs: Count = Field(32, description="Files of one token that wait or are read (429).")
+    max_results: Count = Field(
+        1000, description="Finished jobs of one token that are kept; the oldest go first."
+    )
     max_read_s: Given = Field(
         7200, description="Longest time in seconds for reading one file (422)."
     )

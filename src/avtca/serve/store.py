@@ -161,6 +161,11 @@ class Store:
         """Finished jobs whose time is over."""
         return self._jobs("WHERE state NOT IN ('queued', 'running') AND expires <= ?", (now,))
 
+    def oldest(self, owner: str, kept: int) -> list[Job]:
+        """Finished jobs of an owner beyond the newest ``kept``."""
+        where = "WHERE owner = ? AND state NOT IN ('queued', 'running') ORDER BY created DESC"
+        return self._jobs(f"{where} LIMIT -1 OFFSET ?", (owner, kept))
+
     def kept(self) -> list[Job]:
         """All jobs."""
         return self._jobs("", ())
@@ -172,8 +177,10 @@ class Store:
         return zlib.decompress(row[0]) if row else b""
 
     def delete(self, id: str) -> None:
-        """Delete a job and its result."""
+        """Delete a job and its result, also from the log of the database."""
         self._write("DELETE FROM jobs WHERE id = ?", (id,))
+        with self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _write(self, statement: str, values: Sequence[Any]) -> None:
         with self._lock, self._database:
