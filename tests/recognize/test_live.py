@@ -165,6 +165,20 @@ def test_results_go_on_without_audio_that_stops(session):
     assert ends[-1] > 5.3 and np.diff(ends).max() < 1.1, ends
 
 
+def test_results_are_put_off_while_newer_media_wait(session):
+    wave = np.zeros(1600, np.float32)
+
+    def ends(start, end):
+        found = [session.add_audio(wave, time_s=k / 10) for k in range(start, end)]
+        return [round(one.end_s, 3) for results in found for one in results]
+
+    assert ends(0, 20) == [1.0, 1.5, 2.0]
+    session.behind = True
+    assert ends(20, 50) == [3.5, 5.0]  # a second later than due
+    session.behind = False
+    assert ends(50, 60) == [5.5, 6.0]
+
+
 def test_streams_may_begin_late_and_pause(session):
     ends = push(session, frames=[(1.5, 3.0), (5.0, 7.0)], audio=[(0, 4.0), (6.0, 7.0)])
     assert ends[0] == FIRST_S and ends[-1] > 6.3, ends

@@ -293,7 +293,7 @@ def test_limits_of_sessions_and_owners(make_client, tmp_path):
 
 def worker(read_s=0.0, **options):
     """A worker whose engine takes a time for each picture, and what it was given."""
-    seen, ended, failures = [], [], []
+    seen, ended, failures, behind = [], [], [], []
 
     class Engine:
         audio_s, frame_s = 0.0, -1.0
@@ -306,6 +306,7 @@ def worker(read_s=0.0, **options):
             if rgb[0, 0, 0] > 200:
                 raise ZeroDivisionError
             seen.append(round(float(time_s), 2))
+            behind.append(self.behind)
             return []
 
         def finish(self):
@@ -319,6 +320,7 @@ def worker(read_s=0.0, **options):
         on_error=lambda error, time_us: failures.append((error.code, time_us)),
         on_end=lambda: ended.append(True),
     )
+    found.behind = behind
     return found, seen, failures, ended
 
 
@@ -333,6 +335,7 @@ def test_stale_pictures_are_dropped_and_counted():
     assert ended and seen == sorted(seen) and seen[-1] == 0.49
     assert len(seen) + found.counts.stale == found.counts.pictures == 50
     assert 8 <= len(seen) <= 25
+    assert not found.behind[0] and not found.behind[-1]  # the last has nothing behind it
 
 
 def test_too_many_media_a_second_are_dropped_and_counted():
@@ -355,7 +358,7 @@ def test_an_internal_error_restarts_the_engine():
     assert seen == [0.0, 0.02] and failures == [("internal", 10_000)] and ended
 
 
-def test_pictures_of_other_sizes(client):
+def test_pictures_of_other_sizes(client, patient):
     rng = np.random.default_rng(0)
     with client.websocket_connect(ADDRESS) as socket:
         live = Client(socket, session={"window_s": 1.0})

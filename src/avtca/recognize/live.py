@@ -42,6 +42,8 @@ MAX_JITTER_S = 0.1
 """Tolerance of the times of audio before a gap is filled or an overlap is cut."""
 STALL_S = 0.5
 """Results wait for a stream that is behind the other by at most this time in seconds."""
+BEHIND_S = 1.0
+"""By so much later comes a result while newer media wait."""
 KEPT_S = 5.0
 """Seconds of audio kept before the window, for video that comes late."""
 
@@ -121,6 +123,11 @@ class LiveSession:
 
     Not for use by several threads at once.
 
+    Attributes:
+        every_s: Seconds from one result to the next; may be set.
+        behind: Set by the caller while newer media wait, on a machine that is too slow: results
+            are put off, by at most :data:`BEHIND_S`, until it has caught up.
+
     Args:
         backend: The network.
         detector: The face detector.
@@ -141,6 +148,7 @@ class LiveSession:
         sample_rate: int = 16_000,
     ) -> None:
         self.backend, self.every_s, self.sample_rate = backend, every_s, sample_rate
+        self.behind = False
         self._rate = backend.spec.video_rate
         self._scorer = WindowScorer(
             backend, person="all" if everyone else "main", find_speaker=False
@@ -296,6 +304,8 @@ class LiveSession:
     def _results(self) -> list[LiveResult]:
         """The result that is due, if its media are there."""
         due = self._due_s * self._rate
+        if self.behind:
+            self._target, due = None, due + BEHIND_S * self._rate
         if self._target is None and self._video.step >= due - 1e-6:
             self._target = self._video
         heard_s = self._buffer.audio_steps / self._rate
@@ -316,8 +326,9 @@ class LiveSession:
         window = self._buffer.window(start, end.step)
         rows = self._scorer.score(window)
         self._target, self._last_step = None, end.step
-        self._due_s = max(self._due_s + self.every_s, (end.step + 1) / self._rate)
         start_s, end_s = start / self._rate, end.step / self._rate
+        is_late = end_s - self._due_s >= self.every_s
+        self._due_s = (end_s if is_late else self._due_s) + self.every_s
         return LiveResult(
             start_s=start_s,
             end_s=end_s,

@@ -221,6 +221,8 @@ class LiveWorker:
         assert self.zero_us is not None
         with self._changed:
             updates, self._updates = self._updates, SessionUpdates()
+            waited_s = time.monotonic() - item.arrived_s
+            self._session.behind = waited_s > STALE_S and bool(self._items)
         if updates.every_s is not None:
             self._session.every_s = updates.every_s
         if updates.person is not None:
