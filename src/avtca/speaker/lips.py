@@ -10,7 +10,7 @@ from avtca.faces import TEMPLATE
 from avtca.networks import packaged_network
 
 FILE = "lips.onnx"
-SHA256 = "0aa2366542d076b045d2a9ce1d7bfcb708b490b71d53b3c44813e1f26054d86e"
+SHA256 = "23a986074b92639ea6c4400f5ad8c0428b9132f00d96a4ecd40c70db4f4fd3cd"
 CROP_PX = 64
 """Side of a mouth crop in pixels."""
 EYES_PX = 45.0
