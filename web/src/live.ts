@@ -227,7 +227,7 @@ export class Live {
         return h(
           "div",
           { class: "live-person" },
-          h("h3", {}, `${name}, ${person.modalities.join(" and ")}`),
+          h("h3", {}, person.person === null ? "Voice alone" : `${name}, ${person.modalities.join(" and ")}`),
           h("p", { class: "answer" }, dot(person.top, this.labels), h("b", {}, person.top), ` ${percent(score)}`,
             h("span", { class: doubt ? "state" : "state good" }, doubt || "above threshold")),
           i === 0 ? this.barsOf(person) : null,

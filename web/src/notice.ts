@@ -21,7 +21,7 @@ export function cameraNotice(): HTMLElement {
   return h(
     "div",
     { class: "notice camera-notice", role: "note" },
-    h("h3", {}, "Notice to everyone in view"),
+    h("h2", {}, "Notice to everyone in view"),
     h(
       "p",
       {},

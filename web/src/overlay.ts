@@ -4,29 +4,31 @@ import { lastBefore } from "./series";
 import type { Session } from "./session";
 import type { Box, FaceTrack, Track } from "./types";
 
-/** A face that was not seen for longer is not drawn in between. */
-const STEPS = 2.5;
+/** Frames that were read without the face, over which its box is still interpolated. */
+const MOST_MISSED = 1;
 
 /**
  * The box of a face at a timestamp: that of the frame itself, or between those of the frames before and after.
- * Null where the face was not seen.
+ * At the ends of its appearance that of the nearest frame that was read. Null where the face was not seen.
  */
 export function boxAt(face: FaceTrack, track: Track, time_s: number): Box | null {
-  const longest = STEPS * (track.step_s || 0.1);
+  const { frames } = track;
+  const place = (time: number) => lastBefore(frames, time + 1e-3);
   const i = lastBefore(face.time_s, time_s + 1e-3);
   const [before, after] = [face.time_s[i], face.time_s[i + 1]];
-  if (before === undefined) {
-    // The first frame that was read stands for those before it.
-    return after !== undefined && (after === track.frames[0] || after - time_s <= track.step_s / 2) ? face.box[0]! : null;
-  }
-  if (after !== undefined && after - before <= longest) {
+  if (before !== undefined && after !== undefined && place(after) - place(before) <= MOST_MISSED + 1) {
     const share = Math.max(0, (time_s - before) / (after - before));
     return face.box[i]!.map((edge, k) => edge + share * (face.box[i + 1]![k]! - edge)) as Box;
   }
-  // The last frame that was read stays in view until the next one, or until the end.
-  const next = track.frames[lastBefore(track.frames, before + 1e-3) + 1];
-  const until = next === undefined ? Infinity : Math.min(next, before + longest);
-  return time_s < until - 1e-3 ? face.box[i]! : null;
+  if (before !== undefined) {
+    const next = frames[place(before) + 1];
+    if (next === undefined || time_s < (before + next) / 2 || time_s <= before + 1e-3) return face.box[i]!;
+  }
+  if (after !== undefined) {
+    const last = frames[place(after) - 1];
+    if (last === undefined || time_s > (last + after) / 2) return face.box[i + 1]!;
+  }
+  return null;
 }
 
 export class Overlay {

@@ -1,17 +1,19 @@
 // The video, played from the user's own file, and the faces over it at the timestamp of the frame in view.
 import { h, fill } from "./dom";
 import { clock } from "./format";
+import { FrameFinder, seekTo } from "./frames";
 import { Overlay } from "./overlay";
 import type { Session } from "./session";
 
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp|avif)$/i;
-/** Shortest step in search of the next frame: half a frame of 120 a second. */
-const SHORTEST_S = 1 / 240;
+/** Steps that wait while a key is held down. */
+const MOST_STEPS = 3;
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 
 export class Player {
   readonly video = h("video", { playsinline: true, preload: "auto", tabindex: -1, "aria-label": "video" });
   readonly overlay: Overlay;
+  private readonly finder = new FrameFinder();
   private readonly image = h("img", { alt: "the image", hidden: true });
   private readonly notice = h("p", { class: "stage-note", hidden: true });
   private readonly stage: HTMLElement;
@@ -29,7 +31,7 @@ export class Player {
 
   constructor(private readonly session: Session) {
     this.overlay = new Overlay(session, this.video);
-    this.stage = h("div", { class: "stage" }, this.video, this.image, this.notice, this.overlay.element);
+    this.stage = h("div", { class: "stage" }, this.video, this.image, this.notice, this.overlay.element, this.finder.element);
     const button = (label: string, text: string, run: () => void) =>
       h("button", { type: "button", "aria-label": label, title: label, onclick: run }, text);
     this.playButton = button("play", "▶", () => this.toggle());
@@ -99,6 +101,8 @@ export class Player {
     this.mediaTime = null;
     this.wanted = null;
     this.silent = false;
+    this.steps = [];
+    this.finder.load(open?.url ?? null);
     this.tell(null);
     const image = open?.file ? open.file.type.startsWith("image/") || IMAGE.test(open.name) : false;
     this.image.hidden = !image;
@@ -198,74 +202,36 @@ export class Player {
     return this.silent || this.mediaTime === null || !this.video.videoWidth ? this.session.playhead_s : this.mediaTime;
   }
 
-  /** Seeks, and returns the timestamp of the frame that is then in view. */
-  private seekTo(time_s: number): Promise<number> {
-    return new Promise((done) => {
-      this.video.addEventListener(
-        "seeked",
-        () => {
-          // The frame arrives with or shortly after the event; the same frame may not be announced again.
-          const late = setTimeout(() => done(this.mediaTime ?? this.video.currentTime), 60);
-          this.video.requestVideoFrameCallback((_now, frame) => {
-            clearTimeout(late);
-            done(frame.mediaTime);
-          });
-        },
-        { once: true },
-      );
-      this.video.currentTime = time_s;
-    });
-  }
-
   /** Seeks, and returns the timestamp of the frame that is then in view; the time itself where there are no frames. */
   async frameAt(time_s: number): Promise<number> {
     this.pause();
     const times = this.session.current?.track?.frames ?? [];
     if (this.silent) return times.findLast((t) => t <= time_s + 1e-4) ?? time_s;
     if (this.mediaTime === null || !this.video.videoWidth) return time_s;
-    return this.seekTo(Math.min(time_s + 0.0006, this.video.duration));
+    return seekTo(this.video, Math.min(time_s + 0.0006, this.video.duration), this.mediaTime);
   }
 
-  private stepping = false;
+  /** Steps that were asked for; the first is under way. */
+  private steps: (1 | -1)[] = [];
 
   /** The next or the previous frame, by their own timestamps. */
   async step(direction: 1 | -1): Promise<void> {
     this.pause();
-    const times = this.session.current?.track?.frames ?? [];
     if (this.silent || this.mediaTime === null || !this.video.videoWidth) {
+      const times = this.session.current?.track?.frames ?? [];
       const now = this.session.playhead_s;
       const next = direction > 0 ? times.find((t) => t > now + 1e-4) : times.findLast((t) => t < now - 1e-4);
       this.seek(next ?? now + direction / 25);
       return;
     }
-    if (this.stepping) return;
-    this.stepping = true;
     this.wanted = null;
-    try {
-      const from = this.mediaTime;
-      if (direction < 0) await this.seekTo(Math.max(0, from - 0.001));
-      else await this.forward(from);
-    } finally {
-      this.stepping = false;
-    }
-  }
-
-  private async forward(from: number): Promise<void> {
-    const end = this.video.duration;
-    let found = from;
-    for (let step = SHORTEST_S; found <= from + 1e-6; step *= 2) {
-      if (from + step > end) break;
-      found = await this.seekTo(from + step);
-    }
-    // Doubled steps may have passed a frame: go back while there is one in between.
-    for (;;) {
-      if (found <= from + 1e-6) break;
-      const before = await this.seekTo(found - 0.001);
-      if (before <= from + 1e-6) {
-        await this.seekTo(found + 0.0005);
-        break;
-      }
-      found = before;
+    if (this.steps.length < MOST_STEPS) this.steps.push(direction);
+    if (this.steps.length > 1) return;
+    while (this.steps.length) {
+      const from = this.mediaTime ?? 0;
+      const to = this.steps[0]! > 0 ? await this.finder.after(from) : await this.finder.before(from);
+      if (to !== null && this.steps.length) await seekTo(this.video, this.finder.timeOf(to), from);
+      this.steps.shift();
     }
   }
 
