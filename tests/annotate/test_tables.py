@@ -30,7 +30,7 @@ def line(name: str, n_windows: int = 2) -> str:
     cells = {"id": name, "path": f"{name}.wav", "start_s": 0.0, "end_s": None, "status": "ok"}
     cells |= {"top": "happy", "sure": True, "happy": 0.75, "sad": 0.25, "windows": n_windows}
     rows = [
-        [name, float(k), k + 2.0, None, "happy", "voice", 0.0, 0.5, 0.75, 0.25, *[None] * 4]
+        [name, float(k), k + 2.0, None, "happy", "voice", 0.0, 0.5, 0.75, 0.25, *[None] * 5]
         for k in range(n_windows)
     ]
     return json.dumps({"recording": cells, "windows": rows})
@@ -70,11 +70,12 @@ def test_the_tables_have_what_was_added(tmp_path: Path) -> None:
     assert parquet.read_schema(next((tmp_path / "out/windows").iterdir())).metadata == {
         b"model": b"test"
     }
-    assert parquet.read_table(tmp_path / "out" / "windows").schema.names[-4:] == [
+    assert parquet.read_table(tmp_path / "out" / "windows").schema.names[-5:] == [
         "x0",
         "y0",
         "x1",
         "y1",
+        "speaking",
     ]
 
 

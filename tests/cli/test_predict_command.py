@@ -399,7 +399,9 @@ def test_exports_that_cannot_be_are_one_line(short, six):
     assert (unknown.returncode, unknown.stdout) == (2, "")
     (line,) = unknown.stderr.splitlines()
     assert line.startswith("error: --format elan: there is no such format; choose one of table, ")
-    assert line.endswith("eaf, textgrid, vtt, srt, rttm, tsv, parquet, fex, bids, boris, audformat")
+    assert line.endswith(
+        "eaf, textgrid, vtt, srt, rttm, turns, tsv, parquet, fex, bids, boris, audformat"
+    )
     two = avtca("predict", short, six[0], "--format", "eaf")
     assert (two.returncode, two.stdout) == (2, "")
     (line,) = two.stderr.splitlines()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from avtca.annotate import remote
 from avtca.annotate.recordings import Recording
 from avtca.errors import AvtcaError
-from avtca.recognize.report import CSV_BOX, CSV_HEAD, NO_PERSON
+from avtca.recognize.report import CSV_BOX, CSV_HEAD, NO_PERSON, SPEAKING
 from avtca.text import label_columns, printable
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def schemas(labels: Sequence[str], model: str) -> dict[str, "pyarrow.Schema"]:
 
     return {
         "recordings": schema(RECORDING_HEAD, RECORDING_TAIL),
-        "windows": schema(WINDOW_HEAD, CSV_BOX),
+        "windows": schema(WINDOW_HEAD, [*CSV_BOX, SPEAKING]),
     }
 
 

@@ -19,6 +19,7 @@ class Format(StrEnum):
     vtt = "vtt"
     srt = "srt"
     rttm = "rttm"
+    turns = "turns"
     tsv = "tsv"
     parquet = "parquet"
     fex = "fex"

@@ -37,8 +37,8 @@ def predict(
         typer.Option(
             help="Format to print: table, json, csv (a row for each window), summary (CSV with a "
             "row for each file); or a format of segments, which --out writes to the folder: eaf "
-            "(ELAN), textgrid (Praat), vtt, srt, rttm, tsv, parquet, fex (py-feat), bids, boris, "
-            "audformat.",
+            "(ELAN), textgrid (Praat), vtt, srt, rttm, turns (RTTM of who speaks), tsv, "
+            "parquet, fex (py-feat), bids, boris, audformat.",
             parser=output_format,
             metavar="NAME",
         ),

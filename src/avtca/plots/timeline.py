@@ -29,7 +29,7 @@ WIDTH_IN = 11.0
 WIDE_IN = 6.5
 """From this width on, the overall scores are beside the timeline; otherwise below it."""
 LEFT_IN, MARGIN_IN, BARS_IN, GAP_IN = 0.6, 0.12, 2.2, 0.07
-SHARE_IN, BAR_IN, PERSON_IN = 0.15, 0.21, 0.6
+SHARE_IN, BAR_IN, PERSON_IN, SPEAKER_IN = 0.15, 0.21, 0.6, 0.15
 CHARS_PER_IN = 15
 """Characters of small text in an inch."""
 
@@ -78,6 +78,7 @@ class Sheet:
         self._faces()
         if not self.one_window:
             self._scores(self.report, 2.0 if self.wide else 1.5)
+            self._speakers()
             self._coverage()
             self._notes()
         if self.one_window:
@@ -192,6 +193,24 @@ class Sheet:
             for span in self.spans[1:]:
                 axes.axvline(span.start_s, color=INK, linestyle="--", linewidth=1)
 
+    def _speakers(self) -> None:
+        """A lane of the turns of speech, where somebody in view speaks."""
+        turns = self.report.speech
+        if not any(turn.visible for turn in turns):
+            return
+        axes = self._row(SPEAKER_IN)
+        for turn in turns:
+            length = turn.end_s - turn.start_s
+            colour = INK if turn.visible else MUTED if turn.visible is False else RULE
+            axes.axvspan(turn.start_s, turn.end_s, color=colour, linewidth=0)
+            text = "?" if turn.visible is None else turn.speaker.removeprefix("person ")
+            if length / self.end_s * self.plot * CHARS_PER_IN >= len(text) + 1:
+                middle = (turn.start_s + turn.end_s) / 2
+                ink = PAPER if turn.visible is not None else INK
+                axes.text(middle, 0.46, text, size=7, color=ink, ha="center", va="center")
+        axes.set_yticks([0.5], ["speaks"])
+        axes.tick_params(left=False)
+
     def _coverage(self) -> None:
         edges, shares = coverage_steps(self.report)
         for name, values in zip(("face", "voice"), shares.T, strict=True):
@@ -210,6 +229,8 @@ class Sheet:
         notes = ["height of face and voice: share of each moment's windows with a face, a voice"]
         if any(not row.scores for row in self.report.main_timeline):
             notes.append("hatched: neither a face nor a voice")
+        if any(turn.visible for turn in self.report.speech):
+            notes.append("speaks: the number of the person who speaks; off screen: nobody in view")
         if len(self.spans) > 1:
             notes.append("dashed: another person's face is read from here on")
         self._text("; ".join(notes))

@@ -351,6 +351,10 @@ class Report(Prediction):
         """The segments as RTTM lines; arguments as for :meth:`to_csv`."""
         return self._export("rttm", path)
 
+    def to_turns(self, path: str | Path | None = None) -> str:
+        """The turns of speech as RTTM lines; arguments as for :meth:`to_csv`."""
+        return self._export("turns", path)
+
     def to_tsv(self, path: str | Path | None = None) -> str:
         """The segments as tab-separated values; arguments as for :meth:`to_csv`."""
         return self._export("tsv", path)

@@ -26,6 +26,7 @@ TYPES = {
     "vtt": "text/vtt",
     "srt": "application/x-subrip",
     "rttm": "text/x-rttm",
+    "turns": "text/x-rttm",
     "tsv": "text/tab-separated-values",
     "fex": "text/x-fex+csv",
     "bids": "application/x-bids+zip",

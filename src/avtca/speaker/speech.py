@@ -46,6 +46,13 @@ class Turn:
     person: int | None = None
     visible: bool | None = None
 
+    @property
+    def speaker(self) -> str:
+        """The speaker as text: "person 1", "off screen" or "undecided"."""
+        if self.person is not None:
+            return f"person {self.person}"
+        return "undecided" if self.visible is None else "off screen"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable values."""
         return {

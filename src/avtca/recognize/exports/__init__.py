@@ -10,7 +10,7 @@ from avtca.recognize.exports.boris import boris_text
 from avtca.recognize.exports.eaf import eaf_text
 from avtca.recognize.exports.fex import fex_text
 from avtca.recognize.exports.file_time import in_file_time
-from avtca.recognize.exports.rttm import rttm_text
+from avtca.recognize.exports.rttm import rttm_text, turns_text
 from avtca.recognize.exports.segments import Segment, make_segments
 from avtca.recognize.exports.subtitles import srt_text, vtt_text
 from avtca.recognize.exports.table import parquet_bytes, tsv_text
@@ -71,6 +71,7 @@ EXPORTS = {
     "vtt": Export(".vtt", vtt_text),
     "srt": Export(".srt", srt_text),
     "rttm": Export(".rttm", rttm_text, several=True),
+    "turns": Export(".turns.rttm", turns_text, several=True),
     "tsv": Export(".tsv", tsv_text, several=True),
     "parquet": Export(".parquet", parquet_bytes, several=True, package="pyarrow"),
     "fex": Export(".fex.csv", fex_text, several=True),

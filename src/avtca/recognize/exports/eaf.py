@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avtca.recognize.exports.eaf_document import EafTier, Vocabulary, write_eaf
-from avtca.recognize.exports.segments import RULE, by_track, make_segments
+from avtca.recognize.exports.eaf_document import SPEECH_TYPE, EafTier, Vocabulary, write_eaf
+from avtca.recognize.exports.segments import RULE, SPEECH_TIER, by_track, make_segments
 
 if TYPE_CHECKING:
     from avtca.recognize.report import Report
@@ -15,6 +15,7 @@ def eaf_text(report: "Report", folder: Path) -> str:
     """ELAN annotation file with a tier for each person.
 
     A second tier below each has the confidence of every annotation, marked as in the report. The
+    last tier, "speech", has the speaker of every turn, where there are any. The
     labels of the network are a controlled vocabulary. The media file is linked where it exists, by
     its full path and by its path from ``folder``, which is the folder of the ELAN file.
     """
@@ -28,6 +29,9 @@ def eaf_text(report: "Report", folder: Path) -> str:
         )
         for track, segments in by_track(make_segments(report)).items()
     ]
+    if report.speech:
+        turns = [(turn.start_s, turn.end_s, turn.speaker) for turn in report.speech]
+        tiers.append(EafTier(SPEECH_TIER, turns, SPEECH_TYPE, annotator="avtca"))
     media = Path(report.file)
     links = None
     if media.is_file():

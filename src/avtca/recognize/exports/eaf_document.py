@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element, SubElement
 from avtca.media.eaf import EXCLUDE_TYPE
 from avtca.recognize.exports.segments import milliseconds
 
-LABELS_TYPE, CONFIDENCE_TYPE = "emotion", "confidence"
-"""Types of tiers: labels of a controlled vocabulary, and values below them."""
+LABELS_TYPE, CONFIDENCE_TYPE, SPEECH_TYPE = "emotion", "confidence", "speech"
+"""Types of tiers: labels of a controlled vocabulary, values below them, and speakers."""
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _VOCABULARY, _LANGUAGE = "emotions", "und"
 _STEREOTYPES = {
@@ -143,6 +143,7 @@ def _definitions(root: Element, kinds: set[str], vocabulary: Vocabulary) -> None
     types = {
         LABELS_TYPE: {"CONTROLLED_VOCABULARY_REF": _VOCABULARY, "TIME_ALIGNABLE": "true"},
         EXCLUDE_TYPE: {"TIME_ALIGNABLE": "true"},
+        SPEECH_TYPE: {"TIME_ALIGNABLE": "true"},
         CONFIDENCE_TYPE: {"CONSTRAINTS": "Symbolic_Association", "TIME_ALIGNABLE": "false"},
     }
     for kind, attributes in types.items():

@@ -39,5 +39,9 @@ def in_file_time(report: "Report") -> "Report":
         duration_s=report.duration_s + start,
         timeline=later(report.timeline),
         people=people,
+        speech=tuple(
+            replace(turn, start_s=turn.start_s + start, end_s=turn.end_s + start)
+            for turn in report.speech
+        ),
         part=None,
     )

@@ -31,6 +31,19 @@ def rttm_text(*reports: "Report") -> str:
     return "".join(lines)
 
 
+def turns_text(*reports: "Report") -> str:
+    """RTTM with a line for each turn of speech, as in speaker diarization.
+
+    The name (field 8) is the speaker: "person_1", "off_screen" or "undecided".
+    """
+    return "".join(
+        f"SPEAKER {_word(Path(report.file).stem)} 1 {turn.start_s:.3f} "
+        f"{turn.end_s - turn.start_s:.3f} <NA> <NA> {_word(turn.speaker)} <NA> <NA>\n"
+        for report in reports
+        for turn in report.speech
+    )
+
+
 def _word(text: str) -> str:
     """Text without white space, which separates the fields."""
     return re.sub(r"\s+", "_", text) or "_"

@@ -39,6 +39,8 @@ RULE_FIELDS = {
     "min_length_s": MIN_LENGTH_S,
 }
 """The same for files that hold values."""
+SPEECH_TIER = "speech"
+"""Tier of the turns of speech."""
 AUDIO_TRACK = "audio"
 """Track of the segments that were recognised from the audio alone."""
 

@@ -3,7 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from avtca.recognize.exports.segments import RULE, by_track, end_of, make_segments
+from avtca.recognize.exports.segments import (
+    RULE,
+    SPEECH_TIER,
+    by_track,
+    end_of,
+    make_segments,
+)
 
 if TYPE_CHECKING:
     from avtca.recognize.report import Report
@@ -19,7 +25,8 @@ def textgrid_text(report: "Report") -> str:
     """Praat TextGrid in the long text format.
 
     Two interval tiers for each person: the labels, and the confidence of each, marked as in the
-    report. Intervals without a label are empty.
+    report. Intervals without a label are empty. A tier "speech" has the speaker of every turn,
+    where there are any.
     """
     segments = make_segments(report)
     end_s = end_of(report, segments)
@@ -27,6 +34,9 @@ def textgrid_text(report: "Report") -> str:
     for track, those in by_track(segments).items():
         tiers[track] = [(one.start_s, one.end_s, one.label) for one in those]
         tiers[f"{track} confidence"] = [(one.start_s, one.end_s, one.certainty) for one in those]
+    if report.speech:
+        turns = [(turn.start_s, min(turn.end_s, end_s), turn.speaker) for turn in report.speech]
+        tiers[SPEECH_TIER] = turns
     tiers[RULE_TIER] = [(0.0, end_s, f"{RULE}; model {report.model}")]
     return write_textgrid(tiers, end_s)
 
