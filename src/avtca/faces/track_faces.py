@@ -9,6 +9,7 @@ import numpy as np
 from avtca.faces.align import align_image
 from avtca.faces.detect_faces import DetectedFrame, FaceStream
 from avtca.faces.detectors import Detector
+from avtca.faces.reappearance import KnownPeople
 from avtca.faces.tracker import Tracker
 from avtca.faces.types import Colour, FrameT, TrackedCrop, TrackedFace, UInt8
 
@@ -26,6 +27,7 @@ class FaceTrack(Generic[FrameT]):
         self._faces: FaceStream[FrameT] = FaceStream(detector)
         self._crop_px, self._colour = crop_px, colour
         self._tracker = Tracker()
+        self._known = KnownPeople()
         self._crops: list[TrackedCrop] = []
         self._last: FrameT | None = None
 
@@ -45,7 +47,8 @@ class FaceTrack(Generic[FrameT]):
         else:
             tracked = self._tracker.update(frame, found.faces, new_shot=found.new_shot)
             self._crops = [
-                TrackedCrop(**vars(face), crop=self._crop(frame, face)) for face in tracked
+                TrackedCrop(**vars(face), crop=self._crop(frame, face))
+                for face in self._known.numbered(frame, tracked)
             ]
         self._last = frame
         return frame, self._crops

@@ -12,7 +12,7 @@ from avtca.faces.types import Detection, Float, FrameLike, TrackedFace
 START_CONFIDENCE = 0.6
 """Minimum confidence of a person's first detection; later detections may be fainter."""
 MAX_GAP_S = 0.75
-"""A person out of sight for longer gets a new number on return."""
+"""The track of a person out of sight for longer ends."""
 MAX_SPEED = 3.0
 """Largest deviation from the expected position, in face sizes a second ..."""
 SLACK = 0.35
@@ -54,8 +54,8 @@ class Tracker:
     Faces are matched to the people of the shot so that the total distance from the expected
     positions, in face sizes, is least; no match exceeds the limits of position and size above.
     Numbers count up from 0 and are never reused: a person who returns after a cut, or after
-    :data:`MAX_GAP_S` out of sight, gets a new one. Designed for 3 to 30 frames a second. Use one
-    tracker for one clip.
+    :data:`MAX_GAP_S` out of sight, gets a new one, which :mod:`avtca.faces.reappearance` may
+    replace. Designed for 3 to 30 frames a second. Use one tracker for one clip.
     """
 
     def __init__(self) -> None:

@@ -63,6 +63,8 @@ class Person(Prediction):
 
     Tracking ends at cuts: a person who returns after one has another number. A person who does not
     speak in a window is recognised from the face alone.
+    A person who returns after a cut has the same number if they surely look the same. The speaker
+    is not identified; everyone is recognised with the same audio.
 
     Attributes:
         number: Person number.
