@@ -49,7 +49,7 @@ def annotate(
         float | None, typer.Option(help="Seconds from window to window [default: half a window]")
     ] = None,
     person: Annotated[
-        Person, typer.Option(help="The largest steady face, or each person.")
+        Person, typer.Option(help="The largest steady face, each person, or whoever speaks.")
     ] = Person.main,
     model: Annotated[
         Path | None,

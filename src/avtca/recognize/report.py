@@ -61,10 +61,8 @@ class Thumbnail:
 class Person(Prediction):
     """One person of a clip that was recognised with ``person="all"``.
 
-    Tracking ends at cuts: a person who returns after one has another number. A person who does not
-    speak in a window is recognised from the face alone.
-    A person who returns after a cut has the same number if they surely look the same. The speaker
-    is not identified; everyone is recognised with the same audio.
+    A person who returns after a cut has the same number if they surely look the same. A person who
+    does not speak in a window is recognised from the face alone.
 
     Attributes:
         number: Person number.
