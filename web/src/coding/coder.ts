@@ -3,7 +3,7 @@ import { colours, ordered } from "../palette";
 import type { OpenFile, Session } from "../session";
 import { fromText, fromTier, moreLabels, names, toText, type Doc, type Lane, type Tier } from "./doc";
 import * as ranges from "./ranges";
-import { EXCLUDE, History, type Ranges } from "./ranges";
+import { EXCLUDE, History, type Labelled, type Ranges } from "./ranges";
 
 const PREFIX = "avtca.coding:";
 const BLIND = "avtca.coding-blind";
@@ -265,6 +265,19 @@ export class Coder {
     if (end !== one.end) next = ranges.moveEnd(next, index, end, this.length);
     if (start !== one.start) next = ranges.moveStart(next, index, start);
     this.set(next, next[index]!.start);
+  }
+
+  /** Moves the edges of a range to those of frames, once these are known; it may have a label by then. */
+  refine(lane: Lane, from: Labelled, start: number, end: number): void {
+    const moved = (old: Ranges): Ranges => {
+      const index = old.findIndex((one) => one.start === from.start && one.end === from.end);
+      return index < 0 ? old : ranges.moveStart(ranges.moveEnd(old, index, end, this.length), index, start);
+    };
+    this.work?.history.amend((lanes) =>
+      lanes.map((one) => (one.id === lane.id ? { ...one, ranges: moved(one.ranges) } : one)),
+    );
+    this.later();
+    this.changed();
   }
 
   private get length(): number {

@@ -238,16 +238,24 @@ export class CodingLane extends CanvasLane {
     this.canvas.addEventListener("pointercancel", cancel);
   }
 
-  /** Ends a drag: edges that did not snap to a time move to the frame that is in view there. */
+  /** Ends a drag. Edges that did not snap to a time then move to the frame that is in view there. */
   private async drop(drag: Drag): Promise<void> {
-    const open = this.page.session.current;
-    const frame = async (ms: number) => Math.round((await this.page.player.frameAt(ms / 1000)) * 1000);
-    const fixed = drag.fixedExact ? drag.fixed : await frame(drag.fixed);
-    const now = drag.exact ? drag.now : await frame(drag.now);
+    const { coder } = this;
+    const { current } = this.page.session;
+    const before = this.lane!.ranges[drag.index];
     this.drag = null;
-    if (open !== this.page.session.current || !this.isActive) return;
-    if (drag.index < 0) this.coder.add(fixed, now);
-    else this.coder.move(drag.index, ...(this.lane!.ranges[drag.index]!.end === fixed ? [now, fixed] : [fixed, now]) as [number, number]);
-    this.redraw();
+    if (!before) coder.add(drag.fixed, drag.now);
+    else if (before.end === drag.fixed) coder.move(drag.index, drag.now, drag.fixed);
+    else coder.move(drag.index, drag.fixed, drag.now);
+    const lane = this.lane;
+    const made = coder.range;
+    if (!lane || !made || (drag.exact && drag.fixedExact)) return;
+    this.element.dataset.busy = "";
+    const frame = async (ms: number) => Math.round((await this.page.player.frameAt(ms / 1000)) * 1000);
+    const [first, last] = drag.fixed <= drag.now ? [drag.fixedExact, drag.exact] : [drag.exact, drag.fixedExact];
+    const start = first ? made.start : await frame(made.start);
+    const end = last ? made.end : await frame(made.end);
+    delete this.element.dataset.busy;
+    if (current === this.page.session.current) coder.refine(lane, made, start, end);
   }
 }

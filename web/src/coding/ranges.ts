@@ -106,6 +106,13 @@ export class History<T> {
     this.future = [];
   }
 
+  /** Changes all states, where something became known later; this is no step of its own. */
+  amend(change: (state: T) => T): void {
+    this.past = this.past.map(change);
+    this.future = this.future.map(change);
+    this.present = change(this.present);
+  }
+
   undo(): boolean {
     const before = this.past.pop();
     if (before === undefined) return false;
