@@ -2,6 +2,8 @@
 import type { AttentionWindow, Job, Model, Problem, Report, Track } from "./types";
 
 const TIMEOUT_MS = 20_000;
+/** For results: those of an hour have several MB. */
+const RESULT_TIMEOUT_MS = 300_000;
 
 export class ApiError extends Error {
   constructor(
@@ -14,6 +16,7 @@ export class ApiError extends Error {
 
 /** The problem in a response; of a page of a proxy its status. */
 export function problemOf(status: number, statusText: string, body: string): Problem {
+  if (status === 401) return { title: "not signed in", status, detail: "You are not signed in any more. Load the page again and enter the token." };
   try {
     const plain = JSON.parse(body) as Problem;
     if (plain && typeof plain === "object" && "title" in plain) return plain;
@@ -55,16 +58,20 @@ async function json<T>(path: string): Promise<T> {
   return (await (await call(path)).json()) as T;
 }
 
+async function result<T>(path: string): Promise<T> {
+  return (await (await call(path, { signal: AbortSignal.timeout(RESULT_TIMEOUT_MS) })).json()) as T;
+}
+
 export const models = async () => (await json<{ models: Model[] }>("v1/models")).models;
 export const job = (id: string) => json<Job>(`v1/jobs/${id}`);
 export const jobs = async () => {
   const found = await json<Job[] | { jobs: Job[] }>("v1/jobs");
   return Array.isArray(found) ? found : found.jobs;
 };
-export const report = (id: string) => json<Report>(`v1/jobs/${id}/report?format=json`);
-export const track = (id: string) => json<Track>(`v1/jobs/${id}/track`);
+export const report = (id: string) => result<Report>(`v1/jobs/${id}/report?format=json`);
+export const track = (id: string) => result<Track>(`v1/jobs/${id}/track`);
 export const attention = async (id: string) =>
-  (await json<{ windows: AttentionWindow[] }>(`v1/jobs/${id}/attention`)).windows;
+  (await result<{ windows: AttentionWindow[] }>(`v1/jobs/${id}/attention`)).windows;
 export const remove = (id: string) => call(`v1/jobs/${id}`, { method: "DELETE" });
 export const reportFile = async (id: string, format: string) =>
   (await call(`v1/jobs/${id}/report?format=${format}`)).blob();
