@@ -88,6 +88,8 @@ export class Player {
   private watch(): void {
     this.video.requestVideoFrameCallback((_now, frame) => {
       this.mediaTime = frame.mediaTime;
+      // Until the first frame after a seek, the one in view is from before.
+      if (!this.video.paused && !this.video.seeking) this.wanted = null;
       this.follow();
       this.overlay.draw(frame.mediaTime);
       this.watch();
@@ -147,7 +149,6 @@ export class Player {
   }
 
   async play(): Promise<void> {
-    this.wanted = null;
     const end = this.session.current?.duration_s ?? 0;
     if (this.silent) {
       const from = this.session.playhead_s >= end - 0.01 ? 0 : this.session.playhead_s;
@@ -181,7 +182,7 @@ export class Player {
       const time = this.clockFrom.time_s + ((performance.now() - this.clockFrom.at) / 1000) * Number(this.speed.value);
       if (time >= end) this.pause();
       this.session.setPlayhead(Math.min(time, end));
-    } else if (!this.silent && (this.wanted === null || !this.video.paused)) {
+    } else if (!this.silent && (this.wanted === null || (!this.video.videoWidth && !this.video.paused))) {
       const framed = this.mediaTime !== null && this.video.videoWidth > 0;
       this.session.setPlayhead(framed ? this.mediaTime! : this.video.currentTime);
     }
