@@ -1,11 +1,11 @@
 """Annotation in the page, in Chromium, against a running service and a real clip."""
 
 import json
-import shutil
 
 import httpx
 import numpy as np
 import pytest
+from browser import audio_of, browser, frames_of, write_webm
 from services import serving
 from sklearn.metrics import cohen_kappa_score
 
@@ -17,8 +17,21 @@ LANE = ".coding-lane canvas"
 
 
 @pytest.fixture(scope="module")
-def clip(shared):
-    return shared / "samples" / "obama_speech.mp4"
+def clip(corpora, tmp_path_factory):
+    """A video of three sentences."""
+    folder = tmp_path_factory.mktemp("clip")
+    frames, sound, length_s = [], [], 0.0
+    for emotion in ("HAP", "ANG", "SAD"):
+        source = corpora / "cremad" / f"1001_DFA_{emotion}_XX.flv"
+        audio, pictures = audio_of(source), frames_of(source)
+        n = int(RATE * len(audio) / 48_000)
+        times = np.array([time_s for time_s, _ in pictures])
+        for k in range(n):
+            picture = pictures[np.abs(times - k / RATE).argmin()][1]
+            frames.append((length_s + k / RATE, picture[::2, ::2]))
+        sound.append(audio[: n * 48_000 // RATE])
+        length_s += n / RATE
+    return write_webm(folder / "interview.webm", frames, np.concatenate(sound))
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +42,9 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("no Chromium")
-    with playwright.sync_playwright() as running:
-        flags = ["--no-sandbox", "--disable-background-networking"]
-        with running.chromium.launch(executable_path=path, args=flags) as launched:
-            yield launched
+def chromium(clip):
+    with browser(clip, clip) as launched:
+        yield launched
 
 
 @pytest.fixture
