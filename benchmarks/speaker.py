@@ -2,6 +2,7 @@
 
     python benchmarks/speaker.py                  measure; writes the JSON, the table, the picture
     python benchmarks/speaker.py --fit            also write src/avtca/weights/speaker.json
+    python benchmarks/speaker.py --fused          scores of real films side by side
 
 Films of two and more people side by side are made of the clips in ``../shared``: the mouths are
 recorded once from each clip, by the code that reads files, and kept in ``--folder``; a film has the
@@ -19,13 +20,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations
 from pathlib import Path
+from unittest.mock import patch
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
+import avtca
 from avtca.audio import voice_activity
 from avtca.faces import best_detector, track_faces
 from avtca.files import write_atomic, write_json
+from avtca.image import resize
 from avtca.media import hold_frames, open_media
 from avtca.speaker import MOUTH_RATE, MouthRecorder, MouthSeries, SpeechLevels, find_speakers
 from avtca.speaker.evidence import SpeakerWeights, Stretch, stretches
@@ -36,7 +41,7 @@ SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
 RESULTS = ROOT / "benchmarks" / "results" / "speaker.json"
 WEIGHTS = ROOT / "src" / "avtca" / "weights" / "speaker.json"
 PAGE, PICTURE = ROOT / "docs" / "speaker.md", ROOT / "docs" / "img" / "speaker.png"
-RATE, AUDIO_RATE, VOICE_RATE = 10, 16_000, 100
+RATE, AUDIO_RATE, VOICE_RATE, SIDE_PX = 10, 16_000, 100, 288
 GRID = ("bbaf2n", "brbk7n", "lbax4n", "lbbc2a", "lwbsza", "pwij3p")
 RAVDESS = ("talking/01-01-01-01-01-02-01", "talking/01-01-08-01-01-02-01")
 CREMAD = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
@@ -343,6 +348,72 @@ def long_films(clips: Sequence[Clip], tally: Tally) -> None:
                     tally.add("8 s, speaker and listener", found, 0, 1)
 
 
+FUSED = (
+    ("talking/01-01-08-01-01-02-01.mp4", "ravdess 01"),
+    ("corpora/cremad/1001_DFA_ANG_XX.flv", "cremad 1001"),
+    ("talking/lwbsza.mpg", "lwbsza"),
+    ("talking/pwij3p.mpg", "pwij3p"),
+)
+"""Clips of which every two are put side by side."""
+
+
+def beside(left: Path, right: Path, target: Path) -> None:
+    """A film of two clips side by side, with the sound of the left; as long as the shorter."""
+    clips = [list(open_media(str(path)).frames(MOUTH_RATE)) for path in (left, right)]
+    wave = np.concatenate(list(open_media(str(left)).audio(48_000)))
+    n = min(map(len, clips))
+    with av.open(str(target), "w") as out:
+        video = out.add_stream("libx264", rate=MOUTH_RATE, options={"crf": "18"})
+        video.width, video.height, video.pix_fmt = 2 * SIDE_PX, SIDE_PX, "yuv420p"
+        audio = out.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for frames in zip(clips[0][:n], clips[1][:n], strict=True):
+            halves = []
+            for frame in frames:
+                side, y, x = min(frame.rgb.shape[:2]), *frame.rgb.shape[:2]
+                square = frame.rgb[:, (x - side) // 2 :][:y, :side]
+                halves.append(resize(square, (SIDE_PX, SIDE_PX)))
+            picture = av.VideoFrame.from_ndarray(np.hstack(halves), format="rgb24")
+            for packet in video.encode(picture):
+                out.mux(packet)
+        for packet in video.encode():
+            out.mux(packet)
+        samples = (np.clip(wave[: n * 48_000 // MOUTH_RATE], -1, 1) * 32767).astype(np.int16)
+        block = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        block.sample_rate = 48_000
+        for packet in (*audio.encode(block), *audio.encode()):
+            out.mux(packet)
+
+
+def fused(clips: Sequence[Clip], folder: Path) -> dict[str, dict[str, float]]:
+    """How far the scores of films side by side are from those of the speaker's clip alone.
+
+    "before" reads the largest face with whatever is heard. The two people in view are left out of
+    the weights. Distances are half the sum of the absolute differences of the scores.
+    """
+    recognizer = avtca.load()
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for (left, first), (right, second) in permutations(FUSED, 2):
+        film = folder / f"{Path(left).stem}_{Path(right).stem}.mkv"
+        beside(SHARED / left, SHARED / right, film)
+        alone = recognizer.predict(SHARED / left)
+        weights = fit([clip for clip in clips if clip.person not in (first, second)])
+        with patch("avtca.speaker.speech.packaged_weights", lambda weights=weights: weights):
+            reports = {name: recognizer.predict(film, person=name) for name in ("main", "speaker")}
+        with patch("avtca.recognize.scorer.SPEAKS", -1.0):
+            reports["before"] = recognizer.predict(film)
+        for name, report in reports.items():
+            apart = sum(abs(report.scores[x] - alone.scores[x]) for x in report.labels) / 2
+            found.setdefault(name, []).append((apart, report.top == alone.top))
+    return {
+        name: {
+            "films": len(rows),
+            "distance": round(float(np.mean([apart for apart, _ in rows])), 3),
+            "same_label": round(float(np.mean([same for _, same in rows])), 3),
+        }
+        for name, rows in found.items()
+    }
+
+
 def table(results: dict[str, dict[str, float]]) -> str:
     """Markdown table."""
     lines = ["| film | films | right | wrong | undecided |", "|---|---|---|---|---|"]
@@ -377,8 +448,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/avtca_speaker"))
     parser.add_argument("--fit", action="store_true", help="write the packaged weights")
+    parser.add_argument("--fused", action="store_true", help="measure the scores of films")
     args = parser.parse_args()
     clips = load_clips(args.folder)
+    if args.fused:
+        results = json.loads(RESULTS.read_text()) | {"fused": fused(clips, args.folder)}
+        write_json(RESULTS, results)
+        print(json.dumps(results["fused"], indent=2))
+        return
     if args.fit:
         weights = fit(clips)
         plain = {
@@ -391,7 +468,8 @@ def main() -> None:
     short_films(clips, np.concatenate(list(music.audio(AUDIO_RATE))), tally)
     long_films(clips, tally)
     results = tally.shares()
-    write_json(RESULTS, {"films": results})
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    write_json(RESULTS, kept | {"films": results})
     picture(results)
     if PAGE.exists():
         made = f"<!-- films -->\n{table(results)}\n<!-- /films -->"
