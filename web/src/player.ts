@@ -6,6 +6,8 @@ import { Overlay } from "./overlay";
 import type { Session } from "./session";
 
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp|avif)$/i;
+/** A playing video without a new frame for so long is out of view. */
+const HIDDEN_MS = 400;
 /** Steps that wait while a key is held down. */
 const MOST_STEPS = 3;
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
@@ -26,6 +28,8 @@ export class Player {
   /** The browser cannot play the file: the playhead runs by itself. */
   private silent = false;
   private clockFrom: { time_s: number; at: number } | null = null;
+  /** When the last frame was announced. */
+  private framed = 0;
   /** Where the playhead was set; the frame in view may be a little earlier. */
   private wanted: number | null = null;
 
@@ -88,6 +92,7 @@ export class Player {
   private watch(): void {
     this.video.requestVideoFrameCallback((_now, frame) => {
       this.mediaTime = frame.mediaTime;
+      this.framed = performance.now();
       // Until the first frame after a seek, the one in view is from before.
       if (!this.video.paused && !this.video.seeking) this.wanted = null;
       this.follow();
@@ -182,9 +187,13 @@ export class Player {
       const time = this.clockFrom.time_s + ((performance.now() - this.clockFrom.at) / 1000) * Number(this.speed.value);
       if (time >= end) this.pause();
       this.session.setPlayhead(Math.min(time, end));
-    } else if (!this.silent && (this.wanted === null || (!this.video.videoWidth && !this.video.paused))) {
-      const framed = this.mediaTime !== null && this.video.videoWidth > 0;
-      this.session.setPlayhead(framed ? this.mediaTime! : this.video.currentTime);
+    } else if (!this.silent) {
+      const running = !this.video.paused && !this.video.seeking;
+      // A video that is scrolled out of view plays without frames.
+      const hidden = running && performance.now() - this.framed > HIDDEN_MS;
+      if (this.mediaTime === null || !this.video.videoWidth || hidden) {
+        if (this.wanted === null || running) this.session.setPlayhead(this.video.currentTime);
+      } else if (this.wanted === null) this.session.setPlayhead(this.mediaTime);
     }
   }
 

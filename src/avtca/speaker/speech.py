@@ -17,8 +17,8 @@ CHUNK = 5
 SWITCH = 0.04
 """Probability that another one speaks in the next chunk: turns of 5 s."""
 DECIDED = 0.7
-"""Probability from which a speaker is named, or nobody in view. Chosen and tested on different
-people (docs/speaker.md)."""
+"""Probability from which a speaker is named, or nobody in view. Chosen with a look at
+the films of docs/speaker.md."""
 MAX_EVIDENCE = 3.0
 """Most that one chunk adds to the log odds of a face."""
 MIN_HEARD = 0.5
