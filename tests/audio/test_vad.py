@@ -8,7 +8,8 @@ import pytest
 import soundfile
 from vad_figures import energy_rule, music, noise
 
-from avtca.audio import VOICE_RATE, high_pass, networks, resample, vad, voice_activity
+from avtca import networks
+from avtca.audio import VOICE_RATE, high_pass, resample, vad, voice_activity
 from avtca.errors import CheckpointError
 from avtca.networks import packaged_network
 

@@ -25,6 +25,8 @@ MIN_HEARD = 0.5
 """Share of the voice in a window that must be decided for its ``speaking`` to be a number."""
 MERGE_S = 0.3
 """Turns of one speaker that are nearer are one turn."""
+MAX_INTERVAL_S = 0.06
+"""Longest usual time between two frames; with fewer frames a speaker is not decided."""
 UNKNOWN, UNSEEN = -2, -1
 """In place of a person number: undecided, and nobody in view."""
 Double = NDArray[np.float64]
@@ -145,6 +147,8 @@ def find_speakers(
             continue
         seen = np.array(series.times) * (MOUTH_RATE / CHUNK)
         who[np.clip(seen.astype(int), 0, max(0, n_chunks - 1))[: n_chunks and None]] = UNKNOWN
+        if len(seen) > 1 and np.median(np.diff(series.times)) > MAX_INTERVAL_S:
+            continue
         odds: dict[int, float] = {}
         for stretch in stretches(series, level, at_steps):
             values = evidence(stretch, weights)
