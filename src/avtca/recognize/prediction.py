@@ -55,6 +55,13 @@ def rounded_box(box: Box | None) -> list[int] | None:
     return None if box is None else [round(edge) for edge in box]
 
 
+def reaches(confidence: float, threshold: float | None) -> bool | None:
+    """Whether a confidence reaches its threshold, as shown; ``None`` without a threshold."""
+    if threshold is None:
+        return None
+    return round(confidence, DIGITS) >= round(threshold, DIGITS)
+
+
 @dataclass(frozen=True)
 class TimelineRow:
     """The result for one person in one window.
@@ -223,11 +230,7 @@ class Prediction:
 
         ``False`` also with a :attr:`doubt`.
         """
-        if self.doubt:
-            return False
-        if self.threshold is None:
-            return None
-        return round(self.confidence, DIGITS) >= round(self.threshold, DIGITS)
+        return False if self.doubt else reaches(self.confidence, self.threshold)
 
     @property
     def doubt(self) -> str | None:
