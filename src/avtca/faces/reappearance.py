@@ -3,8 +3,8 @@
 A new face is compared with the persons who are not in view: colours of hair and clothes around the
 face, and the texture and brightness of the face itself. Both have to agree, so that neither two
 people in the same clothes nor two who look alike are taken for one. The embedding of the packaged
-face network was tried too: it is made for expressions, and finds strangers as alike as a person and
-herself. docs/decisions.md has the figures; benchmarks/reappearance.py measures them.
+face network is made for expressions: different people are as similar in it as two clips of one
+person. docs/decisions.md has the figures; benchmarks/reappearance.py measures them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from avtca.faces.types import FrameLike, TrackedFace, UInt8
 
 MIN_COLOUR, MIN_FACE = 0.65, 0.70
 """Least similarity of the colours and of the face to a person who returns. Of the frames of other
-people none reached both; of pairs of strangers' faces in FER2013 one in 400 reaches the second."""
+people none reached both; of pairs of different people in FER2013 one in 400 reaches the second."""
 MARGIN = 0.05
 """By so much the best person must be more similar than the next one who qualifies."""
 MIN_SAMPLES = 2
