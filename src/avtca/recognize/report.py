@@ -303,7 +303,8 @@ class Report(Prediction):
             raise MissingExtra(
                 "make a data frame", "pandas is not installed", "pip install pandas"
             ) from error
-        return DataFrame(self.window_rows(), columns=self.window_columns())
+        frame = DataFrame(self.window_rows(), columns=self.window_columns())
+        return frame.astype({"speaking": "float64"})  # NaN where all are undecided
 
     def window_columns(self) -> list[str]:
         """Names of the cells of :meth:`window_rows`."""
