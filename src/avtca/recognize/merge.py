@@ -8,6 +8,8 @@ from avtca.errors import ConfigError
 from avtca.faces import TrackedCrop
 from avtca.media import Frame
 
+PAIR = r"^\s*([0-9]{1,9})\s*=\s*([0-9]{1,9})\s*$"
+"""Two person numbers as text."""
 MAX_LISTED = 10
 """Most persons that an error lists."""
 
@@ -36,7 +38,7 @@ class MergedPeople:
         """
         pairs = []
         for text in texts:
-            if (match := re.fullmatch(r"\s*(\d{1,9})\s*=\s*(\d{1,9})\s*", text)) is None:
+            if (match := re.fullmatch(PAIR, text)) is None:
                 fix = "write two person numbers: --merge 3=0"
                 raise ConfigError(f"merge {text!r}", "it is not A=B", fix)
             pairs.append((int(match[1]), int(match[2])))

@@ -30,10 +30,12 @@ PROBLEM: dict[str, Any] = {
 }
 JOB_ID = "0123456789abcdef0123456789abcdef"
 EXAMPLES: dict[tuple[str, str, str], Any] = {
-    ("/v1/recognize", "post", "person"): "all",
+    ("/v1/recognize", "post", "person"): "speaker",
     ("/v1/recognize", "post", "name"): "clip.flv",
     ("/v1/recognize", "post", "format"): JSON,
     ("/v1/jobs", "post", "model"): "avt-ca",
+    ("/v1/jobs", "post", "person"): "all",
+    ("/v1/jobs", "post", "merge"): ["0=0"],
     ("/v1/jobs", "post", "attention"): True,
     ("/v1/jobs", "post", "name"): "clip.flv",
     ("/v1/jobs/{id}/report", "get", "format"): "csv",
@@ -51,6 +53,9 @@ RESPONSES: dict[tuple[str, str, str], Any] = {
         "created": "2026-11-28T10:00:00Z",
         "expires": "2026-11-29T10:00:00Z",
         "problem": None,
+        "model": "avt-ca",
+        "person": "all",
+        "merge": ["1=0"],
     },
     ("/v1/jobs/{id}/track", "get", "200"): {
         "width": 480,
@@ -79,8 +84,10 @@ RESPONSES: dict[tuple[str, str, str], Any] = {
                 "face": 1.0,
                 "voice": 0.604,
                 "box": [169, 70, 261, 203],
+                "speaking": 0.59,
             }
         ],
+        "speech": [{"start_s": 0.31, "end_s": 2.1, "person": 0, "visible": True}],
         "coverage": {"read": 1.0, "face": 1.0, "voice": 0.604},
         "warnings": [],
         "model": "avtca-7 (352ce82894de)",

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from avtca.recognize.merge import PAIR, MergedPeople
 from avtca.serve.formats import render, wanted_format
 from avtca.serve.pool import Task, stopping
 from avtca.serve.problems import Problem
@@ -34,6 +35,11 @@ class Options(BaseModel):
     start_s: float = Field(0.0, ge=0, description="First second of the part to read.")
     end_s: float | None = Field(None, gt=0, description="Second at which the part ends.")
     attention: bool = Field(False, description="Keep attention maps; for avt-ca.")
+    merge: list[str] = Field(
+        [],
+        description="Persons A and B are one, numbered anew after a cut; may be repeated.",
+        json_schema_extra={"items": {"type": "string", "pattern": PAIR}},
+    )
     name: str = Field("", description="Name of the recording, for a body that is no form.")
 
 
@@ -42,14 +48,15 @@ def checked(service: Service, options: Options) -> tuple[str, dict[str, Any]]:
 
     Raises:
         Problem: There is no such model.
-        ConfigError: The model has no such windows, or no attention.
+        ConfigError: The model has no such windows, or no attention; a pair is not A=B.
     """
     model = service.models.name(options.model)
     recognizer = service.models.load(model)
     recognizer.steps(options.window_s, options.hop_s)
     if options.attention:
         recognizer.require_attention()
-    return model, options.model_dump(exclude={"model", "name"})
+    merge = MergedPeople.parse(options.merge)
+    return model, options.model_dump(exclude={"model", "name"}) | {"merge": merge}
 
 
 @asynccontextmanager

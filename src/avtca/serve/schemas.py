@@ -21,6 +21,20 @@ class TimelineBody(BaseModel):
     face: float = Field(description="Share of the window with this face.")
     voice: float = Field(description="Share of the window with a voice.")
     box: list[float] | None = Field(description="x0 y0 x1 y1 in pixels of the upright frame.")
+    speaking: float | None = Field(
+        description="Share of the window in which this person speaks; null where undecided."
+    )
+
+
+class TurnBody(BaseModel):
+    """A stretch of speech by one speaker (docs/speaker.md)."""
+
+    start_s: float
+    end_s: float
+    person: int | None = Field(description="Number of the speaker, null where not in view.")
+    visible: bool | None = Field(
+        description="Whether the speaker is in view; null where it is undecided who speaks."
+    )
 
 
 class CoverageBody(BaseModel):
@@ -49,6 +63,7 @@ class ReportBody(BaseModel):
     model: str
     duration_s: float
     thresholds: dict[str, float]
+    speech: list[TurnBody] = Field(description="Who speaks when.")
 
 
 class ModelBody(BaseModel):
@@ -80,6 +95,9 @@ class JobBody(BaseModel):
     created: str = Field(description="Time in UTC.")
     expires: str = Field(description="When the job and its result are deleted, in UTC.")
     problem: ProblemDetails | None = Field(description="Why the job failed.")
+    model: str = Field(description="Name of the model.")
+    person: Literal["main", "all", "speaker"] = Field(description="As it was sent.")
+    merge: list[str] = Field(description="Pairs of persons who are one, as they were sent.")
 
 
 class JobsBody(BaseModel):

@@ -75,6 +75,9 @@ class Job:
             "created": _iso(self.created),
             "expires": _iso(self.expires),
             "problem": self.problem,
+            "model": self.model,
+            "person": self.options.get("person", "main"),
+            "merge": [f"{first}={second}" for first, second in self.options.get("merge", ())],
         }
 
 
