@@ -206,3 +206,16 @@ def test_names_that_look_like_something_else(tmp_path):
         strange = tmp_path / name
         shutil.copy(path, strange)
         assert len(list(open_media(strange).frames(10))) == 3
+
+
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_video_without_a_decoder(tmp_path, sound):
+    path = tmp_path / "a.avi"
+    encode(path, pictures=levels(10), video="mpeg4", audios=[tone(1)] * sound, audio="mp3")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZZ99"))
+    if sound:
+        clip = open_media(path)
+        assert (clip.has_video, clip.has_audio) == (False, True)
+        assert clip.warnings == ["no decoder for the video"]
+    else:
+        assert "nothing can be decoded (no decoder for the video)" in str(failure(path))

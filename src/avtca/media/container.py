@@ -130,7 +130,10 @@ def by_preference(container: InputContainer, tracks: Sequence[int]) -> list[int]
 
 
 def _area(stream: Stream) -> int:
-    return stream.width * stream.height if isinstance(stream, VideoStream) else 0
+    """Pixels of a frame; 0 without a decoder, since only a decoder has them."""
+    if not isinstance(stream, VideoStream) or stream.codec_context is None:
+        return 0
+    return stream.width * stream.height
 
 
 def video_stream(container: InputContainer, index: int) -> VideoStream:
