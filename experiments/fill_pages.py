@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import attention_pages
+import package_files
 from names import shown
 from robustness_pages import (
     DAMAGE_HEAD,
@@ -264,6 +265,8 @@ SELECTION_HEAD = (
 AWAY_HEAD = "| audio of a corpus left out | RAVDESS | EMO-DB | nEMO |\n|---|---|---|---|\n"
 TABLES = (
     ("README.md", PACKAGED_HEAD, short_rows, "default_model.json"),
+    ("MODEL_CARD.md", package_files.FILES_HEAD, package_files.file_rows, "default_model.json"),
+    ("MODEL_CARD.md", package_files.HASHES_HEAD, package_files.hash_rows, "default_model.json"),
     ("MODEL_CARD.md", PACKAGED_HEAD, packaged_rows, "default_model.json"),
     ("MODEL_CARD.md", PAPER_HEAD, paper_rows, "avt_ca.json"),
     ("MODEL_CARD.md", GROUPS_HEAD, group_rows, "default_model.json"),

@@ -6,14 +6,14 @@ from avtca.evaluation.report import PerClass, Summary
 from avtca.finetune.report import WANTED_ACCURACY, FineTuneReport, SubsetSize
 
 FORBIDDEN = """\
-## Forbidden use
+## Prohibited use
 
 - Inferring emotions of people **at work or in education**: banned in the EU (AI Act, Art. 5(1)(f)).
 - Any decision about a person: hiring, credit, insurance, policing, borders, asylum, health,
-  custody, advertising to individuals.
-- Watching people who have not agreed to it. Lie detection. Diagnosis.
+  custody, or advertising to individuals.
+- Surveillance of people who have not consented. Lie detection. Diagnosis.
 
-The scores say what an expression *resembles*, as in the clips it learned from. They do not say
+The scores describe what an expression *resembles*, as in the training clips. They do not tell
 what a person feels, thinks or intends.
 """
 """As in the card of the packaged model."""
@@ -39,7 +39,7 @@ def model_card(name: str, report: FineTuneReport, terms: str) -> str:
         [
             f"# Model card: {name}\n",
             *([LEAKS] if report.speakers is None else []),
-            f"An AVT-CA network fine-tuned on own clips by `avtca finetune`. "
+            f"A network fine-tuned by `avtca finetune` on the clips of a user. "
             f"Initial model: {report.initial_model}. Use: `avtca predict --model FOLDER "
             f"clip.mp4`.\n",
             _data(report),
@@ -48,10 +48,9 @@ def model_card(name: str, report: FineTuneReport, terms: str) -> str:
             _thresholds(report),
             _limits(report),
             FORBIDDEN,
-            f"## Terms\n\nInherited from the initial weights: **{terms}**. Those of the clips "
-            "come on top. The JSON files of this folder contain the names of the speakers, "
-            "as the owner of "
-            "the clips gave them.\n",
+            f"## Terms\n\nThose of the initial weights, **{terms}**, and those of the clips. "
+            "The JSON files of this folder contain the names of the speakers, as given with "
+            "the clips.\n",
         ]
     )
 
