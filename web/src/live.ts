@@ -195,7 +195,7 @@ export class Live {
     let found = this.lanes.get(name);
     if (!found) {
       if (this.lanes.size >= MOST_LANES) this.dropLane();
-      found = { lane: new ScoresLane(name, 80), rows: [] };
+      found = { lane: new ScoresLane(name, 80, false), rows: [] };
       this.lanes.set(name, found);
       this.rows.append(found.lane.element);
     }
@@ -204,7 +204,7 @@ export class Live {
     if (time <= start_s) return;
     found.rows.push({ ...person, start_s, end_s: time });
     found.rows = found.rows.filter((row) => row.end_s > time - 2 * SHOWN_S);
-    found.lane.set(found.rows, this.labels);
+    found.lane.set(found.rows, this.labels, []);
   }
 
   /** Makes room for another person: the one who was seen last is the oldest. */

@@ -37,6 +37,9 @@ export class Overlay {
   /** The text below the number of a person at a moment; set by the page. */
   labelOf: (person: number, time_s: number) => string | null = () => null;
 
+  /** Whether a person speaks at a moment; set by the page. */
+  speaks: (person: number, time_s: number) => boolean = () => false;
+
   constructor(
     private readonly session: Session,
     private readonly video: HTMLVideoElement,
@@ -98,8 +101,11 @@ export class Overlay {
     style.width = `${(100 * (box[2] - box[0])) / track.width}%`;
     style.height = `${(100 * (box[3] - box[1])) / track.height}%`;
     element.classList.toggle("chosen", person === this.session.person);
+    element.classList.toggle("right", box[0] + box[2] > 1.2 * track.width);
     element.classList.toggle("low", box[1] < 0.09 * track.height);
     const label = this.labelOf(person, time);
-    element.firstElementChild!.textContent = `person ${person}${label ? `: ${label}` : ""}`;
+    const speaks = this.speaks(person, time);
+    element.classList.toggle("speaks", speaks);
+    element.firstElementChild!.textContent = `person ${person}${speaks ? " speaks" : ""}${label ? `: ${label}` : ""}`;
   }
 }

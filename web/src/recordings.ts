@@ -7,19 +7,32 @@ import { AttentionLane } from "./lanes/attention";
 import { ConfidenceLane, CoverageLane } from "./lanes/coverage";
 import { Ruler } from "./lanes/ruler";
 import { ScoresLane, type Style } from "./lanes/scores";
+import { SpeechLane } from "./lanes/speech";
 import { Waveform } from "./lanes/waveform";
 import { ordered } from "./palette";
 import type { Player } from "./player";
 import { portraits } from "./portraits";
 import { Save } from "./save";
-import { best, mainRows, meanOver, scoresOver, valuesAt, type Series } from "./series";
+import { best, mainRows, meanOver, scoresOver, speakingOver, valuesAt, type Series } from "./series";
 import type { OpenFile, Session } from "./session";
+import { personColour, speaksText, turnAt } from "./speech";
 import { dot, Side, verdictOf, type Moment } from "./side";
 import type { Timeline } from "./timeline";
-import type { Report, Row } from "./types";
+import { Turns } from "./turns";
+import type { Report, Row, Turn } from "./types";
 
 /** People with a lane before "show more". */
 const FIRST_PEOPLE = 6;
+/** In place of a person: a voice of somebody who is not in view. */
+const OFF_SCREEN = "off screen";
+type Shown = number | typeof OFF_SCREEN | null;
+
+/** Means over time of the scores, of the shares with face and voice, and of the share of speech. */
+interface Known {
+  scores: Series;
+  cover: Series;
+  speaking: Series;
+}
 
 export class Recordings {
   private readonly name = h("h2", { class: "file-title" });
@@ -35,7 +48,7 @@ export class Recordings {
   private style: Style = "stacked";
   private shown: { report: Report | null; all: boolean } = { report: null, all: false };
   private readonly attention: AttentionLane;
-  private readonly machine = new Map<number | null, { scores: Series; cover: Series }>();
+  private readonly machine = new Map<number | null, Known>();
 
   constructor(
     private readonly session: Session,
@@ -48,6 +61,7 @@ export class Recordings {
     this.attention = new AttentionLane(session);
     const side = new Side(session, (person, time) => this.moment(person, time));
     const save = new Save(session, timeline, say);
+    const turns = new Turns(session, player);
     const tool = (label: string, text: string, run: () => void) =>
       h("button", { type: "button", "aria-label": label, title: label, onclick: run }, text);
     const choice = (value: Style, text: string) => {
@@ -71,7 +85,7 @@ export class Recordings {
       { class: "work" },
       h("div", { class: "head" }, this.name, this.state, this.progress),
       h("div", { class: "upper" }, player.element, side.element),
-      h("section", { class: "card", "aria-label": "timeline" }, tools, timeline.element, this.more, save.element),
+      h("section", { class: "card", "aria-label": "timeline" }, tools, timeline.element, this.more, turns.element, save.element),
       this.panels,
     );
     this.empty = h(
@@ -86,6 +100,7 @@ export class Recordings {
     this.element = h("div", { class: "recordings" }, files.element, h("div", { class: "content" }, this.empty, this.work));
     timeline.add(new Ruler());
     timeline.add(new Waveform(session));
+    timeline.add(new SpeechLane(session));
     timeline.add(new CoverageLane(session));
     timeline.add(new ConfidenceLane(session));
     timeline.add(this.attention);
@@ -94,9 +109,10 @@ export class Recordings {
       this.rebuild();
     });
     player.overlay.labelOf = (person, time) => this.labelAt(person, time);
+    player.overlay.speaks = (person, time) => this.turnAt(time)?.person === person;
     timeline.describe = (time) => {
-      const label = session.blind ? null : this.labelAt(session.person, time);
-      return `${time.toFixed(2)} seconds${label ? `, ${label}` : ""}`;
+      const said = session.blind ? [] : [this.labelAt(session.person, time), speaksText(this.turnAt(time))];
+      return [`${time.toFixed(2)} seconds`, ...said.filter(Boolean)].join(", ");
     };
     session.on("current", () => this.draw());
     session.on("file", (open) => open === session.current && this.draw());
@@ -139,8 +155,20 @@ export class Recordings {
     return this.shown.all ? all : all.slice(0, FIRST_PEOPLE);
   }
 
-  private rows(report: Report, person: number | null): Row[] {
-    return person === null ? mainRows(report.timeline) : report.timeline.filter((row) => row.person === person);
+  private rows(report: Report, person: Shown): Row[] {
+    if (person === null) return mainRows(report.timeline);
+    if (person !== OFF_SCREEN) return report.timeline.filter((row) => row.person === person);
+    // Without a lane for each person, windows without a face are in that of the main face.
+    const main = new Set((report.people ?? []).length ? [] : mainRows(report.timeline));
+    return report.timeline.filter((row) => row.person === null && row.top !== null && !main.has(row));
+  }
+
+  private get turns(): Turn[] {
+    return this.session.current?.report?.speech ?? [];
+  }
+
+  private turnAt(time_s: number): Turn | null {
+    return turnAt(this.turns, time_s);
   }
 
   private rebuild(): void {
@@ -158,25 +186,38 @@ export class Recordings {
     this.more.hidden = people.length >= total || total < 2;
     this.more.textContent = `Show ${total - people.length} more ${total - people.length === 1 ? "person" : "persons"}`;
     const high = people.length === 1 ? 130 : people.length <= 3 ? 96 : 72;
+    const open = this.session.current;
+    const whole = open?.job?.person === "speaker" ? "Speaker" : "Scores";
+    const speech = this.turns.length > 0;
     for (const person of people) {
       const verdict = verdictOf(report, person);
       const doubt = certainty(verdict);
       const lane = new ScoresLane(
-        person === null ? "Scores" : `Person ${person}`,
+        person === null ? whole : `Person ${person}`,
         high,
+        speech,
         h("small", {}, dot(verdict.top, labels), `${verdict.top} ${percent(verdict.confidence)}`),
         h("small", { title: doubtText(verdict) || null }, doubt || "above threshold"),
       );
-      lane.element.dataset.person = String(person);
       lane.canvas.setAttribute("aria-label", `${lane.name}: ${verdict.top} ${percent(verdict.confidence)}${doubt ? `, ${doubt}` : ""}`);
-      lane.style = this.style;
-      lane.set(this.rows(report, person), labels);
-      this.timeline.add(lane, this.attention);
-      this.lanes.push(lane);
+      if (person !== null && speech) lane.head.firstElementChild!.prepend(swatch(person));
+      this.addLane(lane, person, report);
+    }
+    if (this.rows(report, OFF_SCREEN).length) {
+      const lane = new ScoresLane("Off screen", 72, speech, h("small", {}, "voice of somebody not in view"));
+      lane.canvas.setAttribute("aria-label", "Off screen: scores of the voice of somebody not in view");
+      this.addLane(lane, OFF_SCREEN, report);
     }
     this.mark();
-    const open = this.session.current;
     if (open) void this.portraits(open, report);
+  }
+
+  private addLane(lane: ScoresLane, person: Shown, report: Report): void {
+    lane.element.dataset.person = String(person);
+    lane.style = this.style;
+    lane.set(this.rows(report, person), Object.keys(report.scores), this.turns);
+    this.timeline.add(lane, this.attention);
+    this.lanes.push(lane);
   }
 
   private async portraits(open: OpenFile, report: Report): Promise<void> {
@@ -201,14 +242,14 @@ export class Recordings {
     this.timeline.redraw();
   }
 
-  private seriesOf(person: number | null): { scores: Series; cover: Series } | null {
+  private seriesOf(person: number | null): Known | null {
     const report = this.session.current?.report;
     if (!report) return null;
     let found = this.machine.get(person);
     if (!found) {
       const rows = this.rows(report, person);
       const labels = ordered(Object.keys(report.scores));
-      found = { scores: scoresOver(rows, labels), cover: meanOver(rows, 2, (row) => [row.face, row.voice]) };
+      found = { scores: scoresOver(rows, labels), cover: meanOver(rows, 2, (row) => [row.face, row.voice]), speaking: speakingOver(rows) };
       this.machine.set(person, found);
     }
     return found;
@@ -216,7 +257,7 @@ export class Recordings {
 
   private moment(person: number | null, time_s: number): Moment {
     const series = this.seriesOf(person);
-    if (!series) return { scores: null, face: null, voice: null };
+    if (!series) return { scores: null, face: null, voice: null, speaking: null };
     const labels = ordered(Object.keys(this.session.current!.report!.scores));
     const values = valuesAt(series.scores, time_s);
     const cover = valuesAt(series.cover, time_s);
@@ -224,6 +265,7 @@ export class Recordings {
       scores: values && labels.map((label, i) => [label, values[i]!]),
       face: cover?.[0] ?? null,
       voice: cover?.[1] ?? null,
+      speaking: valuesAt(series.speaking, time_s)?.[0] ?? null,
     };
   }
 
@@ -232,4 +274,11 @@ export class Recordings {
     const top = scores && best(Object.fromEntries(scores));
     return top && `${top[0]} ${percent(top[1])}`;
   }
+}
+
+/** A square in the colour of a person's turns. */
+function swatch(person: number): HTMLElement {
+  const element = h("span", { class: "dot", "aria-hidden": "true" });
+  element.style.background = personColour(person);
+  return element;
 }

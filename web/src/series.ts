@@ -45,6 +45,10 @@ export function meanOver(rows: Row[], columns: number, valuesOf: (row: Row) => n
 export const scoresOver = (rows: Row[], labels: string[]) =>
   meanOver(rows, labels.length, (row) => (row.top === null ? null : labels.map((label) => row.scores[label] ?? 0)));
 
+/** The share in which a person speaks, of the windows in which it is decided. */
+export const speakingOver = (rows: Row[]) =>
+  meanOver(rows, 1, (row) => (typeof row.speaking === "number" ? [row.speaking] : null));
+
 /** The first row of each window: its largest steady face, or the audio alone. */
 export function mainRows(rows: Row[]): Row[] {
   const seen = new Set<number>();

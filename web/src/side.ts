@@ -4,6 +4,7 @@ import { certainty, clock, doubtText, inputText, length, percent } from "./forma
 import { colours, ordered } from "./palette";
 import { best } from "./series";
 import type { Session } from "./session";
+import { speaksText, turnAt } from "./speech";
 import type { Report, Verdict } from "./types";
 
 /** People chosen by buttons; more are chosen from a list. */
@@ -13,6 +14,8 @@ export interface Moment {
   scores: [string, number][] | null;
   face: number | null;
   voice: number | null;
+  /** Share in which this person speaks; null where it is undecided. */
+  speaking: number | null;
 }
 
 export function verdictOf(report: Report, person: number | null): Verdict {
@@ -31,12 +34,13 @@ export class Side {
   private readonly chips = h("div", { class: "chips", role: "group", "aria-label": "person" });
   private readonly title = h("h3");
   private readonly used = h("p", { class: "note" });
+  private readonly speaks = h("p", { class: "note" });
   private readonly bars = h("ul", { class: "bars" });
   readonly element = h(
     "section",
     { class: "side machine", "aria-label": "result" },
     this.verdict,
-    h("div", { class: "now" }, this.chips, this.title, this.bars, this.used),
+    h("div", { class: "now" }, this.chips, this.title, this.bars, this.used, this.speaks),
   );
 
   /**
@@ -96,7 +100,7 @@ export class Side {
     const report = this.session.current?.report;
     if (!report) return;
     const { person, playhead_s } = this.session;
-    const { scores, face, voice } = this.momentOf(person, playhead_s);
+    const { scores, face, voice, speaking } = this.momentOf(person, playhead_s);
     this.title.textContent = `At ${clock(playhead_s)}`;
     const labels = ordered(Object.keys(report.scores));
     const values = new Map(scores ?? []);
@@ -121,7 +125,11 @@ export class Side {
       item.children[2]!.textContent = value === undefined ? "–" : percent(value);
     });
     const parts = [face !== null && `face in ${percent(face)}`, voice !== null && `voice in ${percent(voice)}`];
+    if (speaking !== null) parts.push(`speaks in ${percent(speaking)}`);
     const known = parts.filter(Boolean).join(", ");
     this.used.textContent = scores ? `${known} of the windows around this moment` : "neither this face nor a voice at this moment";
+    const turn = turnAt(report.speech ?? [], playhead_s);
+    this.speaks.hidden = !report.speech?.length;
+    this.speaks.textContent = turn ? `Now: ${speaksText(turn)}` : "Now: no voice";
   }
 }

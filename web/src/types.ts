@@ -29,6 +29,18 @@ export interface Row {
   /** Share of the window with voice. */
   voice: number;
   box: Box | null;
+  /** Share of the window in which this person speaks; null where it is undecided, or without a face. */
+  speaking?: number | null;
+}
+
+/** A stretch of speech by one speaker, see docs/speaker.md. */
+export interface Turn {
+  start_s: number;
+  end_s: number;
+  /** Null off screen, and where it is undecided. */
+  person: number | null;
+  /** Whether the speaker is in view; null where it is undecided. */
+  visible: boolean | null;
 }
 
 /** What a report and a person of it have in common. */
@@ -62,6 +74,8 @@ export interface Report extends Verdict {
   /** By input: "both", "face" or "voice". */
   thresholds: Record<string, number>;
   people?: PersonResult[];
+  /** Missing in results of earlier versions. */
+  speech?: Turn[];
 }
 
 export interface FaceTrack {
@@ -104,6 +118,8 @@ export interface Problem {
   detail?: string;
 }
 
+/** Each person, the largest steady face, or whoever speaks. */
+export type PersonMode = "all" | "main" | "speaker";
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
 
 export interface Job {
@@ -115,4 +131,8 @@ export interface Job {
   created: string;
   expires: string;
   problem: Problem | null;
+  model: string;
+  person: PersonMode;
+  /** Pairs "A=B" of persons who are one. */
+  merge: string[];
 }

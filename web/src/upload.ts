@@ -1,11 +1,11 @@
 // Sends files one after another, each once, straight from the disk.
 import { ApiError, NO_CONNECTION, problemOf, retryAfter } from "./api";
 import type { OpenFile, Session } from "./session";
-import type { Job } from "./types";
+import type { Job, PersonMode } from "./types";
 
 export interface Options {
   model: string;
-  person: "all" | "main";
+  person: PersonMode;
 }
 
 const RETRIES = 5;

@@ -1,18 +1,20 @@
 // All scores of one person over time, stacked or as lines, and which modality carried each window.
 import { h } from "../dom";
-import { CanvasLane } from "../lane";
+import { CanvasLane, xOf } from "../lane";
 import { colours as labelColours, ordered, textOn } from "../palette";
-import { meanOver, scoresOver, valuesAt, visible, type Bar, type Series } from "../series";
+import { lastBefore, meanOver, scoresOver, valuesAt, visible, type Bar, type Series } from "../series";
 import type { View } from "../session";
-import type { Row } from "../types";
+import { spoken } from "../speech";
+import type { Row, Turn } from "../types";
 import { palette } from "../theme";
-import { drawGaps, stepLine, stepPath } from "./draw";
+import { drawGaps, hatch, stepLine, stepPath } from "./draw";
 
 export type Style = "stacked" | "lines";
 
 const STRIP = 5;
-/** Of the two strips that show the modalities, and the gaps above them. */
-export const STRIPS = 2 * STRIP + 8;
+/** Of a strip and the gap above it. */
+const STEP = STRIP + 4;
+const STRIP_NAMES = ["face", "voice", "speaks"];
 const MIN_HEIGHT = 0.14;
 const MIN_WIDTH = 0.1;
 
@@ -20,16 +22,28 @@ export class ScoresLane extends CanvasLane {
   private series: Series = { edges: new Float64Array(), values: new Float32Array(), columns: 0 };
   private used: Series = this.series;
   private labels: string[] = [];
+  private turns: Turn[] = [];
+  private starts: number[] = [];
+  private readonly strips: string[];
   style: Style = "stacked";
 
-  constructor(name: string, height: number, ...head: HTMLElement[]) {
-    super(name, height + STRIPS, true, ...head, h("span", { class: "rows strips" }, h("i", {}, "face"), h("i", {}, "voice")));
+  /**
+   * @param speech Whether a strip shows where the person speaks.
+   */
+  constructor(name: string, height: number, speech: boolean, ...head: HTMLElement[]) {
+    const strips = STRIP_NAMES.slice(0, speech ? 3 : 2);
+    const names = h("span", { class: "rows strips" }, ...strips.map((one) => h("i", {}, one)));
+    names.style.height = `${strips.length * 10}px`;
+    super(name, height + strips.length * STEP, true, ...head, names);
+    this.strips = strips;
     this.element.classList.add("scores");
-    this.rowNames.push(["face", height + 5], ["voice", height + 15]);
+    strips.forEach((one, i) => this.rowNames.push([one, height + 5 + i * 10]));
   }
 
-  /** Sets the windows of the person. */
-  set(rows: Row[], labels: string[]): void {
+  /** Sets the windows of the person, and the turns of all. */
+  set(rows: Row[], labels: string[], turns: Turn[]): void {
+    this.turns = this.strips.length > 2 ? spoken(rows, turns) : [];
+    this.starts = this.turns.map((turn) => turn.start_s);
     this.labels = ordered(labels);
     this.series = scoresOver(rows, this.labels);
     const uses = (row: Row, name: string) => (row.modalities.includes(name) ? 1 : 0);
@@ -44,14 +58,15 @@ export class ScoresLane extends CanvasLane {
 
   paint(c: CanvasRenderingContext2D, width: number, height: number, view: View): void {
     const bars = visible(this.series, view, width);
-    const high = height - STRIPS;
+    const high = height - this.strips.length * STEP;
     drawGaps(c, bars, high);
     if (this.style === "stacked") this.stacked(c, bars, width, high);
     else this.lines(c, bars, high);
     c.strokeStyle = palette().edge;
     c.lineWidth = 1;
     c.strokeRect(0.5, 0.5, width - 1, high - 1);
-    this.strips(c, visible(this.used, view, width), width, high + 4);
+    this.modalities(c, visible(this.used, view, width), width, high + 4);
+    if (this.strips.length > 2) this.speech(c, view, width, high + 4 + 2 * STEP);
   }
 
   private stacked(c: CanvasRenderingContext2D, bars: Bar[], width: number, height: number): void {
@@ -100,10 +115,24 @@ export class ScoresLane extends CanvasLane {
     });
   }
 
-  private strips(c: CanvasRenderingContext2D, bars: Bar[], width: number, top: number): void {
+  private speech(c: CanvasRenderingContext2D, view: View, width: number, top: number): void {
+    const colours = palette();
+    c.fillStyle = colours.page;
+    c.fillRect(0, top, width, STRIP);
+    const striped = hatch(colours.edge, 4);
+    for (let i = Math.max(0, lastBefore(this.starts, view.start_s)); i < this.turns.length; i++) {
+      const turn = this.turns[i]!;
+      if (turn.start_s >= view.end_s) break;
+      const x0 = Math.max(0, xOf(turn.start_s, view, width));
+      c.fillStyle = turn.visible === null ? striped : colours.text;
+      c.fillRect(x0, top, Math.max(0, xOf(turn.end_s, view, width) - x0), STRIP);
+    }
+  }
+
+  private modalities(c: CanvasRenderingContext2D, bars: Bar[], width: number, top: number): void {
     const colours = palette();
     for (const j of [0, 1]) {
-      const y = top + j * (STRIP + 4);
+      const y = top + j * STEP;
       c.fillStyle = colours.page;
       c.fillRect(0, y, width, STRIP);
       c.fillStyle = colours.text;
