@@ -171,9 +171,9 @@ def compute(run: dict[str, Any]) -> dict[str, float]:
         before = time.thread_time()
         if kind == AUDIO:
             found = session.add_audio(decode_audio(payload), time_s=time_us / 1e6)
-        elif session.needs(Fraction(time_us, 10**6)):
+        elif session.needs(time_us / 10**6):
             rgb = decode_picture(payload, 2**24)
-            found = session.add_frame(Fraction(time_us, 10**6), rgb)
+            found = session.add_frame(time_us / 10**6, rgb)
         else:
             found = []
         free = max(due_s, free) + time.thread_time() - before

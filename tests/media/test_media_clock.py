@@ -4,10 +4,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 from avtca.image import ArrayImage
 from avtca.media import Frame, hold_frames
-from avtca.media.clock import NearestFrames, StreamClock
+from avtca.media.clock import NearestFrames, StreamClock, nearest_frames, seconds_after
 
 
 def frames(steps):
@@ -44,29 +45,43 @@ def test_a_run_of_frames_moves_the_clock_as_its_frames_do():
     def clock():
         return StreamClock([], lambda gap, to: False, lambda: None)
 
-    tenth = Fraction(1, 10)
+    tenth = 0.1
     alone, runs = clock(), clock()
     for k in range(10):
         alone.place(k * tenth, tenth)
-    assert runs.place(Fraction(0), 10 * tenth, 9 * tenth) == 0
-    back = Fraction(1, 2)  # later than the first frame of the run
-    assert alone.place(back, tenth) == runs.place(back, tenth) == 1
+    assert runs.place(0.0, 10 * tenth, 9 * tenth) == 0
+    back = 0.5  # later than the first frame of the run
+    times = alone.place(back, tenth), runs.place(back, tenth)
+    assert times == pytest.approx((1, 1), abs=1e-9)
 
 
 def test_the_nearest_frame_is_given_as_soon_as_it_is_known():
     nearest = NearestFrames(10)
 
     def add(time_s):
-        given = [*nearest.add(Fraction(str(time_s)), Fraction(0), time_s), *nearest.settled()]
+        given = [*nearest.add(time_s, 0.0, time_s), *nearest.settled()]
         return [step for step, _, _ in given], [name for _, _, name in given]
 
     assert add(0.03) == ([], [])  # one at 0.05 would be nearer
     assert add(0.09) == ([0], [0.03])
-    assert nearest.is_given(Fraction(0.095), Fraction(0))
-    assert not nearest.is_given(Fraction(0.11), Fraction(0))
+    assert nearest.is_given(0.095, 0.0)
+    assert not nearest.is_given(0.11, 0.0)
     assert add(0.15) == ([1], [0.15])
     assert add(0.19) == ([], [])
     assert add(0.21) == ([], [])
     assert add(0.34) == ([2], [0.21])
     assert [name for _, _, name in nearest.finish()] == [0.34]
     assert list(nearest.finish()) == []
+
+
+def test_of_two_frames_as_near_the_earlier_is_given_at_any_time():
+    """30 frames a second: 2 and 3 of each step are as far from its middle, but for rounding."""
+    times = [(k / 30, 1 / 2000, k) for k in range(300_000, 330_000)]
+    assert [k for _, _, k in nearest_frames(times, 10)] == list(range(300_001, 330_000, 3))
+
+
+def test_times_are_the_nearest_numbers_to_the_exact_ones():
+    """Ticks since 1970 differ by less than floating-point seconds tell."""
+    tick, zero = Fraction(1, 90_000), Fraction(1_700_000_000)
+    ticks = 1_700_000_000 * 90_000
+    assert [seconds_after(ticks + k, tick, zero) for k in (0, 1, 9000)] == [0, 1 / 90_000, 0.1]

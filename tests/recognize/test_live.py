@@ -271,7 +271,7 @@ def test_when_a_result_can_be_trusted(clip):
 def test_the_delay_counts_from_the_arrival_of_the_newest_frame(session):
     image, now = np.full((48, 64, 3), 90, np.uint8), time.monotonic()
     found = []
-    for k in range(15):
+    for k in range(14):
         found += session.add_frame(k / 10 + 0.05, image, arrived_s=now - 7)
         found += session.add_audio(np.zeros(1600, np.int16), arrived_s=now - 3)
     assert len(found) == 1 and found[0].frame_s == pytest.approx(1.05, abs=0.2)

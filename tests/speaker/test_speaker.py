@@ -1,7 +1,5 @@
 """Who speaks, from mouths and the level of speech."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
@@ -153,7 +151,7 @@ def test_mouth_crops_have_the_mouth_in_the_middle():
 
 
 def test_frames_of_a_denser_clock():
-    timed = [(Fraction(k, 30), Fraction(1, 2000), k) for k in range(30)]
+    timed = [(k / 30, 1 / 2000, k) for k in range(30)]
     found = list(dense_frames(timed, 10, 25))
     assert [step for step, _, _, _ in found] == list(range(10))
     dense = [frame for *_, moments in found for _, frame in moments]

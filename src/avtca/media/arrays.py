@@ -55,7 +55,7 @@ class MediaArrays:
         self.warnings: list[str] = []
         self._rate, self._wave = 1, np.zeros(0, np.float32)
         self._frames: Images = ()
-        self._times: list[Fraction] = []
+        self._times: list[float] = []
         if "waveform" in given:
             self._rate = _sample_rate(given["sample_rate"])
             values, full_scale = _waveform(given["waveform"])
@@ -67,8 +67,8 @@ class MediaArrays:
         if "frames" in given:
             self._frames = _images(given["frames"])
             self._times = _timestamps(given, len(self._frames))
-        last = self._times[-1] if self._times else Fraction(0)
-        self.duration_s = max(float(last), len(self._wave) / self._rate)
+        last = self._times[-1] if self._times else 0.0
+        self.duration_s = max(last, len(self._wave) / self._rate)
 
     @property
     def has_video(self) -> bool:
@@ -170,12 +170,12 @@ def _images(value: Any) -> Images:
     return images
 
 
-def _timestamps(given: Mapping[str, Any], n: int) -> list[Fraction]:
+def _timestamps(given: Mapping[str, Any], n: int) -> list[float]:
     if "fps" in given:
         if "timestamps" in given:
             raise _error("both 'timestamps' and 'fps'", "give one of them")
         fps = Fraction(_positive(given["fps"], "fps")).limit_denominator(10**6)
-        return [k / fps for k in range(n)]
+        return [float(k / fps) for k in range(n)]
     times = _array(given["timestamps"], "timestamps")
     if times.dtype.kind not in "iuf" or times.shape != (n,):
         raise _error(
@@ -184,4 +184,4 @@ def _timestamps(given: Mapping[str, Any], n: int) -> list[Fraction]:
         )
     if not np.isfinite(times).all() or times.min() < 0 or (np.diff(times) < 0).any():
         raise _error("'timestamps' do not ascend from 0", "give ascending seconds, 0 or more")
-    return [Fraction(float(time)) for time in times]
+    return [float(time) for time in times]

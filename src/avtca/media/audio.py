@@ -15,7 +15,7 @@ from avtca.media.container import (
     open_container,
     read_only,
     seek_before,
-    timestamp,
+    time_after,
 )
 from avtca.media.mixdown import Mono
 
@@ -142,9 +142,9 @@ def _contiguous(clip: "MediaFile") -> Iterator[tuple[int, Mono]]:
             if rate < MIN_RATE:
                 continue
             samples = clip.mixdown(run)
-            stamp, last = timestamp(run[0], clip.zero), timestamp(run[-1], clip.zero)
-            length = Fraction(len(samples), rate)
-            time = clock.place(stamp, length, last)
+            stamp, last = time_after(run[0], clip.zero), time_after(run[-1], clip.zero)
+            length = len(samples) / rate
+            time = Fraction(clock.place(stamp, length, last))
             if due is None and time + length <= 0 and clip.whole:
                 continue
             gap = time - (due or 0)

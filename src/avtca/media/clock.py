@@ -11,16 +11,25 @@ MAX_HOLD_S = 10.0
 """Longest time in seconds that a frame is repeated; longer gaps have no frames."""
 SHORT_HOLD_S = 0.25
 """Frames that are repeated for longer are reported: the video has few frames."""
-HALF_MS = Fraction(1, 2000)
+HALF_MS = 0.0005
 """Rounding error of timestamps in containers with a tick of 1 ms (flv, mkv)."""
-JOIN_BACK_S = Fraction(1, 5)
+JOIN_BACK_S = 0.2
 """Timestamps that go back by more than this start another recording in the same file."""
-SAME_CLOCK_S = Fraction(1, 10)
+SAME_CLOCK_S = 0.1
 """Timestamps this near to the clock before a jump have returned to it."""
 MAX_JOIN_SKEW_S = 1
 """Largest difference of the ends of audio and video for which a join keeps both in step."""
 
+SAME_S = 1e-9
+"""Floating-point times this near to each other are the same: ticks are longer."""
+
 T = TypeVar("T")
+
+
+def seconds_after(ticks: int, base: Fraction, zero: Fraction = Fraction(0)) -> float:
+    """Seconds from ``zero`` to a timestamp, the nearest number to the exact value."""
+    (n, d), (zero_n, zero_d) = base.as_integer_ratio(), zero.as_integer_ratio()
+    return (ticks * n * zero_d - zero_n * d) / (d * zero_d)
 
 
 class StreamClock:
@@ -40,22 +49,20 @@ class StreamClock:
 
     def __init__(
         self,
-        joins: list[Fraction],
+        joins: list[float],
         is_damage: Callable[[float, float], bool],
         warn_join: Callable[[], None],
-        start: Fraction = Fraction(0),
+        start: float = 0.0,
     ) -> None:
         self._joins, self._is_damage, self._warn_join = joins, is_damage, warn_join
         self._n_joins = 0
-        self._offset = Fraction(0)
-        self._before: Fraction | None = None  # offset before the last jump
-        self._raw_end: Fraction | None = None
-        self._last_stamp = Fraction(0)
+        self._offset = 0.0
+        self._before: float | None = None  # offset before the last jump
+        self._raw_end: float | None = None
+        self._last_stamp = 0.0
         self._end = start
 
-    def place(
-        self, stamp: Fraction | None, length: Fraction, last: Fraction | None = None
-    ) -> Fraction:
+    def place(self, stamp: float | None, length: float, last: float | None = None) -> float:
         """Start of the next frame, or of several that follow each other, in seconds.
 
         Args:
@@ -75,7 +82,7 @@ class StreamClock:
         self._end = max(self._end, time + length)
         return time
 
-    def _check(self, stamp: Fraction, gap: Fraction) -> None:
+    def _check(self, stamp: float, gap: float) -> None:
         before = self._before
         if (
             before is not None
@@ -92,9 +99,15 @@ class StreamClock:
                 self._offset = self._joins[self._n_joins]
             self._n_joins += 1
             self._warn_join()
-        elif gap > 0 and self._is_damage(float(gap), float(stamp + self._offset)):
+        elif gap > 0 and self._is_damage(gap, stamp + self._offset):
             self._before = self._offset
             self._offset = self._end - stamp
+
+
+def step_of(time: float, error: float, rate: float) -> tuple[int, float]:
+    """Step of a frame, and how far it is from the middle of the step, in seconds."""
+    step = int((time + error + SAME_S) * rate)
+    return step, abs(time - (step + 0.5) / rate)
 
 
 class NearestFrames(Generic[T]):
@@ -105,25 +118,24 @@ class NearestFrames(Generic[T]):
     """
 
     def __init__(self, rate: float) -> None:
-        self._rate = Fraction(rate).limit_denominator(10**6)
-        self._kept: tuple[int, Fraction, Fraction, T] | None = None
+        self._rate = rate
+        self._kept: tuple[int, float, float, T] | None = None
         self._is_given = False
-        self._latest = Fraction(0)
+        self._latest = 0.0
 
-    def add(self, time: Fraction, error: Fraction, frame: T) -> Iterator[tuple[int, float, T]]:
+    def add(self, time: float, error: float, frame: T) -> Iterator[tuple[int, float, T]]:
         """Add a frame; gives the one of a step before, once this one shows that it is nearest."""
-        step = int((time + error) * self._rate)
-        off = abs(time - (step + Fraction(1, 2)) / self._rate)
+        step, off = step_of(time, error, self._rate)
         kept, self._latest = self._kept, time
         if kept is None or step > kept[0]:
             yield from self.finish()
             self._kept, self._is_given = (step, off, time, frame), False
-        elif step == kept[0] and off < kept[1] and not self._is_given:
+        elif step == kept[0] and off < kept[1] - SAME_S and not self._is_given:
             self._kept = step, off, time, frame
 
-    def is_given(self, time: Fraction, error: Fraction) -> bool:
+    def is_given(self, time: float, error: float) -> bool:
         """Whether the frame of this time's step was given, so that another is not needed."""
-        step = int((time + error) * self._rate)
+        step, _ = step_of(time, error, self._rate)
         return self._is_given and self._kept is not None and step == self._kept[0]
 
     def settled(self) -> Iterator[tuple[int, float, T]]:
@@ -131,18 +143,19 @@ class NearestFrames(Generic[T]):
 
         No later frame can be nearer, if timestamps ascend.
         """
-        if self._kept is not None and self._latest * self._rate >= self._kept[0] + Fraction(1, 2):
+        kept = self._kept
+        if kept is not None and self._latest + SAME_S >= (kept[0] + 0.5) / self._rate:
             yield from self.finish()
 
     def finish(self) -> Iterator[tuple[int, float, T]]:
         """The frame of the last step, unless it was given."""
         if self._kept is not None and not self._is_given:
             self._is_given = True
-            yield self._kept[0], float(self._kept[2]), self._kept[3]
+            yield self._kept[0], self._kept[2], self._kept[3]
 
 
 def nearest_frames(
-    timed: Iterable[tuple[Fraction, Fraction, T]], rate: float
+    timed: Iterable[tuple[float, float, T]], rate: float
 ) -> Iterator[tuple[int, float, T]]:
     """At most one frame for each step: the one nearest to the middle of the step.
 
@@ -158,7 +171,7 @@ def nearest_frames(
 
 
 def dense_frames(
-    timed: Iterable[tuple[Fraction, Fraction, T]], rate: float, dense_rate: float
+    timed: Iterable[tuple[float, float, T]], rate: float, dense_rate: float
 ) -> Iterator[tuple[int, float, T, list[tuple[float, T]]]]:
     """As :func:`nearest_frames`, with the frames of a denser clock since the frame before.
 

@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from avtca.errors import MediaError
+from avtca.media.clock import seconds_after
 from avtca.media.sampled import SKIPPING_CODECS, AnyPacket, PacketChoice
 from avtca.media.wav import wav_layout
 
@@ -245,9 +246,13 @@ def _packets(
             return
 
 
-def timestamp(frame: VideoFrame | AudioFrame, zero: Fraction = Fraction(0)) -> Fraction | None:
-    """Presentation time in seconds after ``zero`` on the file's clock, ``None`` without one."""
-    ticks = frame.dts if frame.pts is None else frame.pts
-    if ticks is None or frame.time_base is None:
-        return None
-    return ticks * frame.time_base - zero
+def timestamp(frame: VideoFrame | AudioFrame) -> Fraction | None:
+    """Presentation time in seconds on the file's clock, ``None`` without one."""
+    ticks, base = frame.dts if frame.pts is None else frame.pts, frame.time_base
+    return None if ticks is None or base is None else ticks * base
+
+
+def time_after(frame: VideoFrame | AudioFrame, zero: Fraction) -> float | None:
+    """As :func:`timestamp`, after ``zero``, as a floating-point number."""
+    ticks, base = frame.dts if frame.pts is None else frame.pts, frame.time_base
+    return None if ticks is None or base is None else seconds_after(ticks, base, zero)

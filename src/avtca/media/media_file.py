@@ -79,7 +79,7 @@ class MediaFile:
     whole: "MediaFile | None" = field(default=None, repr=False)
     start: Fraction = Fraction(0)
     stop: Fraction | None = None
-    _joins: list[Fraction] = field(default_factory=list, repr=False)
+    _joins: list[float] = field(default_factory=list, repr=False)
     _bytes_share: float = field(default=1.0, repr=False)
     _exhausted: set[str] = field(default_factory=set, repr=False)
 
@@ -229,7 +229,7 @@ class MediaFile:
                 self.warn("too long gaps in the audio: not all were filled with silence")
             return left < 0 and gap_s > 1
 
-        return StreamClock(self._joins, is_damage, lambda: self.warn(JOINED), -self.start)
+        return StreamClock(self._joins, is_damage, lambda: self.warn(JOINED), -float(self.start))
 
     def timestamp_jump(self, gap_s: float, to_s: float) -> bool:
         """Whether a timestamp ``gap_s`` later than expected, at ``to_s``, is damage; warns."""

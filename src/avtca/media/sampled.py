@@ -1,5 +1,6 @@
 """Which packets of a video hold the frames that are sampled; the others need not be decoded."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TypeAlias
 from av.packet import Packet
 from av.stream import Stream
 
-from avtca.media.clock import HALF_MS, JOIN_BACK_S
+from avtca.media.clock import HALF_MS, JOIN_BACK_S, SAME_S, seconds_after, step_of
 
 AnyPacket: TypeAlias = "Packet[Stream]"
 SKIPPING_CODECS = ("h264", "hevc", "mpeg2video", "mpeg4", "vp8", "vp9")
@@ -57,12 +58,12 @@ class PacketChoice:
         stop: Fraction | None = None,
         dense_rate: float = 0.0,
     ) -> None:
-        rates = [rate, dense_rate] if dense_rate else [rate]
-        self._rates = [Fraction(one).limit_denominator(10**6) for one in rates]
-        self._zero, self._stop = zero, stop
+        self._rates = [rate, dense_rate] if dense_rate else [rate]
+        self._zero = zero
+        self._decided_until = math.inf if stop is None else float(stop - END_S)
         self._waiting: deque[_Waiting] = deque()
-        self._steps: dict[tuple[Fraction, int], list[tuple[Fraction, Fraction, _Waiting]]] = {}
-        self._last_dts: Fraction | None = None
+        self._steps: dict[tuple[float, int], list[tuple[float, float, _Waiting]]] = {}
+        self._last_dts: float | None = None
         self._regular = True
 
     def __call__(
@@ -89,27 +90,37 @@ class PacketChoice:
         if packet is None or packet.is_corrupt or packet.pts is None or packet.dts is None:
             return False
         base = packet.time_base
-        time, dts = packet.pts * base - self._zero, packet.dts * base - self._zero
+        time = seconds_after(packet.pts, base, self._zero)
+        dts = seconds_after(packet.dts, base, self._zero)
         last, self._last_dts = self._last_dts, dts
         if last is not None and not 0 <= dts - last <= MAX_GAP_S:
             return False
         if not 0 <= time - dts <= MAX_GAP_S + JOIN_BACK_S:
             return False
         for key in [key for key in self._steps if (key[1] + 1) / key[0] <= dts]:
-            (*_, best), *others = sorted(self._steps.pop(key), key=lambda one: one[:2])
-            best.needed = True
-            for *_, one in others:
+            self._decide(self._steps.pop(key))
+        if not 0 <= time < self._decided_until:
+            return True
+        waiting.needed, waiting.steps = None, len(self._rates)
+        error = min(float(base) / 2, HALF_MS)
+        for rate in self._rates:
+            step, off = step_of(time, error, rate)
+            self._steps.setdefault((rate, step), []).append((time, off, waiting))
+        return True
+
+    def _decide(self, packets: list[tuple[float, float, _Waiting]]) -> None:
+        """The packet nearest to the middle of a step is needed, the earlier one of two as near."""
+        packets.sort(key=lambda one: one[0])
+        least, best = math.inf, packets[0][2]
+        for _, off, one in packets:
+            if off < least - SAME_S:
+                least, best = off, one
+        best.needed = True
+        for *_, one in packets:
+            if one is not best:
                 one.steps -= 1
                 if one.needed is None and not one.steps:
                     one.needed = False
-        if time < 0 or (self._stop is not None and time >= self._stop - END_S):
-            return True
-        waiting.needed, waiting.steps = None, len(self._rates)
-        for rate in self._rates:
-            step = int((time + min(base / 2, HALF_MS)) * rate)
-            off = abs(time - (step + Fraction(1, 2)) / rate)
-            self._steps.setdefault((rate, step), []).append((off, time, waiting))
-        return True
 
     def _give_up(self) -> None:
         for one in self._waiting:

@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from avtca.errors import MediaError
 from avtca.image import SMALL_SIDE, ArrayImage, Image
-from avtca.media.clock import HALF_MS, MAX_HOLD_S, dense_frames
+from avtca.media.clock import HALF_MS, MAX_HOLD_S, SAME_S, dense_frames, seconds_after
 from avtca.media.container import (
     LARGE_PIXELS,
     MAX_PIXELS,
@@ -27,7 +27,7 @@ from avtca.media.container import (
     open_container,
     read_only,
     seek_before,
-    timestamp,
+    time_after,
     video_stream,
 )
 from avtca.media.decoded import DecodedImage, Matrix
@@ -56,7 +56,7 @@ def read_frames(clip: "MediaFile", rate: float, dense_rate: float = 0.0) -> Iter
         stream = video_stream(container, clip.video_index)
         aspect, still = pixel_aspect(stream), is_still(container, stream)
         timed = (
-            (time, min((frame.time_base or HALF_MS) / 2, HALF_MS), (frame, length))
+            (time, min(float(frame.time_base or 2 * HALF_MS) / 2, HALF_MS), (frame, length))
             for time, length, frame in timed_frames(clip, stream, rate, dense_rate)
         )
         size: tuple[int, int] | None = None
@@ -69,9 +69,7 @@ def read_frames(clip: "MediaFile", rate: float, dense_rate: float = 0.0) -> Iter
             if (image.width, image.height) != size:
                 clip.warn(f"frames of several sizes: all were fitted into {size[0]}x{size[1]}")
                 image = ArrayImage(fit(image.rgb, size))
-            length_s = float(length)
-            if clip.stop is not None:
-                length_s = min(length_s, float(clip.stop) - time_s)
+            length_s = length if clip.stop is None else min(length, float(clip.stop) - time_s)
             moments = tuple(
                 Moment(at_s, image if one is frame else unread(one, frame, aspect, still))
                 for at_s, (one, _) in dense
@@ -83,7 +81,7 @@ def read_frames(clip: "MediaFile", rate: float, dense_rate: float = 0.0) -> Iter
 
 def timed_frames(
     clip: "MediaFile", stream: VideoStream, rate: float, dense_rate: float = 0.0
-) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+) -> Iterator[tuple[float, float, VideoFrame]]:
     """Frames with their seconds from the clip's time zero, and their lengths in seconds.
 
     Of the frames that are not the nearest to the middle of a step, of ``rate`` or ``dense_rate`` a
@@ -97,16 +95,17 @@ def timed_frames(
     read_only(container, stream)  # type: ignore[arg-type]
     if clip.whole:
         seek_before(container, stream, clip.zero)  # type: ignore[arg-type]
-    interval = 1 / stream.average_rate if stream.average_rate else Fraction(1, 25)
-    last: Fraction | None = None
+    interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
+    last: float | None = None
     pixels_left = MIN_PIXELS + PIXELS_PER_BYTE * clip.path.stat().st_size
     clock = clip.stream_clock()
-    before: tuple[Fraction, VideoFrame] | None = None  # the frame that is shown so far
+    before: tuple[float, VideoFrame] | None = None  # the frame that is shown so far
+    stop = None if clip.stop is None else float(clip.stop)
     choice = None if clip.is_image else PacketChoice(rate, clip.zero, clip.stop, dense_rate)
     for decoded in decode(container, stream, clip.warn, clip.stopped, clip.concealed, choice):  # type: ignore[arg-type]
         frame = cast(VideoFrame, decoded)
         if clip.is_image:
-            yield Fraction(0), Fraction(0), frame
+            yield 0.0, 0.0, frame
             return
         pixels_left -= frame.width * frame.height
         if pixels_left < 0:
@@ -116,14 +115,14 @@ def timed_frames(
                 "give a recording, not a file made to waste time",
             )
         length = frame_length(frame) or interval
-        time = clock.place(timestamp(frame, clip.zero), length)
+        time = clock.place(time_after(frame, clip.zero), length)
         if clip.whole:
-            if before and before[0] < 0 < time <= before[0] + Fraction(MAX_HOLD_S):
-                yield Fraction(0), time, before[1]
-            if clip.stop is not None and time >= clip.stop:
-                if before and frame_length(before[1]) < clip.stop - before[0] <= MAX_HOLD_S:
-                    yield max(before[0], clip.stop - 2 * HALF_MS), 2 * HALF_MS, before[1]
-                clip.reached(float(clip.stop))
+            if before and before[0] < 0 < time <= before[0] + MAX_HOLD_S:
+                yield 0.0, time, before[1]
+            if stop is not None and time >= stop:
+                if before and frame_length(before[1]) + SAME_S < stop - before[0] <= MAX_HOLD_S:
+                    yield max(before[0], stop - 2 * HALF_MS), 2 * HALF_MS, before[1]
+                clip.reached(stop)
                 return
             before = time, frame
         if time < 0:
@@ -131,16 +130,18 @@ def timed_frames(
         if last is not None and time > last:
             interval = time - last
         last = time if last is None else max(last, time)
-        clip.reached(float(time + length))
+        clip.reached(time + length)
         yield time, frame_length(frame), frame
-    if before and before[0] < 0 < (end := before[0] + frame_length(before[1])):
-        clip.reached(float(end))
-        yield Fraction(0), end, before[1]
+    if before and before[0] < 0 and (end := before[0] + frame_length(before[1])) > SAME_S:
+        clip.reached(end)
+        yield 0.0, end, before[1]
 
 
-def frame_length(frame: VideoFrame) -> Fraction:
+def frame_length(frame: VideoFrame) -> float:
     """Seconds until the next frame is due, 0 where unknown."""
-    return frame.duration * frame.time_base if frame.duration and frame.time_base else Fraction(0)
+    if not frame.duration or not (base := frame.time_base):
+        return 0.0
+    return seconds_after(frame.duration, base)
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -188,14 +187,14 @@ class LiveSession:
         """Seconds of audio."""
         return self._n_samples / self.sample_rate
 
-    def needs(self, time_s: float | Fraction) -> bool:
+    def needs(self, time_s: float) -> bool:
         """Whether a frame of this time can change a result; if not, it need not be decoded."""
         if time_s < 0 or time_s <= self._frame_s:
             return False
-        return not self._nearest.is_given(Fraction(time_s), HALF_MS)
+        return not self._nearest.is_given(time_s, HALF_MS)
 
     def add_frame(
-        self, time_s: float | Fraction, rgb: NDArray[np.uint8], *, arrived_s: float | None = None
+        self, time_s: float, rgb: NDArray[np.uint8], *, arrived_s: float | None = None
     ) -> list[LiveResult]:
         """Add a frame.
 
@@ -216,10 +215,10 @@ class LiveSession:
             raise MediaError("read a frame", problem, "give uint8 RGB (h, w, 3)")
         if time_s < 0 or time_s <= self._frame_s:
             return []
-        self._frame_s = float(time_s)
+        self._frame_s = time_s
         arrived_s = time.monotonic() if arrived_s is None else arrived_s
         given = np.ascontiguousarray(rgb), arrived_s
-        self._show(self._nearest.add(Fraction(time_s), HALF_MS, given))
+        self._show(self._nearest.add(time_s, HALF_MS, given))
         self._show(self._nearest.settled())
         return self._results()
 

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
@@ -227,13 +226,13 @@ class LiveWorker:
             self._session.every_s = updates.every_s
         if updates.person is not None:
             self._session.everyone = updates.person == "all"
-        at_s = Fraction(item.time_us - self.zero_us, 10**6)
+        at_s = (item.time_us - self.zero_us) / 10**6
         if item.kind == AUDIO:
             wave = decode_audio(item.payload)
-            if at_s + Fraction(len(wave), SAMPLE_RATE) <= self._session.audio_s - 0.1:
+            if at_s + len(wave) / SAMPLE_RATE <= self._session.audio_s - 0.1:
                 self._count("stale_audio")
                 return []
-            return self._session.add_audio(wave, time_s=float(at_s), arrived_s=item.arrived_s)
+            return self._session.add_audio(wave, time_s=at_s, arrived_s=item.arrived_s)
         if at_s < 0 or at_s <= self._session.frame_s:
             self._count("stale")
             return []
