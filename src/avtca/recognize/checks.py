@@ -19,8 +19,9 @@ from avtca.recognize.prediction import (
     TimelineRow,
     main_rows,
 )
-from avtca.recognize.scorer import MIN_VOICE_S
+from avtca.recognize.scorer import MIN_VOICE_S, SPEAKS, PersonMode
 from avtca.recognize.stream import WindowStream
+from avtca.speaker import Speech
 
 MAX_HELD_SHARE = 0.1
 """Share of repeated frames above which a report warns."""
@@ -28,6 +29,8 @@ MOSTLY = 0.5
 """Share of repeated frames, or of windows with a still face, above which nothing is confident."""
 MIN_SHOWN = 0.05
 """Several faces are reported from this share of the time on."""
+MIN_SILENT = 0.25
+"""Share of the windows with a voice from which a report warns that another person speaks."""
 TURNS = {
     1: "the video was turned by 90 degrees to the left",
     2: "the video was turned upside down",
@@ -98,7 +101,13 @@ def shares_audio(
 
 
 def warnings(
-    clip: Media, rows: Sequence[TimelineRow], coverage: Coverage, stream: WindowStream
+    clip: Media,
+    rows: Sequence[TimelineRow],
+    coverage: Coverage,
+    stream: WindowStream,
+    *,
+    person: PersonMode = "main",
+    speech: Speech | None = None,
 ) -> list[str]:
     """What is unusual about the frames, the faces and the audio of a clip, in sentences."""
     out = []
@@ -114,7 +123,7 @@ def warnings(
         out.append(f"the face that was read is in view for only {coverage.face:.0%} of the clip")
     if stream.quarter_turns:
         out.append(f"the faces are not upright: {TURNS[stream.quarter_turns]}")
-    out += _about_people(rows, stream)
+    out += _about_people(rows, stream, person, speech)
     if not clip.has_audio:
         out.append("no audio: recognised from the face alone")
     elif coverage.voice == 0:
@@ -158,7 +167,9 @@ def _no_voice(clip: Media, rate: int) -> str:
     return f"no voice in the audio, whose loudest part is at {loudest:.0f} dBFS"
 
 
-def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str]:
+def _about_people(
+    rows: Sequence[TimelineRow], stream: WindowStream, person: PersonMode, speech: Speech | None
+) -> list[str]:
     out = []
     main = main_rows(rows)
     frames = max(1, stream.n_faces.total())
@@ -168,13 +179,16 @@ def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str
     }
     most = max((n for n, share in shown.items() if share >= MIN_SHOWN), default=0)
     several = sum(count for faces, count in stream.n_faces.items() if faces > 1) / frames
-    if most > 1:
-        named = _numbers(sorted({row.person for row in main} - {NO_PERSON}))
+    people = sorted({row.person for row in main} - {NO_PERSON})
+    if most > 1 and people:
+        whose = "whoever speaks" if person == "speaker" else "the largest steady one"
         out.append(
             f"up to {most} faces in view, several for {several:.0%} of the video: the scores are "
-            f"of the largest steady one ({named})"
+            f"of {whose} ({_numbers(people)})"
         )
     both = [row for row in main if beside_voice(row)]
+    if person != "speaker" and speech is not None:
+        out += _about_others(both, speech)
     still = sum(row.person in stream.still_people for row in both)
     if still:
         out.append(
@@ -182,6 +196,25 @@ def _about_people(rows: Sequence[TimelineRow], stream: WindowStream) -> list[str
             "may be a photograph beside another's voice"
         )
     return out
+
+
+def _about_others(rows: Sequence[TimelineRow], speech: Speech) -> list[str]:
+    """A warning where another person in view speaks in many of these windows."""
+    silent, speakers = set(), set()
+    for row in rows:
+        heard = speech.people(row.start_s, row.end_s)
+        others = {number for number, share in heard.items() if share >= SPEAKS} - {row.person}
+        if others and heard.get(row.person, 0.0) < SPEAKS:
+            silent.add((row.start_s, row.person))
+            speakers |= others
+    if not silent or len(silent) < MIN_SILENT * len(rows):
+        return []
+    read = _numbers(sorted({person for _, person in silent}))
+    return [
+        f"the voice is of another face than the largest, which is read ({read}), in "
+        f"{len(silent) / len(rows):.0%} of the windows with a voice: --person speaker reads "
+        f"whoever speaks ({_numbers(sorted(speakers))})"
+    ]
 
 
 def _numbers(people: Sequence[int]) -> str:

@@ -160,6 +160,7 @@ class Recognizer:
             voice=min(1.0, scorer.voice_ticks / VOICE_RATE / max(duration, 1e-9)),
         )
         trained_on = self._trained_on(source)
+        unusual = checks.warnings(clip, rows, coverage, stream, person=person, speech=speech)
         report = Report(
             file=clip.name,
             duration_s=duration,
@@ -167,7 +168,7 @@ class Recognizer:
             scores=_mean(main_rows(rows), spec.labels),
             timeline=tuple(rows),
             coverage=coverage,
-            warnings=(*clip.warnings, *checks.warnings(clip, rows, coverage, stream)),
+            warnings=(*clip.warnings, *unusual),
             model=self.backend.name,
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.backend.thresholds,

@@ -101,6 +101,16 @@ class Speech:
         heard = self.heard(start_s, end_s, person)
         return None if heard is None else heard * float(self.voiced[part].mean())
 
+    def people(self, start_s: float, end_s: float) -> dict[int, float]:
+        """Share of the decided voice between two seconds of each person in view who speaks.
+
+        Empty where most of the voice is undecided.
+        """
+        part = slice(round(start_s * VOICE_RATE), round(end_s * VOICE_RATE))
+        numbers = np.unique(self.speaker[part])
+        shares = {int(one): self.heard(start_s, end_s, int(one)) for one in numbers if one >= 0}
+        return {number: share for number, share in shares.items() if share}
+
     def turns(self) -> tuple[Turn, ...]:
         """The turns, by time."""
         out: list[Turn] = []
