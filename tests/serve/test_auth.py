@@ -122,7 +122,7 @@ def test_settings_come_from_arguments_environment_and_file(tmp_path, monkeypatch
     found = load_settings(file, max_mb=30, model=None)
     assert (found.port, found.workers, found.max_mb, found.model) == (9000, 4, 30, "avt-ca")
     file.write_text("prot = 9000\n")
-    with pytest.raises(ConfigError, match=r"serve\.toml: prot: Extra inputs"):
+    with pytest.raises(ConfigError, match=r"serve\.toml: prot is unknown"):
         load_settings(file)
     file.write_text("port =")
     with pytest.raises(ConfigError, match="correct the file"):

@@ -104,8 +104,13 @@ def test_agreement(client):
         ("import", {"files": {"other": ("x.eaf", b"x")}}, 422, "read the request: there is no"),
         ("import?name=x.csv", {"content": b"a" * 2**24 + b"b"}, 413, "receive the upload: it is"),
         ("export?format=json", {"content": b" " * (2**24 + 1)}, 413, "read the coding: it is over"),
-        ("export?format=doc", {"json": CODING}, 422, "read the request: format: Input should be"),
-        ("export?format=eaf", {"json": {"media": "a"}}, 422, "read the request: duration_s: Field"),
+        ("export?format=doc", {"json": CODING}, 422, "read the request: format is doc; choose eaf"),
+        (
+            "export?format=eaf",
+            {"json": {"media": "a"}},
+            422,
+            "read the request: duration_s is missing; send",
+        ),
         (
             "export?format=eaf",
             {"json": CODING | {"tiers": [TIERS[0], TIERS[0]]}},

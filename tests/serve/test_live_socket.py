@@ -205,9 +205,9 @@ def test_settings_change_during_a_session(client, clip):
         ({"session": {"model": "other"}}, "bad_settings", "there is none"),
         ({"session": {"window_s": 99}}, "bad_settings", "this network takes 0.1 to 3.6 s"),
         ({"session": {"every_s": 0.01}}, "bad_settings", "session.every_s"),
-        ({"session": {"colour": 1}}, "bad_settings", "Extra inputs"),
+        ({"session": {"colour": 1}}, "bad_settings", "session.colour is unknown"),
         ({"type": "finalize"}, "bad_message", "the first message is finalize"),
-        ({"type": "session.start"}, "bad_message", "tag"),
+        ({"type": "session.start"}, "bad_message", "its type is session.start"),
     ],
 )
 def test_a_session_that_cannot_start(client, create, code, problem):

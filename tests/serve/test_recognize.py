@@ -54,7 +54,7 @@ def test_who_speaks_and_persons_who_are_one(client, shared, tmp_path, finished):
         assert refused.status_code == 422
         assert refused.json()["detail"].startswith(text)
     refused = answer("person=nobody")
-    assert refused.status_code == 422 and "'speaker'" in refused.json()["detail"]
+    assert refused.status_code == 422 and "main, all or speaker" in refused.json()["detail"]
 
 
 def test_an_error_is_a_problem_with_the_text_of_the_command_line(client):

@@ -87,7 +87,9 @@ class Auth:
             )
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         if changes and bearer is None and is_foreign(headers):
-            text = "the request comes from a page of another site; use the page of the service"
+            text = (
+                "use the service: the request comes from a page of another site; open its own page"
+            )
             return problem_response(403, text, instance)
         token = bearer or _cookie(headers)
         if scope["type"] == "websocket" and token is None:

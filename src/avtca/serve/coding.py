@@ -23,6 +23,7 @@ from avtca.recognize.coding import (
 from avtca.recognize.exports.coding import CODING_EXPORTS
 from avtca.serve import uploads
 from avtca.serve.formats import TYPES
+from avtca.serve.problems import Problem
 
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
@@ -37,6 +38,7 @@ class _SmallRequest(Request):
                 data += block
                 if len(data) > MAX_BYTES:
                     text = f"read the coding: it is over {MAX_BYTES >> 20} MB"
+                    # FastAPI passes on errors of this kind only
                     raise HTTPException(413, f"{text}; send fewer tiers at a time")
             self._body = bytes(data)
         return self._body
@@ -47,9 +49,19 @@ class _SmallRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            if self.body_field is not None:
+                _check_type(request)
             return await handler(_SmallRequest(request.scope, request.receive))
 
         return handle
+
+
+def _check_type(request: Request) -> None:
+    """Raise a problem where the body is not declared to be JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        text = f"read the coding: its Content-Type is {kind[:80] or 'missing'}"
+        raise Problem(415, f"{text}; send application/json")
 
 
 router = APIRouter(prefix="/v1/coding", tags=["coding"], route_class=_SmallRoute)
@@ -100,4 +112,8 @@ def compare(compared: Compared) -> Agreement:
         make_coding("compare the tiers", "", None, [tier]).tiers[0]
         for tier in (compared.first, compared.second)
     )
+    for start_s, end_s in compared.exclude:
+        if start_s >= end_s:
+            text = f"compare the tiers: the excluded range from {start_s:g} to {end_s:g} s has no"
+            raise Problem(422, f"{text} length; correct its times")
     return agreement(first, second, compared.exclude)

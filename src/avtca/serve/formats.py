@@ -66,7 +66,7 @@ def wanted_format(format: str | None, accept: str) -> str:
             return JSON
     if not ranked:
         return JSON
-    names = ", ".join(TYPES.values())
+    names = ", ".join(dict.fromkeys(TYPES.values()))
     raise Problem(406, f"write {accept[:80]}: no such format; accept one of {names}")
 
 

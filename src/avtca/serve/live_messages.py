@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from avtca.errors import AvtcaError
 from avtca.recognize.live import EVERY_S, MAX_EVERY_S, MIN_EVERY_S, LiveResult
-from avtca.text import printable
+from avtca.serve.invalid import invalid
 
 AUDIO, PICTURE = 1, 2
 """Kinds of binary messages."""
@@ -124,6 +124,8 @@ class Finalize(Message):
 
 
 ClientMessage = Annotated[SessionCreate | SessionUpdate | Finalize, Field(discriminator="type")]
+_TYPES = ("session.create", "session.update", "finalize")
+"""Types of the messages of a client."""
 _CLIENT: TypeAdapter[SessionCreate | SessionUpdate | Finalize] = TypeAdapter(ClientMessage)
 
 
@@ -243,9 +245,8 @@ def parse_text(text: str) -> SessionCreate | SessionUpdate | Finalize:
         return _CLIENT.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("session.create",))
-        problem = printable(f"{where}: {first['msg']}" if where else first["msg"])[:300]
-        fix = "see docs/live.md"
+        place = tuple(part for part in first["loc"] if part not in _TYPES)
+        problem, fix = invalid({**first, "loc": place}, "the message")
         is_setting = "session" in first["loc"]
         code: Code = "bad_settings" if is_setting else "bad_message"
         raise LiveError(code, "read a message", problem, fix) from None

@@ -61,7 +61,8 @@ async def login(request: Request) -> Response:
     async for block in request.stream():
         body += block
         if len(body) > MAX_FORM_BYTES:
-            raise Problem(413, f"read the token: the form is larger than {MAX_FORM_BYTES} bytes")
+            text = f"read the token: the form is larger than {MAX_FORM_BYTES} bytes"
+            raise Problem(413, f"{text}; send the token alone")
     token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
     if request.app.state.owner_of(token) is None:
         await asyncio.sleep(WRONG_S)

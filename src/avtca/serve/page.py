@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,7 +76,7 @@ def assets() -> dict[str, Asset]:
 def _send(request: Request, name: str) -> Response:
     found = assets().get(name)
     if found is None:
-        return Response("not found", 404, HEADERS, "text/plain")
+        raise HTTPException(404)
     headers = {**HEADERS, "ETag": found.etag}
     known = request.headers.get("if-none-match", "")
     if found.etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from avtca.serve import worker
-from avtca.serve.problems import Problem
+from avtca.serve.problems import Problem, in_words_of_http
 from avtca.serve.worker import WorkerConfig
 
 START_S = 120.0
@@ -301,7 +301,7 @@ class _Runner(threading.Thread):
             logger.error("internal error in a worker: %s", message["detail"])
             text = f"recognise {task.name}: internal error; report it, with the log of the service"
             return Problem(500, text)
-        return Problem(int(message["status"]), str(message["detail"]))
+        return Problem(int(message["status"]), in_words_of_http(str(message["detail"])))
 
     def _died(self, task: Task, code: int | None, begun: bool) -> BaseException | None:
         """Why there is no result; ``None`` if the process died for another reason than the task."""

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import sqlite3
 import traceback
 from collections.abc import Mapping
@@ -14,11 +15,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from avtca.errors import AvtcaError
+from avtca.serve.invalid import invalid
 from avtca.text import printable
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+_OPTIONS = (
+    (re.compile(r"--(window|hop)(?!\w)"), r"\1_s"),
+    (re.compile(r"--(model|person|merge) (?=\w)"), r"\1="),
+)
+"""Options of the command line that errors name, and what replaces them over HTTP."""
 logger = logging.getLogger("avtca.serve")
 
 
@@ -86,26 +95,52 @@ def add_handlers(app: FastAPI) -> None:
         return respond(request, error.status, error.detail, **headers)
 
     async def avtca_error(request: Request, error: Exception) -> JSONResponse:
-        return respond(request, 422, str(error))
+        return respond(request, 422, in_words_of_http(str(error)))
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        text = str(error.detail)
-        if text == HTTPStatus(error.status_code).phrase:
-            text = f"{request.method} {request.url.path[:80]}: {text.lower()}; see /openapi.json"
-        return respond(request, error.status_code, printable(text), **dict(error.headers or {}))
+        headers, path = dict(error.headers or {}), request.url.path[:80]
+        if error.status_code == 404:
+            text = f"find {path}: there is no such address; see /openapi.json"
+        elif error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(request))
+            text = f"send {request.method} {path}: it takes {headers['Allow']} only"
+            text += "; see /openapi.json"
+        elif error.status_code == 400:
+            text = "read the request: the body is damaged; send valid JSON"
+        else:
+            text = str(error.detail)
+        return respond(request, error.status_code, printable(text), **headers)
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
+    async def invalid_request(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        problems = "; ".join(
-            f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors()
-        )
-        return respond(request, 422, printable(f"read the request: {problems}; see /openapi.json"))
+        first = error.errors()[0]
+        problem, fix = invalid({**first, "loc": first["loc"][1:]})  # not "query" or "body"
+        return respond(request, 422, f"read the request: {problem}; {fix}")
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(AvtcaError, avtca_error)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+
+
+def in_words_of_http(text: str) -> str:
+    """A line of the command line with the names that its options have over HTTP."""
+    for option, name in _OPTIONS:
+        text = option.sub(name, text)
+    return text
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that an address takes."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] == Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def server_error(error: Exception, instance: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from avtca.recognize.merge import PAIR, MergedPeople
@@ -25,6 +25,8 @@ router = APIRouter(prefix="/v1", tags=["recognition"])
 
 class Options(BaseModel):
     """Options of a recognition, those of ``avtca predict``."""
+
+    model_config = ConfigDict(extra="forbid")
 
     model: str | None = Field(None, description="Name of a model; see /v1/models.")
     window_s: float | None = Field(None, description="Seconds of a window.")
@@ -43,6 +45,12 @@ class Options(BaseModel):
     name: str = Field("", description="Name of the recording, for a body that is no form.")
 
 
+class WaitingOptions(Options):
+    """Options of a recognition whose report is the answer."""
+
+    format: str | None = Field(None, description="Format of the report; else that of Accept.")
+
+
 def checked(service: Service, options: Options) -> tuple[str, dict[str, Any]]:
     """Name of the model, and options of ``Recognizer.predict``, checked before the upload.
 
@@ -56,7 +64,7 @@ def checked(service: Service, options: Options) -> tuple[str, dict[str, Any]]:
     if options.attention:
         recognizer.require_attention()
     merge = MergedPeople.parse(options.merge)
-    return model, options.model_dump(exclude={"model", "name"}) | {"merge": merge}
+    return model, options.model_dump(exclude={"model", "name", "format"}) | {"merge": merge}
 
 
 @asynccontextmanager
@@ -86,14 +94,12 @@ async def models(request: Request) -> dict[str, Any]:
 
 
 @router.post("/recognize", response_model=ReportBody)
-async def recognize(
-    request: Request, options: Annotated[Options, Query()], format: str | None = None
-) -> Response:
+async def recognize(request: Request, options: Annotated[WaitingOptions, Query()]) -> Response:
     """Recognise the emotions in a video, an audio file or an image, and wait for the report.
 
     For recordings of more than a few minutes use jobs.
     """
-    wanted = wanted_format(format, request.headers.get("accept", ""))
+    wanted = wanted_format(options.format, request.headers.get("accept", ""))
     service: Service = request.app.state.service
     async with upload_of(request, options) as (slot, upload, model, given):
         task = Task(upload.path, upload.name, model, given, waits=True)

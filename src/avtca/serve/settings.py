@@ -17,6 +17,7 @@ from pydantic_settings import (
 
 from avtca.errors import ConfigError
 from avtca.files import cache_folder
+from avtca.serve.invalid import invalid
 
 ENVIRONMENT = "AVTCA_SERVE_"
 """Start of the names of the environment variables."""
@@ -162,10 +163,8 @@ def load_settings(config: Path | None = None, **given: Any) -> Settings:
     try:
         settings = FromFile(**{name: each for name, each in given.items() if each is not None})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
-        )
-        raise ConfigError(action, problems, "see docs/serve.md") from error
+        problem, fix = invalid(error.errors()[0], "the file")
+        raise ConfigError(action, problem, f"{fix} (docs/serve.md)") from error
     return settings
 
 

@@ -135,6 +135,12 @@ class _Raw(_Writer):
             self.open(self._given)
         self.append(block)
 
+    def close(self) -> Upload:
+        if self._file is None and self._given:
+            text = f"read {shown_name(self._given)}: the file is empty; export or copy it again"
+            raise Problem(422, text)
+        return super().close()
+
 
 class _Multipart(_Writer):
     """The file of the field :data:`FIELD`; other fields are skipped."""

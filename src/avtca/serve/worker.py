@@ -4,6 +4,7 @@ Only JSON goes through the connection. Nothing that a worker sends is unpickled,
 recording took over could not run code in the service.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 STARTED, PROGRESS, DONE, FAILED = "started", "progress", "done", "failed"
 """Kinds of messages from a worker."""
+
+
+LOADED_LATE = ("numpy.fft", "numpy.ma", "PIL.ImageFile")
+"""Modules that load when they are first used, which would fail once memory is limited."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ def main(connection: Connection, config: WorkerConfig) -> None:
     except AvtcaError as error:
         _send(connection, FAILED, detail=str(error))
         return
+    for name in LOADED_LATE:
+        importlib.import_module(name)
     limits += limit_memory(config.memory_mb)
     _send(connection, STARTED, limits=limits)
     while True:
