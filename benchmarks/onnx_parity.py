@@ -26,8 +26,12 @@ from avtca.model.avtca import AVTCA
 from avtca.model.export import INPUTS, export_program, write_onnx
 
 MAPS = {
-    "figure": ("cross_attention.audio", "cross_attention.video"),
-    "it1": ("transformer.audio", "transformer.video"),
+    "figure": (
+        "cross_attention.audio",
+        "cross_attention.video",
+        "transformer.audio",
+        "transformer.video",
+    ),
 }
 """Attention maps that are exported as outputs."""
 

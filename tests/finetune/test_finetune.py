@@ -309,7 +309,7 @@ def test_a_run_that_was_broken_off_does_nothing_twice(done):
 
 
 def test_pixels_without_speakers_carry_the_caveat(clips, tmp_path):
-    network = small("concatenation", PIXELS)
+    network = small("concatenation", PIXELS, trunk={"units": (1, 1), "width": 16})
     save_checkpoint(tmp_path / "mine", network, PIXELS)
     rows = [("path", "label"), *((clips / x / "ann" / "clip.mp4", x) for x in ("happy", "sad"))]
     with (tmp_path / "clips.csv").open("w", newline="") as file:

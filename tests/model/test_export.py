@@ -14,8 +14,11 @@ from real_samples import FEATURES
 from avtca.model import VARIANTS, ModelConfig, build_model
 from avtca.model.export import export_onnx, export_program
 
-SEQUENCES = [name for name in VARIANTS if not name.startswith("no_")]
-"""Variants that can read features."""
+SAME_GRAPH = ("it4_ct4", "it1", "ct1")
+"""`figure` by another name, and halves of `it1_ct1`, of which `it4` and `ct4` have the graphs."""
+SEQUENCES = [name for name in VARIANTS if not name.startswith("no_") and name not in SAME_GRAPH]
+"""Variants that can read features, one for each graph."""
+WITHOUT = [name for name in PIXELS if name.startswith("no_")]
 
 
 def check(row: dict[str, float]) -> None:
@@ -26,7 +29,7 @@ def check(row: dict[str, float]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", SEQUENCES)
 def test_networks_on_features(variant: str, ravdess: Path) -> None:
-    """`figure` and `it1` with attention maps as outputs."""
+    """`figure` with attention maps as outputs."""
     check(parity(variant, ravdess))
 
 
@@ -36,10 +39,18 @@ def test_a_network_with_statistics_heads(ravdess: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", PIXELS)
+@pytest.mark.parametrize("variant", [name for name in PIXELS if name not in WITHOUT])
 def test_networks_on_pixels(variant: str, ravdess: Path) -> None:
     units = (1, 1, 1) if variant == "released" else (1, 1)
     check(parity(variant, ravdess, video="pixels", trunk={"units": units, "width": 32}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", WITHOUT)
+def test_trunks_without_a_part(variant: str, ravdess: Path) -> None:
+    """The trunk alone with its classifier; what follows is that of `figure`."""
+    trunk = {**VARIANTS[variant].trunk, "units": (1, 1), "width": 32}
+    check(parity("video_only", ravdess, video="pixels", trunk=trunk))
 
 
 def test_a_network_in_training_mode_is_not_exported(tmp_path: Path) -> None:
