@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "avtca"
 BASE = {"text", "errors", "files", "image", "labels", "clipspec", "compat", "progress"}
-BASE |= {"plugins", "run_dir", "kappa", "networks"}
+BASE |= {"plugins", "run_dir", "kappa", "networks", "worker_pool"}
 
 
 def documented_imports() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
@@ -180,3 +180,39 @@ def without_the_training_packages(script: str) -> "subprocess.CompletedProcess[s
     blocked = f"import sys\nfor name in {HEAVY}: sys.modules[name] = None\n"
     command = [sys.executable, "-c", blocked + script]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+UNUSED = """multiprocessing asyncio http xml html sqlite3 unittest scipy matplotlib pandas pyarrow
+jinja2 fastapi httpx rich numpy.random avtca.plots avtca.corpora avtca.worker_pool
+avtca.recognize.exports avtca.recognize.joined avtca.recognize.pool avtca.runtime.card
+avtca.audio.augment"""
+"""Modules that the recognition of one file does not import, since each takes time to import."""
+UNUSED_BY_LIBRARY = "pydantic typer importlib.metadata"
+"""The command line is built on them."""
+
+
+@pytest.mark.slow
+def test_recognising_one_file_imports_no_more_than_it_uses(corpora: Path) -> None:
+    clip = corpora / "cremad" / "1001_DFA_ANG_XX.flv"
+    script = f"""
+import sys
+import avtca
+report = avtca.load().predict({str(clip)!r})
+unused = {UNUSED.split()}
+print("library", report.top, [name for name in [*unused, *{UNUSED_BY_LIBRARY.split()}]
+      if name in sys.modules])
+from avtca.cli import main
+sys.argv = ["avtca", "predict", {str(clip)!r}, "--format", "summary"]
+try:
+    main()
+except SystemExit as end:
+    print("command", end.code, [name for name in [*unused, "avtca.cli.train"]
+          if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "library angry []"
+    assert lines[2].startswith(f"{clip},angry,")
+    assert lines[-1] == "command 0 []"
+    assert done.stderr.startswith(f"{clip}: angry 85%, 2.3 s of media in ")

@@ -19,8 +19,8 @@ import avtca
 from avtca.annotate import annotate, run
 from avtca.annotate.recordings import Recording
 from avtca.annotate.result import Options, annotate_recording, failed
-from avtca.corpora.worker_pool import LoneWorker
 from avtca.errors import ConfigError, MissingExtra
+from avtca.worker_pool import LoneWorker
 
 
 @pytest.fixture(scope="module")

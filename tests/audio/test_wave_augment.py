@@ -12,7 +12,6 @@ from avtca.audio.augment import (
     WaveAugment,
     add_noise,
     band_limit,
-    fast_size,
     gain,
     mu_law,
     reverberate,
@@ -22,6 +21,7 @@ from avtca.audio.augment import (
     telephone,
     vary_channel,
 )
+from avtca.audio.transform_size import fast_size
 
 RATE = 16_000
 Wave = NDArray[np.float32]

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from avtca.cli import pool
-from avtca.cli.pool import Job, Pool, Timed
-from avtca.corpora.worker_pool import default_workers
 from avtca.errors import MediaError
+from avtca.recognize import pool
+from avtca.recognize.pool import Job, Pool, Timed
+from avtca.worker_pool import default_workers
 
 
 def run(*arguments):

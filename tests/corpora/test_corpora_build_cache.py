@@ -22,8 +22,8 @@ from avtca.corpora import PreparedCorpus, build_cache, index_corpus
 from avtca.corpora import decode as reading_module
 from avtca.corpora.cache_files import sample_path
 from avtca.corpora.sample_file import read_row
-from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import ClipSpecMismatch, CorpusError
+from avtca.worker_pool import run_jobs
 
 HERE = Path(__file__).parents[1] / "helpers"
 
@@ -149,7 +149,7 @@ def test_killed_ten_times_the_manifest_is_the_same(tmp_path: Path) -> None:
 def test_workers_end_with_their_parent(tmp_path: Path, wavs: Path) -> None:
     script = (
         "import os, sys, time\n"
-        "from avtca.corpora.worker_pool import run_jobs\n"
+        "from avtca.worker_pool import run_jobs\n"
         "def nap():\n"
         "    open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)\n"
         "if __name__ == '__main__':\n"
@@ -199,7 +199,7 @@ def test_a_job_that_kills_its_worker_fails_alone() -> None:
 
 def test_workers_that_never_start_are_said_so(tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(
-        "from avtca.corpora.worker_pool import run_jobs\n"
+        "from avtca.worker_pool import run_jobs\n"
         "print(list(run_jobs([1], lambda job: print, lambda job: None, 1)))\n"
     )
     done = subprocess.run(

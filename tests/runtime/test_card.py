@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import avtca
+from avtca.compat import upgrade
 from avtca.errors import CheckpointError
 from avtca.runtime.backends import load_backend
-from avtca.runtime.bundle import PACKAGED
-from avtca.runtime.card import check_outputs
+from avtca.runtime.bundle import PACKAGED, PAPER_MODEL
+from avtca.runtime.card import check_card
+from avtca.runtime.scores import check_outputs
 
 FAULTS = {
     "calibration": [
@@ -130,3 +132,12 @@ def test_a_checkpoints_card_is_checked_too(tmp_path, section, values, words):
     (tmp_path / "mine.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=words):
         load_backend(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("folder", [PACKAGED, PACKAGED / PAPER_MODEL], ids=["default", "avt-ca"])
+def test_the_cards_of_the_packaged_models_are_valid(folder):
+    """They are not checked each time that they are loaded."""
+    card = json.loads((folder / "avtca.json").read_text())
+    check_card(upgrade(card))
+    with pytest.raises(ValueError, match="temperature"):
+        check_card(upgrade(card) | {"calibration": {"temperature": 0}})

@@ -10,8 +10,8 @@ from typing import Any
 from avtca import __version__
 from avtca.annotate.recordings import Recording
 from avtca.annotate.result import Options, annotate_recording, died
-from avtca.corpora.worker_pool import LoneWorker
 from avtca.errors import ConfigError, MissingExtra
+from avtca.worker_pool import LoneWorker
 
 CHUNK = 20_000
 """Recordings that are handed to Ray at once: each is a block of a data set."""

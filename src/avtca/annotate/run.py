@@ -12,11 +12,11 @@ from avtca.annotate.ray_engine import ray_lines
 from avtca.annotate.recordings import Recording, Shard, find_recordings
 from avtca.annotate.result import Options, annotate_recording, died, recognizer, schemas
 from avtca.annotate.tables import Tables
-from avtca.corpora.worker_pool import default_workers, end_workers, run_jobs
 from avtca.errors import ConfigError, MissingExtra
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import PersonMode
 from avtca.runtime.bundle import DEFAULT_MODEL, PAPER_MODEL, model_path
+from avtca.worker_pool import default_workers, end_workers, run_jobs
 
 if TYPE_CHECKING:
     from avtca.recognize import Recognizer

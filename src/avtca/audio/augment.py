@@ -4,7 +4,7 @@ Waveforms are float32 ``(n,)`` mono. Every function returns a new float32 array 
 argument alone; all but :func:`speed` keep the length, and none moves the audio in time but
 :func:`speed` and :func:`shift`. Nothing is clipped to -1..1. Chance comes only from the
 ``numpy.random.Generator`` given. Everything is computed in single precision, and transforms have
-sizes that are quick (:func:`fast_size`), so that a training loop is kept fed
+sizes that are quick (``transform_size``), so that a training loop is kept fed
 (``benchmarks/loader.py``).
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.audio.resampling import resample
+from avtca.audio.transform_size import fast_size
 
 Float = NDArray[np.float32]
 Colour = Literal["white", "pink", "brown"]
@@ -92,23 +93,6 @@ def _tilt(size: int, rate: float, colour: Colour) -> Float:
     out = out.astype(np.float32)
     out.flags.writeable = False
     return out
-
-
-@lru_cache(maxsize=4096)
-def fast_size(n: int) -> int:
-    """The smallest number from ``n`` up whose only prime factors are 2, 3 and 5.
-
-    A transform of a size with a large prime factor takes up to twenty times as long.
-    """
-    best = 1 << max(0, n - 1).bit_length()
-    fives = 1
-    while fives < best:
-        odd = fives
-        while odd < best:
-            best = min(best, odd << (-(-n // odd) - 1).bit_length())
-            odd *= 3
-        fives *= 5
-    return best
 
 
 def room_response(

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.audio.augment import fast_size
+from avtca.audio.transform_size import fast_size
 
 LOWEST_HZ, HIGHEST_HZ = 60.0, 600.0
 """Voices that are looked for."""

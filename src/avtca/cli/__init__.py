@@ -9,17 +9,19 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import typer
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from avtca.errors import AvtcaError, ConfigError, MissingExtra
 from avtca.files import cache_folder, locked, write_atomic
 from avtca.text import printable
+
+if TYPE_CHECKING:
+    import typer
+    from rich.console import Console
 
 COMMANDS = (
     "predict",
@@ -49,19 +51,32 @@ RESUME = "; run the same command again to resume"
 """Addition to the message of an interrupted command that can be resumed."""
 
 
-class SafeConsole(Console):
-    """A console that prints every string on one line, with control characters escaped."""
+class StandardError:
+    """Prints each text as one line on standard error, with control characters escaped.
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print strings and renderables; see :class:`rich.console.Console`."""
-        safe = (printable(each) if isinstance(each, str) else each for each in objects)
-        super().print(*safe, **options)
+    ``console`` is for progress bars, above which lines are printed while they are shown. Rich,
+    which takes 30 ms to import, is imported when it is first used.
+    """
+
+    @cached_property
+    def console(self) -> "Console":
+        """Standard error as a console of rich, without markup: lines have names of files."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def print(self, text: str) -> None:
+        """Print a line."""
+        if "console" in vars(self):
+            self.console.print(printable(text))
+        else:
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 debug = False
 """Whether errors show their traceback (``--debug``)."""
-err = SafeConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-"""Progress and errors; standard output is for results. File names are printed without markup."""
+err = StandardError()
+"""Progress and errors; standard output is for results."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -81,8 +96,10 @@ class Stopped(Exception):
         self.status = 128 + number
 
 
-def build_app() -> typer.Typer:
-    """The command line with all commands."""
+def build_app(commands: Sequence[str] = COMMANDS) -> "typer.Typer":
+    """The command line with these commands; those that are not run need not be imported."""
+    import typer
+
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -90,7 +107,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
         help="Recognise which emotions are expressed in a video, when, and by whom.",
     )
-    for name in COMMANDS:
+    for name in commands:
         function: Any = getattr(importlib.import_module(f"avtca.cli.{name}"), name)
         app.command(name)(stoppable(function))
 
@@ -115,6 +132,8 @@ def build_app() -> typer.Typer:
 def print_version(wanted: bool) -> None:
     """Print the version and exit, if wanted."""
     if wanted:
+        import typer
+
         from avtca import __version__
 
         typer.echo(f"avtca {__version__}")
@@ -159,7 +178,7 @@ def main() -> None:
         # Matplotlib's list of fonts belongs in avtca's cache folder too (docs/privacy.md).
         os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
         signal.signal(signal.SIGTERM, _terminate)
-        build_app()(standalone_mode=True)
+        build_app((command,) if command in COMMANDS else COMMANDS)(standalone_mode=True)
     except AvtcaError as error:
         fail(error)
         raise SystemExit(2) from None
@@ -189,6 +208,8 @@ def main() -> None:
 
 def echo(text: str) -> None:
     """Print a result as one line on standard output, with control characters escaped."""
+    import typer
+
     typer.echo(printable(text))
 
 

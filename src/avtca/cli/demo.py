@@ -62,7 +62,9 @@ def run(out: Path, spare: Path, *, offline: bool) -> None:
     text = recognition_html(entries, title="avtca demo", lead=lead)
     with cli.writing(out):
         write_atomic(out / "report.html", text)
-    console = Console(highlight=False, markup=False, emoji=False, width=max(100, cli.err.width))
+    console = Console(
+        highlight=False, markup=False, emoji=False, width=max(100, cli.err.console.width)
+    )
     console.print(table([entry.report for entry in entries], labelled))
     typer.echo(f"\n{lead}\nOpen {out / 'report.html'} to see faces and scores over time.")
 

@@ -11,7 +11,6 @@ from avtca import cli
 from avtca.cli.figures import Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
 from avtca.cli.options import DetectorName, HopSeconds, Model, Person, PersonMode, WindowSeconds
-from avtca.cli.pool import Pool
 from avtca.cli.predict_call import Call
 from avtca.cli.progress import ProgressBar
 from avtca.errors import ConfigError
@@ -19,6 +18,7 @@ from avtca.text import printable
 
 if TYPE_CHECKING:
     from avtca.media import Found
+    from avtca.recognize.sheet import Sheet
 
 
 def predict(
@@ -88,13 +88,9 @@ def predict(
     Each file that cannot be read is one line on standard error. The others are still recognised,
     and the exit status is 2.
     """
-    from avtca.corpora.worker_pool import default_workers
     from avtca.media import find_media, skipped_text
     from avtca.recognize import load
-    from avtca.recognize.joined import JoinedSheet, check_output
     from avtca.recognize.merge import MergedPeople
-    from avtca.recognize.segment_files import given_segments
-    from avtca.recognize.sheet import given_sheet
 
     if format.is_export:
         check_export(format, out)
@@ -104,9 +100,11 @@ def predict(
     if attention and out is None:
         raise ConfigError("show attention", "no folder for the pictures", "give --out FOLDER")
     merged = MergedPeople.parse(merge or [])
-    sheet = given_sheet(paths) if segments is None else given_segments(paths, segments)
+    sheet = _sheet(paths, segments)
     if out is not None:
         if sheet is not None:
+            from avtca.recognize.joined import check_output
+
             check_output(sheet, out)
         cli.output_folder(out)
     recognizer = load(model, detector=detector, device=device)
@@ -117,6 +115,8 @@ def predict(
     call.figures = figures
     call.export = format if format.is_export and out is not None else None
     if sheet is not None:
+        from avtca.recognize.joined import JoinedSheet
+
         call.joined = JoinedSheet(sheet, recognizer.backend.spec.labels)
     with cli.lock_folder(out) if out is not None else nullcontext():
         if out is not None:
@@ -130,10 +130,24 @@ def predict(
             raise ConfigError("merge persons", problem, "give one file with --merge")
         if out is None and format.is_export:
             check_one_file(format, len(found))
-        workers = min(len(found), jobs or (default_workers(len(found)) if device == "cpu" else 1))
-        if workers > 1:
-            call.pool = Pool(model, detector, device, workers)
+        if len(found) > 1 and jobs != 1 and (jobs is not None or device == "cpu"):
+            from avtca.recognize.pool import Pool
+            from avtca.worker_pool import default_workers
+
+            workers = min(len(found), jobs or default_workers(len(found)))
+            call.pool = Pool(model, detector, device, workers) if workers > 1 else None
         run(call, found, format)
+
+
+def _sheet(paths: list[str], segments: Path | None) -> "Sheet | None":
+    """The sheet that was given, or that of the segments."""
+    if segments is None:
+        from avtca.recognize.sheet import given_sheet
+
+        return given_sheet(paths)
+    from avtca.recognize.segment_files import given_segments
+
+    return given_segments(paths, segments)
 
 
 def run(call: "Call", found: Sequence["Found"], format: Format) -> None:

@@ -13,7 +13,6 @@ from avtca import cli
 from avtca.cli.figures import FigureFiles
 from avtca.cli.formats import Format
 from avtca.cli.options import Person
-from avtca.cli.pool import Job, Pool, Timed
 from avtca.cli.reports import print_line, recognise_file, table
 from avtca.errors import AvtcaError, ConfigError, MediaError
 from avtca.files import write_atomic
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from avtca.plots.html import PageEntry
     from avtca.recognize import Recognizer, Report
     from avtca.recognize.joined import JoinedSheet
+    from avtca.recognize.pool import Job, Pool, Timed
     from avtca.recognize.writers import OutputFolder
 
 
@@ -64,7 +64,7 @@ class Call:
     """The sheet that lists the files, if one was given."""
     digests: dict[Path, str | None] = field(default_factory=dict)
     """SHA-256 of each file: a sheet may list many parts of one."""
-    pool: Pool | None = None
+    pool: "Pool | None" = None
     """Processes that recognise several files at once."""
 
     @property
@@ -103,19 +103,23 @@ class Call:
             options["merge"] = [list(pair) for pair in self.merge]
         self.folder = OutputFolder(out, options)
 
-    def outcomes(self, found: Sequence["Found"]) -> Generator[Timed | Exception | None, None, None]:
+    def outcomes(
+        self, found: Sequence["Found"]
+    ) -> Generator["Timed | Exception | None", None, None]:
         """For each file the outcome of the pool, ``None`` where it is to be recognised here."""
         if self.pool is None:
             return
         yield from self.pool.outcomes(map(self._job, found))
 
-    def _job(self, one: "Found") -> Job | None:
+    def _job(self, one: "Found") -> "Job | None":
         """The job of the pool for a file; pipes are read here, and written reports are kept."""
         if one.error is not None or one.path is None or one.is_pipe or self._kept(one, one.path):
             return None
+        from avtca.recognize.pool import Job
+
         return Job(0, str(one.path), self._options(one))
 
-    def process(self, one: "Found", outcome: Timed | Exception | None = None) -> None:
+    def process(self, one: "Found", outcome: "Timed | Exception | None" = None) -> None:
         """Recognise a file, unless the folder has its report, and write the report.
 
         Args:
@@ -177,7 +181,7 @@ class Call:
             "merge": self.merge,
         }
 
-    def _recognise(self, one: "Found", path: Path, outcome: Timed | Exception | None) -> None:
+    def _recognise(self, one: "Found", path: Path, outcome: "Timed | Exception | None") -> None:
         if isinstance(outcome, Exception):
             raise outcome
         kept = self._kept(one, path) if outcome is None else None

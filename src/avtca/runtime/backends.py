@@ -21,7 +21,7 @@ from avtca.runtime.bundle import (
     thresholds_of,
     training_files_of,
 )
-from avtca.runtime.card import check_calibration, check_outputs
+from avtca.runtime.scores import check_outputs
 
 FACE_BATCH = 9
 """Face crops in one run of the face network; the values of more do not fit into a core's cache."""
@@ -204,6 +204,7 @@ class TorchBackend:
             import torch
 
             from avtca.model.checkpoint import load_checkpoint, pair_at
+            from avtca.runtime.card import check_calibration
         except ModuleNotFoundError as error:
             raise MissingExtra(
                 f"load {path}", f"{error.name} is not installed", "pip install 'avtca[train]'"

@@ -10,7 +10,6 @@ from typing import Any
 from avtca.clipspec import ClipSpec
 from avtca.compat import upgrade
 from avtca.errors import CheckpointError
-from avtca.runtime.card import MAX_CARD_BYTES, check_card
 
 PACKAGED = Path(__file__).resolve().parents[1] / "weights"
 """Folder of the model that is installed with avtca."""
@@ -19,6 +18,7 @@ DEFAULT_MODEL = "default"
 PAPER_MODEL = "avt-ca"
 """Name of the packaged network of the paper, and of its folder."""
 CARD_FILE = "avtca.json"
+MAX_CARD_BYTES = 2**24
 BUNDLE_FORMAT = 1
 """Version of the folder's format that this avtca reads."""
 
@@ -75,7 +75,10 @@ def read_bundle(folder: Path = PACKAGED) -> Bundle:
         found = f"format {version}, this avtca reads {BUNDLE_FORMAT}"
         raise CheckpointError(action, found, "install the avtca that made it")
     try:
-        check_card(card)
+        if folder not in (PACKAGED, PACKAGED / PAPER_MODEL):
+            from avtca.runtime.card import check_card  # pydantic takes 0.1 s to import
+
+            check_card(card)
     except ValueError as error:
         found = f"{CARD_FILE} is broken ({error})"
         raise CheckpointError(action, found, "export it again") from None

@@ -1,15 +1,11 @@
-"""Checks of a model's card and outputs: models may come from others."""
+"""Checks of a model's card: models may come from others."""
 
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from avtca.clipspec import ClipSpec, check_spec
-from avtca.errors import CheckpointError
 
-MAX_CARD_BYTES = 2**24
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
 """A file of the model's own folder."""
@@ -98,22 +94,6 @@ def check_calibration(calibration: Any) -> None:
         Calibration.model_validate({"temperature": 1.0, **calibration})
     except ValidationError as error:
         raise ValueError(_one_line(error)) from None
-
-
-def check_outputs(values: NDArray[Any], shape: tuple[int, ...], model: str) -> NDArray[np.float32]:
-    """The outputs of a network, which have this shape and are finite.
-
-    Raises:
-        CheckpointError: If they do not.
-    """
-    problem = ""
-    if values.shape != shape:
-        problem = f"the network returns {values.shape}, its card promises {shape}"
-    elif not np.isfinite(values).all():
-        problem = "the network returns values that are not numbers"
-    if problem:
-        raise CheckpointError(f"run {model}", problem, "export or train the model again")
-    return np.asarray(values, np.float32)
 
 
 def _one_line(error: ValidationError) -> str:

@@ -1,7 +1,11 @@
-"""Probabilities from logits, in numpy."""
+"""Outputs of networks, in numpy: their check, and probabilities from logits."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from avtca.errors import CheckpointError
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -25,3 +29,19 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     scaled = np.asarray(logits) / temperature
     powers = np.exp(scaled.astype(np.float64) - scaled.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def check_outputs(values: NDArray[Any], shape: tuple[int, ...], model: str) -> NDArray[np.float32]:
+    """The outputs of a network, which have this shape and are finite.
+
+    Raises:
+        CheckpointError: If they do not.
+    """
+    problem = ""
+    if values.shape != shape:
+        problem = f"the network returns {values.shape}, its card promises {shape}"
+    elif not np.isfinite(values).all():
+        problem = "the network returns values that are not numbers"
+    if problem:
+        raise CheckpointError(f"run {model}", problem, "export or train the model again")
+    return np.asarray(values, np.float32)

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avtca.audio import resample
-from avtca.corpora.worker_pool import run_jobs
 from avtca.errors import CorpusError
 from avtca.labels import RAVDESS, canonical
 from avtca.progress import ProgressHook, no_progress
@@ -29,6 +28,7 @@ from avtca.synthetic.animation import animate, make_speaker
 from avtca.synthetic.layouts import Layout, SyntheticSample, synth_samples
 from avtca.synthetic.tables import write_tables
 from avtca.synthetic.voice import RATE, Speech, speak
+from avtca.worker_pool import run_jobs
 
 TITLE = "synthetic"
 """Title in every file's metadata."""

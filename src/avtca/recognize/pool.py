@@ -6,18 +6,18 @@ import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from avtca.errors import MediaError
-
-if TYPE_CHECKING:
-    from avtca.recognize import Recognizer, Report
+from avtca.recognize.recognizer import Recognizer, load
+from avtca.recognize.report import Report
+from avtca.worker_pool import end_workers, run_jobs
 
 
 class Timed(NamedTuple):
     """A report and the seconds that it took."""
 
-    report: "Report"
+    report: Report
     took_s: float
 
 
@@ -48,13 +48,12 @@ class Pool:
 
     def outcomes(
         self, jobs: Iterable[Job | None]
-    ) -> Generator["Timed | Exception | None", None, None]:
+    ) -> Generator[Timed | Exception | None, None, None]:
         """The outcome of each job in the order of the jobs, ``None`` where there is none.
 
         No more than twice the number of processes are taken from ``jobs`` ahead of their results.
         If the iteration is given up, the processes are ended.
         """
-        from avtca.corpora.worker_pool import end_workers, run_jobs
 
         def call(job: Job) -> Callable[[], Timed | Exception]:
             return functools.partial(_predict, self.model, self.detector, self.device, job)
@@ -86,10 +85,8 @@ class Pool:
 
 
 @functools.cache
-def _recognizer(model: str | Path | None, detector: str | None, device: str) -> "Recognizer":
+def _recognizer(model: str | Path | None, detector: str | None, device: str) -> Recognizer:
     """The recognizer of a worker process."""
-    from avtca.recognize import load
-
     return load(model, detector=detector, device=device)
 
 
