@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "predict",
     "annotate",
+    "serve",
     "demo",
     "doctor",
     "prepare",
@@ -39,7 +40,6 @@ COMMANDS = (
     "compare",
     "model",
     "convert",
-    "serve",
 )
 """Each is a function of that name in the module of that name; listed in this order by --help."""
 RESUMABLE = ("annotate", "prepare", "synth", "train", "cv", "finetune")

@@ -25,8 +25,9 @@ def annotate(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="A manifest (CSV, TSV, Excel, Parquet with columns path, and id, start, end; or a "
-            "text with a path on each line), or files, folders, globs and addresses (s3://...)."
+            help="A manifest: CSV, TSV, Excel or Parquet with a column path, and optionally id, "
+            "start, end; or a text file with a path on each line. Or files, folders, globs and "
+            "addresses (s3://...)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; resumes an interrupted call.")],
@@ -51,10 +52,11 @@ def annotate(
         bool, typer.Option("--retry-failed", help="Read recordings again that failed before.")
     ] = False,
 ) -> None:
-    """Recognise a corpus into two Parquet tables, recordings and windows.
+    """Recognise a corpus into Parquet tables.
 
-    Each recording has one result, a failure too. Interrupted at any moment, the same command
-    resumes. The exit status is 2 if a recording failed.
+    One table has a row for each recording, failures included, the other one for each window and
+    person. An interrupted call is resumed by the same command. The exit status is 2 if a recording
+    failed.
     """
     from avtca.annotate import annotate as run
     from avtca.annotate.recordings import Shard
@@ -75,16 +77,16 @@ def annotate(
             opened=show_before,
             progress=bar,
         )
+    new = summary.recordings - summary.before
     cli.err.print(
-        f"{summary.recordings - summary.before} recording(s) annotated, {summary.before} before; "
-        f"{summary.failed} of the folder failed: {out}"
+        f"{summary.recordings} recording(s) in {out}, {new} of them new; {summary.failed} failed"
     )
     if summary.failed:
         raise typer.Exit(2)
 
 
 def show_before(summary: "Summary") -> None:
-    """What the folder has before the work, where it has anything."""
+    """Print what the folder already has, if anything."""
     if summary.before:
         cli.err.print(f"note: {summary.before} of {summary.recordings} recording(s) are done")
     if summary.others:

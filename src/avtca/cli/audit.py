@@ -21,9 +21,10 @@ def audit(
     near: Annotated[bool, typer.Option(help="Look for near-identical media too.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the whole report there as JSON.")] = None,
 ) -> None:
-    """Check a split for shared speakers, twin samples and copied media.
+    """Check a split for leaks.
 
-    The exit status is 2 for a leak, unless --allow-leak is given.
+    Leaks are shared speakers, twin samples and copied media in two subsets of a fold. The exit
+    status is 2 for a leak, unless --allow-leak is given.
     """
     from avtca.corpora.leakage import audit as run
     from avtca.corpora.leakage import open_manifest

@@ -27,7 +27,7 @@ def compare(
         bool, typer.Option("--common", help="Compare on the samples that all runs have.")
     ] = False,
 ) -> None:
-    """Compare runs with paired tests over speakers and samples; prints Markdown.
+    """Compare runs with paired tests; prints Markdown.
 
     Differences have an interval and a p-value from a bootstrap in which both systems have the same
     speakers, and the p-value of McNemar's exact test over samples.

@@ -28,7 +28,10 @@ def convert(
         str | None, typer.Option(help="Names of the outputs in order, separated by commas.")
     ] = None,
 ) -> None:
-    """Convert a published .pth file to a checkpoint, and list converted and unused tensors."""
+    """Convert a published .pth file to a checkpoint.
+
+    Lists the converted and the unused tensors.
+    """
     from avtca.model import require_torch
 
     require_torch(f"convert {source}")

@@ -26,10 +26,10 @@ def cv(
     threads: Threads = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Cross-validate: train and test every fold with every seed; an interrupted run is resumed.
+    """Cross-validate a network over folds and seeds.
 
-    Prints the mean over seeds with a bootstrap interval over speakers, the standard deviation over
-    folds, and the value of each seed.
+    An interrupted run is resumed by the same command. Prints the mean over seeds with a bootstrap
+    interval over speakers, the standard deviation over folds, and the value of each seed.
     """
     from rich.console import Console
     from rich.table import Table

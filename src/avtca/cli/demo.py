@@ -29,7 +29,10 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("demo-report"),
     offline: Annotated[bool, typer.Option(help="Do not download; use a synthetic clip.")] = False,
 ) -> None:
-    """Download six real clips (2.6 MB, cached), recognise them, and write a page."""
+    """Recognise six real clips and write a page.
+
+    The clips (2.6 MB) are downloaded once and kept in the cache folder.
+    """
     cli.output_folder(out)
     with tempfile.TemporaryDirectory(prefix="avtca-", ignore_cleanup_errors=True) as spare:
         run(out, Path(spare), offline=offline)

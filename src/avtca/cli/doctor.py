@@ -96,7 +96,10 @@ def _training() -> list[Finding]:
 
 
 def doctor() -> None:
-    """Check the installation: versions of what works, and a fix for what does not."""
+    """Check the installation.
+
+    Prints the version of each part that works, and a fix for each that does not.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
     broken = False
     for finding in findings():

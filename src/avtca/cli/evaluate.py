@@ -69,7 +69,7 @@ def evaluate(
     tier: Tier = None,
     figures: Figures = None,
 ) -> None:
-    """Write evaluation.json, evaluation.html and evaluation.csv.
+    """Evaluate a model; writes a page, JSON and CSV.
 
     Metrics with speaker intervals, Cohen's kappa, each label, calibration, prediction sets,
     abstention, missing modalities, groups of samples, and human raters where the corpus has their

@@ -29,7 +29,10 @@ def model(
     ] = False,
     labels: Annotated[int, typer.Option(help="Number of emotions.", min=1)] = 8,
 ) -> None:
-    """List the networks, or the modules of one: shapes, parameters, multiply-adds, sources."""
+    """List the networks, or the modules of one.
+
+    Modules have their output shapes, parameters, multiply-adds and source files.
+    """
     from avtca.model import require_torch
 
     require_torch("list the networks")

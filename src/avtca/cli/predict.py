@@ -50,7 +50,9 @@ def predict(
     merge: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A=B", help="Persons A and B are one, numbered anew after a cut; one file."
+            metavar="A=B",
+            help="Persons A and B are the same person, who got a new number after a cut; for one "
+            "file; repeat for more.",
         ),
     ] = None,
     video_track: Annotated[
@@ -58,7 +60,7 @@ def predict(
     ] = None,
     audio_track: Annotated[
         int | None,
-        typer.Option(min=1, help="Audio track to read [default: as a player, none that is silent]"),
+        typer.Option(min=1, help="Audio track to read [default: as a player, but no silent one]"),
     ] = None,
     segments: Annotated[
         Path | None,
@@ -98,7 +100,9 @@ def predict(
         problem, fix = "figures need a folder", "give one: --out report"
         raise ConfigError("write --figures", problem, fix)
     if attention and out is None:
-        raise ConfigError("show attention", "no folder for the pictures", "give --out FOLDER")
+        raise ConfigError(
+            "show attention", "there is no folder for the pictures", "give --out FOLDER"
+        )
     merged = MergedPeople.parse(merge or [])
     sheet = _sheet(paths, segments)
     if out is not None:

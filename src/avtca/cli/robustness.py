@@ -36,7 +36,7 @@ def robustness(
     figures: Figures = None,
     allow_leak: AllowLeak = False,
 ) -> None:
-    """Write robustness.json and robustness.html with a curve for each condition.
+    """Evaluate models on degraded input; writes a page and JSON.
 
     Conditions: a missing modality, noise, reverberation, codecs, dropped and black frames, blur,
     occlusion, noise on features, audio shifted against the video, and shorter clips.

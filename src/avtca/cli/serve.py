@@ -23,16 +23,16 @@ def serve(
     ] = None,
     token: Annotated[
         Path | None,
-        typer.Option(help="File with a token on each line; needed beyond this machine."),
+        typer.Option(help="File with a token on each line; required for other hosts."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (docs/serve.md).")] = None,
     keep_media: Annotated[
         bool, typer.Option("--keep-media", help="Keep uploads until their results expire.")
     ] = False,
 ) -> None:
-    """Serve recognition over HTTP and a page for the browser.
+    """Serve recognition over HTTP, with a page.
 
-    Without a token the service is open to this machine alone.
+    Without a token, only this machine can reach the service.
     """
     try:
         from avtca.serve.app import create_app

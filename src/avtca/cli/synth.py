@@ -27,11 +27,11 @@ def synth(
         int | None, typer.Option(help="Processes that draw [default: one a core]", min=1)
     ] = None,
 ) -> None:
-    """Make a SYNTHETIC corpus in the layout of a real one: drawn faces, computed voices.
+    """Make a synthetic corpus in the layout of a real one.
 
-    It tests that software works; results on it say nothing about real people. Interrupted at any
-    moment, the same command resumes. Its names are in the folds of the real corpus. A speaker of
-    CMU-MOSEI is a video.
+    It has drawn faces and computed voices. It tests that software works; results on it say nothing
+    about real people. Interrupted at any moment, the same command resumes. Its names are in the
+    folds of the real corpus. A speaker of CMU-MOSEI is a video.
     """
     from avtca.synthetic.corpus import synth_corpus
 

@@ -42,10 +42,11 @@ def train(
     threads: Threads = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Train a network on one fold; an interrupted run is resumed to the same result.
+    """Train a network on one fold.
 
-    The fold is data.fold, the seed train.seed. Under torchrun, all processes train one network.
-    Prints the validation metrics, then the test metrics.
+    An interrupted run is resumed by the same command, to the same result. The fold is data.fold,
+    the seed train.seed. Under torchrun, all processes train one network. Prints the validation
+    metrics, then the test metrics.
     """
     from avtca.evaluation.aggregate import estimate_metrics
     from avtca.evaluation.predictions import Predictions
