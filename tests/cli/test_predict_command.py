@@ -226,6 +226,7 @@ def test_two_processes_do_not_write_to_one_folder(six, sample_clips, tmp_path):
         limit = time.monotonic() + 60
         while not (out / "avtca-manifest.json").exists() and time.monotonic() < limit:
             time.sleep(0.02)
+        process.send_signal(signal.SIGSTOP)  # else it may end before the second one has started
         second = avtca("predict", six[1], "--out", out)
         process.kill()
     assert second.returncode == 2
