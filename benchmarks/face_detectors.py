@@ -145,13 +145,13 @@ def table() -> str:
             "faces found: single speakers / two men / stage": " / ".join(
                 f"{found[name][0]}" for name in ("single speakers", "two men", "stage")
             ),
-            "faces found where nobody is": f"{found['nobody'][0]}",
+            "faces found where there are none": f"{found['nobody'][0]}",
             "time with a face, samples in the order of their names": ", ".join(
                 "-" if share is None else f"{share:.0%}" for share in row["face_coverage"].values()
             ),
             "FERPlus, images with a face, of 298": f"{row['ferplus']['found']}",
             "jitter of the crop's corners, of 48 px": f"{row['jitter_of_48_px']}",
-            "ms a frame, searched: speakers / two men / stage / nobody": " / ".join(
+            "ms a frame, searched: speakers / two men / stage / no face": " / ".join(
                 f"{value}" for value in row["ms"].values()
             ),
             "ms a whole frame: 720p / no face": " / ".join(
