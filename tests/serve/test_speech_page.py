@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import audio_of, browser, frames_of, write_webm
-from services import Service, serving
+from services import Service, serving, until
 
 SHARED = Path(os.environ.get("AVTCA_SHARED", Path(__file__).parents[3] / "shared"))
 TALKING = SHARED / "talking"
@@ -51,9 +51,13 @@ def chromium(clip: Path) -> Iterator[Any]:
         yield launched
 
 
+def jobs(service: Service) -> list[dict[str, Any]]:
+    return list(service.client.get("/v1/jobs").json()["jobs"])
+
+
 @pytest.fixture
 def page(chromium: Any, service: Service) -> Iterator[Any]:
-    for job in service.client.get("/v1/jobs").json()["jobs"]:
+    for job in jobs(service):
         service.client.delete(f"/v1/jobs/{job['id']}")
     made = chromium.new_page(
         base_url=str(service.client.base_url), viewport={"width": 1366, "height": 1000}
@@ -170,6 +174,73 @@ def test_whoever_speaks_can_be_chosen(page: Any, service: Service, clip: Path) -
     assert [one.get_attribute("value") for one in options.all()] == ["all", "main", "speaker"]
     page.select_option("#person", "speaker")
     add(page, clip)
-    (job,) = service.client.get("/v1/jobs").json()["jobs"]
+    (job,) = jobs(service)
     assert job["person"] == "speaker"
     assert page.locator(".lane.scores .lane-name").all_inner_texts() == ["Speaker"]
+
+
+def test_persons_are_merged_by_hand_and_apart_again(
+    page: Any, service: Service, clip: Path
+) -> None:
+    add(page, clip)
+    # Whether the voice is found to be off screen differs with the encoding of the clip.
+    lanes = page.locator(".lane.scores:not([data-person='off screen']) .lane-name")
+    lanes.nth(1).wait_for()
+    assert lanes.all_inner_texts() == ["Person 0", "Person 1"]
+    merging = page.locator(".merging")
+    page.click("text=One person with two numbers?")
+    page.select_option(".merging select >> nth=0", "0")
+    button = page.locator("button >> text=Read again as one")
+    button.click()
+    assert "the same number" in merging.inner_text()
+    page.select_option(".merging select >> nth=0", "1")
+    button.click()
+    page.locator(".pairs >> text=Person 1 is person 0").wait_for()
+    until(lambda: len(jobs(service)) == 1)  # the first one is deleted
+    (job,) = jobs(service)
+    assert (job["merge"], job["person"], job["model"]) == (["1=0"], "all", "default")
+    report = service.client.get(f"/v1/jobs/{job['id']}/report").json()
+    (person,) = report["people"]
+    assert lanes.all_inner_texts() == ["Person 0"]
+    face = int(100 * report["timeline"][0]["face"] + 0.5)
+    assert f"face in {face}\N{NO-BREAK SPACE}%" in page.inner_text(".side.machine")
+    shown = f"{person['top']} {int(100 * person['confidence'] + 0.5)}\N{NO-BREAK SPACE}%"
+    assert shown in page.locator(".lane.scores .lane-head").first.inner_text()
+    page.keyboard.press("End")
+    page.locator(".overlay .face[data-person='0']").wait_for()
+    page.click("[aria-label='undo: Person 1 is person 0']")
+    page.locator(".pairs li").wait_for(state="detached")
+    assert lanes.all_inner_texts() == ["Person 0", "Person 1"]
+    until(lambda: [job["merge"] for job in jobs(service)] == [[]])
+
+
+def test_two_people_in_view_are_not_merged(page: Any, service: Service, clip: Path) -> None:
+    """Nothing is sent where the page knows better; else the server's text is shown."""
+
+    def track(route: Any) -> None:
+        plain = route.fetch().json()
+        first, second = plain["faces"]
+        second["time_s"][0] = first["time_s"][3]
+        route.fulfill(json=plain)
+
+    page.route("**/track", track)
+    add(page, clip)
+    page.click("text=One person with two numbers?")
+    page.click("button >> text=Read again as one")
+    assert "Persons 1 and 0 are both in view at 0:00" in page.inner_text(".merging .error")
+    assert len(jobs(service)) == 1
+    page.unroute("**/track")
+    page.route(
+        "**/v1/jobs?*", lambda route: route.continue_(url=f"{route.request.url}&merge=9%3D0")
+    )
+    page.reload()
+    page.locator(".file-list .dot").wait_for()
+    page.click(".file")
+    page.click("text=One person with two numbers?")
+    assert "Choose talk.webm again" in page.inner_text(".merging")
+    assert page.locator("button >> text=Read again as one").is_disabled()
+    page.set_input_files("input[type=file]", str(clip))
+    page.click("button >> text=Read again as one")
+    text = "merge person 9: there is none: the persons are 0, 1; "
+    page.locator(f".merging .error >> text={text}").wait_for()
+    assert page.locator(".lane.scores .lane-name .dot").count() == 2

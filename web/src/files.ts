@@ -16,6 +16,10 @@ export interface FileActions {
 export function stateOf(open: OpenFile, blind: boolean): { text: string; share: number | null } {
   if (open.problem) return { text: problemText(open.problem), share: null };
   const { job, report } = open;
+  if (open.again && !open.again.problem) {
+    const { text, share } = stateOf(open.again, blind);
+    return { text: `again: ${text}`, share };
+  }
   if (report) {
     if (blind) return { text: "recognised", share: null };
     const doubt = certainty(report);

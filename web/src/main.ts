@@ -8,6 +8,7 @@ import { Follower } from "./follow";
 import { Help } from "./help";
 import { Keys } from "./keys";
 import { Live } from "./live";
+import { Merging } from "./merging";
 import { fileNotice } from "./notice";
 import type { Page } from "./page";
 import { Player } from "./player";
@@ -16,7 +17,8 @@ import { lastBefore } from "./series";
 import { Session, type OpenFile } from "./session";
 import * as theme from "./theme";
 import { Timeline } from "./timeline";
-import { Uploads, type Options } from "./upload";
+import type { Options } from "./types";
+import { Uploads } from "./upload";
 
 const session = new Session();
 const keys = new Keys();
@@ -30,12 +32,18 @@ const say = (text: string) => {
 
 const model = h("select", { id: "model" });
 const person = h("select", { id: "person" }, h("option", { value: "all" }, "each person"), h("option", { value: "main" }, "the main face"), h("option", { value: "speaker" }, "whoever speaks"));
-const options = (): Options => ({ model: model.value, person: person.value as Options["person"] });
+const options = (): Options => ({ model: model.value, person: person.value as Options["person"], merge: [] });
 
 const follower = new Follower(session, loadResults);
 const uploads = new Uploads(session, options, (open) => follower.add(open));
 const player = new Player(session);
 const timeline = new Timeline(session, player);
+
+function drop(open: OpenFile): void {
+  uploads.cancel(open);
+  follower.remove(open);
+  if (open.job) api.remove(open.job.id).catch(() => undefined);
+}
 
 const files = new FileList(
   session,
@@ -53,9 +61,8 @@ const files = new FileList(
       uploads.add(open);
     },
     remove: (open) => {
-      uploads.cancel(open);
-      follower.remove(open);
-      if (open.job) api.remove(open.job.id).catch(() => undefined);
+      if (open.again) drop(open.again);
+      drop(open);
       session.remove(open);
     },
   },
@@ -63,7 +70,8 @@ const files = new FileList(
     h("p", {}, h("label", { for: "model" }, "Model"), model),
     h("p", {}, h("label", { for: "person" }, "Read"), person)),
 );
-const recordings = new Recordings(session, player, timeline, files, say, () => showTab("live"));
+const merging = new Merging(session, { start: (open) => uploads.add(open), drop }, say);
+const recordings = new Recordings(session, player, timeline, files, merging, say, () => showTab("live"));
 const live = new Live(session);
 
 async function loadResults(open: OpenFile): Promise<void> {

@@ -9,6 +9,7 @@ import { Ruler } from "./lanes/ruler";
 import { ScoresLane, type Style } from "./lanes/scores";
 import { SpeechLane } from "./lanes/speech";
 import { Waveform } from "./lanes/waveform";
+import type { Merging } from "./merging";
 import { ordered } from "./palette";
 import type { Player } from "./player";
 import { portraits } from "./portraits";
@@ -48,6 +49,7 @@ export class Recordings {
   private style: Style = "stacked";
   private shown: { report: Report | null; all: boolean } = { report: null, all: false };
   private readonly attention: AttentionLane;
+  private machineOf: Report | null = null;
   private readonly machine = new Map<number | null, Known>();
 
   constructor(
@@ -55,6 +57,7 @@ export class Recordings {
     player: Player,
     private readonly timeline: Timeline,
     files: FileList,
+    merging: Merging,
     say: (text: string) => void,
     camera: () => void,
   ) {
@@ -85,7 +88,7 @@ export class Recordings {
       { class: "work" },
       h("div", { class: "head" }, this.name, this.state, this.progress),
       h("div", { class: "upper" }, player.element, side.element),
-      h("section", { class: "card", "aria-label": "timeline" }, tools, timeline.element, this.more, turns.element, save.element),
+      h("section", { class: "card", "aria-label": "timeline" }, tools, timeline.element, this.more, merging.element, turns.element, save.element),
       this.panels,
     );
     this.empty = h(
@@ -174,7 +177,6 @@ export class Recordings {
   private rebuild(): void {
     for (const lane of this.lanes) this.timeline.remove(lane);
     this.lanes = [];
-    this.machine.clear();
     const { report } = this.shown;
     fill(this.legend);
     this.more.hidden = true;
@@ -245,6 +247,8 @@ export class Recordings {
   private seriesOf(person: number | null): Known | null {
     const report = this.session.current?.report;
     if (!report) return null;
+    if (this.machineOf !== report) this.machine.clear();
+    this.machineOf = report;
     let found = this.machine.get(person);
     if (!found) {
       const rows = this.rows(report, person);

@@ -1,5 +1,5 @@
 // What is open on the page, and where the playhead is. Every part of the page listens here.
-import type { AttentionWindow, Job, Model, Problem, Report, Track } from "./types";
+import type { AttentionWindow, Job, Model, Options, Problem, Report, Track } from "./types";
 
 export interface View {
   start_s: number;
@@ -27,6 +27,10 @@ export interface OpenFile {
   track: Track | null;
   attention: AttentionWindow[] | null;
   problem: Problem | null;
+  /** Options of the recognition; null for those of the form. */
+  options: Options | null;
+  /** The same recording while it is recognised with other options; its results replace those of this one. */
+  again: OpenFile | null;
   /** Seconds: of the report, else of the player, else 0. */
   duration_s: number;
 }
@@ -88,11 +92,20 @@ export class Session {
       if (known === this.current) this.show(known);
       return known;
     }
-    const open: OpenFile = {
+    const open = this.make(file, job?.name ?? "", job);
+    open.url = file && URL.createObjectURL(file);
+    this.files.push(open);
+    this.emit("files", undefined);
+    return open;
+  }
+
+  /** A recording that is not listed. */
+  make(file: File | null, name: string, job: Job | null = null, options: Options | null = null): OpenFile {
+    return {
       key: ++this.keys,
-      name: file?.name ?? job?.name ?? "",
+      name: file?.name ?? name,
       file,
-      url: file && URL.createObjectURL(file),
+      url: null,
       uploaded: null,
       waiting: null,
       job,
@@ -100,11 +113,10 @@ export class Session {
       track: null,
       attention: null,
       problem: null,
+      options,
+      again: null,
       duration_s: 0,
     };
-    this.files.push(open);
-    this.emit("files", undefined);
-    return open;
   }
 
   remove(open: OpenFile): void {

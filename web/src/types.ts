@@ -120,6 +120,13 @@ export interface Problem {
 
 /** Each person, the largest steady face, or whoever speaks. */
 export type PersonMode = "all" | "main" | "speaker";
+export interface Options {
+  model: string;
+  person: PersonMode;
+  /** Pairs "A=B" of persons who are one. */
+  merge: string[];
+}
+
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
 
 export interface Job {

@@ -1,12 +1,7 @@
 // Sends files one after another, each once, straight from the disk.
 import { ApiError, NO_CONNECTION, problemOf, retryAfter } from "./api";
 import type { OpenFile, Session } from "./session";
-import type { Job, PersonMode } from "./types";
-
-export interface Options {
-  model: string;
-  person: PersonMode;
-}
+import type { Job, Options } from "./types";
 
 const RETRIES = 5;
 const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -78,10 +73,11 @@ export class Uploads {
   }
 
   private send(open: OpenFile, file: File, own: { request: XMLHttpRequest | null }): Promise<Job> {
-    const { model, person } = this.options();
+    const { model, person, merge } = open.options ?? this.options();
     const attention = this.session.models.find((one) => one.name === model)?.attention ?? false;
     const query = new URLSearchParams({ name: file.name, person, ...(model && { model }) });
     if (attention) query.set("attention", "true");
+    for (const pair of merge) query.append("merge", pair);
     return new Promise((done, failed) => {
       const request = (own.request = new XMLHttpRequest());
       request.open("POST", `v1/jobs?${query}`);
