@@ -43,8 +43,9 @@ from websockets.asyncio.client import connect
 import avtca
 from avtca.files import write_atomic, write_json
 from avtca.media import open_media
-from avtca.serve.live_messages import AUDIO, decode_audio, decode_picture, parse_media
+from avtca.serve.live_messages import AUDIO, decode_audio, parse_media
 from avtca.serve.live_worker import warm_up
+from avtca.serve.pictures import decode_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("AVTCA_SHARED", ROOT.parent / "shared"))
@@ -172,7 +173,7 @@ def compute(run: dict[str, Any]) -> dict[str, float]:
         if kind == AUDIO:
             found = session.add_audio(decode_audio(payload), time_s=time_us / 1e6)
         elif session.needs(time_us / 10**6):
-            rgb = decode_picture(payload, 2**24)
+            rgb = decode_picture(bytes(payload), 2**24)
             found = session.add_frame(time_us / 10**6, rgb)
         else:
             found = []

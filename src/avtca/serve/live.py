@@ -30,6 +30,7 @@ from avtca.serve.live_messages import (
     result_message,
 )
 from avtca.serve.live_worker import LiveWorker, RateLimit, warm_up
+from avtca.serve.pictures import PictureDecoder
 from avtca.serve.problems import Problem
 from avtca.serve.service import Service
 
@@ -85,16 +86,18 @@ class Session:
         if name not in self._sessions.warm:
             warm_up(session)
             self._sessions.warm.add(name)
+        self.decoder = PictureDecoder(service.settings.live_pixels)
+        self.decoder.ready()
         window_s = self.settings.window_s or self.recognizer.backend.spec.window_s
         self.settings = given.model_copy(update={"model": name, "window_s": window_s})
         self.worker = LiveWorker(
             lambda: self.recognizer.live_session(**options),  # type: ignore[arg-type]
-            max_pixels=service.settings.live_pixels,
+            decode=self.decoder.decode,
             pictures_per_s=service.settings.live_pictures_per_s,
             start_us=given.start_us,
             on_result=self._on_result,
             on_error=self._on_error,
-            on_end=lambda: self._call(self.ended.set),
+            on_end=self._on_end,
         )
 
     def created(self, *, resumed: bool) -> SessionCreated:
@@ -162,6 +165,10 @@ class Session:
 
     def _on_error(self, error: LiveError, time_us: int | None) -> None:
         self._call(lambda: self.post_error(error, time_us))
+
+    def _on_end(self) -> None:
+        self.decoder.close()
+        self._call(self.ended.set)
 
     def _call(self, callback: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed

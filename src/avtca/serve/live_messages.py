@@ -1,12 +1,9 @@
 """Messages of the live socket: JSON in both directions, and binary media."""
 
-from io import BytesIO
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageOps
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from avtca.errors import AvtcaError
@@ -20,11 +17,6 @@ HEADER_BYTES = 9
 SAMPLE_RATE = 16_000
 MAX_BLOCK_BYTES = 2 * SAMPLE_RATE
 """A second of audio."""
-MIN_PICTURE_PX = 16
-ORIENTATION = 0x0112
-"""Number of the EXIF tag."""
-MAX_SCANS = 32
-"""Scans of a progressive JPEG, each of which is a pass over the whole picture."""
 
 Code = Literal[
     "bad_message",
@@ -279,32 +271,6 @@ def decode_audio(payload: memoryview) -> NDArray[np.int16]:
         problem, fix = f"it has {len(payload)} bytes", "send 16-bit samples, at most a second"
         raise LiveError("bad_audio", "read audio", problem, fix)
     return np.frombuffer(payload, "<i2").astype(np.int16)
-
-
-def decode_picture(payload: memoryview, max_pixels: int) -> NDArray[np.uint8]:
-    """RGB ``(h, w, 3)`` of a JPEG, upright.
-
-    Raises:
-        LiveError: It is no JPEG, damaged, too small or too large.
-    """
-    action = "read a picture"
-    data = bytes(payload)
-    if data.count(b"\xff\xda") > MAX_SCANS:
-        problem = f"it has more than {MAX_SCANS} scans"
-        raise LiveError("bad_picture", action, problem, "send baseline JPEG")
-    try:
-        with PillowImage.open(BytesIO(data), formats=["JPEG"]) as image:
-            width, height = image.size
-            if min(width, height) >= MIN_PICTURE_PX and width * height <= max_pixels:
-                turned = image.getexif().get(ORIENTATION, 1) != 1
-                upright = ImageOps.exif_transpose(image) if turned else image
-                return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
-    except Exception as error:  # Pillow raises errors of many kinds for damaged files
-        problem = "it is damaged, or not a JPEG"
-        raise LiveError("bad_picture", action, problem, "send another JPEG") from error
-    problem = f"it has {width} x {height} pixels"
-    fix = f"send at least {MIN_PICTURE_PX} x {MIN_PICTURE_PX} and at most {max_pixels} pixels"
-    raise LiveError("bad_picture", action, problem, fix)
 
 
 def result_message(

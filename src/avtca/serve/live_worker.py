@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avtca import preprocess
 from avtca.audio import voice_activity
@@ -20,8 +21,8 @@ from avtca.serve.live_messages import (
     LiveError,
     SessionUpdates,
     decode_audio,
-    decode_picture,
 )
+from avtca.serve.pictures import BadPicture
 
 MAX_PICTURES = 32
 """Pictures that may wait."""
@@ -72,7 +73,7 @@ class LiveWorker:
 
     Args:
         make_session: Makes the engine; called again after an internal error.
-        max_pixels: Most pixels of a picture.
+        decode: Decodes a picture, or raises ``BadPicture``.
         pictures_per_s: Most pictures a second.
         start_us: Zero of the session on the client's clock; ``None`` for the first media.
         on_result: Called in the thread with each result.
@@ -84,7 +85,7 @@ class LiveWorker:
         self,
         make_session: Callable[[], LiveSession],
         *,
-        max_pixels: int,
+        decode: Callable[[memoryview], NDArray[np.uint8]],
         pictures_per_s: float,
         start_us: int | None,
         on_result: Callable[[LiveResult], None],
@@ -93,7 +94,7 @@ class LiveWorker:
     ) -> None:
         self.counts = Counts()
         self.zero_us = start_us
-        self._make_session, self._max_pixels = make_session, max_pixels
+        self._make_session, self._decode = make_session, decode
         self._on_result, self._on_error, self._on_end = on_result, on_error, on_end
         self._session = make_session()
         self._rates = {PICTURE: RateLimit(pictures_per_s), AUDIO: RateLimit(AUDIO_BLOCKS_PER_S)}
@@ -238,7 +239,10 @@ class LiveWorker:
             return []
         if not self._session.needs(at_s):
             return []
-        rgb = decode_picture(item.payload, self._max_pixels)
+        try:
+            rgb = self._decode(item.payload)
+        except BadPicture as error:
+            raise LiveError("bad_picture", error.action, error.problem, error.fix) from error
         return self._session.add_frame(at_s, rgb, arrived_s=item.arrived_s)
 
 
