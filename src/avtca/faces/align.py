@@ -13,6 +13,10 @@ for the eyes and the centre of the mouth, and 0.66 for the eyes alone (``python 
 fits``).
 """
 
+import cmath
+import math
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -55,18 +59,16 @@ def align_image(
     ``template`` has the positions of the landmarks, as fractions of the side of the crop.
     """
     turn, shift = fit_similarity(template * px, landmarks)
-    corners = np.array([0, px, 1j * px, px + 1j * px]) * turn + shift
+    c, s = turn.real, turn.imag
     reach = 2 + abs(turn)  # margin for interpolation
-    low = np.array([corners.real.min(), corners.imag.min()]) - reach
-    high = np.array([corners.real.max(), corners.imag.max()]) + reach
-    limit = np.array([image.width, image.height])
-    start = np.clip(low, 0, limit - 1)
-    stop = np.clip(high, start + 1, limit)
-    size = np.maximum(np.round((stop - start) / max(1.0, abs(turn))), 1).astype(int)
-    part = image.part([*start, *stop], (int(size[0]), int(size[1])))
+    across = _ends(shift.real, px * c, -px * s, reach)
+    down = _ends(shift.imag, px * s, px * c, reach)
+    x0, x1, width = _within(across, image.width, abs(turn))
+    y0, y1, height = _within(down, image.height, abs(turn))
+    part = image.part((x0, y0, x1, y1), (width, height))
     fx, fy = part.scale_x, part.scale_y
-    left, top = (int(max(0, np.ceil(n))) for n in ((start - low) * (fx, fy)))
-    right, bottom = (int(max(0, np.ceil(n))) for n in ((high - stop) * (fx, fy)))
+    left, right = (max(0, math.ceil(n * fx)) for n in (x0 - across[0], across[1] - x1))
+    top, bottom = (max(0, math.ceil(n * fy)) for n in (y0 - down[0], down[1] - y1))
     seen = PillowImage.fromarray(part.rgb)
     if colour == "grey":
         seen = seen.convert("L")
@@ -74,7 +76,6 @@ def align_image(
         sides = ((top, bottom), (left, right), (0, 0))
         values = np.asarray(seen)
         seen = PillowImage.fromarray(np.pad(values, sides[: values.ndim], mode="edge"))
-    c, s = turn.real, turn.imag
     x, y = (shift.real - part.x0) * fx + left, (shift.imag - part.y0) * fy + top
     affine = (c * fx, -s * fx, x, s * fy, c * fy, y)
     crop = seen.transform(
@@ -92,10 +93,36 @@ def fit_similarity(
     reflection (Umeyama 1991, in the plane); ``abs(turn)`` is the scale. Raises ``ValueError``
     where either set is a single point or not finite.
     """
-    a = np.asarray(source, np.float64) @ np.array([1, 1j])
-    b = np.asarray(target, np.float64) @ np.array([1, 1j])
-    a_mid, b_mid = a.mean(), b.mean()
-    turn = np.vdot(a - a_mid, b - b_mid) / max(np.vdot(a - a_mid, a - a_mid).real, 1e-12)
-    if not np.isfinite(turn) or abs(turn) < 1e-6:
+    weights, source_mid = _fit_weights(_complex(source))
+    points = _complex(target)
+    turn = sum((w * p for w, p in zip(weights, points, strict=True)), 0j)
+    if not cmath.isfinite(turn) or abs(turn) < 1e-6:
         raise ValueError(f"landmarks that are not a face: {np.asarray(target).tolist()}")
-    return complex(turn), complex(b_mid - turn * a_mid)
+    return turn, sum(points, 0j) / len(points) - turn * source_mid
+
+
+@lru_cache(maxsize=16)
+def _fit_weights(source: tuple[complex, ...]) -> tuple[list[complex], complex]:
+    """Weights of the target's points in the turn, whose sum is 0, and the middle of the source."""
+    middle = sum(source, 0j) / len(source)
+    spread = max(sum(abs(p - middle) ** 2 for p in source), 1e-12)
+    return [(p - middle).conjugate() / spread for p in source], middle
+
+
+def _complex(points: NDArray[np.floating]) -> tuple[complex, ...]:
+    return tuple(complex(x, y) for x, y in points.tolist())
+
+
+def _ends(start: float, one: float, other: float, reach: float) -> tuple[float, float]:
+    """Range of a parallelogram, of which two sides extend by ``one`` and ``other``."""
+    return (
+        start + min(one, 0) + min(other, 0) - reach,
+        start + max(one, 0) + max(other, 0) + reach,
+    )
+
+
+def _within(ends: tuple[float, float], limit: int, scale: float) -> tuple[float, float, int]:
+    """The part of a range that is in the image, and its length in pixels of the crop's scale."""
+    low = min(max(ends[0], 0), limit - 1)
+    high = min(max(ends[1], low + 1), limit)
+    return low, high, max(1, round((high - low) / max(1.0, scale)))

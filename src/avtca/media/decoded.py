@@ -81,7 +81,7 @@ class DecodedImage:
         x_scale, y_scale = frame.width / width, frame.height / height
         left, right = _even(x0 * x_scale, x1 * x_scale, frame.width)
         top, bottom = _even(y0 * y_scale, y1 * y_scale, frame.height)
-        rgb = self._upright(_convert(_cut(frame, left, top, right, bottom), size))
+        rgb = self._upright(_convert(self._cut(left, top, right, bottom), size))
         edges = left / x_scale, top / y_scale, right / x_scale, bottom / y_scale
         if self._swapped:
             edges = edges[1], edges[0], edges[3], edges[2]
@@ -92,6 +92,21 @@ class DecodedImage:
 
     def _whole(self, size: tuple[int, int]) -> UInt8:
         return self._upright(_convert(self._frame, size))
+
+    @cached_property
+    def _planes(self) -> list[UInt8]:
+        return _rows(self._frame)
+
+    def _cut(self, left: int, top: int, right: int, bottom: int) -> VideoFrame:
+        """A part of a 4:2:0 frame; all edges are even."""
+        frame = self._frame
+        cut = VideoFrame(right - left, bottom - top, frame.format.name)
+        for plane, target, every in zip(self._planes, _rows(cut), (1, 2, 2), strict=True):
+            part = plane[top // every : bottom // every, left // every : right // every]
+            target[:, : part.shape[1]] = part
+        cut.colorspace, cut.color_range = frame.colorspace, frame.color_range
+        cut.color_primaries, cut.color_trc = frame.color_primaries, frame.color_trc
+        return cut
 
     def _upright(self, rgb: UInt8) -> UInt8:
         if self._swapped:
@@ -123,15 +138,9 @@ def _even(low: float, high: float, length: int) -> tuple[int, int]:
     return start, max(start + 2, min(2 * int(np.ceil(high / 2 - 1e-9)), length))
 
 
-def _cut(frame: VideoFrame, left: int, top: int, right: int, bottom: int) -> VideoFrame:
-    """A part of a 4:2:0 frame; all edges are even."""
-    planes = []
-    for plane, every in zip(frame.planes, (1, 2, 2), strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        part = rows[top // every : bottom // every, left // every : right // every]
-        planes.append(part.reshape(-1))
-    values = np.concatenate(planes).reshape(-1, right - left)
-    cut = VideoFrame.from_ndarray(values, format=frame.format.name)
-    cut.colorspace, cut.color_range = frame.colorspace, frame.color_range
-    cut.color_primaries, cut.color_trc = frame.color_primaries, frame.color_trc
-    return cut
+def _rows(frame: VideoFrame) -> list[UInt8]:
+    """The planes of a frame in memory, each with its padding."""
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        for plane in frame.planes
+    ]
