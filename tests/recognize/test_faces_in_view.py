@@ -8,10 +8,10 @@ from media_clips import encode
 from recording_backend import RecordingBackend
 from small_reports import make_report, make_row
 from small_spec import RECOGNIZER_SPEC
+from two_people import beside_a_listener
 
 import avtca
 from avtca.faces import best_detector
-from avtca.image import resize
 from avtca.media import open_media
 from avtca.recognize import Recognizer, Report
 from avtca.recognize.checks import _about_others, shares_audio
@@ -42,17 +42,6 @@ def test_a_photograph_beside_a_speaker(recognizer, shared):
     again = Report.from_dict(report.to_dict())
     assert again.confident is False and again.doubts == report.doubts
     assert [person.doubts for person in again.people] == [one.doubts for one in report.people]
-
-
-def beside_a_listener(sample_clips, shared, path):
-    """A film of 25 frames a second: on the left a speaker, on the right a larger, silent face."""
-    speaks = open_media(shared / "talking" / "lwbsza.mpg")
-    left = [resize(frame.rgb[:, 36:324], (240, 240)) for frame in speaks.frames(25)]
-    men = open_media(sample_clips / "obama_speech.mp4").frames(25)
-    right = [resize(np.ascontiguousarray(one.rgb[30:126, 38:134]), (240, 240)) for one in men]
-    pictures = [np.hstack(both) for both in zip(left, right, strict=False)]
-    wave = np.concatenate(list(speaks.audio(48_000)))[None]
-    return encode(path, pictures=pictures, fps=25, audios=[wave])
 
 
 def test_a_listener_is_read_from_the_face_alone(recognizer, sample_clips, shared, tmp_path):

@@ -10,9 +10,10 @@ import typer
 from avtca import cli
 from avtca.cli.figures import Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
-from avtca.cli.options import DetectorName, HopSeconds, Model, Person, PersonMode, WindowSeconds
+from avtca.cli.options import DetectorName, HopSeconds, Model, Person, WindowSeconds
 from avtca.cli.predict_call import Call
 from avtca.cli.progress import ProgressBar
+from avtca.cli.sentences import SUBTITLES
 from avtca.errors import ConfigError
 from avtca.text import printable
 
@@ -46,7 +47,13 @@ def predict(
     ] = Format.table,
     window: WindowSeconds = None,
     hop: HopSeconds = None,
-    person: PersonMode = Person.main,
+    person: Annotated[
+        Person | None,
+        typer.Option(
+            help="The largest steady face, each person, or whoever speaks "
+            "[default: main; speaker with --segments]."
+        ),
+    ] = None,
     merge: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,7 +72,8 @@ def predict(
     segments: Annotated[
         Path | None,
         typer.Option(
-            help="Segments of the one file that is given: SRT, VTT, RTTM, TextGrid, EAF or a sheet."
+            help="Segments of the one file that is given: SRT, VTT, RTTM, TextGrid, EAF or a "
+            "sheet. The file is read once, with the same person numbers in all segments."
         ),
     ] = None,
     figures: Figures = None,
@@ -111,6 +119,7 @@ def predict(
 
             check_output(sheet, out)
         cli.output_folder(out)
+    person = person or (Person.main if segments is None else Person.speaker)
     recognizer = load(model, detector=detector, device=device)
     recognizer.steps(window, hop)
     if attention:
@@ -129,12 +138,14 @@ def predict(
         found = find_media(paths, skipped) if sheet is None else sheet.clips()
         if text := skipped_text(skipped):
             cli.err.print(f"note: {printable(text)}")
-        if merged and len(found) != 1:
+        if merged and len(found) != 1 and segments is None:
             problem = f"{len(found)} files were given, and each numbers its persons"
             raise ConfigError("merge persons", problem, "give one file with --merge")
-        if out is None and format.is_export:
+        if out is None and format.is_export and not (segments and format in SUBTITLES):
             check_one_file(format, len(found))
-        if len(found) > 1 and jobs != 1 and (jobs is not None or device == "cpu"):
+        call.one_reading = segments is not None
+        several = len(found) > 1 and not call.one_reading
+        if several and jobs != 1 and (jobs is not None or device == "cpu"):
             from avtca.recognize.pool import Pool
             from avtca.worker_pool import default_workers
 

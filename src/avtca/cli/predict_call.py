@@ -14,6 +14,7 @@ from avtca.cli.figures import FigureFiles
 from avtca.cli.formats import Format
 from avtca.cli.options import Person
 from avtca.cli.reports import print_line, recognise_file, table
+from avtca.cli.sentences import SUBTITLES, sentence_outcomes, subtitles
 from avtca.errors import AvtcaError, ConfigError, MediaError
 from avtca.files import write_atomic
 from avtca.text import printable
@@ -66,11 +67,18 @@ class Call:
     """SHA-256 of each file: a sheet may list many parts of one."""
     pool: "Pool | None" = None
     """Processes that recognise several files at once."""
+    one_reading: bool = False
+    """Whether the files are segments of one recording, which is read once."""
 
     @property
     def reports(self) -> list["Report"]:
         """Reports of the files without an error."""
         return [result for result in self.results if not isinstance(result, tuple)]
+
+    @property
+    def in_one(self) -> bool:
+        """Whether the export is one file of subtitles for all segments."""
+        return self.one_reading and self.export in SUBTITLES
 
     @property
     def failures(self) -> list[tuple[str, str]]:
@@ -106,18 +114,20 @@ class Call:
     def outcomes(
         self, found: Sequence["Found"]
     ) -> Generator["Timed | Exception | None", None, None]:
-        """For each file the outcome of the pool, ``None`` where it is to be recognised here."""
+        """For each file its outcome, ``None`` where it is to be recognised alone and here."""
+        if self.one_reading:
+            yield from sentence_outcomes(self, found)
         if self.pool is None:
             return
         yield from self.pool.outcomes(map(self._job, found))
 
     def _job(self, one: "Found") -> "Job | None":
         """The job of the pool for a file; pipes are read here, and written reports are kept."""
-        if one.error is not None or one.path is None or one.is_pipe or self._kept(one, one.path):
+        if one.error is not None or one.path is None or one.is_pipe or self.kept(one, one.path):
             return None
         from avtca.recognize.pool import Job
 
-        return Job(0, str(one.path), self._options(one))
+        return Job(0, str(one.path), self.predict_options(one))
 
     def process(self, one: "Found", outcome: "Timed | Exception | None" = None) -> None:
         """Recognise a file, unless the folder has its report, and write the report.
@@ -154,7 +164,7 @@ class Call:
             return sys.stdin.buffer
         return cast(BinaryIO, PipeReader(path)) if one.is_pipe else str(path)
 
-    def _kept(self, one: "Found", path: Path) -> "PageEntry | None":
+    def kept(self, one: "Found", path: Path) -> "PageEntry | None":
         """The report of a file that the folder has already."""
         if self.folder is None or one.is_pipe or not (digest := self._digest(path)):
             return None
@@ -167,7 +177,7 @@ class Call:
             self.digests[path] = file_digest(path)
         return self.digests[path]
 
-    def _options(self, one: "Found") -> dict[str, Any]:
+    def predict_options(self, one: "Found") -> dict[str, Any]:
         """Options of :meth:`Recognizer.predict`."""
         return {
             "window_s": self.window,
@@ -184,7 +194,7 @@ class Call:
     def _recognise(self, one: "Found", path: Path, outcome: "Timed | Exception | None") -> None:
         if isinstance(outcome, Exception):
             raise outcome
-        kept = self._kept(one, path) if outcome is None else None
+        kept = self.kept(one, path) if outcome is None else None
         if kept is not None:
             report = kept.report
             cli.err.print(f"{report.file}: {report.top} {report.certainty} (already recognised)")
@@ -193,7 +203,7 @@ class Call:
             self._export(kept, path, one.part)
             return
         if outcome is None:
-            options = self._options(one)
+            options = self.predict_options(one)
             report = recognise_file(self.recognizer, self._source(one, path), **options)
         else:
             report = outcome.report
@@ -218,7 +228,7 @@ class Call:
             if self.figures is not None:
                 wanted = self.figures
                 self.folder.figure(entry, path, part, wanted.format, wanted.width_in)
-            if self.export is not None and not EXPORTS[self.export].is_folder:
+            if self.export is not None and not (self.in_one or EXPORTS[self.export].is_folder):
                 self.folder.export(entry.report, path, self.export, part)
                 self.exported += 1
 
@@ -263,7 +273,10 @@ class Call:
         from avtca.recognize.exports import EXPORTS
 
         export = EXPORTS[format]
-        if not export.is_folder:
+        if self.in_one:
+            write_atomic(out / f"segments{export.suffix}", subtitles(self, format))
+            cli.err.print(f"{format}: {out / f'segments{export.suffix}'}")
+        elif not export.is_folder:
             cli.err.print(f"{format}: {out / f'*{export.suffix}'} ({self.exported} file(s))")
         elif self.reports:
             cli.write_results(out / export.suffix, export.content(*self.reports))
@@ -274,7 +287,9 @@ class Call:
             from avtca.recognize.exports import EXPORTS
 
             export = EXPORTS[format]
-            if self.export is None and (export.several or self.reports):
+            if self.export is None and self.one_reading and format in SUBTITLES:
+                typer.echo(subtitles(self, format), nl=False)
+            elif self.export is None and (export.several or self.reports):
                 typer.echo(export.content(*self.reports), nl=False)
         elif format is Format.json:
             rows: list[dict[str, object]] = [report.to_dict() for report in self.reports]

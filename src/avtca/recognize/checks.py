@@ -182,6 +182,8 @@ def _about_people(
     people = sorted({row.person for row in main} - {NO_PERSON})
     if most > 1 and people:
         whose = "whoever speaks" if person == "speaker" else "the largest steady one"
+        if person == "speaker" and any(row.speaking is None and row.person >= 0 for row in main):
+            whose += ", or the largest steady one where this is undecided"
         out.append(
             f"up to {most} faces in view, several for {several:.0%} of the video: the scores are "
             f"of {whose} ({_numbers(people)})"

@@ -150,6 +150,12 @@ def main_rows(timeline: Iterable[TimelineRow]) -> list[TimelineRow]:
     return list(first.values())
 
 
+def scores_of(rows: Iterable[TimelineRow], labels: Sequence[str]) -> dict[str, float]:
+    """Mean of the windows that have scores."""
+    scored = [row.scores for row in rows if row.scores]
+    return {name: float(np.mean([scores[name] for scores in scored])) for name in labels}
+
+
 def mean_scores(
     rows: Sequence[TimelineRow], labels: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -36,6 +36,7 @@ from avtca.recognize.prediction import (
     Coverage,
     TimelineRow,
     main_rows,
+    scores_of,
 )
 from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.scorer import PersonMode, WindowScorer
@@ -79,6 +80,7 @@ class Recognizer:
         end_s: float | None = None,
         attention: bool = False,
         merge: Sequence[tuple[int, int]] = (),
+        windows: Sequence[tuple[float, float]] = (),
         progress: ProgressHook = no_progress,
         observer: StreamObserver | None = None,
     ) -> Report:
@@ -105,6 +107,8 @@ class Recognizer:
             attention: Whether the report has attention maps, for a network that has attention
                 ("avt-ca").
             merge: Pairs of person numbers that are one person, who was numbered anew after a cut.
+            windows: Start and end in seconds of the windows to read, ascending, in place of those
+                of ``window_s`` and ``hop_s``.
             progress: Called after each window with the seconds done and in total.
             observer: Receives the opened clip, and frames, faces and audio as they are read.
 
@@ -138,7 +142,7 @@ class Recognizer:
         if observer is not None:
             observer.opened(clip)
         merged = MergedPeople(merge) if merge else None
-        options = (window_steps, hop, person, attention, progress, observer, merged)
+        options = (window_steps, hop, person, attention, progress, observer, merged, windows)
         stream, scorer = self._score(clip, *options)
         if turns := stream.upright_turns():
             stream, scorer = self._score(clip, *options, turns)
@@ -146,7 +150,7 @@ class Recognizer:
             merged.check()
         speech = self._speech(clip, stream, scorer)
         rows, maps = scorer.finish(speech)
-        duration = stream.total_steps / spec.video_rate
+        rate = spec.video_rate
         if not any(row.scores for row in rows):
             raise MediaError(
                 f"recognise {clip.name}",
@@ -156,16 +160,16 @@ class Recognizer:
         seen = {row.person for row in rows}
         coverage = Coverage(
             read=checks.decoded_share(clip, stream),
-            face=scorer.face_steps / max(1, stream.total_steps),
-            voice=min(1.0, scorer.voice_ticks / VOICE_RATE / max(duration, 1e-9)),
+            face=scorer.face_steps / max(1, scorer.steps),
+            voice=min(1.0, scorer.voice_ticks / VOICE_RATE / max(1e-9, scorer.steps / rate)),
         )
         trained_on = self._trained_on(source)
         unusual = checks.warnings(clip, rows, coverage, stream, person=person, speech=speech)
         report = Report(
             file=clip.name,
-            duration_s=duration,
+            duration_s=stream.total_steps / rate,
             labels=spec.labels,
-            scores=_mean(main_rows(rows), spec.labels),
+            scores=scores_of(main_rows(rows), spec.labels),
             timeline=tuple(rows),
             coverage=coverage,
             warnings=(*clip.warnings, *unusual),
@@ -173,13 +177,13 @@ class Recognizer:
             thumbnails=tuple(face for face in stream.thumbnails if face.person in seen),
             thresholds=self.backend.thresholds,
             doubts=checks.doubts(
-                rows, stream, seen_s=scorer.face_steps / spec.video_rate, trained_on=trained_on
+                rows, stream, seen_s=scorer.face_steps / rate, trained_on=trained_on
             ),
             part=(start_s, end_s) if is_part else None,
             attention=tuple(maps),
             speech=() if speech is None else speech.turns(),
         )
-        return replace(report, people=_people(report, stream, spec.video_rate))
+        return replace(report, people=_people(report, stream, rate))
 
     def stream(
         self,
@@ -275,6 +279,7 @@ class Recognizer:
         progress: ProgressHook,
         observer: StreamObserver | None = None,
         merged: MergedPeople | None = None,
+        windows: Sequence[tuple[float, float]] = (),
         quarter_turns: int = 0,
     ) -> tuple[WindowStream, WindowScorer]:
         """Read a clip to its end and score its windows.
@@ -294,6 +299,7 @@ class Recognizer:
             quarter_turns=quarter_turns,
             observer=observer,
             merged=merged,
+            windows=[(round(a * spec.video_rate), round(b * spec.video_rate)) for a, b in windows],
         )
         scorer = WindowScorer(self.backend, person=person, attend=attention)
         scoring: deque[Future[None]] = deque()
@@ -359,12 +365,6 @@ def require_person(person: str, choices: Sequence[str] = get_args(PersonMode)) -
         raise ConfigError(f"recognise person {person!r}", problem, fix)
 
 
-def _mean(rows: Iterable[TimelineRow], labels: tuple[str, ...]) -> dict[str, float]:
-    """Mean of the windows that have scores."""
-    scored = [row.scores for row in rows if row.scores]
-    return {name: float(np.mean([scores[name] for scores in scored])) for name in labels}
-
-
 def _people(report: Report, stream: WindowStream, rate: float) -> tuple[Person, ...]:
     """Everyone with scores in some window, by number; nobody unless appearances were recorded."""
     by_person: dict[int, list[TimelineRow]] = {}
@@ -377,7 +377,7 @@ def _people(report: Report, stream: WindowStream, rate: float) -> tuple[Person, 
         seen_s, thumbnail = seen.steps / rate, seen.thumbnail
         person = Person(
             number=number,
-            scores=_mean(rows, report.labels),
+            scores=scores_of(rows, report.labels),
             timeline=tuple(rows),
             coverage=person_coverage(report.coverage, seen_s, report.duration_s),
             thresholds=report.thresholds,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -201,6 +202,26 @@ class Report(Prediction):
     def main_timeline(self) -> list[TimelineRow]:
         """One row for each window: those that :attr:`scores` are the mean of."""
         return main_rows(self.timeline)
+
+    @property
+    def read_person(self) -> tuple[int | None, float | None]:
+        """The person of most windows that :attr:`scores` are the mean of, and its ``speaking``.
+
+        The person is ``None`` where most were recognised from the audio alone. ``speaking`` is the
+        mean over the person's windows, ``None`` where it is undecided in half of them.
+        """
+        rows = [row for row in self.main_timeline if row.scores]
+        lengths: dict[int, float] = defaultdict(float)
+        for row in rows:
+            lengths[row.person] += row.end_s - row.start_s
+        person = max(lengths, key=lambda number: lengths[number], default=NO_PERSON)
+        if person == NO_PERSON:
+            return None, None
+        shares = [row.speaking for row in rows if row.person == person]
+        decided = [share for share in shares if share is not None]
+        if 2 * len(decided) <= len(shares):
+            return person, None
+        return person, float(np.mean(decided))
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ class WindowScorer:
     ) -> None:
         self.backend, self.person, self.attend = backend, person, attend
         self._find_speaker = find_speaker
+        self.steps = 0
+        """Steps of the clip that lie in a window."""
         self.face_steps = 0
         """Steps of the clip with a face."""
         self.voiced: list[NDArray[np.bool_]] = []
@@ -112,7 +114,9 @@ class WindowScorer:
         people = self._people(window)
         seen = {face.step for _, faces in people for face in faces}
         self.face_steps += sum(step >= self._steps_counted for step in seen)
-        self._steps_counted = window.start_step + window.n_steps
+        first, end = max(window.start_step, self._steps_counted), window.start_step + window.n_steps
+        self.steps += max(0, end - first)
+        self._steps_counted = max(self._steps_counted, end)
         rows = []
         for person, faces in people:
             steps = np.array([face.step for face in faces], np.int64)

@@ -13,6 +13,7 @@ from avtca.media import open_media
 from avtca.media.eaf import parse_eaf
 from avtca.media.media_file import PART_SLACK_S
 from avtca.recognize.exports.segments import RULE
+from avtca.recognize.exports.subtitles import SPEAKS
 from avtca.recognize.sheet import (
     END,
     PATH,
@@ -24,6 +25,7 @@ from avtca.recognize.sheet import (
     read_sheet,
     read_text,
 )
+from avtca.speaker.speech import OFF_SCREEN
 
 _FORMATS = "SRT, VTT, RTTM, TextGrid, EAF, CSV or Excel"
 _CUE = re.compile(r"\s*([\d:.,]+)\s+-->\s+([\d:.,]+)")
@@ -36,6 +38,8 @@ _WHISPER_HEADER = "start\tend\ttext"
 _WHISPER_ROW = re.compile(r"(\d+)\t(\d+)\t(.*)")
 _SURELY_LONGER = 10.0
 """Times over so many lengths of the recording are not seconds."""
+_OWN_TURN = re.compile(rf"(person \d+|{OFF_SCREEN}){SPEAKS}")
+"""Cue of a turn that avtca exported beside the segments."""
 _RULE_START = RULE.partition(";")[0]
 """Start of the last cue of an SRT file that avtca exported."""
 
@@ -131,7 +135,7 @@ def _cues(path: Path, text: str, media: Path) -> Iterator[Segment]:
 def read_cues(path: Path, text: str) -> Iterator[Segment]:
     """Cues of SRT and WebVTT; the speaker is that of a voice tag.
 
-    The last cue of an SRT file that avtca exported, which has the rule, is left out.
+    In files that avtca exported, the rule and the turns of speech are left out.
     """
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = block.strip().split("\n")
@@ -141,7 +145,8 @@ def read_cues(path: Path, text: str) -> Iterator[Segment]:
                 voice = _VOICE.search(words)
                 spoken = " ".join(html.unescape(_TAG.sub("", words)).split())
                 who = html.unescape(voice[1]).strip() if voice else ""
-                if spoken and not spoken.startswith(_RULE_START):
+                ours = spoken.startswith(_RULE_START) or _OWN_TURN.fullmatch(spoken)
+                if spoken and not ours:
                     yield Segment(_time(cue[1], path), _time(cue[2], path), who, spoken)
                 break
 

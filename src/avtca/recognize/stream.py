@@ -1,7 +1,7 @@
 """Windows of a clip as a stream: tracked faces and audio, with no more than a window in memory."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,6 +27,8 @@ THUMBNAIL_PX = 96
 """Side of the thumbnails in a report."""
 MAX_THUMBNAILS = 18
 """Most thumbnails over time in a report; when there are more, every second one is dropped."""
+WINDOW_THUMBNAILS, MAX_WINDOW_THUMBNAILS = 4, 600
+"""Where the windows are given, as many thumbnails for each, and the most in all."""
 MAX_PERSON_THUMBNAILS = 60
 """Number of people, those seen longest, who surely have a thumbnail; at most twice as many do."""
 LARGER = 1.3
@@ -142,6 +144,8 @@ class WindowStream:
         quarter_turns: Quarter turns counterclockwise by which the frames are turned.
         observer: Receives frames and audio as they are read.
         merged: Persons of different shots who are one.
+        windows: First step of each window and the step after its last one, ascending, in place of
+            those of ``window_steps`` and ``hop``.
     """
 
     def __init__(
@@ -158,19 +162,22 @@ class WindowStream:
         quarter_turns: int = 0,
         observer: StreamObserver | None = None,
         merged: MergedPeople | None = None,
+        windows: Sequence[tuple[int, int]] = (),
     ) -> None:
         self.spec, self.people, self.quarter_turns = spec, people, quarter_turns
         self._observer = observer
         if observer is not None:
             observer.started(quarter_turns)
         self._buffer = WindowBuffer(spec, window_steps)
-        self.window_steps, self.hop = window_steps, hop
+        self.window_steps, self.hop, self._windows = window_steps, hop, windows
         self.total_steps = 0
         self.appearances: dict[int, Appearance] = {}
         self.thumbnails: list[Thumbnail] = []
         self.n_faces: Counter[int] = Counter()
         self._still = StillFaces()
         self._thumb_every = 1
+        wanted = min(WINDOW_THUMBNAILS * len(windows), MAX_WINDOW_THUMBNAILS)
+        self._max_thumbnails = max(MAX_THUMBNAILS, wanted)
         self._upright = UprightCheck(detector)
         self.mouths = MouthRecorder()
         self.levels = SpeechLevels(spec.sample_rate)
@@ -212,12 +219,27 @@ class WindowStream:
         return self._n_held / max(1, self._n_frames)
 
     def __iter__(self) -> Iterator[WindowMedia]:
+        if self._windows:
+            yield from self._given_windows()
+            return
         starts = window_starts(
             self.window_steps, self.hop, self._continues_after, lambda: self.total_steps
         )
         for start in starts:
             if self.total_steps or self._next is not None:
                 yield self._buffer.window(start, self.total_steps)
+
+    def _given_windows(self) -> Iterator[WindowMedia]:
+        at = 0
+        for start, end in self._windows:
+            while at < end:
+                at = min(end, at + self.window_steps)
+                self._continues_after(at)
+                self._buffer.forget(min(start, at))
+            if start < min(end, self.total_steps):
+                yield self._buffer.window(start, min(end, self.total_steps))
+        while self._continues_after(self.total_steps + self.window_steps):
+            self._buffer.forget(self.total_steps)
 
     def _continues_after(self, end: int) -> bool:
         """Decode up to the step ``end``; whether the clip continues after it."""
@@ -256,7 +278,7 @@ class WindowStream:
                 self._record_appearance(face, frame)
         if faces and frame.step % self._thumb_every == 0:
             self.thumbnails.append(_thumbnail(max(faces, key=lambda face: face.area), frame))
-            if len(self.thumbnails) > MAX_THUMBNAILS:
+            if len(self.thumbnails) > self._max_thumbnails:
                 self.thumbnails = self.thumbnails[::2]
                 self._thumb_every *= 2
 

@@ -10,7 +10,8 @@ from avtca.text import csv_cell, label_columns
 
 HEAD = ["file", "top", "confidence", "sure", "sure_from", "streams"]
 """Columns before the labels."""
-TAIL = ["read", "face", "voice", "duration_s", "people", "model", "warnings", "error"]
+TAIL = ["read", "face", "voice", "duration_s", "people", "person", "speaking"]
+TAIL += ["model", "warnings", "error"]
 """Columns after the labels."""
 
 
@@ -49,4 +50,7 @@ def summary_cells(report: Report, columns: Mapping[str, str]) -> dict[str, Any]:
     cells |= plain["coverage"]
     cells |= {"duration_s": plain["duration_s"], "model": report.model, "sure": sure}
     cells |= {"people": len(report.people) or "", "warnings": " | ".join(report.warnings)}
+    person, speaking = report.read_person
+    cells |= {"person": "" if person is None else person}
+    cells |= {"speaking": "" if speaking is None else round(speaking, 3)}
     return cells

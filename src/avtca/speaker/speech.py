@@ -29,6 +29,8 @@ MAX_INTERVAL_S = 0.06
 """Longest usual time between two frames; with fewer frames a speaker is not decided."""
 UNKNOWN, UNSEEN = -2, -1
 """In place of a person number: undecided, and nobody in view."""
+OFF_SCREEN, UNDECIDED = "off screen", "undecided"
+"""The same as text."""
 Double = NDArray[np.float64]
 
 
@@ -53,7 +55,7 @@ class Turn:
         """The speaker as text: "person 1", "off screen" or "undecided"."""
         if self.person is not None:
             return f"person {self.person}"
-        return "undecided" if self.visible is None else "off screen"
+        return UNDECIDED if self.visible is None else OFF_SCREEN
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable values."""
@@ -99,7 +101,7 @@ class Speech:
         """
         part = slice(round(start_s * VOICE_RATE), round(end_s * VOICE_RATE))
         heard = self.heard(start_s, end_s, person)
-        return None if heard is None else heard * float(self.voiced[part].mean())
+        return heard and heard * float(self.voiced[part].mean())
 
     def people(self, start_s: float, end_s: float) -> dict[int, float]:
         """Share of the decided voice between two seconds of each person in view who speaks.
