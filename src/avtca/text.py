@@ -1,5 +1,7 @@
 """Text from outside: made safe to print and to write, and read as times."""
 
+import csv
+import io
 import math
 import re
 from collections.abc import Collection, Iterable
@@ -12,6 +14,9 @@ _UNPRINTABLE = re.compile(
 """Control characters, line separators, marks that change the direction of text, and surrogates,
 which stand for bytes that are not UTF-8, and the two characters that XML does not have."""
 
+
+SEPARATORS = ",;\t|"
+"""Between the cells of a table that is read."""
 
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -67,6 +72,33 @@ def seconds_of(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+def find_separator(
+    text: str, required: Collection[str], separators: str = SEPARATORS
+) -> tuple[str, int]:
+    """The separator of a table, by its header.
+
+    Args:
+        text: The table, or its first line.
+        required: Columns that the table should have, in lower case.
+        separators: Those to choose from.
+
+    Returns:
+        The separator with which the header has the required columns, or else the most columns; and
+        their number.
+    """
+
+    def fit(separator: str) -> tuple[bool, int]:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        try:
+            names = [name.strip().casefold() for name in next(filter(any, rows), [])]
+        except csv.Error:
+            return False, 0
+        return all(name in names for name in required), len(names)
+
+    best = max(separators, key=fit)
+    return best, fit(best)[1]
 
 
 def label_columns(labels: Iterable[str], others: Collection[str]) -> dict[str, str]:

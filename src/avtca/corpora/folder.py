@@ -26,7 +26,7 @@ from avtca.corpora.index import (
 from avtca.corpora.splits import SUBSET_ALIASES
 from avtca.errors import CorpusError
 from avtca.labels import canonical
-from avtca.text import printable, seconds_of
+from avtca.text import find_separator, printable, seconds_of
 
 COLUMNS = ("path", "label", "speaker", "start", "end", "split", "sex", "age", "intensity")
 """Columns of the CSV; the first two are required, and others are not read."""
@@ -159,7 +159,8 @@ def _rows(table: Path, action: str) -> list[tuple[int, dict[str, str]]]:
     """Lines of the CSV with their numbers, columns checked."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=_separator(file.readline()))
+            separator, _ = find_separator(file.readline(), COLUMNS[:2])
+            reader = csv.reader(file, delimiter=separator)
             file.seek(0)
             header = [name.strip().lower() for name in next(reader, [])]
             lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
@@ -199,15 +200,6 @@ def _seconds(text: str, where: str, key: str, action: str) -> float | None:
     except (ValueError, OverflowError) as error:
         fix = "give seconds, as 12.5, or mm:ss"
         raise CorpusError(action, f"{where}: {key} {text!r} is not seconds", fix) from error
-
-
-def _separator(header: str) -> str:
-    """The separator with which the header has the column ``path``, or a comma."""
-    for separator in ",;\t":
-        names = [name.strip().strip('"').lower() for name in header.split(separator)]
-        if "path" in names:
-            return separator
-    return ","
 
 
 def _fields(row: dict[str, str], where: str, action: str) -> dict[str, Any]:

@@ -5,14 +5,14 @@ import csv
 import datetime
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avtca.errors import ConfigError, CorpusError, MediaError, MissingExtra
 from avtca.media.find import Found, find_file
-from avtca.text import seconds_of
+from avtca.text import SEPARATORS, find_separator, seconds_of
 
 SHEET_SUFFIXES = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xls", ".ods")
 """Suffixes, in lower case, of files that are read as a sheet, or refused as one."""
@@ -20,7 +20,6 @@ PATH, START, END = "path", "start", "end"
 """Columns that avtca reads; upper and lower case are the same."""
 MAX_BYTES = 2**28
 """Largest sheet, in an Excel file once it is unpacked."""
-SEPARATORS = ",;\t|"
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _NO_TEXT = re.compile("[\0-\x08\x0e-\x19\x1b-\x1f]")
@@ -233,33 +232,17 @@ def _separated(
     separators = SEPARATORS
     if mark := re.match(r"sep=(.)\r?\n", text):  # of Excel
         separators, text = mark[1], "\n" + text[mark.end() :]
-    best, best_fit = "", (False, -1)
-    for separator in separators:
-        first = _rows(path, text, separator, lambda row: any(row))
-        names = [name.strip().casefold() for name in (first[0][1] if first else [])]
-        fit = all(name in names for name in required), len(names)
-        if fit > best_fit:
-            best, best_fit = separator, fit
+    separator, columns = find_separator(text, required, separators)
     # In a sheet of one column commas are part of the text.
-    alone = best_fit[1] <= 1
-    return _rows(path, text, "\t" if alone else best), "," if alone else best
-
-
-def _rows(
-    path: Path, text: str, separator: str, until: Callable[[list[str]], bool] = lambda row: False
-) -> list[tuple[int, list[Any]]]:
-    """Rows up to the first one that fits ``until``; blank ones before it are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[tuple[int, list[Any]]] = []
+    alone = columns <= 1
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter="\t" if alone else separator, strict=True
+    )
     try:
-        for row in reader:
-            if until(row):
-                return [(reader.line_num, row)]
-            rows.append((reader.line_num, row))
+        return [(reader.line_num, row) for row in reader], "," if alone else separator
     except csv.Error as error:
         problem = f"row {reader.line_num} is not CSV ({error})"
         raise read_error(path, problem, "close each quote, or " + _SAVE_AS) from error
-    return rows
 
 
 def _decimal(lines: Iterable[tuple[int, list[Any]]], separator: str) -> str:
