@@ -105,8 +105,10 @@ def batch_with_masks():
 
 def test_attention_maps_of_an_export_are_those_of_its_checkpoint(attending):
     batch = batch_with_masks()
-    exported = OnnxBackend(read_bundle(attending), threads=1).attention(batch)
-    trained = TorchBackend(attending / "fusion").attention(batch)
+    backend = OnnxBackend(read_bundle(attending), threads=1)
+    logits, exported = backend.attend(batch)
+    np.testing.assert_allclose(logits, backend.logits(batch), atol=1e-5)
+    trained = TorchBackend(attending / "fusion").attend(batch)[1]
     assert set(exported) == set(MAPS) and set(MAPS) < set(trained)
     for name, found in exported.items():
         for mine, theirs in zip(found, trained[name], strict=True):
@@ -121,7 +123,15 @@ def test_a_model_without_a_face_network_reads_features_of_the_packaged_one(atten
     mine, packaged = OnnxBackend(read_bundle(attending)), OnnxBackend(read_bundle())
     assert (mine.crop_px, mine.colour) == (packaged.crop_px, packaged.colour)
     np.testing.assert_array_equal(mine.encode_faces(crops), packaged.encode_faces(crops))
-    assert packaged.attention(batch_with_masks()) == {}
+    spec = packaged.spec
+    silent = ModelInput(
+        np.zeros((1, spec.video_steps, 7), np.float32),
+        np.ones((1, spec.video_steps), bool),
+        np.zeros((1, spec.audio_dim, spec.audio_steps), np.float32),
+        np.zeros((1, spec.audio_steps), bool),
+    )
+    logits, maps = packaged.attend(silent)
+    assert maps == {} and np.array_equal(logits, packaged.logits(silent))
 
 
 def test_maps_that_are_not_those_of_the_card_are_refused(attending, tmp_path):
@@ -131,7 +141,7 @@ def test_maps_that_are_not_those_of_the_card_are_refused(attending, tmp_path):
     card["attention"]["transformer.video"]["key_times"].pop()
     (tmp_path / "avtca.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=r"its card promises \(3, 4, 8, "):
-        OnnxBackend(read_bundle(tmp_path)).attention(batch_with_masks())
+        OnnxBackend(read_bundle(tmp_path)).attend(batch_with_masks())
     card["attention"]["transformer.video"]["key_times"] = [2.0]
     (tmp_path / "avtca.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match="attention"):

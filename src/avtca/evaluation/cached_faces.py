@@ -48,6 +48,6 @@ class CachedFaces:
         """See :meth:`~avtca.runtime.backends.Backend.logits`."""
         return self.backend.logits(batch)
 
-    def attention(self, batch: ModelInput) -> AttentionMaps:
-        """See :meth:`~avtca.runtime.backends.Backend.attention`."""
-        return self.backend.attention(batch)
+    def attend(self, batch: ModelInput) -> tuple[NDArray[np.float32], AttentionMaps]:
+        """See :meth:`~avtca.runtime.backends.Backend.attend`."""
+        return self.backend.attend(batch)

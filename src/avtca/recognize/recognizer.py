@@ -325,7 +325,7 @@ class Recognizer:
             np.zeros((1, spec.audio_dim, spec.audio_steps), np.float32),
             np.zeros((1, spec.audio_steps), bool),
         )
-        if not self.backend.attention(empty):
+        if not self.backend.attend(empty)[1]:
             raise ConfigError(
                 "show attention",
                 f"{self.backend.name} has no attention, or was exported without it",

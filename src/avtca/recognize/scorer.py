@@ -228,21 +228,20 @@ class WindowScorer:
             return
         pending = self._pending + self._others
         batch = preprocess.stack([window for _, _, window in pending])
-        probs = softmax(self.backend.logits(batch), self.backend.temperature)
+        if self.attend:
+            logits, maps = self.backend.attend(batch)
+        else:
+            logits, maps = self.backend.logits(batch), {}
+        probs = softmax(logits, self.backend.temperature)
         labels = self.backend.spec.labels
         for (waiting, modalities, _), of_row in zip(pending, probs, strict=True):
             scores = {name: float(p) for name, p in zip(labels, of_row, strict=True)}
             waiting.scores[modalities] = scores
-        both = [k for k, (_, modalities, _) in enumerate(self._pending) if modalities == BOTH]
-        if self.attend and both:
-            maps = self.backend.attention(preprocess.stack([self._pending[k][2] for k in both]))
-            waiting_rows = [self._pending[k][0] for k in both]
-            found = window_attention(
-                maps, [one.row for one in waiting_rows], self.backend.spec.window_s
-            )
-            places = {(one.row.start_s, one.row.person): one for one in waiting_rows}
-            for one in found:
-                places[one.start_s, one.person].attention.append(one)
+        if maps:
+            rows = [waiting.row for waiting, _, _ in self._pending]
+            places = {(one.row.start_s, one.row.person): one for one, _, _ in self._pending}
+            for found in window_attention(maps, rows, self.backend.spec.window_s):
+                places[found.start_s, found.person].attention.append(found)
         self._pending.clear()
         self._others.clear()
 

@@ -63,8 +63,11 @@ class Backend(Protocol):
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """Logits ``(b, n_labels)`` before calibration."""
 
-    def attention(self, batch: ModelInput) -> AttentionMaps:
-        """Attention maps of the windows; empty for a network without attention."""
+    def attend(self, batch: ModelInput) -> tuple[NDArray[np.float32], AttentionMaps]:
+        """Logits and attention maps of the windows, from one run.
+
+        The maps are empty for a network without attention.
+        """
 
 
 class OnnxBackend:
@@ -136,19 +139,20 @@ class OnnxBackend:
         (values,) = self._run(self._fusion, ["logits"], self._inputs(batch))
         return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
 
-    def attention(self, batch: ModelInput) -> AttentionMaps:
-        """See :meth:`Backend.attention`."""
+    def attend(self, batch: ModelInput) -> tuple[NDArray[np.float32], AttentionMaps]:
+        """See :meth:`Backend.attend`."""
         if not self._times:
-            return {}
+            return self.logits(batch), {}
         outputs = [name.replace(".", "_") for name in self._times]
-        found = self._run(self._fusion, outputs, self._inputs(batch))
+        values, *found = self._run(self._fusion, ["logits", *outputs], self._inputs(batch))
+        logits = check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
         out = {}
         for (name, times), weights in zip(self._times.items(), found, strict=True):
             query, key = times["query_times"], times["key_times"]
             heads = weights.shape[1] if weights.ndim == 4 else 0
             shape = (len(batch.video), heads, len(query), len(key))
             out[name] = AttentionMap.of(check_outputs(weights, shape, self.name), query, key)
-        return out
+        return logits, out
 
     def _inputs(self, batch: ModelInput) -> dict[str, NDArray[Any]]:
         # By position: models exported by avtca 0.1 have other input names.
@@ -244,17 +248,21 @@ class TorchBackend:
 
     def logits(self, batch: ModelInput) -> NDArray[np.float32]:
         """See :meth:`Backend.logits`."""
-        values = self._run(batch).logits.float().cpu().numpy()
-        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
+        return self._checked(self._run(batch), batch)
 
-    def attention(self, batch: ModelInput) -> AttentionMaps:
-        """See :meth:`Backend.attention`."""
+    def attend(self, batch: ModelInput) -> tuple[NDArray[np.float32], AttentionMaps]:
+        """See :meth:`Backend.attend`."""
+        output = self._run(batch, return_attention=True)
         out = {}
-        for name, found in self._run(batch, return_attention=True).attention.items():
+        for name, found in output.attention.items():
             weights = found.weights * found.query_mask[:, None, :, None]
             tensors = (weights, found.query_times, found.key_times)
             out[name] = AttentionMap.of(*(one.float().cpu().numpy() for one in tensors))
-        return out
+        return self._checked(output, batch), out
+
+    def _checked(self, output: Any, batch: ModelInput) -> NDArray[np.float32]:
+        values = output.logits.float().cpu().numpy()
+        return check_outputs(values, (len(batch.video), len(self.spec.labels)), self.name)
 
     def _run(self, batch: ModelInput, **options: bool) -> Any:
         torch = self._torch
