@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
@@ -88,7 +88,10 @@ def export(coding: Coding, format: Literal["eaf", "textgrid", "vtt", "csv", "jso
 
 
 @router.post("/import", name="import")
-async def import_(request: Request) -> Coding:
+async def import_(
+    request: Request,
+    name: Annotated[str, Query(description="Name of the file, for a body that is no form.")] = "",
+) -> Coding:
     """The coding in a file: ELAN, TextGrid, VTT, SRT, CSV, or the JSON of an export."""
     state = request.app.state
     settings = state.settings.model_copy(

@@ -1,9 +1,11 @@
 """The OpenAPI description: uploads, formats, problems and examples beside what FastAPI finds."""
 
+import copy
 from typing import Any
 
 from fastapi import FastAPI
 
+from avtca.recognize.exports.coding import CODING_EXPORTS
 from avtca.serve.auth import OPEN_PATHS, Tokens
 from avtca.serve.formats import JSON, TYPES
 from avtca.serve.problems import MEDIA_TYPE
@@ -21,6 +23,26 @@ UPLOAD = {
 }
 UPLOADS = ("/v1/recognize", "/v1/jobs", "/v1/coding/import")
 """Routes that take a file."""
+CODING_EXPORT = "/v1/coding/export"
+_TIER, _OTHER = (
+    {
+        "name": coder,
+        "intervals": [
+            {"start_s": 0.5, "end_s": end_s, "label": "happy"},
+            {"start_s": end_s, "end_s": 4.0, "label": "neutral"},
+        ],
+    }
+    for coder, end_s in (("AB", 2.0), ("CD", 1.5))
+)
+BODIES: dict[tuple[str, str], Any] = {
+    (CODING_EXPORT, "post"): {"media": "clip.mp4", "duration_s": 4.2, "tiers": [_TIER]},
+    ("/v1/coding/agreement", "post"): {"first": _TIER, "second": _OTHER, "exclude": [[3.0, 4.0]]},
+}
+"""Examples of JSON bodies, by path and method; tests send them."""
+FILES: dict[tuple[str, str], str] = {
+    ("/v1/coding/import", "post"): "start,end,label,tier\n0.5,2,happy,AB\n",
+}
+"""Examples of small files, by path and method; tests send them."""
 REPORTS = (("/v1/recognize", "post"), ("/v1/jobs/{id}/report", "get"))
 """Routes that answer with a report."""
 STREAMS = {"/v1/jobs/{id}/events": "text/event-stream", "/metrics": "text/plain"}
@@ -39,6 +61,8 @@ EXAMPLES: dict[tuple[str, str, str], Any] = {
     ("/v1/jobs", "post", "attention"): True,
     ("/v1/jobs", "post", "name"): "clip.flv",
     ("/v1/jobs/{id}/report", "get", "format"): "csv",
+    (CODING_EXPORT, "post", "format"): "eaf",
+    ("/v1/coding/import", "post", "name"): "clip.csv",
 }
 """Examples of parameters, by path, method and name; tests send them."""
 RESPONSES: dict[tuple[str, str, str], Any] = {
@@ -64,6 +88,35 @@ RESPONSES: dict[tuple[str, str, str], Any] = {
         "faces": [{"person": 0, "time_s": [0.033], "box": [[169.0, 70.0, 261.0, 203.0]]}],
         "waveform": {"rate": 50, "peaks": [0.01, 0.2]},
         "frames": [0.033],
+    },
+    ("/v1/coding/import", "post", "200"): {
+        "media": "",
+        "duration_s": None,
+        "tiers": [
+            {
+                "name": "AB",
+                "intervals": [{"start_s": 0.5, "end_s": 2.0, "label": "happy"}],
+                "coder": "",
+                "participant": "",
+                "notes": "",
+            }
+        ],
+        "labels": [],
+        "left_out": [],
+    },
+    ("/v1/coding/agreement", "post", "200"): {
+        "kappa": 0.6153846153846154,
+        "per_label": {
+            name: {
+                "kappa": 0.6153846153846154,
+                "first_s": first_s,
+                "second_s": 2.5 - first_s,
+                "both_s": 1.0,
+            }
+            for name, first_s in (("happy", 1.5), ("neutral", 1.0))
+        },
+        "agreed_s": 2.0,
+        "compared_s": 2.5,
     },
     ("/v1/recognize", "post", "200"): {
         "file": "clip.flv",
@@ -114,7 +167,16 @@ def describe(app: FastAPI, tokens: Tokens) -> None:
 def _complete(schema: dict[str, Any], tokens: Tokens) -> None:
     paths = schema["paths"]
     for path in UPLOADS:
-        paths[path]["post"]["requestBody"] = UPLOAD
+        paths[path]["post"]["requestBody"] = copy.deepcopy(UPLOAD)
+    for (path, method), text in FILES.items():
+        body = paths[path][method]["requestBody"]["content"]
+        body["application/octet-stream"]["example"] = text
+    for (path, method), example in BODIES.items():
+        body = paths[path][method]["requestBody"]["content"]
+        body["application/json"]["example"] = example
+    paths[CODING_EXPORT]["post"]["responses"]["200"]["content"] = {
+        TYPES[name]: {"schema": _BINARY} for name in CODING_EXPORTS
+    }
     for path, method in REPORTS:
         content = paths[path][method]["responses"]["200"]["content"]
         for each in TYPES.values():
