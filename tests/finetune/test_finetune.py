@@ -4,55 +4,40 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from made_samples import make_samples
+from small_networks import small_network
 from small_spec import SPEC
 from typer.testing import CliRunner
 
 import avtca
 from avtca.cli import build_app
-from avtca.corpora import SampleSource
 from avtca.errors import CheckpointError, ConfigError, CorpusError, LeakError
-from avtca.evaluation.evaluated_model import EvaluatedModel, FoldModel
 from avtca.evaluation.inference import predict_samples
 from avtca.evaluation.open_model import open_model
 from avtca.evaluation.predictions import Predictions
-from avtca.evaluation.report import SplitInfo
 from avtca.evaluation.sample_table import sample_rows
-from avtca.evaluation.selective import abstention_curve
 from avtca.finetune.clips import NO_SPEAKER, find_clips, read_clips
-from avtca.finetune.dry_run import few_clips
-from avtca.finetune.finetune import finetune, train_config_for
-from avtca.finetune.held_out import fit_thresholds, held_out_predictions
-from avtca.finetune.initial import load_initial_model, resize_head
-from avtca.finetune.protocol import folds_of, label_changes, make_speaker_folds, predict_before
+from avtca.finetune.finetune import finetune
+from avtca.finetune.initial import load_initial_model
+from avtca.finetune.protocol import label_changes, make_speaker_folds, predict_before
 from avtca.finetune.report import LabelChanges
-from avtca.model import ModelConfig, build_model, load_checkpoint, save_checkpoint
+from avtca.model import load_checkpoint, save_checkpoint
 from avtca.model.ensemble import Ensemble
 from avtca.model.export_bundle import export_bundle
 from avtca.model.lineage import trained_on, training_speakers
-from avtca.model.variants import variant_named
 from avtca.preprocess import window_start_steps
 from avtca.runtime.bundle import PACKAGED, read_bundle
 from avtca.synthetic.corpus import synth_clip
-from avtca.training.trainer import check_streams
 
 pytestmark = pytest.mark.slow
 
 
 PIXELS = replace(SPEC, video="pixels", crop_px=32, colour="grey", video_features="", video_dim=0)
-SMALL = {"video_widths": (8, 8, 8, 8), "audio_widths": (8, 8, 8, 8)}
 LABELS = ("happy", "sad", "surprise")
 PEOPLE = ("ann", "bob", "cid")
-
-
-def small(variant, spec=SPEC, **sizes):
-    torch.manual_seed(0)
-    return build_model(variant, ModelConfig.for_spec(spec, **SMALL, **sizes)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +63,7 @@ def tiny(tmp_path_factory):
     """A fresh fusion network, whose faces the packaged face network reads."""
     path = tmp_path_factory.mktemp("start") / "tiny"
     terms = {"terms": "CC BY-NC-SA 4.0, research use", "data": "drawn at random"}
-    save_checkpoint(path, small("concatenation"), SPEC, provenance=terms)
+    save_checkpoint(path, small_network("concatenation"), SPEC, provenance=terms)
     return str(path)
 
 
@@ -165,51 +150,6 @@ def test_evaluate_says_where_the_held_out_figures_are(done, clips, tmp_path):
     allowed = open_model(out, clips, tmp_path, allow_leak=True)
     rows = sample_rows(allowed, allowed.predict())
     assert len(rows) == 9 and all(row.trained_on for row in rows)
-
-
-class MeanVideo(torch.nn.Module):
-    """Logits are the mean of the video features, with a factor."""
-
-    def __init__(self):
-        super().__init__()
-        self.factor = torch.nn.Parameter(torch.tensor(6.0))
-
-    def forward(self, video, audio, video_mask, audio_mask):
-        n = video_mask.sum(1, keepdim=True).clamp(min=1)
-        mean = (video * video_mask[..., None]).sum(1) / n
-        return SimpleNamespace(logits=self.factor * mean)
-
-
-def test_thresholds_are_fitted_on_held_out_speakers_for_each_input():
-    samples = make_samples(96)
-    heard = {"voice_coverage": [1.0] * 96, "face_coverage": [1.0] * 72 + [0.0] * 24}
-    samples = replace(samples, metadata=heard)
-    folds = []
-    for name in ("s0", "s1", "s2", "s3"):
-        test = samples.of_speakers([name])
-        folds.append(FoldModel((MeanVideo(),), test, samples.of_speakers({"s0", "s1"} - {name})))
-    model = EvaluatedModel("made", tuple(folds), None, SplitInfo(), temperatures=(0.5, 5.0))
-    found = fit_thresholds(model)
-    assert set(found) == {"both", "voice", "face"}
-    assert found["voice"].threshold is None and found["voice"].samples == 96
-    assert found["voice"].answered == 0 and found["voice"].accuracy is None
-    both = found["both"]
-    assert both.samples == found["face"].samples == 72
-    table = held_out_predictions(model)
-    table = table.at(np.concatenate([fold.test.modalities for fold in folds]).all(1))
-    above = table.probs.max(1) >= both.threshold
-    assert both.answered == above.mean() and both.accuracy == table.correct[above].mean() >= 0.95
-    # A lower threshold would miss the accuracy, with a margin of one standard error.
-    curve = abstention_curve(table.probs, table.true_labels)
-    assert both.threshold == curve.threshold_for(0.95)
-    assert [fold.temperature for fold in model.calibrated()] == [0.5] * 4, "held in its range"
-    unnamed = replace(
-        model,
-        folds=tuple(
-            replace(f, test=replace(f.test, speakers=["unknown"] * len(f.test))) for f in folds
-        ),
-    )
-    assert fit_thresholds(unnamed) == {}
 
 
 def test_training_saw_what_the_recognizer_shows_the_network(done, tiny, clips):
@@ -309,7 +249,7 @@ def test_a_run_that_was_broken_off_does_nothing_twice(done):
 
 
 def test_pixels_without_speakers_carry_the_caveat(clips, tmp_path):
-    network = small("concatenation", PIXELS, trunk={"units": (1, 1), "width": 16})
+    network = small_network("concatenation", PIXELS, trunk={"units": (1, 1), "width": 16})
     save_checkpoint(tmp_path / "mine", network, PIXELS)
     rows = [("path", "label"), *((clips / x / "ann" / "clip.mp4", x) for x in ("happy", "sad"))]
     with (tmp_path / "clips.csv").open("w", newline="") as file:
@@ -326,50 +266,6 @@ def test_pixels_without_speakers_carry_the_caveat(clips, tmp_path):
     text = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "**LEAK.**" in text and "not recorded" in text
     assert avtca.load(tmp_path / "out").predict(rows[1][0]).labels == ("happy", "sad")
-
-
-def test_kept_labels_keep_their_outputs_in_every_head(tmp_path):
-    network = small("mean_posterior")
-    save_checkpoint(tmp_path / "mine", network, SPEC)
-    start = load_initial_model(str(tmp_path / "mine"))
-    changed = resize_head(start, ("angry", "sad", "happy", "neutral"))
-    video, audio = torch.rand(2, 8, 7), torch.randn(2, 16, SPEC.audio_steps)
-    masks = torch.ones(2, 8, dtype=torch.bool), torch.ones(2, SPEC.audio_steps, dtype=torch.bool)
-    with torch.no_grad():
-        old, new = (
-            net(video, audio, *masks).expert_logits["audio"] for net in (start.network, changed)
-        )
-    torch.testing.assert_close(new[:, 1:], old[:, [2, 0, 1]])
-    again = resize_head(start, start.labels).state_dict()
-    assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
-
-
-def test_speaker_folds_are_balanced_and_two_speakers_suffice():
-    folds = folds_of([["a", "b"], ["c"]], named=True)
-    assert [set(split.test) for split in folds.folds] == [{"a", "b"}, {"c"}]
-    assert all(not split.validation for split in folds.folds)
-    assert "fixed number of epochs" in folds.rule
-    three = folds_of([["a"], ["b"], ["c"]], named=True)
-    assert all(len(split.train) == len(split.validation) == 1 for split in three.folds)
-    leak = folds_of([["t1"], ["t2"], ["t3"]], named=False)
-    assert leak.unit == "sample_id" and "in the training data" in leak.warning
-    few, many = (
-        train_config_for(n, pixels=False, streams="both", epochs=None, learning_rate=1e-3)
-        for n in (40, 9000)
-    )
-    assert few.epochs == 60 and many.epochs == 5
-
-
-@pytest.mark.parametrize("variant", ["audio_only", "video_only", "concatenation"])
-@pytest.mark.parametrize("pixels", [False, True])
-def test_the_settings_fit_networks_of_one_stream(variant, pixels):
-    network = small(variant)
-    streams = variant_named(variant).streams
-    config = train_config_for(40, pixels=pixels, streams=streams, epochs=None, learning_rate=1e-3)
-    check_streams(network, config)
-    assert config.augmentation.speed and (config.modality_dropout.mode == "whole") == (
-        streams == "both"
-    )
 
 
 def test_clips_that_tell_nothing_are_left_out_and_said(tiny, clips, tmp_path):
@@ -407,7 +303,7 @@ def test_refusals_name_what_was_found(tiny, clips, done, tmp_path):
     (plain / "avtca.json").write_text(json.dumps(card))
     multi = tmp_path / "multi"
     save_checkpoint(
-        multi, small("concatenation"), SPEC, provenance={"train_config": {"loss": "binary"}}
+        multi, small_network("concatenation"), SPEC, provenance={"train_config": {"loss": "binary"}}
     )
     new = tmp_path / "new"
     cases = [
@@ -438,18 +334,6 @@ def test_a_dry_run_trains_on_a_few_clips_and_keeps_nothing(tiny, clips, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_clips_of_a_dry_run_have_labels_and_speakers_in_common():
-    made = [(f"s{n}", label) for n in range(9) for label in "abcd" if n != 2 or label in "cd"]
-    sources = [SampleSource(f"{s}{x}{k}", s, x) for s, x in made for k in (1, 2)]
-    assert [one.sample_id for one in few_clips(sources)] == [
-        *("s0c1", "s1c1", "s3c1"),
-        *("s0d1", "s1d1", "s3d1"),
-        *("s0a1", "s1a1", "s3a1"),
-    ]
-    alone = [SampleSource("1", "s1", "a"), SampleSource("2", "s2", "b")]
-    assert few_clips(alone) == alone
-
-
 def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     """Two networks together, whose calm counts for neutral; one of them is adapted."""
     out, *_ = done
@@ -457,7 +341,7 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     samples = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").samples
     samples = replace(samples, spec=replace(samples.spec, labels=("happy", "neutral", "surprise")))
     fine = replace(SPEC, labels=("calm", "happy", "neutral", "sad"))
-    networks = [small("experts", fine), small("concatenation", fine)]
+    networks = [small_network("experts", fine), small_network("concatenation", fine)]
     sums = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     export_bundle(
         tmp_path,
