@@ -3,13 +3,15 @@
 import io
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import avtca
-from avtca.recognize import Report
+from avtca.plots.html import recognition_html
 from avtca.recognize.exports import EXPORTS
+from avtca.recognize.writers import write_files
 from avtca.serve.formats import TYPES, wanted_format
 from avtca.serve.problems import Problem
 
@@ -19,7 +21,7 @@ CLIP = "cremad/1001_DFA_ANG_XX.flv"
 @pytest.fixture(scope="module")
 def job(client, corpora):
     with (corpora / CLIP).open("rb") as file:
-        job = client.post("/v1/jobs", files={"file": file}).json()
+        job = client.post("/v1/jobs?person=all", files={"file": file}).json()
     with client.stream("GET", f"/v1/jobs/{job['id']}/events") as events:
         assert "done" in [*events.iter_lines()][-2]
     return f"/v1/jobs/{job['id']}/report"
@@ -27,12 +29,11 @@ def job(client, corpora):
 
 @pytest.fixture(scope="module")
 def report(corpora):
-    plain = avtca.load().predict(corpora / CLIP).to_dict()
-    return Report.from_dict(plain | {"file": "1001_DFA_ANG_XX.flv"})
+    return replace(avtca.load().predict(corpora / CLIP, person="all"), file=Path(CLIP).name)
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_format_is_that_of_the_command_line(client, job, report, name):
+def test_a_format_is_that_of_the_command_line(client, job, report, name, tmp_path):
     answer = client.get(job, params={"format": name})
     assert answer.status_code == 200
     assert answer.headers["content-type"].partition(";")[0] == TYPES[name]
@@ -41,7 +42,13 @@ def test_a_format_is_that_of_the_command_line(client, job, report, name):
     if name == "json":
         assert answer.json() == report.to_dict()
     elif name == "html":
+        pictures = re.compile(r"data:image/(?:png|jpeg);base64,[\w+/=]+")
+        page = write_files(report, tmp_path, "clip")
+        assert page.faces is not None and len(page.thumbnails) == 1
+        expected = "".join(recognition_html([page], []))
         assert "1001_DFA_ANG_XX.flv" in answer.text
+        found = pictures.findall(answer.text)
+        assert len(found) >= 2 and found == pictures.findall(expected)
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     elif name == "csv":
         assert answer.text == report.to_csv()

@@ -1,10 +1,14 @@
 """Jobs: progress, results, and whose they are."""
 
 import json
+import sqlite3
+import zlib
+from contextlib import closing
 
 import numpy as np
 
 import avtca
+from avtca.serve.store import _SCHEMA, Store
 
 CLIP = "cremad/1001_DFA_ANG_XX.flv"
 
@@ -57,3 +61,24 @@ def test_a_failed_job_has_the_text_of_the_command_line(client, finished):
     assert job["problem"]["detail"].startswith("read a.mp4: it is not a media file")
     answer = client.get(f"/v1/jobs/{job['id']}/report")
     assert answer.status_code == 409 and "it is failed" in answer.json()["detail"]
+
+
+def test_results_of_an_earlier_version_are_read(tmp_path):
+    """Version 1 had no faces."""
+    path = tmp_path / "jobs.sqlite3"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            _SCHEMA.replace("    faces BLOB NOT NULL DEFAULT x''\n", "").replace(
+                "attention BLOB NOT NULL,", "attention BLOB NOT NULL"
+            )
+        )
+        job = ("a", "owner", "a.mp4", "done", 1, 9e9, 1, 1, None, "a", "default", "{}")
+        database.execute(f"INSERT INTO jobs VALUES ({', '.join('?' * len(job))})", job)
+        values = ("a", *map(zlib.compress, (b"report", b"track", b"maps")))
+        database.execute("INSERT INTO results VALUES (?, ?, ?, ?)", values)
+        database.execute("PRAGMA user_version = 1")
+        database.commit()
+    for _ in range(2):
+        with closing(Store(path)) as store:
+            assert store.part("a", "report") == b"report" and store.part("a", "faces") == b""
+            assert store.get("a").to_dict()["merge"] == []

@@ -77,9 +77,18 @@ def _installed(name: str) -> str:
     return name
 
 
-def render(plain: dict[str, Any], format: str) -> Response:
-    """A report in a format, from the dictionary of :meth:`Report.to_dict`."""
-    content = _CONTENT[format](plain) if format in _CONTENT else _export(plain, format)
+def render(plain: dict[str, Any], format: str, faces: bytes = b"") -> Response:
+    """A report in a format.
+
+    Args:
+        plain: The dictionary of :meth:`Report.to_dict`.
+        format: Name of the format.
+        faces: The faces of an HTML page, see :mod:`avtca.serve.report_faces`.
+    """
+    if format == "html":
+        content: str | bytes = _html(plain, faces)
+    else:
+        content = _CONTENT[format](plain) if format in _CONTENT else _export(plain, format)
     stem = file_name(str(plain["file"]).rpartition(".")[0] or str(plain["file"]))
     suffix = EXPORTS[format].suffix if format in EXPORTS else f".{format}"
     suffix = f".{format}.zip" if TYPES[format].endswith("+zip") else suffix
@@ -106,11 +115,11 @@ def _csv(plain: dict[str, Any]) -> str:
     return Report.from_dict(plain).to_csv()
 
 
-def _html(plain: dict[str, Any]) -> str:
-    from avtca.plots.html import PageEntry, recognition_html
+def _html(plain: dict[str, Any], faces: bytes) -> str:
+    from avtca.plots.html import recognition_html
+    from avtca.serve.report_faces import page_entry
 
-    entry = PageEntry(Report.from_dict(plain), None, None, ())
-    return "".join(recognition_html([entry], []))
+    return "".join(recognition_html([page_entry(Report.from_dict(plain), faces)], []))
 
 
 def _export(plain: dict[str, Any], format: str) -> str | bytes:
@@ -134,5 +143,4 @@ def _export(plain: dict[str, Any], format: str) -> str | bytes:
 _CONTENT: dict[str, Callable[[dict[str, Any]], str | bytes]] = {
     JSON: _json,
     "csv": _csv,
-    "html": _html,
 }

@@ -81,7 +81,8 @@ async def job_report(request: Request, id: str, format: str | None = None) -> Re
     """The report of a job that is done, in any format of /v1/recognize."""
     wanted = wanted_format(format, request.headers.get("accept", ""))
     report = await _part(request, id, "report")
-    return await asyncio.to_thread(render, json.loads(report), wanted)
+    faces = await _part(request, id, "faces") if wanted == "html" else b""
+    return await asyncio.to_thread(render, json.loads(report), wanted, faces)
 
 
 @router.get("/{id}/track", response_model=TrackBody)

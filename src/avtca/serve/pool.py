@@ -32,11 +32,12 @@ logger = logging.getLogger("avtca.serve")
 
 
 class Result(NamedTuple):
-    """JSON of a recording: the report, the track and the attention maps, empty if not wanted."""
+    """JSON of a recording: report, track and attention maps, empty if not wanted, and faces."""
 
     report: bytes
     track: bytes
     attention: bytes
+    faces: bytes
 
 
 @dataclass(eq=False)
@@ -274,7 +275,7 @@ class _Runner(threading.Thread):
                 if kind == worker.PROGRESS and message:
                     task.on_progress(message["done_s"], message["duration_s"])
                 elif kind == worker.DONE:
-                    return Result(*(self._part() for _ in range(3)))
+                    return Result(*(self._part() for _ in range(4)))
                 elif kind == worker.FAILED and message:
                     return self._failed(task, message)
                 now = time.monotonic()

@@ -105,7 +105,7 @@ async def recognize(request: Request, options: Annotated[WaitingOptions, Query()
         task = Task(upload.path, upload.name, model, given, waits=True)
         service.read(task, slot, upload)
     result = await _wait(request, service, task)
-    return await asyncio.to_thread(render, json.loads(result.report), wanted)
+    return await asyncio.to_thread(render, json.loads(result.report), wanted, result.faces)
 
 
 async def _wait(request: Request, service: Service, task: Task) -> Any:

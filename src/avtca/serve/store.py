@@ -14,10 +14,10 @@ from typing import Any, Literal
 from avtca.errors import ConfigError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Part = Literal["report", "track", "attention"]
+Part = Literal["report", "track", "attention", "faces"]
 ACTIVE: tuple[State, ...] = ("queued", "running")
 """States of jobs that are not finished."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
@@ -27,9 +27,12 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_of_owner ON jobs (owner, created);
 CREATE TABLE IF NOT EXISTS results (
     id TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
-    report BLOB NOT NULL, track BLOB NOT NULL, attention BLOB NOT NULL
+    report BLOB NOT NULL, track BLOB NOT NULL, attention BLOB NOT NULL,
+    faces BLOB NOT NULL DEFAULT x''
 );
 """
+_FROM_1 = "ALTER TABLE results ADD COLUMN faces BLOB NOT NULL DEFAULT x''"
+"""Version 1 had no faces."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ class Store:
         try:
             self._database = sqlite3.connect(path, check_same_thread=False)
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA_VERSION):
+            if version == 1:
+                self._database.execute(_FROM_1)
+            elif version not in (0, SCHEMA_VERSION):
                 problem = f"format {version}, this avtca writes {SCHEMA_VERSION}"
                 raise ConfigError(action, problem, "choose another folder: data")
             self._database.execute("PRAGMA journal_mode = WAL")
@@ -137,7 +142,7 @@ class Store:
         )
 
     def finish(self, job: Job, parts: Sequence[bytes]) -> None:
-        """Write the result of a job: report, track and attention maps."""
+        """Write the result of a job: report, track, attention maps, faces."""
         with self._lock, self._database:
             self._database.execute(
                 "UPDATE jobs SET state = 'done', expires = ?, done_s = ?, duration_s = ? "
@@ -145,7 +150,7 @@ class Store:
                 (job.expires, job.done_s, job.duration_s, job.id),
             )
             values = (job.id, *(zlib.compress(part) for part in parts))
-            self._database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", values)
+            self._database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)", values)
 
     def get(self, id: str) -> Job | None:
         """A job by its id."""
@@ -177,7 +182,7 @@ class Store:
         """A part of the result of a job; empty where there is none."""
         with self._lock, closing(self._database.cursor()) as cursor:
             row = cursor.execute(f"SELECT {part} FROM results WHERE id = ?", (id,)).fetchone()
-        return zlib.decompress(row[0]) if row else b""
+        return zlib.decompress(row[0]) if row and row[0] else b""
 
     def delete(self, id: str) -> None:
         """Delete a job and its result, also from the log of the database."""

@@ -108,8 +108,9 @@ def _run(
 def _recognise(
     connection: Connection, config: WorkerConfig, recognizer: "Recognizer", job: dict[str, Any]
 ) -> list[bytes]:
-    """JSON of the report, the track and the attention maps; empty where there is none."""
+    """JSON of the report, the track and the attention maps, empty where there is none; faces."""
     from avtca.recognize.attention import attention_json
+    from avtca.serve.report_faces import pack_faces
     from avtca.serve.track import Limits, Track
 
     spec = recognizer.backend.spec
@@ -129,7 +130,7 @@ def _recognise(
         maps = attention_json(report.file, report.model, report.attention)
     plain = json.dumps(report.to_dict(), ensure_ascii=False)
     track = observer.to_json() if isinstance(observer, Track) else b""
-    return [plain.encode(), track, maps.encode()]
+    return [plain.encode(), track, maps.encode(), pack_faces(report)]
 
 
 def _send(connection: Connection, kind: str, **values: Any) -> None:
