@@ -341,7 +341,7 @@ def test_before_is_what_the_model_says_at_use(done, tiny, clips, tmp_path):
     samples = read_clips(plain, find_clips(plain, clips), out / "work" / "clips").samples
     samples = replace(samples, spec=replace(samples.spec, labels=("happy", "neutral", "surprise")))
     fine = replace(SPEC, labels=("calm", "happy", "neutral", "sad"))
-    networks = [small_network("experts", fine), small_network("concatenation", fine)]
+    networks = [small_network("mean_posterior", fine), small_network("concatenation", fine)]
     sums = torch.tensor([[0.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     export_bundle(
         tmp_path,
