@@ -337,3 +337,52 @@ def test_a_file_that_cannot_be_read(open_page, recognised):
     imported(page, "x.eaf", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>")
     assert "it is no eaf file, or is damaged; export it again" in page.inner_text(".toast")
     assert stored(page) == [[]]
+
+
+def test_two_tabs_do_not_overwrite_each_other(open_page, recognised):
+    first = open_page()
+    start(first)
+    drag(first, 0.5, 1.5)
+    first.keyboard.press("1")
+    other = first.context.new_page()
+    kept = stored(first)
+    other.goto("/")
+    other.wait_for_selector(".file-list li")
+    first.choose(other)
+    assert stored(other) == kept
+    drag(other, 2.0, 2.5)
+    other.keyboard.press("2")
+    first.wait_for_selector(".coding .warning >> text=Another tab changed the coding")
+    both = stored(other)
+    assert len(both[0]) == 2 and other.locator(".coding .warning").count() == 0
+    drag(first, 3.0, 3.5)
+    first.keyboard.press("3")
+    assert stored(first) == both
+    first.reload()
+    first.choose(first)
+    assert stored(first) == both and first.locator(".coding .warning").count() == 0
+
+
+def test_a_coding_that_is_dropped_is_imported(open_page, recognised):
+    page = open_page()
+    vtt = "WEBVTT\n\n00:00.500 --> 00:01.500\nhappy\n"
+
+    def drop(target):
+        target.evaluate(
+            """(text) => {
+                const data = new DataTransfer();
+                data.items.add(new File([text], "mine.vtt"));
+                const init = {dataTransfer: data, bubbles: true, cancelable: true};
+                document.dispatchEvent(new DragEvent("drop", init));
+            }""",
+            vtt,
+        )
+
+    drop(page)
+    page.wait_for_selector(LANE)
+    assert stored(page) == [[(500, 1500, "happy")]]
+    assert page.locator(".file-list li").count() == 1
+    empty = page.context.new_page()
+    empty.goto("/")
+    drop(empty)
+    empty.wait_for_selector(".toast >> text=mine.vtt is a coding: choose its recording first")

@@ -1,7 +1,7 @@
 import "./style.css";
 import * as api from "./api";
 import { ApiError, problemText } from "./api";
-import { addCoding } from "./coding";
+import { addCoding, isCoding } from "./coding";
 import { append, fill, h } from "./dom";
 import { FileList } from "./files";
 import { Follower } from "./follow";
@@ -50,11 +50,13 @@ const files = new FileList(
   {
     choose: (chosen) => {
       showTab("recordings");
-      for (const file of chosen) {
+      const recorded = chosen.filter((file) => !isCoding(file.name));
+      for (const file of recorded) {
         const open = session.add(file);
         if (!open.job) uploads.add(open);
-        if (!session.current || chosen.length === 1) session.show(open);
+        if (!session.current || recorded.length === 1) session.show(open);
       }
+      for (const file of chosen) if (isCoding(file.name)) void importCoding(file);
     },
     retry: (open) => {
       open.job = null;
@@ -176,7 +178,7 @@ const page: Page = {
   addPanel: (title, content) => recordings.panels.append(h("section", { class: "card panel" }, h("h2", {}, title), content)),
   say,
 };
-addCoding(page);
+const importCoding = addCoding(page);
 
 api.models().then(
   (models) => {

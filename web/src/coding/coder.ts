@@ -19,6 +19,10 @@ interface Work {
   shown: Doc["shown"];
   /** The results of the model are hidden, or are not there yet. */
   hidden: boolean;
+  /** Text in the storage as this tab read or wrote it. */
+  stored: string | null;
+  /** Another tab has changed the stored coding: this one is not saved any more. */
+  elsewhere: boolean;
 }
 
 /** A range that was begun and has no end yet. */
@@ -64,6 +68,13 @@ export class Coder {
       this.select(-1);
     });
     window.addEventListener("pagehide", () => this.save());
+    window.addEventListener("storage", ({ key }) => {
+      for (const [open, work] of this.works) {
+        if (key !== null && key !== keyOf(open)) continue;
+        work.elsewhere ||= read(keyOf(open)) !== work.stored;
+      }
+      this.changed();
+    });
     document.addEventListener("visibilitychange", () => document.hidden && this.save());
   }
 
@@ -85,13 +96,16 @@ export class Coder {
   private workOf(open: OpenFile): Work {
     let work = this.works.get(open);
     if (!work) {
-      const doc = fromText(read(keyOf(open)) ?? "");
+      const stored = read(keyOf(open));
+      const doc = fromText(stored ?? "");
       work = {
         history: new History<readonly Lane[]>(doc?.lanes ?? []),
         active: doc?.active ?? 0,
         labels: doc?.labels ?? [],
         shown: doc?.shown ?? [],
         hidden: true,
+        stored,
+        elsewhere: false,
       };
       this.works.set(open, work);
     }
@@ -118,6 +132,11 @@ export class Coder {
   get doc(): Doc | null {
     const work = this.work;
     return work && { lanes: work.history.now, active: work.active, labels: this.labels, shown: work.shown };
+  }
+
+  /** Whether another tab has changed the coding of this recording. */
+  get elsewhere(): boolean {
+    return this.work?.elsewhere ?? false;
   }
 
   get lanes(): readonly Lane[] {
@@ -374,8 +393,9 @@ export class Coder {
     const work = open?.file && this.works.get(open);
     if (!open || !work) return;
     const lanes = work.history.now;
-    const known = read(keyOf(open)) !== null;
-    if (!lanes.length && !known) return;
+    if (!lanes.length && work.stored === null) return;
+    work.elsewhere ||= read(keyOf(open)) !== work.stored;
+    if (work.elsewhere) return this.changed();
     let kept = lanes;
     if (this.begun && open === this.session.current && this.active) {
       const { id } = this.active;
@@ -385,6 +405,7 @@ export class Coder {
     }
     const text = lanes.length ? toText({ lanes: kept, active: work.active, labels: work.labels, shown: work.shown }) : null;
     const done = write(keyOf(open), text);
+    if (done) work.stored = text;
     if (open !== this.session.current) return;
     this.saved = done && (text === null ? null : new Date());
     this.changed();

@@ -3,13 +3,17 @@ import type { Page } from "../page";
 import { Coder } from "./coder";
 import "./coding.css";
 import { CodingLane } from "./lane";
-import { Panel } from "./panel";
+import { isCoding, Panel } from "./panel";
 import { EXCLUDE } from "./ranges";
 
-export function addCoding(page: Page): void {
+export { isCoding };
+
+/** Returns a function that adds the lanes of a file to the recording in view. */
+export function addCoding(page: Page): (file: File) => Promise<void> {
   const { session, timeline, player, keys } = page;
   const coder = new Coder(session, () => Math.round(session.playhead_s * 1000));
-  page.addPanel("Coding", new Panel(page, coder).element);
+  const panel = new Panel(page, coder);
+  page.addPanel("Coding", panel.element);
 
   const lanes = new Map<number, CodingLane>();
   const update = () => {
@@ -65,4 +69,5 @@ export function addCoding(page: Page): void {
     else return;
     event.preventDefault();
   });
+  return (file) => panel.import(file);
 }

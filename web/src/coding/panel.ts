@@ -19,6 +19,7 @@ const FORMATS: [format: string, suffix: string, shown: string, about: string][] 
   ["json", ".json", "JSON", "everything"],
 ];
 const ACCEPT = ".eaf,.TextGrid,.textgrid,.vtt,.srt,.csv,.tsv,.json";
+export const isCoding = (name: string) => ACCEPT.split(",").some((suffix) => name.toLowerCase().endsWith(suffix.toLowerCase()));
 const stem = (name: string) => name.replace(/\.[^.]*$/, "") || "recording";
 
 export class Panel {
@@ -137,8 +138,10 @@ export class Panel {
       redo: coder.canRedo,
     };
     for (const [id, button] of this.tools) button.disabled = !(can[id] ?? true);
-    this.state.textContent =
-      coder.saved === false
+    this.state.className = coder.elsewhere ? "warning" : "note";
+    this.state.textContent = coder.elsewhere
+      ? "Another tab changed the coding of this recording, so this tab no longer keeps it: save it as a file, or load the page again to go on with the other."
+      : coder.saved === false
         ? "This browser stores nothing more: save the coding as a file."
         : coder.saved
           ? `Kept in this browser at ${coder.saved.toLocaleTimeString()}.`
@@ -203,12 +206,14 @@ export class Panel {
     if (focused) this.palette.querySelector<HTMLElement>(`[data-label="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  private async import(file: File): Promise<void> {
+  /** Adds the lanes of a file to the recording in view. */
+  async import(file: File): Promise<void> {
     const { session, say } = this.page;
     const open = session.current;
+    if (!open?.file) return say(`${file.name} is a coding: choose its recording first, then the coding again.`);
     try {
       const coding = await importCoding(file, file.name);
-      if (open !== session.current || !open) return;
+      if (open !== session.current) return;
       const filled = coding.tiers.filter((tier) => tier.intervals.length);
       const tiers = filled.length ? filled : coding.tiers;
       this.coder.addTiers(tiers);
