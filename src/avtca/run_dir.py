@@ -20,7 +20,7 @@ DONE = "done.json"
 
 
 class RunDir:
-    """A folder whose settings file tells whether a command can resume in it.
+    """A folder whose settings file decides whether a command can resume in it.
 
     Reading accepts the keys of earlier versions (:mod:`avtca.compat`). All files are written
     atomically: a reader finds the old content or the new, never a part.

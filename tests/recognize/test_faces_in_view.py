@@ -62,14 +62,14 @@ def test_a_listener_is_read_from_the_face_alone(recognizer, sample_clips, shared
     silent = (
         "the voice is of another face than the largest, which is read "
         f"(person {listener.number}), in 100% of the windows with a voice: --person speaker "
-        f"reads whoever speaks (person {speaker.number})"
+        f"reads the person who speaks (person {speaker.number})"
     )
     assert silent in report.warnings
     spoken = recognizer.predict(path, person="speaker")
     assert {row.person for row in spoken.timeline} == {speaker.number}
     assert [line for line in spoken.warnings if "face" in line] == [
-        "up to 2 faces in view, several for 100% of the video: the scores are of whoever speaks "
-        f"(person {speaker.number})"
+        "up to 2 faces in view, several for 100% of the video: the scores are of the person who "
+        f"speaks (person {speaker.number})"
     ]
 
 

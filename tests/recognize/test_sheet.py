@@ -73,7 +73,7 @@ def test_short_rows_are_filled_and_columns_without_a_name_get_one(write):
         ("\n,,\n", "it is empty"),
         ("path,id\n", "it has a header and no rows; add a row for each clip"),
         ("file,id\na.mp4,1\n", "it has no column path, only: file, id; name the column path"),
-        ("path,id,id\na.mp4,1,2\n", "two columns are called id; give each column a name"),
+        ("path,id,id\na.mp4,1,2\n", "two columns are called id; give each column a different name"),
         ("path,Path\na.mp4,b\n", "two columns are called path"),
         ("path,id\na,b.mp4,1\n", "row 2 has more cells than the header has columns; put quotes"),
         ('path,id\n"a.mp4,1\n', "row 2 is not CSV"),

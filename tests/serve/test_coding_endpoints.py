@@ -115,7 +115,7 @@ def test_agreement(client):
             "export?format=eaf",
             {"json": CODING | {"tiers": [TIERS[0], TIERS[0]]}},
             422,
-            "export to eaf: two tiers are called Anna; give each tier a name of its own",
+            "export to eaf: two tiers are called Anna; give each tier another name",
         ),
         ("agreement", {"content": b"[" * 100_000}, 400, ""),
     ],

@@ -19,7 +19,7 @@ ACTION = "annotate with Ray"
 
 
 class RayWorker:
-    """An actor, which recognises in a process of its own.
+    """An actor, which recognises in a separate process.
 
     A file that kills the process is a failed recording. The actor dies only with its node, and
     then Ray repeats what it had in work on another node.

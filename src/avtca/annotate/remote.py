@@ -29,7 +29,7 @@ def require_clients(address: str) -> None:
 
     Raises:
         MissingExtra: fsspec or the client of a protocol is not installed.
-        MediaError: fsspec does not know a protocol.
+        MediaError: fsspec does not support a protocol.
     """
     action = f"read {address}"
     try:

@@ -22,7 +22,7 @@ Float = NDArray[np.float32]
 Colour = Literal["white", "pink", "brown"]
 
 NOISE_FROM_HZ = 20.0
-"""Pink and brown noise start here: below is nothing that one hears."""
+"""Pink and brown noise start here: lower frequencies are inaudible."""
 TILT = {"white": 0.0, "pink": -0.5, "brown": -1.0}
 """Exponent of frequency in the amplitude spectrum: 0, -3 and -6 dB an octave."""
 DB = np.float32(np.log(10) / 10)
@@ -192,8 +192,8 @@ def vary_channel(
 
     A smooth curve over the bands is added, the same at all frames: four cosines, together with a
     deviation of ``channel_db``. With probability ``noise`` a steady background is added in power,
-    15 to 50 dB under the loudest value, with a smooth curve of its own. It costs a hundredth of
-    :class:`WaveAugment`, and knows no rooms, codecs or noise that changes.
+    15 to 50 dB under the loudest value, with a smooth curve. It costs a hundredth of
+    :class:`WaveAugment`, and has no rooms, codecs or noise that changes.
     """
     out = decibels + _smooth(len(decibels), channel_db, rng)[:, None]
     if rng.random() < noise and out.size:

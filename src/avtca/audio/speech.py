@@ -55,7 +55,7 @@ def loud_tokens(wave: Float) -> NDArray[np.bool_]:
     """Tokens ``(t,)`` that are at most 25 dB below the loudest of the waveform ``(n,)``.
 
     The level is the mean square over five tokens, 100 ms, so that short pauses stay. Pauses and
-    the silence around an utterance say more about the corpus than about the emotion: without them
+    the silence around an utterance distinguish corpora more than emotions: without them
     statistics of the tokens carry over to other corpora (docs/decisions.md).
     """
     n = -(-len(wave) // TOKEN_HOP)

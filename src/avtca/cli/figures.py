@@ -35,7 +35,7 @@ class FigureFiles:
         return self.width_mm / MM_PER_IN
 
     def write(self, figures: Mapping[str, "Draw"], folder: Path) -> None:
-        """Write figures by name, and tell where they are.
+        """Write figures by name, and print where they are.
 
         Raises:
             ConfigError: The folder cannot be written.

@@ -39,7 +39,8 @@ def finetune(
         typer.Option(help="Learning rate of AdamW [default: 0.0003]", min=1e-7, max=0.1),
     ] = None,
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Split by clips, not speakers; the card says LEAK.")
+        bool,
+        typer.Option("--allow-leak", help="Split by clips, not speakers; the card is marked LEAK."),
     ] = False,
     tier: Tier = None,
     progress: Annotated[bool, typer.Option(help="Show progress bars.")] = True,

@@ -24,7 +24,7 @@ HopSeconds = Annotated[
     float | None, typer.Option(help="Seconds from window to window [default: half a window]")
 ]
 PersonMode = Annotated[
-    Person, typer.Option(help="The largest steady face, each person, or whoever speaks.")
+    Person, typer.Option(help="The largest steady face, each person, or the person who speaks.")
 ]
 Model = Annotated[
     Path | None,

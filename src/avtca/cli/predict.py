@@ -50,7 +50,7 @@ def predict(
     person: Annotated[
         Person | None,
         typer.Option(
-            help="The largest steady face, each person, or whoever speaks "
+            help="The largest steady face, each person, or the person who speaks "
             "[default: main; speaker with --segments]."
         ),
     ] = None,

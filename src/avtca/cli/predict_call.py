@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SHOWN_PEOPLE = {
     Person.main: "the largest steady face",
     Person.all: "all",
-    Person.speaker: "whoever speaks",
+    Person.speaker: "the person who speaks",
 }
 
 
@@ -269,7 +269,7 @@ class Call:
         return shown | {name: str(number) for name, number in tracks.items() if number is not None}
 
     def _finish_export(self, out: Path, format: Format) -> None:
-        """Write the export that is a folder, and tell where exports are."""
+        """Write the export that is a folder, and print where exports are."""
         from avtca.recognize.exports import EXPORTS
 
         export = EXPORTS[format]

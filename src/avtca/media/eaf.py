@@ -25,7 +25,7 @@ class Annotation:
         start_s: Its start in seconds of the file's timeline.
         end_s: Its end.
         text: Its value, without line breaks.
-        aligned: Whether it has times of its own, not those of a parent annotation.
+        aligned: Whether it has times, rather than those of a parent annotation.
     """
 
     start_s: float
@@ -90,7 +90,7 @@ class Eaf:
 def parse_eaf(content: str | bytes) -> Eaf:
     """Read the contents of an EAF file.
 
-    An annotation without times of its own has those of its parent, or an equal part of them where
+    An annotation without times has those of its parent, or an equal part of them where
     several have the same parent. A document type, and with it entities, is refused.
 
     Raises:

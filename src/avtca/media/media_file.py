@@ -121,7 +121,7 @@ class MediaFile:
         return read_audio(self, rate) if self.has_audio else iter(())
 
     def part(self, start_s: float = 0.0, end_s: float | None = None) -> "MediaFile":
-        """A part of the file as a clip of its own: its time zero is the start of the part.
+        """A part of the file as a separate clip: its time zero is the start of the part.
 
         Frames and audio are cut on the file's clock, the audio at its own sample rate. A frame that
         is shown at the start or the end of the part belongs to it, also where its timestamp does

@@ -37,7 +37,7 @@ class WavLayout:
 
     @property
     def audio_goes_on(self) -> bool:
-        """Whether there are samples behind the end by the header."""
+        """Whether there are samples after the end that the header gives."""
         return self.size_known and self.tail == "audio"
 
     @property

@@ -181,7 +181,7 @@ def _about_people(
     several = sum(count for faces, count in stream.n_faces.items() if faces > 1) / frames
     people = sorted({row.person for row in main} - {NO_PERSON})
     if most > 1 and people:
-        whose = "whoever speaks" if person == "speaker" else "the largest steady one"
+        whose = "the person who speaks" if person == "speaker" else "the largest steady one"
         if person == "speaker" and any(row.speaking is None and row.person >= 0 for row in main):
             whose += ", or the largest steady one where this is undecided"
         out.append(
@@ -215,7 +215,7 @@ def _about_others(rows: Sequence[TimelineRow], speech: Speech) -> list[str]:
     return [
         f"the voice is of another face than the largest, which is read ({read}), in "
         f"{len(silent) / len(rows):.0%} of the windows with a voice: --person speaker reads "
-        f"whoever speaks ({_numbers(sorted(speakers))})"
+        f"the person who speaks ({_numbers(sorted(speakers))})"
     ]
 
 

@@ -86,7 +86,7 @@ class Coding:
         duration_s: Its length, if it is known.
         tiers: The tiers.
         labels: The labels that the coder could choose from, if they are known.
-        left_out: Tiers that were not read, since their annotations have no times of their own.
+        left_out: Tiers that were not read, since their annotations take their times from a parent.
     """
 
     media: str
@@ -147,7 +147,7 @@ def make_coding(
                 problem = f"two ranges of tier {name} overlap at {after.start_s:g} s"
                 raise fail(problem, "give each coder and each person a tier, and correct the times")
         if name in [other.name for other in checked]:
-            raise fail(f"two tiers are called {name}", "give each tier a name of its own")
+            raise fail(f"two tiers are called {name}", "give each tier another name")
         texts = (_line(text) for text in (tier.coder, tier.participant, tier.notes))
         checked.append(CodedTier(name, tuple(ranges), *texts))
     if len(checked) > _MAX_TIERS or sum(len(t.intervals) for t in checked) > _MAX_INTERVALS:

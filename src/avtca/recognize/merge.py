@@ -1,4 +1,4 @@
-"""Person numbers that the user knows to be of one person."""
+"""Person numbers that belong to one person, as given by the user."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -96,8 +96,8 @@ class Recognizer:
             window_s: Seconds of a window, at most and by default the network's window.
             hop_s: Seconds from one window to the next, by default half a window.
             person: "main" for the largest steady face of each window, "all" for each person,
-                "speaker" for whoever speaks: the voice alone where nobody in view does, and the
-                largest steady face where it is undecided.
+                "speaker" for the person who speaks: the voice alone if that person is not in view,
+                and the largest steady face if it is undecided.
             video_track: Which video track of a file to read, from 1; by default the one that a
                 player would choose.
             audio_track: Which audio track to read, from 1; by default the one that a player
@@ -263,7 +263,7 @@ class Recognizer:
         return find_speakers(mouths, stream.levels.values(), voiced, still=still)
 
     def _trained_on(self, source: object) -> bool:
-        """Whether the model was trained on this file, as far as its card tells."""
+        """Whether the model was trained on this file, as far as its card records it."""
         if not self.backend.training_files or not isinstance(source, str | Path):
             return False
         digest = file_digest(Path(source)) or ""

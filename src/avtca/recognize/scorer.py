@@ -18,7 +18,7 @@ from avtca.speaker import Speech
 from avtca.speaker.speech import UNSEEN
 
 PersonMode = Literal["main", "all", "speaker"]
-"""The largest steady face of each window, each person, or whoever speaks."""
+"""The largest steady face of each window, each person, or the person who speaks."""
 FACE, VOICE, BOTH = ("face",), ("voice",), ("face", "voice")
 
 MIN_VOICE_S = 0.15
@@ -60,7 +60,7 @@ class WindowScorer:
     Args:
         backend: The network.
         person: "main" for a row of the largest steady face in each window, "all" for one of each
-            person, "speaker" for one of whoever speaks.
+            person, "speaker" for that of the person who speaks.
         attend: Keep the attention maps of windows with a face and a voice.
         find_speaker: Read windows from each input alone too, as :meth:`finish` needs it.
     """

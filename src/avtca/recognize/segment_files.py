@@ -227,7 +227,7 @@ def _quoted(token: str) -> str:
 
 
 def _eaf(path: Path, text: str, media: Path) -> Iterator[Segment]:
-    """Annotations with a time of their own, of all tiers."""
+    """Annotations with times, of all tiers."""
     document = parse_eaf(text.encode())
     names = [link.name for link in document.media if link.name]
     if names and media.stem not in [Path(name).stem for name in names]:

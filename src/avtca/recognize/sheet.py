@@ -171,7 +171,7 @@ def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) 
     known = (PATH, START, END)
     keys = [name.casefold() if name.casefold() in known else name for name in columns]
     if twice := sorted({name for name in keys if keys.count(name) > 1}):
-        fix = "give each column a name of its own"
+        fix = "give each column a different name"
         raise read_error(path, f"two columns are called {' '.join(twice[0].split())}", fix)
     if missing := [name for name in required if name not in keys]:
         there = ", ".join(" ".join(name.split()) for name in columns[:10])

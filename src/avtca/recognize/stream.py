@@ -130,7 +130,7 @@ class WindowStream:
     After the last window ``total_steps`` is the length of the clip, ``thumbnails`` has a few faces
     spread over the clip, ``n_faces`` counts the frames by their number of faces, ``still_people``
     has the people whose faces never move, and ``appearances`` has an entry for each person.
-    ``mouths`` and ``levels`` have what tells who speaks.
+    ``mouths`` and ``levels`` have the data from which turns are decided.
 
     Args:
         clip: The clip.

@@ -229,7 +229,7 @@ class LiveSessions:
         self._sessions.pop(session.id, None)
 
     async def drain(self) -> None:
-        """Wait until the clients know that the service stops, for at most :data:`DRAIN_S`."""
+        """Wait until the clients were told that the service stops, for at most :data:`DRAIN_S`."""
         limit = time.monotonic() + DRAIN_S
         while time.monotonic() < limit and any(one.socket for one in self._sessions.values()):
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Recognition of one live session in a thread of its own."""
+"""Recognition of one live session in a separate thread."""
 
 import logging
 import threading

@@ -41,7 +41,7 @@ class BadPicture(AvtcaError):
 
 
 class PictureDecoder:
-    """Decodes pictures in a process of its own, which starts with the first of them.
+    """Decodes pictures in a separate process, which starts with the first of them.
 
     Args:
         max_pixels: Most pixels of a picture.

@@ -32,7 +32,7 @@ class Options(BaseModel):
     window_s: float | None = Field(None, description="Seconds of a window.")
     hop_s: float | None = Field(None, description="Seconds from window to window.")
     person: Literal["main", "all", "speaker"] = Field(
-        "main", description="The largest steady face, all, or whoever speaks."
+        "main", description="The largest steady face, all, or the person who speaks."
     )
     start_s: float = Field(0.0, ge=0, description="First second of the part to read.")
     end_s: float | None = Field(None, gt=0, description="Second at which the part ends.")

@@ -87,7 +87,7 @@ def limit_cpu(seconds: float) -> None:
 
 
 def _address_space() -> int:
-    """Bytes of address space in use; 8 GiB where the system does not tell."""
+    """Bytes of address space in use; 8 GiB where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         return pages * os.sysconf("SC_PAGE_SIZE")

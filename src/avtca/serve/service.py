@@ -1,4 +1,4 @@
-"""The service behind the routes: admission, recognition in workers, and jobs."""
+"""The service that the routes use: admission, recognition in workers, and jobs."""
 
 import asyncio
 import functools

@@ -110,7 +110,7 @@ class _Writer:
             self.path.unlink(missing_ok=True)
 
     def open(self, name: str) -> None:
-        """Open the file. Its suffix is one that FFmpeg knows, its name is random."""
+        """Open the file. It has a suffix that FFmpeg reads, and a random name."""
         self.name = shown_name(name)
         suffix = Path(self.name).suffix.lower()
         path = self.spool / (uuid.uuid4().hex + (suffix if suffix in MEDIA_SUFFIXES else ""))

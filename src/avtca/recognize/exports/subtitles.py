@@ -104,7 +104,7 @@ def _sentence(report: "Report", text: str) -> Cue:
 
 
 def _cues(report: "Report", segments: list[Segment]) -> list[Cue]:
-    """Segments, and turns where they tell more than the segments, by time."""
+    """Segments, and turns where they have more than the segments, by time."""
     cues = [(one.start_s, one.end_s, one.track, _cue(one)) for one in in_time(segments)]
     turns = [turn for turn in report.speech if turn.speaker != UNDECIDED]
     if len({one.track for one in segments} | {turn.speaker for turn in turns}) > 1:
