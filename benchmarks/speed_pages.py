@@ -18,6 +18,7 @@ STAGES = {
     "mouths": "#7a4fa3",
     "audio": "#b8a02a",
     "networks": "#b8562a",
+    "rest": "#b5b5b5",
 }
 """Stages and their colours."""
 FPS = 30
@@ -31,7 +32,7 @@ def write_pages(results: dict[str, Any], root: Path) -> None:
     rows = sorted(films.values(), key=lambda row: [row[name] for name in order])
     draw(rows, root / "docs" / "img" / "speed.png")
     texts = {"speed": film_table(rows), "speed-other": other_table(results)}
-    texts["speed-before"] = before_table(results)
+    texts |= {"speed-before": before_table(results), "speed-networks": network_table(results)}
     _fill(root / "docs" / "performance.md", texts)
     _fill(root / "README.md", {"speed": readme_line(results)})
 
@@ -54,29 +55,18 @@ def film_table(rows: list[dict[str, Any]]) -> str:
 
 def other_table(results: dict[str, Any]) -> str:
     """Everything that is measured once."""
+    films = results.get("films", {})
+    rows = {
+        "hour": _hour,
+        "cold": _cold,
+        "jobs": _jobs,
+        "training": _training,
+    }
     lines = [["measured", "result"]]
-    if hour := results.get("hour"):
-        lines.append(
-            [
-                f"an hour at {hour['height']}p, {hour['fps']} frames a second, one face",
-                f"{hour['cpu_s'] / 60:.1f} CPU s a minute, {hour['peak_mb']} MB at most "
-                f"({hour['minute_mb']} MB for a minute of it)",
-            ]
-        )
-    if cold := results.get("cold"):
-        n = len(cold["cpu_s"])
-        lines.append(
-            [
-                f"`avtca predict` of a clip of {cold['clip_s']} s, from its start",
-                f"{cold['cpu_s'][0]:.2f} CPU s, {cold['wall_s'][0]:.2f} s "
-                f"(least of {n}; most {cold['cpu_s'][-1]:.2f})",
-            ]
-        )
-    if jobs := results.get("jobs"):
-        one, two = (jobs["wall_s"].get(n, jobs["wall_s"].get(str(n))) for n in (1, 2))
-        text = f"{one:.1f} s with `--jobs 1`, {two:.1f} s with 2: {jobs['faster']:.2f} times faster"
-        lines.append([f"{jobs['files']} files of a minute at 360p, one face", text])
-    fer, films = results.get("fer"), results.get("films", {})
+    for name, row in rows.items():
+        if found := results.get(name):
+            lines.append(row(found))
+    fer = results.get("fer")
     if fer and fer["film"] in films:
         film = films[fer["film"]]
         theirs, ours = fer["frames"] / fer["cpu_s"], film["seconds"] * FPS / film["cpu_s"]
@@ -87,6 +77,78 @@ def other_table(results: dict[str, Any]) -> str:
                 f"frame: {theirs:.1f}",
             ]
         )
+    return _table(lines)
+
+
+def _hour(hour: dict[str, Any]) -> list[str]:
+    return [
+        f"an hour at {hour['height']}p, {hour['fps']} frames a second, one face",
+        f"{hour['cpu_s'] / 60:.1f} CPU s a minute, {hour['peak_mb']} MB at most "
+        f"({hour['minute_mb']} MB for a minute of it)",
+    ]
+
+
+def _cold(cold: dict[str, Any]) -> list[str]:
+    n = len(cold["cpu_s"])
+    return [
+        f"`avtca predict` of a clip of {cold['clip_s']} s, from its start",
+        f"{cold['cpu_s'][0]:.2f} CPU s, {cold['wall_s'][0]:.2f} s "
+        f"(least of {n}; median {cold['cpu_s'][n // 2]:.2f} CPU s)",
+    ]
+
+
+def _jobs(jobs: dict[str, Any]) -> list[str]:
+    (wall_1, wall_2), (cpu_1, cpu_2) = (
+        [jobs[key].get(n, jobs[key].get(str(n))) for n in (1, 2)] for key in ("wall_s", "cpu_s")
+    )
+    alone = jobs.get("one_core_wall_s")
+    text = (
+        f"`--jobs 1`: {wall_1:.1f} s on {cpu_1 / wall_1:.1f} cores; `--jobs 2`: {wall_2:.1f} s on "
+        f"{cpu_2 / wall_2:.1f}, {wall_1 / wall_2:.2f} times faster"
+    )
+    if alone:
+        text += f"; `--jobs 1` on one core: {alone:.1f} s, {alone / wall_2:.2f} times as long"
+    return [f"{jobs['files']} files of a minute at 360p, one face, two cores", text]
+
+
+def _training(found: dict[str, Any]) -> list[str]:
+    return [
+        "training samples for each CPU s, paper's network",
+        f"{found['from_clips_per_s']:.2g} from clips, each prepared once and read once; "
+        f"{found['crops_per_s']:.2g} from their cache of crops at 224 px; "
+        f"{found['features_per_s']} from a cache of features and windows "
+        f"({found['features_first_per_s']} in the epoch that computes the windows)",
+    ]
+
+
+def network_table(results: dict[str, Any]) -> str:
+    """The networks beside a matrix product, and their part of a film."""
+    limits = results.get("limits")
+    if not limits:
+        return ""
+    units = {
+        "face network": "face, ten a second",
+        "speech encoder": "second of audio, twice",
+        "voice activity": "second of audio, at two speeds, twice",
+        "lips": "mouth, 25 a second",
+    }
+    product = limits["matrix product"]
+    fastest = product["million"] / product["ms"]
+    film = results.get("films", {}).get("480", {})
+    parts, minute = film.get("networks", {}), 60 / film.get("seconds", 60)
+    head = ["network", "for each", "million multiply-adds", "CPU ms", "billion a second"]
+    lines = [[*head, "share of a matrix product", "CPU s a minute of 480p, one face"]]
+    for name, unit in units.items():
+        one = limits[name]
+        rate = one["million"] / one["ms"]
+        used = f"{parts[name] * minute:.2f}" if name in parts else ""
+        cells = [name, unit, f"{one['million']:.0f}", f"{one['ms']:.2f}", f"{rate:.0f}"]
+        lines.append([*cells, f"{rate / fastest:.0%}".replace("%", " %"), used])
+    lines.append(["matrix product", "1024 x 1024, float32", f"{product['million']:.0f}"])
+    lines[-1] += [f"{product['ms']:.1f}", f"{fastest:.0f}", "", ""]
+    others = [name for name in parts if name not in units]
+    for name in others:
+        lines.append([name, *[""] * 5, f"{parts[name] * minute:.2f}"])
     return _table(lines)
 
 
