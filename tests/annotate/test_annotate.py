@@ -117,7 +117,10 @@ def test_an_internal_error_is_a_row(monkeypatch) -> None:
         ({"engine": "spark"}, "use engine 'spark': unknown choice"),
         ({"shard": (3, 2)}, "the shards are 1/2 to 2/2"),
         ({"window_s": 100.0}, "use windows of 100 s"),
-        ({"person": "none"}, "recognise person 'none': unknown choice"),
+        (
+            {"person": "none"},
+            "recognise person 'none': unknown choice; choose 'main' or 'all' or 'speaker'",
+        ),
     ],
 )
 def test_options_that_are_refused(corpus: Path, tmp_path: Path, options, why) -> None:

@@ -15,6 +15,7 @@ from avtca.annotate.tables import Tables
 from avtca.errors import ConfigError, MissingExtra
 from avtca.progress import ProgressHook, no_progress
 from avtca.recognize import PersonMode
+from avtca.recognize.recognizer import require_person
 from avtca.runtime.bundle import DEFAULT_MODEL, PAPER_MODEL, model_path
 from avtca.worker_pool import default_workers, end_workers, run_jobs
 
@@ -143,9 +144,7 @@ def _settings(one: "Recognizer", options: Options) -> dict[str, Any]:
     """Whatever changes the results."""
     backend = one.backend
     window, hop = one.steps(options.window_s, options.hop_s)
-    if options.person not in get_args(PersonMode):
-        problem, fix = "unknown choice", "choose 'main' or 'all'"
-        raise ConfigError(f"recognise person {options.person!r}", problem, fix)
+    require_person(options.person)
     return {
         "avtca": __version__,
         "model": backend.name,

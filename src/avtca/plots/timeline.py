@@ -132,10 +132,9 @@ class Sheet:
         axes.axis("off")
         free = -np.inf
         for span in self.spans:
-            name = "audio" if span.person is None else f"person {span.person}"
             if span.start_s >= free:
                 axes.annotate(
-                    name,
+                    span.name,
                     (span.start_s, 0.5),
                     xytext=(3, 0),
                     textcoords="offset points",
@@ -143,7 +142,7 @@ class Sheet:
                     size=8.5,
                     color=INK,
                 )
-                free = span.start_s + (len(name) + 2) / CHARS_PER_IN / self.plot * self.end_s
+                free = span.start_s + (len(span.name) + 2) / CHARS_PER_IN / self.plot * self.end_s
             if span is not self.spans[0]:
                 axes.axvline(span.start_s, color=INK, linestyle="--", linewidth=1)
 

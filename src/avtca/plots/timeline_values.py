@@ -43,6 +43,11 @@ class PersonSpan(NamedTuple):
     start_s: float
     end_s: float
 
+    @property
+    def name(self) -> str:
+        """``person 1``, or ``audio``."""
+        return "audio" if self.person is None else f"person {self.person}"
+
 
 def score_bands(one: "Report | Person") -> tuple[Float, list[Band]]:
     """Edges of the moments in seconds, and the bands of all labels from the top down."""

@@ -127,7 +127,7 @@ def _spans(report: "Report", end_s: float) -> list[Place]:
         return []
     return [
         Place(
-            "audio" if span.person is None else f"person {span.person}",
+            span.name,
             100 * span.start_s / end_s,
             100 * (min(span.end_s, end_s) - span.start_s) / end_s,
         )
