@@ -66,6 +66,20 @@ def browser(picture: Path, sound: Path) -> Iterator[Any]:
             launched.close()
 
 
+def violations(page: Any) -> list[str]:
+    """What axe finds on a page."""
+    if not AXE.exists():
+        missing("axe-core")
+    # Through the debugger: the policy of the page allows no script from elsewhere.
+    page.evaluate(f"() => {{ if (!window.axe) {{ {AXE.read_text()} }} }}")
+    found = page.evaluate(
+        "async () => (await axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', "
+        "'wcag22aa', 'best-practice']})).violations.map("
+        "(v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).join(', '))"
+    )
+    return list(found)
+
+
 def frames_of(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
     """Time and RGB of all frames."""
     with av.open(str(path)) as container:

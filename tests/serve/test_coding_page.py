@@ -5,7 +5,7 @@ import json
 import httpx
 import numpy as np
 import pytest
-from browser import audio_of, browser, frames_of, write_webm
+from browser import audio_of, browser, frames_of, violations, write_webm
 from services import serving
 from sklearn.metrics import cohen_kappa_score
 
@@ -251,6 +251,148 @@ def test_with_the_keyboard_alone_and_after_a_reload(open_page, recognised):
     page.wait_for_selector(LANE)
     assert page.locator(LANE).get_attribute("aria-label") == "K: 3 ranges"
     assert stored(page) == [coded]
+
+
+FOCUS = """() => {
+    const element = document.activeElement, style = getComputedStyle(element);
+    const labels = [...(element.labels ?? [])].map((label) => label.textContent);
+    const name = element.getAttribute("aria-label") || labels.join(" ") || element.textContent;
+    const box = element.getBoundingClientRect();
+    const inside = box.bottom > 0 && box.top < innerHeight;
+    const ring = style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2;
+    return {tag: element.tagName, name: name.trim(), visible: ring && inside};
+}"""
+
+
+def tab(page, name, key="Tab"):
+    """Tab to the control of this name; every one on the way has a name and a visible focus."""
+    for _ in range(80):
+        page.keyboard.press(key)
+        now = page.evaluate(FOCUS)
+        assert now["tag"] != "BODY", f"no {name}"
+        assert now["name"] and now["visible"], now
+        if now["name"].startswith(name):
+            return
+    raise AssertionError(name)
+
+
+def test_a_walk_with_the_keyboard_alone(open_page, recognised):
+    """From the top of the page through coding and back, with what a screen reader is told."""
+    page = open_page()
+    spoken = page.locator("[data-role=spoken]")
+
+    def tells(text):
+        page.wait_for_function(
+            "text => document.querySelector('[data-role=spoken]').textContent === text", arg=text
+        )
+
+    def focused(name):
+        assert page.evaluate(FOCUS)["name"].startswith(name)
+
+    page.evaluate("() => document.activeElement.blur()")
+    tab(page, "To the content")
+    tab(page, "Coder")
+    page.keyboard.type("K")
+    tab(page, "Start coding")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(LANE)
+    focused("angry")
+    assert "results of the model are hidden" in page.inner_text(".toast")
+    tells("0 ranges")
+    page.keyboard.press("i")
+    assert spoken.text_content().startswith("a range begins at 0:00.0")
+    step(page, 3)
+    page.keyboard.press("o")
+    tells("no label, 0:00.00 to 0:00.25, range 1 of 1")
+    tab(page, "happy")
+    page.keyboard.press("Enter")
+    tells("happy, 0:00.00 to 0:00.25, range 1 of 1")
+    focused("happy")  # pressed, and its focus is visible
+    assert page.evaluate(FOCUS)["visible"]
+    page.keyboard.press("x")
+    tells("exclude, 0:00.00 to 0:00.25, range 1 of 1")
+    tab(page, "Undo")
+    page.keyboard.press("Enter")
+    tells("1 range")
+    page.keyboard.press("p")
+    tells("happy, 0:00.00 to 0:00.25, range 1 of 1")
+    page.keyboard.press("Delete")
+    tells("0 ranges")
+    for _ in range(8):  # back to where nothing was coded
+        if page.evaluate(FOCUS)["name"].startswith("Undo"):
+            page.keyboard.press("Enter")
+    focused("Coder")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(LANE)
+    tab(page, "Show them", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    tab(page, "Show them, and note it")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".side")
+    focused("Hide them")
+    page.keyboard.press("Enter")
+    page.locator(".side.machine").wait_for(state="hidden")
+    focused("Show them")
+    for name in ("Ranges", "Labels", "Agreement"):
+        tab(page, name)
+        page.keyboard.press("Enter")
+    tab(page, "first")
+    tab(page, "JSON")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS)["tag"] == "BODY"
+
+
+def test_all_controls_have_names(open_page, recognised):
+    """In the accessibility tree of the browser, with every part of the panel open."""
+    page = open_page()
+    start(page)
+    drag(page, 1, 3)
+    page.keyboard.press("4")
+    open_all(page)
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    found = {}
+    for node in tree:
+        properties = {one["name"]: one["value"].get("value") for one in node.get("properties", [])}
+        role = node["role"]["value"]
+        if properties.get("focusable") and not node["ignored"] and role != "main":
+            found.setdefault(role, []).append(node["name"]["value"])
+    assert all(all(names) for names in found.values()), found
+    assert {"start of range 1 in seconds", "end of range 1 in seconds"} <= {*found["spinbutton"]}
+    assert {"label of range 1", "Lane", "first", "second"} <= {*found["combobox"]}
+    assert {"Coder", "Person coded", "labels, one a line"} <= {*found["textbox"]}
+    assert found["slider"] == ["playhead"]
+
+
+def open_all(page):
+    for summary in page.locator("summary:visible").all():
+        if not summary.evaluate("one => one.parentElement.open"):
+            summary.click()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1300, "light"), (390, "dark")])
+def test_axe_finds_nothing_in_coding(open_page, recognised, width, theme):
+    page = open_page()
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 844})
+    assert violations(page) == []
+    start(page)
+    drag(page, 1, 3)
+    page.keyboard.press("4")
+    open_all(page)
+    assert violations(page) == []
+    page.click("[data-role=reveal]")
+    page.wait_for_selector("[data-role=kappa]")
+    open_all(page)
+    assert violations(page) == []
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    bar = "getComputedStyle(document.querySelector('.bars i')).transitionDuration"
+    assert page.evaluate(bar) == "0s"
+    page.keyboard.press("Escape")
+    page.keyboard.press(" ")
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(bar) == "0.12s"
 
 
 def by_ms(intervals):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import AXE, Wire, audio_of, browser, frames_of, missing, write_camera, write_webm
+from browser import Wire, audio_of, browser, frames_of, violations, write_camera, write_webm
 from services import Service, serving
 
 SHARED = Path(os.environ.get("AVTCA_SHARED", Path(__file__).parents[3] / "shared"))
@@ -337,20 +337,7 @@ def test_the_page_fits_a_phone(page: Any, short: Path) -> None:
     assert page.evaluate(wide) <= 390
 
 
-def violations(page: Any) -> list[str]:
-    # Through the debugger: the policy of the page allows no script from elsewhere.
-    page.evaluate(f"() => {{ if (!window.axe) {{ {AXE.read_text()} }} }}")
-    found = page.evaluate(
-        "async () => (await axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', "
-        "'wcag22aa', 'best-practice']})).violations.map("
-        "(v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).join(', '))"
-    )
-    return list(found)
-
-
 def test_axe_finds_nothing(page: Any, short: Path) -> None:
-    if not AXE.exists():
-        missing("axe-core")
     assert violations(page) == []  # nothing is open
     add(page, short)
     recognised(page)

@@ -37,13 +37,16 @@ export class Panel {
   private readonly input = h("input", { type: "file", class: "hidden", tabindex: -1, accept: ACCEPT, "aria-label": "coding" });
   private readonly which = h("select", { "aria-label": "lanes to save" }, h("option", { value: "all" }, "all lanes"), h("option", { value: "one" }, "this lane"));
   private readonly state = h("p", { class: "note", "data-role": "saved" });
+  /** For screen readers: what is selected, after every change. */
+  private readonly spoken = h("p", { class: "hidden", role: "status", "data-role": "spoken" });
+  private readonly starter = h("input", { id: "coder-name", type: "text", maxlength: 60, autocomplete: "off", placeholder: "initials" });
   private drawn = "";
 
   constructor(
     private readonly page: Page,
     private readonly coder: Coder,
   ) {
-    const starter = h("input", { id: "coder-name", type: "text", maxlength: 60, autocomplete: "off", placeholder: "initials" });
+    const { starter } = this;
     const start = () => {
       this.coder.start(starter.value);
       page.say("Coding has started. The results of the model are hidden.");
@@ -99,7 +102,7 @@ export class Panel {
       ),
       this.state,
     );
-    this.element.append(this.missing, this.begin, this.work, this.input);
+    this.element.append(this.missing, this.begin, this.work, this.input, this.spoken);
     coder.on(() => this.draw());
     page.session.on("models", () => this.draw());
     page.session.on("file", (open) => open === page.session.current && this.draw());
@@ -126,10 +129,15 @@ export class Panel {
     const { coder } = this;
     const open = this.page.session.current;
     const { doc, active } = coder;
+    const focused = this.work.contains(document.activeElement);
     this.missing.hidden = !open || open.file !== null;
     this.begin.hidden = !doc || doc.lanes.length > 0;
     this.work.hidden = !doc || doc.lanes.length === 0;
-    if (!doc || !active) return;
+    this.speak();
+    if (!doc || !active) {
+      if (focused && !this.begin.hidden) this.starter.focus();
+      return;
+    }
     const { begun, range } = coder;
     const can: Record<string, boolean> = {
       end: begun !== null || range !== null,
@@ -137,7 +145,9 @@ export class Panel {
       undo: coder.canUndo,
       redo: coder.canRedo,
     };
+    const tool = [...this.tools.values()].find((button) => button === document.activeElement);
     for (const [id, button] of this.tools) button.disabled = !(can[id] ?? true);
+    if (tool?.disabled) this.tools.get("start")!.focus();
     this.state.className = coder.elsewhere ? "warning" : "note";
     this.state.textContent = coder.elsewhere
       ? "Another tab changed the coding of this recording, so this tab no longer keeps it: save it as a file, or load the page again to go on with the other."
@@ -157,7 +167,18 @@ export class Panel {
     this.drawBlind();
   }
 
+  private speak(): void {
+    const { begun, range, ranges, selected, active } = this.coder;
+    let text = active ? `${ranges.length} ${ranges.length === 1 ? "range" : "ranges"}` : "";
+    if (begun) text = `${begun.label || "a range"} begins at ${clock(begun.start / 1000)}`;
+    else if (range) {
+      text = `${range.label || "no label"}, ${clock(range.start / 1000)} to ${clock(range.end / 1000)}, range ${selected + 1} of ${ranges.length}`;
+    }
+    if (this.spoken.textContent !== text) this.spoken.textContent = text;
+  }
+
   private drawBlind(): void {
+    const focused = this.blind.contains(document.activeElement);
     const { session, say } = this.page;
     const shown = this.coder.doc!.shown.length > 0;
     if (session.blind) {
@@ -177,6 +198,7 @@ export class Panel {
         h("button", { type: "button", "data-role": "hide", onclick: () => session.setBlind(true) }, "Hide them"),
       );
     }
+    if (focused) this.blind.querySelector<HTMLElement>("summary, button")!.focus();
   }
 
   private drawLabels(): void {
