@@ -11,8 +11,8 @@ BAND_HZ = (100.0, 4000.0)
 """Where speech has its energy; hum and rumble lie below."""
 SILENCE_DBFS = -90.0
 """Frames below this are digital silence."""
-BLOCK = 4096
-"""Frames transformed at once; keeps an hour of audio in little memory."""
+BLOCK = 128
+"""Frames transformed at once: what they need fits the processor's cache."""
 
 
 def band_level_db(wave: NDArray[np.float32], rate: float) -> NDArray[np.float64]:

@@ -105,6 +105,8 @@ class Mixdown:
 def channels(frame: AudioFrame) -> NDArray[np.float32]:
     """The samples of a frame ``(channels, n)``; full scale is 1."""
     values, full_scale, zero = _samples(frame)
+    if values.dtype == np.float32:
+        return values
     return ((values.astype(np.float64) - zero) / full_scale).astype(np.float32)
 
 
