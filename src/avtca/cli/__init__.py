@@ -1,7 +1,9 @@
 """The command line: one file for each command."""
 
+import atexit
 import errno
 import functools
+import gc
 import importlib
 import logging
 import os
@@ -168,6 +170,7 @@ def main() -> None:
     and 143 for SIGINT and SIGTERM. Errors are one line on standard error.
     """
     global debug
+    atexit.register(gc.freeze)  # the last search for cycles takes 50 ms and frees nothing of use
     debug = "--debug" in sys.argv
     if debug:
         logging.basicConfig(format="%(name)s: %(message)s")
