@@ -87,6 +87,12 @@ def predict(
     ] = False,
     model: Model = None,
     detector: DetectorName = None,
+    speaker_model: Annotated[
+        Path | None,
+        typer.Option(
+            help="ONNX file of Light-ASD that finds who speaks [default: the packaged score]."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
     jobs: Annotated[
         int | None,
@@ -120,7 +126,7 @@ def predict(
             check_output(sheet, out)
         cli.output_folder(out)
     person = person or (Person.main if segments is None else Person.speaker)
-    recognizer = load(model, detector=detector, device=device)
+    recognizer = load(model, detector=detector, device=device, speaker_model=speaker_model)
     recognizer.steps(window, hop)
     if attention:
         recognizer.require_attention()
@@ -150,7 +156,9 @@ def predict(
             from avtca.worker_pool import default_workers
 
             workers = min(len(found), jobs or default_workers(len(found)))
-            call.pool = Pool(model, detector, device, workers) if workers > 1 else None
+            call.pool = (
+                Pool(model, detector, device, workers, speaker_model) if workers > 1 else None
+            )
         run(call, found, format)
 
 

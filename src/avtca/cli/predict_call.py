@@ -107,6 +107,8 @@ class Call:
         options |= {name: number for name, number in tracks.items() if number is not None}
         if self.attention:
             options["attention"] = True
+        if self.recognizer.speaker_model is not None:
+            options["speaker_model"] = self.recognizer.speaker_model.sha256
         if self.merge:
             options["merge"] = [list(pair) for pair in self.merge]
         self.folder = OutputFolder(out, options)

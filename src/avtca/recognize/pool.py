@@ -29,6 +29,10 @@ class Job(NamedTuple):
     options: dict[str, Any]
 
 
+_Loaded = tuple[str | Path | None, str | None, str, Path | None]
+"""Model, detector, device and speaker model."""
+
+
 @dataclass
 class Pool:
     """Recognises files in worker processes, each of which loads a recognizer.
@@ -38,12 +42,14 @@ class Pool:
         detector: See :func:`avtca.load`.
         device: See :func:`avtca.load`.
         workers: Number of processes.
+        speaker_model: See :func:`avtca.load`.
     """
 
     model: str | Path | None
     detector: str | None
     device: str
     workers: int
+    speaker_model: Path | None = None
     _skipped: set[int] = field(default_factory=set, repr=False)
 
     def outcomes(
@@ -56,7 +62,8 @@ class Pool:
         """
 
         def call(job: Job) -> Callable[[], Timed | Exception]:
-            return functools.partial(_predict, self.model, self.detector, self.device, job)
+            loaded = self.model, self.detector, self.device, self.speaker_model
+            return functools.partial(_predict, loaded, job)
 
         done: dict[int, Timed | Exception] = {}
         position, complete = 0, False
@@ -85,18 +92,17 @@ class Pool:
 
 
 @functools.cache
-def _recognizer(model: str | Path | None, detector: str | None, device: str) -> Recognizer:
+def _recognizer(loaded: _Loaded) -> Recognizer:
     """The recognizer of a worker process."""
-    return load(model, detector=detector, device=device)
+    model, detector, device, speaker_model = loaded
+    return load(model, detector=detector, device=device, speaker_model=speaker_model)
 
 
-def _predict(
-    model: str | Path | None, detector: str | None, device: str, job: Job
-) -> Timed | Exception:
+def _predict(loaded: _Loaded, job: Job) -> Timed | Exception:
     """Recognise a file in a worker process. An error comes back with its traceback."""
     started = time.monotonic()
     try:
-        report = _recognizer(model, detector, device).predict(job.path, **job.options)
+        report = _recognizer(loaded).predict(job.path, **job.options)
     except Exception as error:
         error.add_note(traceback.format_exc())
         return error

@@ -42,7 +42,8 @@ from avtca.recognize.report import Person, Report, person_coverage
 from avtca.recognize.scorer import PersonMode, WindowScorer
 from avtca.recognize.stream import WindowStream
 from avtca.runtime.backends import DIGEST_CHARACTERS, Backend, load_backend
-from avtca.speaker import Speech, find_speakers
+from avtca.speaker import SpeakerModel, Speech
+from avtca.speaker.mfcc import RATE as MFCC_HZ
 
 MAX_SCORING = 4
 """Most windows that are scored or wait for it while the next one is read."""
@@ -58,14 +59,17 @@ class Recognizer:
     Args:
         backend: The network.
         detector: The face detector.
+        speaker_model: Finds who speaks, by default the packaged score of mouths.
 
     Example:
         >>> recognizer = avtca.load()  # doctest: +SKIP
         >>> print(recognizer.predict("clip.mp4"))  # doctest: +SKIP
     """
 
-    def __init__(self, backend: Backend, detector: Detector) -> None:
-        self.backend, self.detector = backend, detector
+    def __init__(
+        self, backend: Backend, detector: Detector, speaker_model: SpeakerModel | None = None
+    ) -> None:
+        self.backend, self.detector, self.speaker_model = backend, detector, speaker_model
 
     def predict(
         self,
@@ -259,8 +263,7 @@ class Recognizer:
         if not clip.has_audio:
             return None
         voiced = np.concatenate([np.zeros(0, np.bool_), *scorer.voiced])
-        mouths, still = stream.mouths.series, stream.still_people
-        return find_speakers(mouths, stream.levels.values(), voiced, still=still)
+        return stream.speech(voiced)
 
     def _trained_on(self, source: object) -> bool:
         """Whether the model was trained on this file, as far as its card records it."""
@@ -300,6 +303,7 @@ class Recognizer:
             observer=observer,
             merged=merged,
             windows=[(round(a * spec.video_rate), round(b * spec.video_rate)) for a, b in windows],
+            speaker_model=self.speaker_model,
         )
         scorer = WindowScorer(self.backend, person=person, attend=attention)
         scoring: deque[Future[None]] = deque()
@@ -409,6 +413,7 @@ def load(
     detector: str | Detector | None = None,
     device: str = "cpu",
     threads: int = 1,
+    speaker_model: str | Path | None = None,
 ) -> Recognizer:
     """Load a recognizer, by default with the packaged model.
 
@@ -421,6 +426,8 @@ def load(
         device: "cpu"; for a checkpoint any device of PyTorch.
         threads: Threads of an ONNX model, by default one, beside which video is decoded; 0 for
             onnxruntime's default.
+        speaker_model: ONNX file of Light-ASD that ``experiments/light_asd.py`` made, which finds
+            who speaks in place of the packaged score.
 
     Returns:
         The recognizer, which can be used for many clips.
@@ -428,7 +435,7 @@ def load(
     Raises:
         CheckpointError: The model is missing, damaged, or cannot run on the device.
         MissingExtra: Packages for the model or the detector are not installed.
-        ConfigError: The detector is unknown.
+        ConfigError: The detector is unknown, or the speaker model does not fit the model.
 
     Example:
         >>> import avtca
@@ -439,4 +446,11 @@ def load(
     backend = load_backend(model or "default", device=device, threads=threads)
     found = best_detector(detector) if detector is None or isinstance(detector, str) else detector
     logger.debug("model %s, detector %s", backend.name, type(found).__name__)
-    return Recognizer(backend, found)
+    speaker = None if speaker_model is None else SpeakerModel(speaker_model)
+    if speaker is not None and backend.spec.sample_rate != MFCC_HZ:
+        problem = (
+            f"it needs audio of {MFCC_HZ} Hz, and {backend.name} reads {backend.spec.sample_rate}"
+        )
+        fix = "leave it out, or choose another model"
+        raise ConfigError(f"use the speaker model {speaker_model}", problem, fix)
+    return Recognizer(backend, found, speaker)

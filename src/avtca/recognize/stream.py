@@ -21,7 +21,17 @@ from avtca.recognize.merge import MergedPeople
 from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
-from avtca.speaker import MOUTH_RATE, MouthRecorder, SpeechLevels
+from avtca.speaker import (
+    MOUTH_RATE,
+    FaceRecorder,
+    MfccSeries,
+    MouthRecorder,
+    SpeakerModel,
+    Speech,
+    SpeechLevels,
+    find_speakers,
+)
+from avtca.speaker.mfcc import MFCC_RATE
 
 THUMBNAIL_PX = 96
 """Side of the thumbnails in a report."""
@@ -146,6 +156,7 @@ class WindowStream:
         merged: Persons of different shots who are one.
         windows: First step of each window and the step after its last one, ascending, in place of
             those of ``window_steps`` and ``hop``.
+        speaker_model: In place of the packaged score of mouths.
     """
 
     def __init__(
@@ -163,6 +174,7 @@ class WindowStream:
         observer: StreamObserver | None = None,
         merged: MergedPeople | None = None,
         windows: Sequence[tuple[int, int]] = (),
+        speaker_model: SpeakerModel | None = None,
     ) -> None:
         self.spec, self.people, self.quarter_turns = spec, people, quarter_turns
         self._observer = observer
@@ -179,8 +191,10 @@ class WindowStream:
         wanted = min(WINDOW_THUMBNAILS * len(windows), MAX_WINDOW_THUMBNAILS)
         self._max_thumbnails = max(MAX_THUMBNAILS, wanted)
         self._upright = UprightCheck(detector)
-        self.mouths = MouthRecorder()
-        self.levels = SpeechLevels(spec.sample_rate)
+        self.mouths: MouthRecorder | FaceRecorder = MouthRecorder()
+        self.levels: SpeechLevels | MfccSeries = SpeechLevels(spec.sample_rate)
+        if speaker_model is not None:
+            self.mouths, self.levels = FaceRecorder(speaker_model), MfccSeries()
         dense_rate = MOUTH_RATE if clip.has_audio else 0
         frames = self._turned(clip.frames(spec.video_rate, dense_rate))
         frames = hold_frames(frames, spec.video_rate)
@@ -193,6 +207,25 @@ class WindowStream:
         self._first_step = 0
         self._n_frames = 0
         self._n_held = 0
+
+    def speech(self, voiced: NDArray[np.bool_]) -> Speech:
+        """Who speaks when, for a clip that was read to its end.
+
+        Args:
+            voiced: Voice activity of the clip, 100 ticks a second.
+        """
+        values, odds = self.levels.values(), None
+        level = np.asarray(values, np.float64)
+        if isinstance(self.mouths, FaceRecorder):
+            odds = self.mouths.log_odds(np.asarray(values, np.float32))
+            level = np.zeros(len(values) * MOUTH_RATE // MFCC_RATE)
+        return find_speakers(
+            self.mouths.series,
+            level,
+            voiced,
+            still=self.still_people,
+            odds=odds,
+        )
 
     def upright_turns(self) -> int:
         """Quarter turns counterclockwise that make the faces upright, once all were read."""

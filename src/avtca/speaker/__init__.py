@@ -1,13 +1,18 @@
 """Who speaks: mouths that move with the voice."""
 
 from avtca.speaker.levels import SpeechLevels
+from avtca.speaker.mfcc import MfccSeries
+from avtca.speaker.model import FaceRecorder, SpeakerModel
 from avtca.speaker.mouths import MOUTH_RATE, MouthRecorder, MouthSeries
 from avtca.speaker.speech import Speech, Turn, find_speakers
 
 __all__ = [
     "MOUTH_RATE",
+    "FaceRecorder",
+    "MfccSeries",
     "MouthRecorder",
     "MouthSeries",
+    "SpeakerModel",
     "Speech",
     "SpeechLevels",
     "Turn",

@@ -124,7 +124,7 @@ def stretches(
             continue
         steps = (np.arange(first, last) + 0.5) / MOUTH_RATE
         mouth = np.stack([np.interp(steps, times[at], column[at]) for column in values.T], axis=1)
-        heard = _near(voiced)[first:last]
+        heard = near(voiced)[first:last]
         out.append(Stretch(first, _lagged(mouth), _levels(level[first:last], heard), heard))
     return out
 
@@ -169,7 +169,7 @@ def _smooth(values: Double) -> Double:
     return np.convolve(np.pad(values, reach, mode="edge"), kernel / kernel.sum(), "valid")
 
 
-def _near(voiced: Bool) -> Bool:
+def near(voiced: Bool) -> Bool:
     """Steps with a voice within :data:`AROUND_STEPS`."""
     return np.convolve(voiced, np.ones(2 * AROUND_STEPS + 1), "same")[: len(voiced)] > 0
 

@@ -1,13 +1,20 @@
 """The turns of a conversation: who speaks when."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.speaker.evidence import SpeakerWeights, evidence, packaged_weights, stretches
+from avtca.speaker.evidence import (
+    SpeakerWeights,
+    evidence,
+    near,
+    packaged_weights,
+    stretches,
+)
+from avtca.speaker.model import FaceSeries
 from avtca.speaker.mouths import MOUTH_RATE, MouthSeries
 
 VOICE_RATE = 100
@@ -32,6 +39,7 @@ UNKNOWN, UNSEEN = -2, -1
 OFF_SCREEN, UNDECIDED = "off screen", "undecided"
 """The same as text."""
 Double = NDArray[np.float64]
+Stretched = tuple[int, Double]
 
 
 @dataclass(frozen=True)
@@ -132,21 +140,24 @@ class Speech:
 
 
 def find_speakers(
-    mouths: Mapping[int, MouthSeries],
+    mouths: Mapping[int, MouthSeries | FaceSeries],
     level: Double,
     voiced: NDArray[np.bool_],
     *,
     still: Collection[int] = (),
     weights: SpeakerWeights | None = None,
+    odds: Mapping[int, Sequence[Stretched]] | None = None,
 ) -> Speech:
     """Find who speaks.
 
     Args:
-        mouths: Mouth of each person.
+        mouths: Mouth of each person, or its face with ``odds``.
         level: Level of the clip in decibels, 25 a second, see :class:`SpeechLevels`.
         voiced: Voice activity, 100 a second.
         still: People whose faces never move, who do not speak.
         weights: By default those that are installed with avtca.
+        odds: Evidence of each person from a speaker model in place of these: first step and log
+            odds of each time in view.
     """
     weights = weights or packaged_weights()
     middles = np.minimum((np.arange(len(level)) * 4 + 2), max(0, len(voiced) - 1))
@@ -161,19 +172,38 @@ def find_speakers(
         who[np.clip(seen.astype(int), 0, max(0, n_chunks - 1))[: n_chunks and None]] = UNKNOWN
         if len(seen) > 1 and np.median(np.diff(series.times)) > MAX_INTERVAL_S:
             continue
-        odds: dict[int, float] = {}
-        for stretch in stretches(series, level, at_steps):
-            values = evidence(stretch, weights)
-            chunks = (stretch.first + np.arange(len(values))) // CHUNK
+        given = None if odds is None else odds.get(person, ())
+        by_chunk: dict[int, float] = {}
+        for first, values in _evidence(series, given, level, at_steps, weights):
+            chunks = (first + np.arange(len(values))) // CHUNK
             for chunk in np.unique(chunks):
-                odds[int(chunk)] = odds.get(int(chunk), 0) + float(values[chunks == chunk].sum())
-        if odds:
-            found[person] = odds
+                added = float(values[chunks == chunk].sum())
+                by_chunk[int(chunk)] = by_chunk.get(int(chunk), 0) + added
+        if by_chunk:
+            found[person] = by_chunk
     for scene in _scenes(found):
         _decide(scene, found, who)
     ticks = np.minimum(np.arange(len(voiced)) // (VOICE_RATE * CHUNK // MOUTH_RATE), n_chunks - 1)
     speaker = who[ticks] if n_chunks else np.zeros(0, np.int64)
     return Speech(speaker, voiced)
+
+
+def _evidence(
+    series: MouthSeries | FaceSeries,
+    given: Sequence[Stretched] | None,
+    level: Double,
+    voiced: NDArray[np.bool_],
+    weights: SpeakerWeights,
+) -> Iterator[Stretched]:
+    """First step and log odds of each stretch, 0 where nobody is heard."""
+    if given is None and isinstance(series, MouthSeries):
+        for one in stretches(series, level, voiced):
+            yield one.first, evidence(one, weights)
+        return
+    heard = near(voiced)
+    for first, values in given or ():
+        inside = values[: max(0, len(heard) - first)]
+        yield first, np.where(heard[first : first + len(inside)], inside, 0.0)
 
 
 @dataclass

@@ -1,0 +1,106 @@
+"""Real films: scores side by side and of the speaker's clip alone, and the time they take."""
+
+import time
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+from unittest.mock import patch
+
+import av
+import numpy as np
+from speaker_clips import MOUTH_RATE, SHARED, Clip
+from speaker_fit import fit
+
+import avtca
+from avtca.image import resize
+from avtca.media import open_media
+
+SIDE_PX = 288
+FUSED = (
+    ("talking/01-01-08-01-01-02-01.mp4", "ravdess 01"),
+    ("corpora/cremad/1001_DFA_ANG_XX.flv", "cremad 1001"),
+    ("talking/lwbsza.mpg", "lwbsza"),
+    ("talking/pwij3p.mpg", "pwij3p"),
+)
+"""Clips of which every two are put side by side."""
+
+
+def beside(left: Path, right: Path, target: Path) -> None:
+    """A film of two clips side by side, with the sound of the left; as long as the shorter."""
+    clips = [list(open_media(str(path)).frames(MOUTH_RATE)) for path in (left, right)]
+    wave = np.concatenate(list(open_media(str(left)).audio(48_000)))
+    n = min(map(len, clips))
+    with av.open(str(target), "w") as out:
+        video = out.add_stream("libx264", rate=MOUTH_RATE, options={"crf": "18"})
+        video.width, video.height, video.pix_fmt = 2 * SIDE_PX, SIDE_PX, "yuv420p"
+        audio = out.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for frames in zip(clips[0][:n], clips[1][:n], strict=True):
+            halves = []
+            for frame in frames:
+                side, y, x = min(frame.rgb.shape[:2]), *frame.rgb.shape[:2]
+                square = frame.rgb[:, (x - side) // 2 :][:y, :side]
+                halves.append(resize(square, (SIDE_PX, SIDE_PX)))
+            picture = av.VideoFrame.from_ndarray(np.hstack(halves), format="rgb24")
+            for packet in video.encode(picture):
+                out.mux(packet)
+        for packet in video.encode():
+            out.mux(packet)
+        samples = (np.clip(wave[: n * 48_000 // MOUTH_RATE], -1, 1) * 32767).astype(np.int16)
+        block = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        block.sample_rate = 48_000
+        for packet in (*audio.encode(block), *audio.encode()):
+            out.mux(packet)
+
+
+def fused(clips: Sequence[Clip], folder: Path) -> dict[str, dict[str, float]]:
+    """How far the scores of films side by side are from those of the speaker's clip alone.
+
+    "before" reads the largest face with whatever is heard. The two people in view are left out of
+    the weights. Distances are half the sum of the absolute differences of the scores.
+    """
+    recognizer = avtca.load()
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for (left, first), (right, second) in permutations(FUSED, 2):
+        film = folder / f"{Path(left).stem}_{Path(right).stem}.mkv"
+        beside(SHARED / left, SHARED / right, film)
+        alone = recognizer.predict(SHARED / left)
+        weights = fit([clip for clip in clips if clip.person not in (first, second)])
+        with patch("avtca.speaker.speech.packaged_weights", lambda weights=weights: weights):
+            reports = {name: recognizer.predict(film, person=name) for name in ("main", "speaker")}
+        with patch("avtca.recognize.scorer.SPEAKS", -1.0):
+            reports["before"] = recognizer.predict(film)
+        for name, report in reports.items():
+            apart = sum(abs(report.scores[x] - alone.scores[x]) for x in report.labels) / 2
+            found.setdefault(name, []).append((apart, report.top == alone.top))
+    return {
+        name: {
+            "films": len(rows),
+            "distance": round(float(np.mean([apart for apart, _ in rows])), 3),
+            "same_label": round(float(np.mean([same for _, same in rows])), 3),
+        }
+        for name, rows in found.items()
+    }
+
+
+COST_FILMS = ("talking/lwbsza.mpg", "talking/01-01-08-01-01-02-01.mp4")
+"""Films with one face, 360 x 288 and 1280 x 720."""
+
+
+def cost(speaker_model: Path | None) -> dict[str, dict[str, float]]:
+    """CPU seconds of recognition for a second of film, with the packaged score and with a model.
+
+    The least of three readings of each, all threads together.
+    """
+    loaded = {"packaged": avtca.load()}
+    if speaker_model is not None:
+        loaded["speaker_model"] = avtca.load(speaker_model=speaker_model)
+    found: dict[str, dict[str, float]] = {}
+    for film in COST_FILMS:
+        for name, recognizer in loaded.items():
+            took = []
+            for _ in range(3):
+                started = time.process_time()
+                report = recognizer.predict(SHARED / film)
+                took.append((time.process_time() - started) / report.duration_s)
+            found.setdefault(Path(film).name, {})[name] = round(min(took), 3)
+    return found
