@@ -90,6 +90,38 @@ def test_results_of_a_longer_clip_with_the_networks_window(recognizer, sample_cl
     assert all(SHARED_AUDIO in row.doubts for r in full for row in r.people if len(r.people) > 1)
 
 
+def both_in_view(shared, fps):
+    """Two people side by side; the one at the left speaks for 3 s, then the other one for 6 s."""
+    left, right = (arrays(shared / "talking" / name, fps) for name in ("lbbc2a.mpg", "bbaf2n.mpg"))
+    n = round((left["timestamps"][-1] + 1 / fps) * RATE)
+    frames = [
+        (part * n / RATE + time_s, np.hstack(pair))
+        for part in range(3)
+        for time_s, *pair in zip(left["timestamps"], left["frames"], right["frames"], strict=False)
+    ]
+    heard = [np.resize(one["waveform"], n) for one in (left, right, right)]
+    return frames, np.concatenate(heard)
+
+
+@pytest.mark.slow
+def test_who_speaks_of_several_people(recognizer, shared):
+    frames, wave = both_in_view(shared, 25)
+    results = list(recognizer.stream(frames, blocks(wave), every_s=1.0, person="all"))
+    speaking = [{row.person: row.speaking for row in result.people} for result in results]
+    first = next(k for k, result in enumerate(results) if result.end_s > 3)
+    assert speaking[first][0] > 0.25 and speaking[first][1] == 0
+    assert speaking[-1][1] > 0.25 and speaking[-1][0] == 0
+    assert results[-1].people[0].to_dict()["speaking"] == 0
+
+
+def test_who_speaks_is_undecided_with_few_frames(recognizer, shared):
+    frames, wave = both_in_view(shared, 15)
+    frames = [one for one in frames if one[0] < 2.5]
+    results = list(recognizer.stream(frames, blocks(wave[: int(2.5 * RATE)]), person="all"))
+    assert len(results[-1].people) == 2
+    assert {row.speaking for result in results for row in result.people} == {None}
+
+
 @pytest.mark.parametrize("missing", ["frames", "waveform"])
 def test_one_stream_alone(recognizer, clip, missing):
     partner = {"frames": "timestamps", "waveform": "sample_rate"}[missing]

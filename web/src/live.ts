@@ -11,12 +11,14 @@ import { cameraNotice } from "./notice";
 import { colours, ordered } from "./palette";
 import type { Session, View } from "./session";
 import { dot } from "./side";
+import { speaksIn } from "./speech";
 import { LiveSocket, type Created, type Result } from "./socket";
 import { palette } from "./theme";
-import type { Row } from "./types";
+import type { Row, Turn } from "./types";
 
 const SHOWN_S = 30;
 const MOST_LANES = 4;
+const SPEAKS_TEXT: Record<string, string> = { true: "speaks", false: "does not speak", null: "undecided whether it speaks" };
 
 class LevelLane extends CanvasLane {
   readonly levels: { time_s: number; peak: number }[] = [];
@@ -73,7 +75,7 @@ export class Live {
   private zero_us: number | null = null;
   private size = { width: 640, height: 480 };
   private results: Result[] = [];
-  private readonly lanes = new Map<string, { lane: ScoresLane; rows: Row[] }>();
+  private readonly lanes = new Map<string, { lane: ScoresLane; rows: Row[]; turns: Turn[] }>();
   private sent: number[] = [];
   private drawing = 0;
 
@@ -179,7 +181,9 @@ export class Live {
   private newResult(result: Result): void {
     this.results.push(result);
     const time = this.seconds(result.end_us);
-    for (const person of result.people) this.addRow(person, time);
+    const several = result.people.length > 1;
+    if (this.capture) this.capture.dense = several;
+    for (const person of result.people) this.addRow(person, time, several);
     this.element.dataset.results = String(this.results.length);
     this.showPeople(result.people);
     this.showBoxes(result.people);
@@ -190,12 +194,12 @@ export class Live {
     this.figures.textContent = `${this.sent.length} pictures a second, ${dropped} dropped, answer after ${Math.round(result.delay_ms)} ms`;
   }
 
-  private addRow(person: Row, time: number): void {
+  private addRow(person: Row, time: number, several: boolean): void {
     const name = person.person === null ? "Voice" : `Person ${person.person}`;
     let found = this.lanes.get(name);
     if (!found) {
       if (this.lanes.size >= MOST_LANES) this.dropLane();
-      found = { lane: new ScoresLane(name, 80, false), rows: [] };
+      found = { lane: new ScoresLane(name, 80, true), rows: [], turns: [] };
       this.lanes.set(name, found);
       this.rows.append(found.lane.element);
     }
@@ -204,7 +208,10 @@ export class Live {
     if (time <= start_s) return;
     found.rows.push({ ...person, start_s, end_s: time });
     found.rows = found.rows.filter((row) => row.end_s > time - 2 * SHOWN_S);
-    found.lane.set(found.rows, this.labels, []);
+    const speaks = speaksIn(person);
+    if (several && speaks !== false) found.turns.push({ start_s, end_s: time, person: person.person, visible: speaks });
+    found.turns = found.turns.filter((turn) => turn.end_s > time - 2 * SHOWN_S);
+    found.lane.set(found.rows, this.labels, found.turns);
   }
 
   /** Makes room for another person: the one who was seen last is the oldest. */
@@ -227,7 +234,7 @@ export class Live {
         return h(
           "div",
           { class: "live-person" },
-          h("h3", {}, person.person === null ? "Voice alone" : `${name}, ${person.modalities.join(" and ")}`),
+          h("h3", {}, person.person === null ? "Voice alone" : `${name}, ${person.modalities.join(" and ")}${people.length > 1 ? `, ${SPEAKS_TEXT[String(speaksIn(person))]}` : ""}`),
           h("p", { class: "answer" }, dot(person.top, this.labels), h("b", {}, person.top), ` ${percent(score)}`,
             h("span", { class: doubt ? "state" : "state good" }, doubt || "above threshold")),
           i === 0 ? this.barsOf(person) : null,
@@ -255,9 +262,12 @@ export class Live {
     fill(
       this.overlay,
       ...people.map((person) => {
-        if (!person.box) return null;
-        const face = h("div", { class: "face" }, h("span", {}, `person ${person.person}${person.top ? `: ${person.top}` : ""}`));
-        const [x0, y0, x1, y1] = person.box;
+        const box = person.last_box ?? person.box;
+        if (!box) return null;
+        const speaks = people.length > 1 && speaksIn(person) === true;
+        const text = `person ${person.person}${speaks ? " speaks" : ""}${person.top ? `: ${person.top}` : ""}`;
+        const face = h("div", { class: speaks ? "face speaks" : "face" }, h("span", {}, text));
+        const [x0, y0, x1, y1] = box;
         const { width, height } = this.size;
         face.style.left = `${(100 * x0) / width}%`;
         face.style.top = `${(100 * y0) / height}%`;
@@ -302,7 +312,7 @@ export class Live {
   /** A row for each result and person, with the columns of the timeline of a recording. */
   private saveCsv(): void {
     const labels = this.labels;
-    const head = ["start_s", "end_s", "person", "top", "modalities", "face", "voice", ...labels];
+    const head = ["start_s", "end_s", "person", "top", "modalities", "face", "voice", ...labels, "speaking"];
     const lines = this.results.flatMap((result) =>
       result.people.map((person) => [
         this.seconds(result.start_us).toFixed(3),
@@ -313,6 +323,7 @@ export class Live {
         person.face,
         person.voice,
         ...labels.map((label) => person.scores[label] ?? ""),
+        person.speaking ?? "",
       ]),
     );
     const text = [head, ...lines].map((line) => line.join(",")).join("\n") + "\n";

@@ -40,6 +40,14 @@ export function totals(turns: Turn[]): string {
 
 export const turnText = (turn: Turn) => `${clock(turn.start_s)} to ${clock(turn.end_s)} ${speakerName(turn)}`;
 
+/** Share of the voice from which a person counts as speaking, as `SPEAKS` of the Python package. */
+const SPEAKS = 0.25;
+
+/** Whether a person speaks in a live window with several faces; null where it is undecided. */
+export function speaksIn(row: Row): boolean | null {
+  return typeof row.speaking === "number" ? row.speaking > 0 && row.speaking >= SPEAKS * row.voice : null;
+}
+
 /** Parts of the turns in which those of some windows speak, and those in which it is undecided. */
 export function spoken(rows: Row[], turns: Turn[]): Turn[] {
   const parts: Turn[] = [];

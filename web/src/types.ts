@@ -31,6 +31,8 @@ export interface Row {
   box: Box | null;
   /** Share of the window in which this person speaks; null where it is undecided, or without a face. */
   speaking?: number | null;
+  /** Newest box, of live results. */
+  last_box?: Box | null;
 }
 
 /** A stretch of speech by one speaker, see docs/speaker.md. */

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from avtca.image import ArrayImage
 from avtca.media import Frame
 from avtca.media.audio import Resampler
 from avtca.media.clock import HALF_MS, FrameHold, NearestFrames
+from avtca.recognize.live_speech import LiveSpeech
 from avtca.recognize.prediction import (
     BRIEF_FACE,
     DIGITS,
@@ -157,6 +158,7 @@ class LiveSession:
         colour: Colour = "grey" if backend.colour == "grey" else "rgb"
         self._track: FaceTrack[Frame] = FaceTrack(detector, backend.crop_px, colour)
         self._still = StillFaces()
+        self._speech = LiveSpeech(backend.spec.sample_rate)
         self._resampler = Resampler(sample_rate, backend.spec.sample_rate)
         self._kept_s = window_steps / self._rate + KEPT_S
         self._n_samples = 0
@@ -191,7 +193,7 @@ class LiveSession:
         """Whether a frame of this time can change a result; if not, it need not be decoded."""
         if time_s < 0 or time_s <= self._frame_s:
             return False
-        return not self._nearest.is_given(time_s, HALF_MS)
+        return self._speech.needs(time_s) or not self._nearest.is_given(time_s, HALF_MS)
 
     def add_frame(
         self, time_s: float, rgb: NDArray[np.uint8], *, arrived_s: float | None = None
@@ -218,6 +220,7 @@ class LiveSession:
         self._frame_s = time_s
         arrived_s = time.monotonic() if arrived_s is None else arrived_s
         given = np.ascontiguousarray(rgb), arrived_s
+        self._speech.add_frame(self._frame_s, given[0])
         self._show(self._nearest.add(time_s, HALF_MS, given))
         self._show(self._nearest.settled())
         return self._results()
@@ -282,6 +285,7 @@ class LiveSession:
         for frame, faces in found:
             self._buffer.add_faces(faces)
             self._still.add(frame, faces)
+            self._speech.add_faces(frame.time_s, faces)
             arrived_s = self._arrivals.get(frame.step, self._video.arrived_s)
             self._video = _End(frame.step + 1, frame.time_s, arrived_s)
         self._arrivals = {k: s for k, s in self._arrivals.items() if k >= self._video.step}
@@ -290,12 +294,15 @@ class LiveSession:
         """Leave out so many zeros: none of them will be in a window."""
         self._n_samples += n
         self._resampler = Resampler(self.sample_rate, self.backend.spec.sample_rate)
-        self._buffer.skip_to(round(self.audio_s * self.backend.spec.sample_rate))
+        sample = round(self.audio_s * self.backend.spec.sample_rate)
+        self._buffer.skip_to(sample)
+        self._speech.skip_to(sample)
 
     def _hear(self, block: NDArray[np.float32]) -> None:
         self._n_samples += len(block)
         for out in self._resampler(block):
             self._buffer.add_audio(out)
+            self._speech.add_audio(out)
         newest = max(self._buffer.audio_steps, self._video.step)
         self._buffer.forget(max(0, int(newest - self._kept_s * self._rate)))
 
@@ -323,6 +330,7 @@ class LiveSession:
         is_short = end.step - start < self._buffer.window_steps and not final
         window = self._buffer.window(start, end.step)
         rows = self._scorer.score(window)
+        speaking = self._speaking(window, (start / self._rate, end.step / self._rate))
         self._target, self._last_step = None, end.step
         start_s, end_s = start / self._rate, end.step / self._rate
         is_late = end_s - self._due_s >= self.every_s
@@ -330,14 +338,29 @@ class LiveSession:
         return LiveResult(
             start_s=start_s,
             end_s=end_s,
-            people=tuple(self._row(row, rows, window, is_short=is_short) for row in rows),
+            people=tuple(self._row(row, rows, window, speaking, is_short=is_short) for row in rows),
             frame_s=end.frame_s if end.frame_s is not None and end.frame_s >= start_s else None,
             delay_s=max(0.0, time.monotonic() - end.arrived_s),
             final=final,
         )
 
+    def _speaking(self, window: WindowMedia, edges: tuple[float, float]) -> dict[int, float | None]:
+        """Share of the window in which each of several people speaks."""
+        people = list(window.faces)
+        if len(people) < 2 or not self._n_samples:
+            return {}
+        (voiced,) = self._scorer.voiced
+        still = [one for one in people if self._still.is_still(one)]
+        return self._speech.speaking(edges, people, voiced, self._scorer.end_tick, still)
+
     def _row(
-        self, row: TimelineRow, rows: list[TimelineRow], window: WindowMedia, *, is_short: bool
+        self,
+        row: TimelineRow,
+        rows: list[TimelineRow],
+        window: WindowMedia,
+        speaking: dict[int, float | None],
+        *,
+        is_short: bool,
     ) -> LiveRow:
         both, length_s = len(row.modalities) > 1, row.end_s - row.start_s
         doubts = [SHORT_WINDOW] if is_short else []
@@ -350,6 +373,7 @@ class LiveSession:
         used = "both" if both else next(iter(row.modalities), "")
         threshold = self.backend.thresholds.get(used)
         box = as_box(window.faces[row.person][-1].box) if row.box is not None else None
+        row = replace(row, speaking=speaking.get(row.person))
         return LiveRow(**vars(row), threshold=threshold, doubts=tuple(doubts), last_box=box)
 
 

@@ -29,6 +29,8 @@ BATCH = 16
 """Windows in a batch of the network."""
 
 
+LIVE_TICKS = 1500
+"""Ticks of voice activity that are kept in a recording that is still going on."""
 SPEAKS = 0.25
 """Share of the voice in a window from which a person's face is read with the voice."""
 MOSTLY_UNSEEN = 0.5
@@ -92,6 +94,11 @@ class WindowScorer:
     def voice_ticks(self) -> int:
         """Ticks of the clip with a voice."""
         return int(sum(block.sum() for block in self.voiced))
+
+    @property
+    def end_tick(self) -> int:
+        """Tick after the last one of ``voiced``."""
+        return self._ticks_counted
 
     def add(self, window: WindowMedia) -> None:
         """Add the next window; its scores follow with the batch."""
@@ -196,11 +203,11 @@ class WindowScorer:
         return unseen or people[:1]
 
     def score(self, window: WindowMedia) -> list[TimelineRow]:
-        """The rows of the next window at once; they are not kept."""
+        """The rows of the next window at once; they and older voice activity are not kept."""
         self.add(window)
         rows, _ = self.finish(None)
         self._windows.clear()
-        self.voiced.clear()
+        self.voiced = [np.concatenate(self.voiced)[-LIVE_TICKS:]]
         return rows
 
     def _people(self, window: WindowMedia) -> list[tuple[int, list[TrackedCrop]]]:

@@ -88,6 +88,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                 "voice": 0.611,
                 "box": [412, 103, 655, 398],
                 "last_box": [420, 101, 661, 400],
+                "speaking": None,
                 "sure": True,
                 "sure_from": 0.8337,
                 "doubts": [],

@@ -183,6 +183,10 @@ class PersonResult(Message):
     voice: float
     box: list[int] | None = Field(description="x0, y0, x1, y1: median over the window.")
     last_box: list[int] | None = Field(description="The newest box in the window.")
+    speaking: float | None = Field(
+        description="Share of the window in which this person speaks, where several faces are in "
+        "view; null where it is undecided."
+    )
     sure: bool | None
     sure_from: float | None
     doubts: list[str]
