@@ -134,12 +134,12 @@ def show(report: "EvaluationReport") -> None:
     cli.echo(line(report.metrics))
     if absent := report.metrics.absent:
         n, k = len(report.labels) - len(absent), len(report.labels)
-        cli.echo(f"labels that occur: {n} of {k}, none is {', '.join(absent)}; means are over {n}")
+        cli.echo(f"labels without samples: {', '.join(absent)}; means are over {n} of {k} labels")
     if found := report.agreement:
         cli.echo(f"agreement: kappa {_two(found.kappa)}, weighted kappa {_two(found.weighted)}")
     if base := report.metrics.baselines:
         cli.echo(
-            f"accuracy without looking: chance {100 * base.chance:.1f}, "
+            f"baselines: chance {100 * base.chance:.1f}, "
             f"always {base.majority_label} {100 * base.majority:.1f}"
         )
     for name, metrics in report.modalities.items():

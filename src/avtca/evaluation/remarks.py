@@ -29,6 +29,6 @@ def unpredicted_labels(corpus: PreparedCorpus, dataset: EmotionDataset) -> list[
         return []
     listed = ", ".join(f"{name} {n}" for name, n in sorted(named.items()))
     return [
-        f"{sum(named.values())} of {len(corpus)} clips are left out, since the model does not "
-        f"predict their labels: {listed}"
+        f"left out of {len(corpus)} clips: {sum(named.values())} with labels that the model does "
+        f"not predict ({listed})"
     ]
