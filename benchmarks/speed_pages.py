@@ -89,11 +89,12 @@ def _hour(hour: dict[str, Any]) -> list[str]:
 
 
 def _cold(cold: dict[str, Any]) -> list[str]:
-    n = len(cold["cpu_s"])
+    n, libraries = len(cold["cpu_s"]), cold.get("libraries_cpu_s")
     return [
         f"`avtca predict` of a clip of {cold['clip_s']} s, from its start",
         f"{cold['cpu_s'][0]:.2f} CPU s, {cold['wall_s'][0]:.2f} s "
-        f"(least of {n}; median {cold['cpu_s'][n // 2]:.2f} CPU s)",
+        f"(least of {n}; median {cold['cpu_s'][n // 2]:.2f} CPU s)"
+        + (f"; {libraries:.2f} CPU s import libraries of others" if libraries else ""),
     ]
 
 
