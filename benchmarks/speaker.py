@@ -4,6 +4,7 @@
     python benchmarks/speaker.py --fit            also write src/avtca/weights/speaker.json
     python benchmarks/speaker.py --speaker-model light_asd.onnx     measure that too
     python benchmarks/speaker.py --fused          scores of real films side by side
+    python benchmarks/speaker.py --photographs    real films of a speaker and a photograph
     python benchmarks/speaker.py --nested         settings chosen without the people in view
     python benchmarks/speaker.py --cost --speaker-model light_asd.onnx     CPU time of both
 
@@ -19,10 +20,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-from speaker_clips import AUDIO_RATE, ROOT, SHARED, load_clips
+from speaker_clips import AUDIO_RATE, ROOT, SHARED, Float, load_clips
 from speaker_films import KINDS, Score, Tally, long_films, short_films
 from speaker_fit import fit
-from speaker_fused import cost, fused
+from speaker_fused import cost, fused, photographs
 from speaker_nested import nested
 
 from avtca.files import write_atomic, write_json
@@ -71,11 +72,18 @@ def picture(results: Shares) -> None:
     figure.savefig(PICTURE, dpi=110)
 
 
+def crowd() -> Float:
+    """Music and a crowd."""
+    media = open_media(str(SHARED / "samples" / "short_hamilton_clip.mp4"))
+    return np.concatenate(list(media.audio(AUDIO_RATE)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/avtca_speaker"))
     parser.add_argument("--fit", action="store_true", help="write the packaged weights")
     parser.add_argument("--fused", action="store_true", help="measure the scores of films")
+    parser.add_argument("--photographs", action="store_true", help="measure films of a photograph")
     parser.add_argument("--nested", action="store_true", help="choose settings on other people")
     parser.add_argument("--cost", action="store_true", help="measure the CPU time")
     parser.add_argument("--speaker-model", type=Path, help="measure Light-ASD too")
@@ -85,7 +93,8 @@ def main() -> None:
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name, measure in (
         ("fused", lambda: fused(clips, args.folder)),
-        ("nested", lambda: nested(clips)),
+        ("photographs", lambda: photographs(args.folder)),
+        ("nested", lambda: nested(clips, crowd())),
         ("cost", lambda: cost(args.speaker_model)),
     ):
         if getattr(args, name):
@@ -100,14 +109,12 @@ def main() -> None:
             "score": weights.score.round(4).tolist(),
         }
         write_atomic(WEIGHTS, json.dumps(plain) + "\n")
-    music = open_media(str(SHARED / "samples" / "short_hamilton_clip.mp4"))
-    crowd = np.concatenate(list(music.audio(AUDIO_RATE)))
     scores: dict[str, Score] = {"films": fit}
     if model is not None:
         scores["light_asd"] = lambda _: model
     for name, score in scores.items():
         tally = Tally()
-        short_films(clips, crowd, tally, score)
+        short_films(clips, crowd(), tally, score)
         long_films(clips, tally, score)
         kept[name] = tally.shares()
     write_json(RESULTS, kept)

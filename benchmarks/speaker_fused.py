@@ -25,11 +25,16 @@ FUSED = (
 """Clips of which every two are put side by side."""
 
 
-def beside(left: Path, right: Path, target: Path) -> None:
-    """A film of two clips side by side, with the sound of the left; as long as the shorter."""
+def beside(left: Path, right: Path, target: Path, *, photograph: bool = False) -> None:
+    """A film of two clips side by side, with the sound of the left; as long as the shorter.
+
+    With ``photograph`` the right one is a single frame.
+    """
     clips = [list(open_media(str(path)).frames(MOUTH_RATE)) for path in (left, right)]
     wave = np.concatenate(list(open_media(str(left)).audio(48_000)))
     n = min(map(len, clips))
+    if photograph:
+        clips[1] = [clips[1][n // 2]] * n
     with av.open(str(target), "w") as out:
         video = out.add_stream("libx264", rate=MOUTH_RATE, options={"crf": "18"})
         video.width, video.height, video.pix_fmt = 2 * SIDE_PX, SIDE_PX, "yuv420p"
@@ -80,6 +85,33 @@ def fused(clips: Sequence[Clip], folder: Path) -> dict[str, dict[str, float]]:
         }
         for name, rows in found.items()
     }
+
+
+def photographs(folder: Path) -> dict[str, float]:
+    """Films of a speaker and a photograph of somebody else, read like any file.
+
+    Returns:
+        Number of films, those in which the photograph is found to be still, and mean shares of the
+        voice: of the speaker, of the photograph, of nobody in view, undecided.
+    """
+    recognizer = avtca.load()
+    rows = []
+    for (left, _), (right, _) in permutations(FUSED, 2):
+        film = folder / f"{Path(left).stem}_photograph_{Path(right).stem}.mkv"
+        beside(SHARED / left, SHARED / right, film, photograph=True)
+        report = recognizer.predict(film, person="all")
+        sides = {one.number: one.box is not None and one.box[0] > SIDE_PX for one in report.people}
+        still = any("still face" in one.doubts for one in report.people if sides[one.number])
+        spoken = sum(turn.end_s - turn.start_s for turn in report.speech)
+        shares = dict.fromkeys(("speaker", "photograph", "nobody", "undecided"), 0.0)
+        for turn in report.speech:
+            kind = "undecided" if turn.visible is None else "nobody"
+            if turn.person is not None:
+                kind = "photograph" if sides[turn.person] else "speaker"
+            shares[kind] += (turn.end_s - turn.start_s) / spoken
+        rows.append({"still": float(still), **shares})
+    means = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0]}
+    return {"films": len(rows), **means}
 
 
 COST_FILMS = ("talking/lwbsza.mpg", "talking/01-01-08-01-01-02-01.mp4")
