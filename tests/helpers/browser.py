@@ -80,6 +80,15 @@ def violations(page: Any) -> list[str]:
     return list(found)
 
 
+def heap_mb(page: Any) -> float:
+    """JavaScript objects of a page, their buffers, and what the browser keeps for them."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    usage = session.send("Runtime.getHeapUsage")
+    names = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+    return sum(float(usage.get(name, 0)) for name in names) / 1e6
+
+
 def frames_of(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
     """Time and RGB of all frames."""
     with av.open(str(path)) as container:

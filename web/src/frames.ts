@@ -28,7 +28,7 @@ export function seekTo(video: HTMLVideoElement, time_s: number, before: number):
 }
 
 export class FrameFinder {
-  private readonly video = h("video", { muted: true, preload: "auto", class: "probe", tabindex: -1, "aria-hidden": "true" });
+  private readonly video = h("video", { muted: true, preload: "metadata", class: "probe", tabindex: -1, "aria-hidden": "true" });
   private url: string | null = null;
   private shown = -1;
   /** Of a frame: the frame after it, null at the end; and a time at which it is shown. */

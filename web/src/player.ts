@@ -13,7 +13,7 @@ const MOST_STEPS = 3;
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 
 export class Player {
-  readonly video = h("video", { playsinline: true, preload: "auto", tabindex: -1, "aria-label": "video" });
+  readonly video = h("video", { playsinline: true, preload: "metadata", tabindex: -1, "aria-label": "video" });
   readonly overlay: Overlay;
   private readonly finder = new FrameFinder();
   private readonly image = h("img", { alt: "the image", hidden: true });

@@ -17,7 +17,7 @@ function event(video: HTMLVideoElement, name: string): Promise<boolean> {
 export async function portraits(open: OpenFile, found: (person: number, face: HTMLCanvasElement) => void): Promise<void> {
   const people = (open.report?.people ?? []).filter((one) => one.box && one.at_s !== null);
   if (!open.url || !people.length || !open.track?.width) return;
-  const video = h("video", { muted: true, preload: "auto" });
+  const video = h("video", { muted: true, preload: "metadata" });
   video.src = open.url;
   if (!(await event(video, "loadeddata"))) return;
   for (const one of people.sort((a, b) => a.at_s! - b.at_s!)) {
