@@ -1,5 +1,5 @@
 // Faces over the video: boxes of the frame in view, by its timestamp.
-import { h } from "./dom";
+import { fill, h } from "./dom";
 import { lastBefore } from "./series";
 import type { Session } from "./session";
 import type { Box, FaceTrack, Track } from "./types";
@@ -106,6 +106,7 @@ export class Overlay {
     const label = this.labelOf(person, time);
     const speaks = this.speaks(person, time);
     element.classList.toggle("speaks", speaks);
-    element.firstElementChild!.textContent = `person ${person}${speaks ? " speaks" : ""}${label ? `: ${label}` : ""}`;
+    const text = `person ${person}${speaks ? " speaks" : ""}`;
+    fill(element.firstElementChild!, text, label ? h("i", {}, `: ${label}`) : null);
   }
 }
