@@ -21,7 +21,7 @@ from avtca.progress import ProgressHook
 if TYPE_CHECKING:
     from avtca.recognize import Recognizer, Report, load
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["AvtcaError", "ProgressHook", "Recognizer", "Report", "__version__", "load"]
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
