@@ -1,6 +1,7 @@
 """Sentences of a recording: read once, each from the person who speaks it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from recording_backend import RecordingBackend
@@ -9,12 +10,15 @@ from small_spec import RECOGNIZER_SPEC
 from two_people import beside_a_listener
 
 import avtca
+from avtca.cli.formats import Format
+from avtca.cli.sentences import subtitles
 from avtca.errors import MediaError
 from avtca.faces import best_detector
 from avtca.recognize import Recognizer
 from avtca.recognize.exports.subtitles import sentences_srt, sentences_vtt
 from avtca.recognize.segment_files import read_cues
 from avtca.recognize.sentences import predict_sentences
+from avtca.recognize.sheet import read_sheet
 from avtca.speaker import Turn
 
 
@@ -96,3 +100,19 @@ def test_the_person_of_a_report_is_that_of_most_of_its_time():
     assert make_report(shares).read_person == (3, pytest.approx(0.375))
     voice = [make_row(0, 2, 0.6, avtca.recognize.report.NO_PERSON, ("voice",))]
     assert make_report(voice).read_person == (None, None)
+
+
+def test_texts_of_subtitles_stay_with_their_segments(tmp_path):
+    """The second of three segments could not be read."""
+    path = tmp_path / "x.csv"
+    path.write_text("Text,start,end\nfirst,1.5,3.5\nsecond,9,8\nthird,4,6\n")
+    sheet = read_sheet(path, ("start", "end"), tmp_path / "x.mp4")
+    speaks = (Turn(0, 2, 1, True),)
+    results = [sentence(speaks, (1.5, 3.5)), ("x.mp4#t=9,8", "error"), sentence((), (4.0, 6.0))]
+    call = SimpleNamespace(joined=SimpleNamespace(sheet=sheet), results=results)
+    texts = [line for line in subtitles(call, Format.srt).split("\n") if "happy" in line]
+    assert texts == [
+        "person 1: [happy 70% (no threshold)] first",
+        "[happy 70% (no threshold)] third",
+    ]
+    assert "<v person 1>[happy 70% (no threshold)] first</v>" in subtitles(call, Format.vtt)
