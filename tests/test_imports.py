@@ -215,4 +215,4 @@ except SystemExit as end:
     assert lines[0] == "library angry []"
     assert lines[2].startswith(f"{clip},angry,")
     assert lines[-1] == "command 0 []"
-    assert done.stderr.startswith(f"{clip}: angry 85%, 2.3 s of media in ")
+    assert done.stderr.startswith(f"{clip}: angry 87%, 2.3 s of media in ")

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from avtca.faces.types import Float, UInt8
 
-MIN_ALIKE = 0.985
+MIN_ALIKE = 0.993
 """Least correlation of a face that rests."""
 MIN_SIDE = 32
 """Smaller faces, in pixels of the reduced image, are always searched, which costs little."""
