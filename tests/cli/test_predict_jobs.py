@@ -19,7 +19,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def fake_predict(model, detector, device, job):
+def fake_predict(loaded, job):
     """Stands for a recognition in a worker process: slow first, then a crash and an error."""
     import time
 
