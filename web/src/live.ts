@@ -37,6 +37,14 @@ class LevelLane extends CanvasLane {
   }
 }
 
+/** The lane of a person; the strip of speech comes with the second person in view. */
+interface Shown {
+  lane: ScoresLane;
+  rows: Row[];
+  turns: Turn[];
+  speech: boolean;
+}
+
 export class Live {
   private readonly video = h("video", { playsinline: true, muted: true, "aria-label": "camera" });
   private readonly overlay = h("div", { class: "overlay", "aria-hidden": "true" });
@@ -75,7 +83,7 @@ export class Live {
   private zero_us: number | null = null;
   private size = { width: 640, height: 480 };
   private results: Result[] = [];
-  private readonly lanes = new Map<string, { lane: ScoresLane; rows: Row[]; turns: Turn[] }>();
+  private readonly lanes = new Map<string, Shown>();
   private sent: number[] = [];
   private drawing = 0;
 
@@ -199,9 +207,14 @@ export class Live {
     let found = this.lanes.get(name);
     if (!found) {
       if (this.lanes.size >= MOST_LANES) this.dropLane();
-      found = { lane: new ScoresLane(name, 80, true), rows: [], turns: [] };
+      found = { lane: new ScoresLane(name, 80, several), rows: [], turns: [], speech: several };
       this.lanes.set(name, found);
       this.rows.append(found.lane.element);
+    }
+    if (several && !found.speech) {
+      const lane = new ScoresLane(name, 80, true);
+      found.lane.element.replaceWith(lane.element);
+      Object.assign(found, { lane, speech: true });
     }
     const before = found.rows.at(-1)?.end_s ?? -Infinity;
     const start_s = time - before < 1.6 ? before : time - 0.5;

@@ -10,7 +10,7 @@ from avtca.faces import TrackedFace
 from avtca.image import ArrayImage
 from avtca.media import Moment
 from avtca.speaker import MOUTH_RATE, MouthRecorder, MouthSeries, SpeechLevels, find_speakers
-from avtca.speaker.speech import CHUNK, VOICE_RATE
+from avtca.speaker.speech import CHUNK, MAX_INTERVAL_S, VOICE_RATE
 
 KEPT_S = 15.0
 """Seconds before now that are evidence."""
@@ -97,6 +97,8 @@ class LiveSpeech:
                 mouths[person] = MouthSeries(times, series.values)
             else:
                 del self._mouths.series[person]
+        if any(_is_sparse(series.times) for series in mouths.values()):
+            return dict.fromkeys(people)
         heard = voiced[len(voiced) - (end_tick - first) :]
         speech = find_speakers(mouths, levels, heard, still=still)
         start_s, end_s = (edge - first_s for edge in window)
@@ -107,3 +109,8 @@ class LiveSpeech:
         missing = max(0, self._first_level - first)
         known = self._levels.values()[max(0, first - self._first_level) :]
         return np.concatenate((np.full(missing, SILENCE_DB), known))
+
+
+def _is_sparse(times: Sequence[float]) -> bool:
+    """Whether frames are too few, as where a busy machine drops pictures."""
+    return len(times) > 1 and times[-1] - times[0] > MAX_INTERVAL_S * (len(times) - 1)
