@@ -3,7 +3,7 @@
 import pytest
 
 from avtca.errors import MediaError
-from avtca.text import csv_cell, file_name, from_csv_cell, printable
+from avtca.text import csv_cell, file_name, find_separator, from_csv_cell, printable
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,19 @@ def test_errors_are_printable_and_keep_their_lines():
 @pytest.mark.parametrize("text", ["=1+1", "-3g5yACwYnA", "@x", "a", "'a", "", "+"])
 def test_a_cell_is_read_back(text):
     assert from_csv_cell(csv_cell(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("path,label", (",", 2)),
+        ("Path; Label ;note, long", (";", 3)),
+        ('"a|b"|path|label', ("|", 3)),
+        ("\npath\tlabel\n1,5\t2,5", ("\t", 2)),
+        ("file;name", (";", 2)),
+        ("alone", (",", 1)),
+        ("", (",", 0)),
+    ],
+)
+def test_the_separator_of_a_table_is_that_of_its_header(header, found):
+    assert find_separator(header, ("path", "label")) == found
