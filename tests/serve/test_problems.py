@@ -9,7 +9,7 @@ from avtca.errors import ConfigError
 from avtca.serve.invalid import invalid
 from avtca.serve.live_messages import LiveError, parse_text
 from avtca.serve.problems import in_words_of_http
-from avtca.serve.settings import load_settings
+from avtca.serve.settings import Settings, load_settings, read_tokens
 
 LINE = re.compile(r"[a-z][^:;\n]+: [^;\n]+; [^;\n]+")
 """Action, problem and fix, on one line."""
@@ -211,6 +211,17 @@ def test_problems_of_settings(tmp_path):
         with pytest.raises(ConfigError) as error:
             load_settings(file)
         assert f"{file}: {text}" in str(error.value)
+
+
+def test_files_that_are_missing(tmp_path):
+    path = tmp_path / "none"
+    for read, action in (
+        (lambda: load_settings(path), "read the settings in"),
+        (lambda: read_tokens(Settings(token_file=path)), "read the tokens in"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            read()
+        assert str(error.value).startswith(f"{action} {path}: no such file or directory; ")
 
 
 def test_an_error_of_another_kind_keeps_its_text():

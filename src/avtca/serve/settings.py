@@ -155,7 +155,7 @@ def load_settings(config: Path | None = None, **given: Any) -> Settings:
         try:
             content = tomllib.loads(config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(action, str(error), "correct the file (TOML)") from error
+            raise ConfigError(action, _reason(error), "correct the file (TOML)") from error
 
     class FromFile(Settings):
         from_file: ClassVar[dict[str, Any]] = content
@@ -166,6 +166,11 @@ def load_settings(config: Path | None = None, **given: Any) -> Settings:
         problem, fix = invalid(error.errors()[0], "the file")
         raise ConfigError(action, problem, f"{fix} (docs/serve.md)") from error
     return settings
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be read, without its name, which the line has already."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def read_tokens(settings: Settings) -> tuple[str, ...]:
@@ -187,7 +192,7 @@ def read_tokens(settings: Settings) -> tuple[str, ...]:
     try:
         lines = settings.token_file.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError) as error:
-        raise ConfigError(action, str(error), "write one token on each line") from error
+        raise ConfigError(action, _reason(error), "write one token on each line") from error
     tokens = tuple(line.strip() for line in lines if line.strip() and line[0] != "#")
     if not tokens:
         raise ConfigError(action, "there is none", "write one token on each line")
