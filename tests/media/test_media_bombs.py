@@ -12,7 +12,10 @@ from PIL import Image
 from avtca.errors import MediaError
 from avtca.media import container, open_media, video
 
-REFUSED = "nothing can be decoded (the video frames are too large (8000 x 8000))"
+REFUSED = (
+    "nothing can be decoded (the video frames are too large (8000 x 8000)); "
+    "export it with smaller frames"
+)
 
 
 def gif(path, size, n):

@@ -174,11 +174,9 @@ def _probe(
     audio = _first_audible(path, name, warnings, audios)
     starts = [first.start for first in (video, audio) if first]
     if not starts:
-        raise MediaError(
-            f"read {name}",
-            f"nothing can be decoded ({'; '.join(warnings) or 'no frames'})",
-            "export or copy the file again",
-        )
+        reason = "; ".join(warnings) or "no frames"
+        fix = "it with smaller frames" if "too large" in reason else "or copy the file again"
+        raise MediaError(f"read {name}", f"nothing can be decoded ({reason})", f"export {fix}")
     if video and len(tracks.video) > 1:
         warnings.append(_which("video", tracks.video, video.index))
     if audio and len(tracks.audio) > 1:
