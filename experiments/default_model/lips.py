@@ -7,7 +7,8 @@ MediaPipe (Google, Apache-2.0, 16-bit floats), from its wheel on PyPI, pinned by
 first layers and the branch of the lips are kept, 5 % of the computation: the region of the lips,
 which the mesh takes from its 468 points of the whole face, is taken from a crop that is aligned by
 the corners of the mouth, and then from the lips themselves. Layers that are only convolutions see
-nothing else of the face, so that the crop needs no more than the mouth. tflite.py reads the file.
+nothing else of the face, so that the crop needs no more than the mouth. It is grey: the first layer
+sums the weights of red, green and blue. tflite.py reads the file.
 Prints the packaged file's sha256, for avtca/speaker/lips.py.
 """
 
@@ -61,7 +62,7 @@ def weights_along(
 
 
 def build(mesh: Network) -> onnx.ModelProto:
-    """ONNX: uint8 crops ``(n, px, px, 3)`` to points in pixels of the crop ``(n, 80, 2)``."""
+    """ONNX: uint8 crops ``(n, px, px)`` to points in pixels of the crop ``(n, 80, 2)``."""
 
     def constant(name: str, values: Any, kind: Any = np.float32) -> str:
         mesh.weights[name] = numpy_helper.from_array(np.asarray(values, kind), name)
@@ -74,9 +75,12 @@ def build(mesh: Network) -> onnx.ModelProto:
     nodes = [
         node("Cast", ["crops"], ["bytes"], to=TensorProto.FLOAT),
         node("Div", ["bytes", "byte"], ["unit"]),
-        node("Transpose", ["unit"], [f"stem_{IMAGE}"], perm=[0, 3, 1, 2]),
+        node("Unsqueeze", ["unit", "channel"], [f"stem_{IMAGE}"]),
         *mesh.nodes(IMAGE, [FEATURES], "stem_"),
     ]
+    first = next(one.input[1] for one in nodes if one.op_type == "Conv") + "_16"
+    colours = numpy_helper.to_array(mesh.weights[first])
+    constant(first, colours.sum(axis=1, keepdims=True, dtype=np.float32), np.float16)
     constant("cells", ((np.arange(ROI_CELLS) + 0.5) / ROI_CELLS - 0.5)[None])
     constant("columns", np.arange(CROP_PX // STRIDE)[None, None])
     constant("cell_px", 1 / POINT_UNITS)
@@ -126,7 +130,7 @@ def build(mesh: Network) -> onnx.ModelProto:
                 node("Mul", [f"extent_{k}", "roi_scale"], [f"size_{k + 1}"]),
             ]
             centre, size = f"centre_{k + 1}", f"size_{k + 1}"
-    inputs = [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", CROP_PX, CROP_PX, 3])]
+    inputs = [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", CROP_PX, CROP_PX])]
     outputs = [helper.make_tensor_value_info("points", TensorProto.FLOAT, ["n", N_POINTS, 2])]
     graph = helper.make_graph(nodes, "lips", inputs, outputs, list(mesh.weights.values()))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)

@@ -35,6 +35,23 @@ class Part:
     scale_y: float
 
 
+@dataclass(frozen=True)
+class Luma:
+    """Brightness of a part of an image, or more, as it is stored: perhaps turned or mirrored.
+
+    A point (x, y) of the image is at ``(ax + by + c, dx + ey + f)`` of ``values``.
+
+    Attributes:
+        values: uint8 ``(h, w)``, a view where possible.
+        place: ``a, b, c, d, e, f``.
+        limited: Whether black is 16 and white 235.
+    """
+
+    values: UInt8
+    place: tuple[float, float, float, float, float, float]
+    limited: bool = False
+
+
 class Image(Protocol):
     """An upright RGB image."""
 
@@ -62,6 +79,9 @@ class Image(Protocol):
             size: Width and height of the result.
         """
 
+    def luma(self, box: Sequence[float]) -> Luma:
+        """Brightness of at least the box ``x0 y0 x1 y1`` clipped to the image."""
+
 
 class ArrayImage:
     """An image in memory, uint8 ``(h, w, 3)``."""
@@ -82,6 +102,16 @@ class ArrayImage:
         x0, y0, x1, y1 = clip_box(box, self.width, self.height)
         rgb = resize(self.rgb[y0:y1, x0:x1], size)
         return Part(rgb, x0, y0, size[0] / (x1 - x0), size[1] / (y1 - y0))
+
+    def luma(self, box: Sequence[float]) -> Luma:
+        """See :meth:`Image.luma`."""
+        x0, y0, x1, y1 = clip_box(box, self.width, self.height)
+        return Luma(grey(self.rgb[y0:y1, x0:x1]), (1, 0, -x0, 0, 1, -y0))
+
+
+def grey(rgb: UInt8) -> UInt8:
+    """Luma ``(h, w)`` of ITU-R 601."""
+    return np.asarray(PillowImage.fromarray(np.ascontiguousarray(rgb)).convert("L"))
 
 
 def reduced_size(width: int, height: int, side: int) -> tuple[int, int]:

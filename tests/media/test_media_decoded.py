@@ -101,3 +101,19 @@ def test_frames_of_several_sizes_share_a_reformatter():
         ).to_ndarray()
         np.testing.assert_array_equal(image.reduced(64), alone.reduced(64))
         np.testing.assert_array_equal(image.reduced(64), by_default)
+
+
+@pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
+@pytest.mark.parametrize("format", [*PLANAR_420, "yuv444p", "nv12", "rgb24", "yuv420p10le"])
+def test_luma_is_the_brightness_at_the_same_place(matrix, format):
+    rgb = scene()
+    image = decoded(rgb[:, ::2], matrix, format, size=(160, 96))  # pixels that are not square
+    luma = image.luma((20, 30, 70, 80))
+    a, b, c, d, e, f = luma.place
+    weights = np.array([0.299, 0.587, 0.114])
+    for x, y in ((31.5, 33.5), (60.5, 41.5), (45.5, 70.5)):
+        u, v = a * x + b * y + c, d * x + e * y + f
+        found = float(luma.values[int(v), int(u)])
+        found = (found - 16) * 255 / 219 if luma.limited else found
+        assert found == pytest.approx(image.rgb[int(y), int(x)] @ weights, abs=6)
+    assert luma.limited == (format in ("yuv420p", "yuv444p", "nv12"))

@@ -135,11 +135,11 @@ def test_lip_points_lie_on_the_lips_of_a_real_face(shared):
 
 
 def test_lip_points_find_a_drawn_mouth():
-    """A dark ellipse in skin colour, with the corners at the ends of its long axis."""
+    """A dark ellipse in bright skin, with the corners at the ends of its long axis."""
     y, x = np.mgrid[:CROP_PX, :CROP_PX]
-    crop = np.full((CROP_PX, CROP_PX, 3), (200, 160, 140), np.uint8)
-    crop[((x - 32) / 16) ** 2 + ((y - 36) / 8) ** 2 < 1] = (150, 60, 60)
-    crop[((x - 32) / 12) ** 2 + ((y - 36) / 4) ** 2 < 1] = (30, 10, 10)
+    crop = np.full((CROP_PX, CROP_PX), 170, np.uint8)
+    crop[((x - 32) / 16) ** 2 + ((y - 36) / 8) ** 2 < 1] = 87
+    crop[((x - 32) / 12) ** 2 + ((y - 36) / 4) ** 2 < 1] = 16
     (points,) = lip_points(crop[None])
     assert points.shape == (80, 2)
     assert np.abs(points[CORNERS[0]] - (16, 36)).max() < 8

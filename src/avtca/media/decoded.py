@@ -8,13 +8,17 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from avtca.image import Part, clip_box, reduced_size, resize
+from avtca.image import Luma, Part, clip_box, grey, reduced_size, resize
 
 UInt8 = NDArray[np.uint8]
 Matrix = tuple[int, int, int, int]
 
 PLANAR_420 = ("yuv420p", "yuvj420p")
 """Pixel formats of which a part is cut before it is converted."""
+_LUMA_FIRST = (*PLANAR_420, "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12")
+"""Pixel formats whose first plane is the luma in 8 bits."""
+_FULL_RANGE = 2
+"""FFmpeg's value of luma from 0 to 255."""
 _AREA = "AREA"
 """FFmpeg's scaling by averaging."""
 
@@ -89,6 +93,33 @@ class DecodedImage:
         y = self.height - edges[3] if self._flip_y else edges[1]
         across, down = edges[2] - edges[0], edges[3] - edges[1]
         return Part(rgb, x, y, rgb.shape[1] / across, rgb.shape[0] / down)
+
+    def luma(self, box: Sequence[float]) -> Luma:
+        """See :meth:`avtca.image.Image.luma`."""
+        frame, name = self._frame, self._frame.format.name
+        if name not in _LUMA_FIRST:
+            x0, y0, x1, y1 = clip_box(box, self.width, self.height)
+            part = self.part((x0, y0, x1, y1), (x1 - x0, y1 - y0))
+            x, y = part.scale_x, part.scale_y
+            return Luma(grey(part.rgb), (x, 0, -x * part.x0, 0, y, -y * part.y0))
+        limited = not name.startswith("yuvj") and frame.color_range != _FULL_RANGE
+        return Luma(self._luma, self._luma_place, limited)
+
+    @cached_property
+    def _luma(self) -> UInt8:
+        plane = self._frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return rows[: self._frame.height, : self._frame.width]
+
+    @cached_property
+    def _luma_place(self) -> tuple[float, float, float, float, float, float]:
+        """Place of the upright image's points in the stored frame."""
+        across, down = self._frame.width / self._size[0], self._frame.height / self._size[1]
+        x, x_start = (-1, self.width) if self._flip_x else (1, 0)
+        y, y_start = (-1, self.height) if self._flip_y else (1, 0)
+        if self._swapped:
+            return 0, across * y, across * y_start, down * x, 0, down * x_start
+        return across * x, 0, across * x_start, 0, down * y, down * y_start
 
     def _whole(self, size: tuple[int, int]) -> UInt8:
         return self._upright(_convert(self._frame, size))

@@ -10,7 +10,7 @@ from avtca.faces import TEMPLATE
 from avtca.networks import packaged_network
 
 FILE = "lips.onnx"
-SHA256 = "23a986074b92639ea6c4400f5ad8c0428b9132f00d96a4ecd40c70db4f4fd3cd"
+SHA256 = "a532f693a49c9d8043fe46b294cddb1f6933cd215aded6bf24a3f1b5e277b9aa"
 CROP_PX = 64
 """Side of a mouth crop in pixels."""
 EYES_PX = 45.0
@@ -35,7 +35,7 @@ def lip_points(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Points on the lips ``(n, 80, 2)``, x y in pixels of the crop.
 
     Args:
-        crops: Mouth crops ``(n, 64, 64, 3)``, RGB, aligned by :data:`MOUTH_TEMPLATE`.
+        crops: Mouth crops ``(n, 64, 64)``, grey, aligned by :data:`MOUTH_TEMPLATE`.
 
     Raises:
         CheckpointError: The network's file is missing or damaged.

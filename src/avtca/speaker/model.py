@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from avtca.errors import CheckpointError
 from avtca.faces import TEMPLATE, TrackedFace, align_image
 from avtca.speaker.mfcc import MFCC_RATE, N_COEFFICIENTS
-from avtca.speaker.mouths import MAX_FACES, MAX_STEP_S, MOUTH_RATE, _landmarks
+from avtca.speaker.mouths import MAX_FACES, MAX_STEP_S, MOUTH_RATE
 
 if TYPE_CHECKING:
     from avtca.media import Moment
@@ -205,3 +205,11 @@ class FaceRecorder:
         """Embed the last faces."""
         for series in self.series.values():
             series.finish(self._model)
+
+
+def _landmarks(before: TrackedFace | None, after: TrackedFace, time_s: float) -> Float:
+    if before is None or after.time_s <= before.time_s:
+        return after.landmarks
+    share = np.clip((time_s - before.time_s) / (after.time_s - before.time_s), 0, 1)
+    between = (1 - share) * before.landmarks + share * after.landmarks
+    return np.asarray(between, np.float32)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avtca.faces import TrackedFace, align_image
-from avtca.speaker.lips import CORNERS, CROP_PX, LOWER, MOUTH_TEMPLATE, UPPER, lip_points
+from avtca.faces import TrackedFace
+from avtca.speaker.crops import mouth_crop, mouth_place
+from avtca.speaker.lips import CORNERS, LOWER, UPPER, lip_points
 
 if TYPE_CHECKING:
     from avtca.media import Moment
@@ -40,17 +41,27 @@ class MouthSeries:
     values: list[tuple[float, float, float]] = field(default_factory=list)
     _grey: Float | None = None
 
-    def add(self, time_s: float, crop: NDArray[np.uint8], points: Float) -> None:
-        """Add the next frame."""
-        height = float(np.linalg.norm(points[UPPER] - points[LOWER]))
-        width = float(np.linalg.norm(points[CORNERS[0]] - points[CORNERS[1]]))
-        grey = crop[MOTION_ROWS, MOTION_COLUMNS].mean(axis=2, dtype=np.float32)
-        motion = 0.0
-        if self._grey is not None and time_s - self.times[-1] <= MAX_STEP_S:
-            motion = float(np.abs(grey - self._grey).mean()) / max(1.0, float(grey.std()))
-        self._grey = grey
-        self.times.append(time_s)
-        self.values.append((height, width, motion))
+    def add(self, times: Sequence[float], crops: NDArray[np.uint8], points: Float) -> None:
+        """Add the next frames.
+
+        Args:
+            times: Timestamps ``(n,)``, ascending.
+            crops: Mouth crops ``(n, 64, 64)``.
+            points: Points on the lips ``(n, 80, 2)``.
+        """
+        at, places = np.array(times), points.astype(np.float64) @ np.array([1, 1j])
+        heights = abs(places[:, UPPER] - places[:, LOWER])
+        widths = abs(places[:, CORNERS[0]] - places[:, CORNERS[1]])
+        grey = crops[:, MOTION_ROWS, MOTION_COLUMNS].astype(np.float32)
+        before = grey[:1] if self._grey is None else self._grey
+        change = abs(np.diff(grey, axis=0, prepend=before)).mean(axis=(1, 2))
+        motions = change / np.maximum(1.0, grey.std(axis=(1, 2)))
+        steps = np.diff(at, prepend=self.times[-1] if self.times else -np.inf)
+        motions[steps > MAX_STEP_S] = 0.0
+        self._grey = grey[-1:]
+        self.times += at.tolist()
+        values = heights.tolist(), widths.tolist(), motions.tolist()
+        self.values += zip(*values, strict=True)
 
 
 class MouthRecorder:
@@ -59,7 +70,7 @@ class MouthRecorder:
     def __init__(self) -> None:
         self.series: dict[int, MouthSeries] = {}
         self._waiting: list[tuple[int, float, NDArray[np.uint8]]] = []
-        self._before: dict[int, TrackedFace] = {}
+        self._before: dict[int, _Place] = {}
 
     def add(self, moments: "Sequence[Moment]", faces: Sequence[TrackedFace]) -> None:
         """Add the frames of the denser clock up to one with these faces.
@@ -67,15 +78,15 @@ class MouthRecorder:
         Between two frames with a face its landmarks are interpolated.
         """
         largest = sorted(faces, key=lambda face: -face.area)[:MAX_FACES]
-        for face in largest:
-            before = self._before.get(face.person)
+        places = {face.person: _Place(face.time_s, *mouth_place(face)) for face in largest}
+        for person, place in places.items():
+            before = self._before.get(person)
             for moment in moments:
-                if before is None and face.time_s - moment.time_s > MAX_STEP_S:
+                if before is None and place.time_s - moment.time_s > MAX_STEP_S:
                     continue
-                landmarks = _landmarks(before, face, moment.time_s)
-                crop = align_image(moment.image, landmarks, CROP_PX, template=MOUTH_TEMPLATE)
-                self._waiting.append((face.person, moment.time_s, crop))
-        self._before = {face.person: face for face in faces}
+                crop = mouth_crop(moment.image, *place.since(before, moment.time_s))
+                self._waiting.append((person, moment.time_s, crop))
+        self._before = places
         if len(self._waiting) >= BATCH:
             self._run()
 
@@ -85,17 +96,34 @@ class MouthRecorder:
             self._run()
 
     def _run(self) -> None:
-        points = lip_points(np.stack([crop for _, _, crop in self._waiting]))
-        for (person, time_s, crop), of_crop in zip(self._waiting, points, strict=True):
+        crops = np.stack([crop for _, _, crop in self._waiting])
+        points = lip_points(crops)
+        for person in {person for person, _, _ in self._waiting}:
             series = self.series.setdefault(person, MouthSeries())
-            if not series.times or time_s > series.times[-1]:
-                series.add(time_s, crop, of_crop)
+            last = series.times[-1] if series.times else -np.inf
+            chosen = []
+            for k, (who, time_s, _) in enumerate(self._waiting):
+                if who == person and time_s > last:
+                    chosen.append(k)
+                    last = time_s
+            if chosen:
+                times = [self._waiting[k][1] for k in chosen]
+                series.add(times, crops[chosen], points[chosen])
         self._waiting.clear()
 
 
-def _landmarks(before: TrackedFace | None, after: TrackedFace, time_s: float) -> Float:
-    if before is None or after.time_s <= before.time_s:
-        return after.landmarks
-    share = np.clip((time_s - before.time_s) / (after.time_s - before.time_s), 0, 1)
-    between = (1 - share) * before.landmarks + share * after.landmarks
-    return np.asarray(between, np.float32)
+@dataclass(frozen=True)
+class _Place:
+    """Where the crop of a mouth is, see :func:`mouth_place`."""
+
+    time_s: float
+    turn: complex
+    shift: complex
+
+    def since(self, before: "_Place | None", time_s: float) -> tuple[complex, complex]:
+        """``turn`` and ``shift`` between an earlier place and this one."""
+        if before is None or self.time_s <= before.time_s:
+            return self.turn, self.shift
+        share = min(max((time_s - before.time_s) / (self.time_s - before.time_s), 0.0), 1.0)
+        turn = (1 - share) * before.turn + share * self.turn
+        return turn, (1 - share) * before.shift + share * self.shift
