@@ -14,6 +14,7 @@ from avtca.audio import voice_activity
 from avtca.faces import best_detector, track_faces
 from avtca.media import hold_frames, open_media
 from avtca.speaker import (
+    FRAME_RATE,
     MOUTH_RATE,
     FaceRecorder,
     MfccSeries,
@@ -59,7 +60,7 @@ class Clip:
 def record(path: Path) -> tuple[dict[int, MouthSeries], Float]:
     """Mouths by person, as the recognizer collects them, and the waveform of a file."""
     clip, recorder = open_media(str(path)), MouthRecorder()
-    frames = hold_frames(clip.frames(RATE, MOUTH_RATE), RATE)
+    frames = hold_frames(clip.frames(RATE, FRAME_RATE), RATE)
     for frame, faces in track_faces(frames, best_detector(), 48):
         recorder.add(frame.dense, faces)
     recorder.finish()

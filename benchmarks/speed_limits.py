@@ -47,7 +47,7 @@ def limits() -> dict[str, Any]:
         ),
         "lips": (
             lips.FILE,
-            {"crops": rng.integers(0, 255, (MOUTHS, lips.CROP_PX, lips.CROP_PX, 3), np.uint8)},
+            {"crops": rng.integers(0, 255, (MOUTHS, lips.CROP_PX, lips.CROP_PX), np.uint8)},
             MOUTHS,
         ),
     }

@@ -131,7 +131,7 @@ def network_table(results: dict[str, Any]) -> str:
         "face network": "face, ten a second",
         "speech encoder": "second of audio, twice",
         "voice activity": "second of audio, at two speeds, twice",
-        "lips": "mouth, 25 a second",
+        "lips": "mouth, 17.5 a second",
     }
     product = limits["matrix product"]
     fastest = product["million"] / product["ms"]

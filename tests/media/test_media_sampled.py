@@ -44,6 +44,17 @@ def test_the_frame_nearest_to_the_middle_of_each_step_is_needed():
     assert needed(packets(), stop=5 * TICK + 1) == [1, 4, *range(5, 17)]
 
 
+def test_the_denser_clock_prefers_frames_to_which_others_refer():
+    """Of 15 steps of two frames a second; the second of three B frames is one of them."""
+    chosen = PacketChoice(5, Fraction(0), None, 15)(iter(packets()))
+    found = sorted(one.pts for one, is_needed in chosen if is_needed)
+    assert found == [0, 2, 3, 4, 6, 8, *range(9, 17)]  # 3: the step of the sampled clock
+    all_alike = [packet(k, k) for k in range(30)]
+    chosen = PacketChoice(5, Fraction(0), None, 15)(iter(all_alike))
+    first = sorted(one.pts for one, is_needed in chosen if is_needed and one.pts < 24)
+    assert first == list(range(1, 24, 2))  # the middles of both clocks
+
+
 @pytest.mark.parametrize(
     "odd", [packet(None, 5), packet(6, None), packet(6, 2), packet(6, 60), packet(90, 5), None]
 )

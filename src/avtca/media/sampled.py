@@ -19,6 +19,9 @@ MAX_GAP_S = 1
 """Timestamps that jump further are irregular."""
 MAX_WAITING = 200
 """Most packets that wait for the next ones; more are irregular timestamps."""
+LATER_S, LATER = 0.01, 10.0
+"""Each so many seconds between decoding and showing a frame count as so many seconds less from the
+middle of a step of the denser clock."""
 END_S = 1
 """Seconds before the end of a part in which every frame is decoded."""
 
@@ -40,6 +43,9 @@ class _Waiting:
 
 class PacketChoice:
     """Chooses the packets whose frames are nearest to the middle of a step.
+
+    On the denser clock, a frame that is decoded long before it is shown is preferred: others refer
+    to it, so that it is decoded in any case.
 
     A step is decided once a packet's decoding time is past its end, since no frame is shown before
     it is decoded. From the first irregular timestamp on, every packet is needed.
@@ -105,11 +111,13 @@ class PacketChoice:
         error = min(float(base) / 2, HALF_MS)
         for rate in self._rates:
             step, off = step_of(time, error, rate)
+            if rate != self._rates[0]:
+                off -= LATER * round((time - dts) / LATER_S)
             self._steps.setdefault((rate, step), []).append((time, off, waiting))
         return True
 
     def _decide(self, packets: list[tuple[float, float, _Waiting]]) -> None:
-        """The packet nearest to the middle of a step is needed, the earlier one of two as near."""
+        """The packet with the least distance is needed, the earlier one of two."""
         packets.sort(key=lambda one: one[0])
         least, best = math.inf, packets[0][2]
         for _, off, one in packets:

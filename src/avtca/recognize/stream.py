@@ -22,6 +22,7 @@ from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import Box
 from avtca.recognize.report import Thumbnail
 from avtca.speaker import (
+    FRAME_RATE,
     MOUTH_RATE,
     FaceRecorder,
     MfccSeries,
@@ -193,10 +194,12 @@ class WindowStream:
         self._upright = UprightCheck(detector)
         self.mouths: MouthRecorder | FaceRecorder = MouthRecorder()
         self.levels: SpeechLevels | MfccSeries = SpeechLevels(spec.sample_rate)
+        dense_rate = FRAME_RATE
         if speaker_model is not None:
             self.mouths, self.levels = FaceRecorder(speaker_model), MfccSeries()
-        dense_rate = MOUTH_RATE if clip.has_audio else 0
-        frames = self._turned(clip.frames(spec.video_rate, dense_rate))
+            dense_rate = MOUTH_RATE
+        frames = clip.frames(spec.video_rate, dense_rate if clip.has_audio else 0)
+        frames = self._turned(frames)
         frames = hold_frames(frames, spec.video_rate)
         tracked = track_faces(frames, detector, crop_px, colour)
         self._frames = tracked if merged is None else merged.of(tracked)

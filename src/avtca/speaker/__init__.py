@@ -3,10 +3,11 @@
 from avtca.speaker.levels import SpeechLevels
 from avtca.speaker.mfcc import MfccSeries
 from avtca.speaker.model import FaceRecorder, SpeakerModel
-from avtca.speaker.mouths import MOUTH_RATE, MouthRecorder, MouthSeries
+from avtca.speaker.mouths import FRAME_RATE, MOUTH_RATE, MouthRecorder, MouthSeries
 from avtca.speaker.speech import Speech, Turn, find_speakers
 
 __all__ = [
+    "FRAME_RATE",
     "MOUTH_RATE",
     "FaceRecorder",
     "MfccSeries",

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from avtca.media import Moment
 
 MOUTH_RATE = 25
-"""Frames a second at which mouths are read, at most: syllables come at 3 to 8 a second."""
+"""Steps a second between which mouths are interpolated: syllables come at 3 to 8 a second."""
+FRAME_RATE = 17.5
+"""Frames a second in which mouths are read, at most (docs/speaker.md)."""
 MAX_FACES = 6
 """Faces of a frame that are read, the largest first."""
 BATCH = 16

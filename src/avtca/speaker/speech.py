@@ -32,7 +32,7 @@ MIN_HEARD = 0.5
 """Share of the voice in a window that must be decided for its ``speaking`` to be a number."""
 MERGE_S = 0.3
 """Turns of one speaker that are nearer are one turn."""
-MAX_INTERVAL_S = 0.06
+MAX_INTERVAL_S = 0.07
 """Longest usual time between two frames; with fewer frames a speaker is not decided."""
 UNKNOWN, UNSEEN = -2, -1
 """In place of a person number: undecided, and nobody in view."""
