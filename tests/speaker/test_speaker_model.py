@@ -75,7 +75,7 @@ def test_coefficients_are_those_of_python_speech_features():
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ((WEIGHTS / "lips.onnx").read_bytes(), "another network, with inputs crops [64, 64, 3]"),
+        ((WEIGHTS / "lips.onnx").read_bytes(), "another network, with inputs crops [64, 64]"),
         (b"no network", "no ONNX file, or is damaged"),
         (None, "No such file"),
     ],
