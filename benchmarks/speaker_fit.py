@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from speaker_clips import Clip, Double, shifted
 
-from avtca.speaker.evidence import SpeakerWeights, Stretch, stretches
+from avtca.speaker.evidence import SpeakerWeights, Stretch, lagged, stretches
 
 RIDGE, PRIOR = 2.0, 0.03
 """Regularisation of the filters and of the score."""
@@ -30,7 +30,7 @@ def fit(clips: Sequence[Clip]) -> SpeakerWeights:
         for clip in speakers:
             one = own[clip.name]
             if clip.person != without and one is not None:
-                mouth = one.mouth[one.heard]
+                mouth = np.stack(list(lagged(one.mouth)), axis=1)[one.heard]
                 x.append(mouth - mouth.mean(axis=0))
                 y.append(one.level[one.heard])
         both, target = np.concatenate(x), np.concatenate(y)

@@ -11,7 +11,7 @@ from avtca.media.clock import dense_frames
 from avtca.media.types import Moment
 from avtca.speaker import MouthRecorder, MouthSeries, SpeechLevels, Turn, find_speakers
 from avtca.speaker import evidence as evidence_module
-from avtca.speaker.evidence import _lagged, packaged_weights, stretches
+from avtca.speaker.evidence import _standard, lagged, packaged_weights, stretches
 from avtca.speaker.lips import CORNERS, CROP_PX, MOUTH_TEMPLATE, lip_points
 from avtca.speaker.speech import UNKNOWN, UNSEEN, Speech
 
@@ -27,7 +27,8 @@ def conversation(seconds=12.0, seed=0):
     motion = np.abs(np.gradient(height)) / 20
     values = list(zip(height, np.full(n, 30.0), motion, strict=True))
     series = MouthSeries([k / RATE for k in range(n)], values)
-    predicted = _lagged(np.array(values)) @ packaged_weights().filters.sum(axis=1)
+    columns = np.stack(list(lagged(_standard(np.array(values)))), axis=1)
+    predicted = columns @ packaged_weights().filters.sum(axis=1)
     level = -30 + 6 * predicted / predicted.std() + rng.standard_normal(n)
     return series, level, np.ones(round(seconds * TICKS), bool)
 

@@ -8,6 +8,7 @@ with a voice, so that evidence adds up. All numbers in speaker.json were fitted 
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,7 +80,7 @@ class Stretch:
 
     Attributes:
         first: First step.
-        mouth: Lagged channels ``(n, 3 * n_lags)``, standardised.
+        mouth: Height, width and motion ``(n, 3)``, standardised.
         level: The level and its quick changes ``(n, 2)``, standardised where ``heard``.
         heard: Steps ``(n,)`` with a voice, or near one.
     """
@@ -93,7 +94,9 @@ class Stretch:
         """Summands ``(n, 3)`` of the score: both correlations and the time, in seconds."""
         if self.heard.sum() < MIN_STEPS:
             return np.zeros((len(self.heard), 3))
-        predicted = self.mouth @ filters
+        predicted = np.zeros((len(self.mouth), 2))
+        for column, weights in zip(lagged(self.mouth), filters, strict=True):
+            predicted += column[:, None] * weights
         mean, spread = _local(predicted, self.heard, PREDICTED_FLOOR)
         products = (predicted - mean) / spread * self.level
         parts = np.column_stack((products, np.ones(len(products)))) / MOUTH_RATE
@@ -125,7 +128,7 @@ def stretches(
         steps = (np.arange(first, last) + 0.5) / MOUTH_RATE
         mouth = np.stack([np.interp(steps, times[at], column[at]) for column in values.T], axis=1)
         heard = near(voiced)[first:last]
-        out.append(Stretch(first, _lagged(mouth), _levels(level[first:last], heard), heard))
+        out.append(Stretch(first, _standard(mouth), _levels(level[first:last], heard), heard))
     return out
 
 
@@ -134,20 +137,21 @@ def evidence(stretch: Stretch, weights: SpeakerWeights) -> Double:
     return stretch.sums(weights.filters) @ weights.score
 
 
-def _lagged(mouth: Double) -> Double:
-    """Standardised channels at each lag."""
+def _standard(mouth: Double) -> Double:
+    """Standardised channels ``(n, 3)``."""
     width = max(1.0, float(np.median(mouth[:, 1])))
     channels = np.column_stack((mouth[:, :2] / width, np.sqrt(mouth[:, 2])))
     everywhere = np.ones(len(mouth), np.bool_)
     mean, spread = _local(channels, everywhere, np.array(FLOORS))
-    standard = (channels - mean) / spread
+    return (channels - mean) / spread
+
+
+def lagged(mouth: Double) -> Iterator[Double]:
+    """Each channel of ``(n, 3)`` at each lag ``(n,)``, in the order of the filters."""
     at = np.arange(len(mouth))
-    columns = [
-        standard[np.clip(at - lag, 0, len(mouth) - 1), channel]
-        for channel in range(CHANNELS)
-        for lag in LAGS
-    ]
-    return np.stack(columns, axis=1)
+    for channel in range(CHANNELS):
+        for lag in LAGS:
+            yield mouth[np.clip(at - lag, 0, len(mouth) - 1), channel]
 
 
 def _levels(level: Double, heard: Bool) -> Double:

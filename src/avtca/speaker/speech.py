@@ -175,10 +175,10 @@ def find_speakers(
         given = None if odds is None else odds.get(person, ())
         by_chunk: dict[int, float] = {}
         for first, values in _evidence(series, given, level, at_steps, weights):
-            chunks = (first + np.arange(len(values))) // CHUNK
-            for chunk in np.unique(chunks):
-                added = float(values[chunks == chunk].sum())
-                by_chunk[int(chunk)] = by_chunk.get(int(chunk), 0) + added
+            offset = first % CHUNK
+            added = np.bincount((offset + np.arange(len(values))) // CHUNK, values)
+            for chunk, value in enumerate(added.tolist(), first // CHUNK):
+                by_chunk[chunk] = by_chunk.get(chunk, 0) + value
         if by_chunk:
             found[person] = by_chunk
     for scene in _scenes(found):
