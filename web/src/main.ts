@@ -31,7 +31,7 @@ const say = (text: string) => {
 };
 
 const model = h("select", { id: "model" });
-const person = h("select", { id: "person" }, h("option", { value: "all" }, "each person"), h("option", { value: "main" }, "the main face"), h("option", { value: "speaker" }, "whoever speaks"));
+const person = h("select", { id: "person" }, h("option", { value: "all" }, "each person"), h("option", { value: "main" }, "the main face"), h("option", { value: "speaker" }, "the person who speaks"));
 const options = (): Options => ({ model: model.value, person: person.value as Options["person"], merge: [] });
 
 const follower = new Follower(session, loadResults);

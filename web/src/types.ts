@@ -120,7 +120,7 @@ export interface Problem {
   detail?: string;
 }
 
-/** Each person, the largest steady face, or whoever speaks. */
+/** Each person, the largest steady face, or the person who speaks. */
 export type PersonMode = "all" | "main" | "speaker";
 export interface Options {
   model: string;
