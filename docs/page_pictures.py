@@ -48,7 +48,7 @@ def joined(path: Path) -> Path:
 
 def side_by_side(path: Path) -> Path:
     """Two speakers of GRID side by side, who say a sentence twice, one after another."""
-    left, right = GRID / "lbbc2a.mpg", GRID / "bbaf2n.mpg"
+    left, right = GRID / "lwbsza.mpg", GRID / "bbaf2n.mpg"
     pairs = list(zip(frames_of(left), frames_of(right), strict=False))
     end = pairs[-1][0][0] + 0.04
     frames = [

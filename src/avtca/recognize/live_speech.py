@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from avtca.faces import TrackedFace
 from avtca.image import ArrayImage
 from avtca.media import Moment
-from avtca.speaker import MOUTH_RATE, MouthRecorder, MouthSeries, SpeechLevels, find_speakers
+from avtca.speaker import (
+    FRAME_RATE,
+    MOUTH_RATE,
+    MouthRecorder,
+    MouthSeries,
+    SpeechLevels,
+    find_speakers,
+)
 from avtca.speaker.speech import CHUNK, MAX_INTERVAL_S, VOICE_RATE
 
 KEPT_S = 15.0
@@ -17,8 +24,6 @@ KEPT_S = 15.0
 TICKS = VOICE_RATE * CHUNK // MOUTH_RATE
 """Ticks of the voice activity of which one decision is made."""
 SILENCE_DB = -120.0
-MIN_INTERVAL_S = 0.03
-"""Least time between two frames whose mouths are read."""
 
 
 class LiveSpeech:
@@ -36,7 +41,7 @@ class LiveSpeech:
         self._sample_rate = sample_rate
         self._mouths = MouthRecorder()
         self._moments: deque[Moment] = deque()
-        self._frame_s = -np.inf
+        self._frame_step = -1
         self.skip_to(0)
 
     def skip_to(self, sample: int) -> None:
@@ -46,12 +51,12 @@ class LiveSpeech:
 
     def needs(self, time_s: float) -> bool:
         """Whether the mouths of a frame of this time are read."""
-        return self.several and time_s - self._frame_s >= MIN_INTERVAL_S
+        return self.several and int(time_s * FRAME_RATE) > self._frame_step
 
     def add_frame(self, time_s: float, rgb: NDArray[np.uint8]) -> None:
         """Keep a frame until its faces are known."""
         if self.needs(time_s):
-            self._frame_s = time_s
+            self._frame_step = int(time_s * FRAME_RATE)
             self._moments.append(Moment(time_s, ArrayImage(rgb)))
 
     def add_faces(self, time_s: float, faces: Sequence[TrackedFace]) -> None:
