@@ -73,6 +73,16 @@ def limit_memory(memory_mb: int) -> list[str]:
     return ["memory"]
 
 
+def is_memory_used_up() -> bool:
+    """Whether a thread or a module may fail to start because of :func:`limit_memory`."""
+    if sys.platform == "win32":
+        return False
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return limit != resource.RLIM_INFINITY and limit - _address_space() < 2**26
+
+
 def limit_cpu(seconds: float) -> None:
     """End this process when it used so many more seconds of processor time."""
     if sys.platform == "win32":

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avtca.serve.sandbox import limit_cpu, limit_memory, restrict
+from avtca.serve.sandbox import is_memory_used_up, limit_cpu, limit_memory, restrict
 
 if TYPE_CHECKING:
     from avtca.recognize.recognizer import Recognizer
@@ -90,10 +90,11 @@ def _run(
     except AvtcaError as error:
         text = str(error).replace(job["path"], job["name"])
         _send(connection, FAILED, status=422, detail=text)
-    except MemoryError:
-        text = f"read {job['name']}: it takes more memory than this service gives; "
-        _send(connection, FAILED, status=422, detail=text + "send it with smaller frames")
     except Exception as error:  # its text could have a file name
+        if isinstance(error, MemoryError) or is_memory_used_up():
+            text = f"read {job['name']}: it takes more memory than this service gives; "
+            _send(connection, FAILED, status=422, detail=text + "send it with smaller frames")
+            return
         where = error.__traceback__
         while where is not None and where.tb_next is not None:
             where = where.tb_next
