@@ -115,7 +115,7 @@ def stretches(
         max_gap_s: Longest time without the face within a stretch.
     """
     times = np.array(series.times) + 0.5 / MOUTH_RATE
-    values = np.array(series.values)
+    values, near_voice = np.array(series.values), near(voiced)
     out = []
     cuts = np.flatnonzero(np.diff(times) > max_gap_s) + 1
     for at in np.split(np.arange(len(times)), cuts):
@@ -127,7 +127,7 @@ def stretches(
             continue
         steps = (np.arange(first, last) + 0.5) / MOUTH_RATE
         mouth = np.stack([np.interp(steps, times[at], column[at]) for column in values.T], axis=1)
-        heard = near(voiced)[first:last]
+        heard = near_voice[first:last]
         out.append(Stretch(first, _standard(mouth), _levels(level[first:last], heard), heard))
     return out
 
