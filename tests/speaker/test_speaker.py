@@ -11,7 +11,14 @@ from avtca.media.clock import dense_frames
 from avtca.media.types import Moment
 from avtca.speaker import MouthRecorder, MouthSeries, SpeechLevels, Turn, find_speakers
 from avtca.speaker import evidence as evidence_module
-from avtca.speaker.evidence import _standard, lagged, packaged_weights, stretches
+from avtca.speaker.evidence import (
+    AROUND_STEPS,
+    _standard,
+    lagged,
+    near,
+    packaged_weights,
+    stretches,
+)
 from avtca.speaker.lips import CORNERS, CROP_PX, MOUTH_TEMPLATE, lip_points
 from avtca.speaker.speech import UNKNOWN, UNSEEN, Speech
 
@@ -166,6 +173,12 @@ def test_stretches_end_where_the_face_is_gone():
     part = MouthSeries([series.times[k] for k in keep], [series.values[k] for k in keep])
     first, second = stretches(part, level, np.ones(len(level), bool))
     assert first.first == 0 and len(first.heard) == 76 and second.first == 125
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 40])
+def test_steps_near_a_voice(n):
+    voiced = np.arange(n) == n - 1
+    assert near(voiced).tolist() == [n - 1 - k <= AROUND_STEPS for k in range(n)]
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, monkeypatch):

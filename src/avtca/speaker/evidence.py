@@ -175,7 +175,10 @@ def _smooth(values: Double) -> Double:
 
 def near(voiced: Bool) -> Bool:
     """Steps with a voice within :data:`AROUND_STEPS`."""
-    return np.convolve(voiced, np.ones(2 * AROUND_STEPS + 1), "same")[: len(voiced)] > 0
+    if not len(voiced):
+        return voiced
+    kernel = np.ones(2 * AROUND_STEPS + 1)
+    return np.convolve(voiced, kernel)[AROUND_STEPS:][: len(voiced)] > 0
 
 
 def _local(values: Double, used: Bool, floor: Double | float) -> tuple[Double, Double]:
