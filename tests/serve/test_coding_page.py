@@ -118,17 +118,20 @@ def drag(page, from_s, to_s, lane=0):
 
 def step(page, frame):
     """Step to a frame of the clip, with the arrow keys."""
-    for _ in range(40):
-        before = -1
-        while (
-            now := round(RATE * float(page.get_attribute(".playhead", "aria-valuenow")))
-        ) != before:
-            before = now  # a step may try several times before it finds the next frame
+    playhead = page.locator(".playhead")
+
+    def settled():
+        before = None
+        while (now := playhead.get_attribute("aria-valuenow")) != before:
+            before = now  # a seek of before may still end
             page.wait_for_timeout(120)
-        if now == frame:
-            return
+        return now
+
+    while (now := round(RATE * float(at := settled()))) != frame:
         page.keyboard.press("ArrowRight" if now < frame else "ArrowLeft")
-    raise AssertionError(now)
+        page.wait_for_function(
+            "at => document.querySelector('.playhead').getAttribute('aria-valuenow') !== at", arg=at
+        )
 
 
 def exported(page, form):

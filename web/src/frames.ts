@@ -8,21 +8,32 @@ const SHORTEST_S = 1 / 240;
 /** A frame that is not announced again after a seek is the one before. */
 const LATE_MS = 250;
 
-/** Seeks, and returns the timestamp of the frame that is then in view. */
+/**
+ * Seeks, and returns the timestamp of the frame that is then in view. Frames and the end of an earlier seek
+ * may still be announced after this one has begun; only what comes after the end of this one counts.
+ */
 export function seekTo(video: HTMLVideoElement, time_s: number, before: number): Promise<number> {
   return new Promise((done) => {
+    let shown = before;
     let late = 0;
-    const callback = video.requestVideoFrameCallback((_now, frame) => {
+    let callback = 0;
+    const finish = () => {
       clearTimeout(late);
-      done(frame.mediaTime);
-    });
-    const seeked = () => {
-      late = window.setTimeout(() => {
-        video.cancelVideoFrameCallback(callback);
-        done(before);
-      }, LATE_MS);
+      video.cancelVideoFrameCallback(callback);
+      done(shown);
     };
-    video.addEventListener("seeked", seeked, { once: true });
+    const framed = (_now: number, frame: VideoFrameCallbackMetadata) => {
+      shown = frame.mediaTime;
+      if (late) finish();
+      else callback = video.requestVideoFrameCallback(framed);
+    };
+    const seeked = () => {
+      if (video.seeking) return;
+      video.removeEventListener("seeked", seeked);
+      late = window.setTimeout(finish, LATE_MS);
+    };
+    callback = video.requestVideoFrameCallback(framed);
+    video.addEventListener("seeked", seeked);
     video.currentTime = time_s;
   });
 }
