@@ -66,6 +66,17 @@ def browser(picture: Path, sound: Path) -> Iterator[Any]:
             launched.close()
 
 
+@contextmanager
+def without_errors(page: Any) -> Iterator[Any]:
+    """Open the start page, close it afterwards, and fail if a script of it failed."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("/")
+    yield page
+    page.close()
+    assert not errors
+
+
 def violations(page: Any) -> list[str]:
     """What axe finds on a page."""
     if not AXE.exists():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import audio_of, browser, frames_of, write_webm
+from browser import audio_of, browser, frames_of, without_errors, write_webm
 from services import Service, serving, until
 
 SHARED = Path(os.environ.get("AVTCA_SHARED", Path(__file__).parents[3] / "shared"))
@@ -63,12 +63,8 @@ def page(chromium: Any, service: Service) -> Iterator[Any]:
         base_url=str(service.client.base_url), viewport={"width": 1366, "height": 1000}
     )
     made.set_default_timeout(WAIT_MS)
-    errors: list[str] = []
-    made.on("pageerror", lambda error: errors.append(str(error)))
-    made.goto("/")
-    yield made
-    made.close()
-    assert not errors
+    with without_errors(made) as opened:
+        yield opened
 
 
 def add(page: Any, clip: Path) -> None:
