@@ -281,7 +281,7 @@ def test_a_closed_socket_ends_its_session(client):
 def test_limits_of_sessions_and_owners(make_client, tmp_path):
     tokens = ["a" * 16, "b" * 16]
     (tmp_path / "tokens").write_text("\n".join(tokens))
-    client = make_client(token_file=tmp_path / "tokens", live_sessions=2, live_s=3, live_idle_s=1.5)
+    client = make_client(token_file=tmp_path / "tokens", live_sessions=2)
     address = f"{ADDRESS}?token="
     with client.websocket_connect(address + tokens[0]) as one:
         first = Client(one)
@@ -294,14 +294,8 @@ def test_limits_of_sessions_and_owners(make_client, tmp_path):
                 assert third.receive()["code"] == 1013
             other.close(3000)  # lost: it makes room
         with client.websocket_connect(address + tokens[0]) as third:
-            busy, started = Client(third), time.monotonic()
-            while time.monotonic() - started < 5:
-                busy.send({"type": "session.update", "session": {}})
-                if busy.receive()["type"] == "session.closed":
-                    break
-                time.sleep(0.1)
-            assert 1.0 < time.monotonic() - started < 4
-        assert first.receive()["reason"] == "idle"
+            assert Client(third).finish()["reason"] == "finalized"
+        assert first.finish()["reason"] == "finalized"
     with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect(ADDRESS):
         pass
     assert refused.value.code == 1008
@@ -309,6 +303,20 @@ def test_limits_of_sessions_and_owners(make_client, tmp_path):
         "avtca_live_sessions 0.0"
         in client.get("/metrics", headers={"Authorization": f"Bearer {tokens[0]}"}).text
     )
+
+
+def test_limits_of_time(make_client):
+    with make_client(live_idle_s=1).websocket_connect(ADDRESS) as silent:
+        assert Client(silent).receive()["reason"] == "idle"
+    client, started = make_client(live_s=2), time.monotonic()
+    with client.websocket_connect(ADDRESS) as socket:
+        busy = Client(socket)
+        answer = busy.created
+        while answer["type"] != "session.closed":
+            busy.send({"type": "session.update", "session": {}})
+            answer = busy.receive()
+            time.sleep(0.1)
+        assert answer["reason"] == "limit" and time.monotonic() - started > 2
 
 
 def worker(read_s=0.0, **options):
