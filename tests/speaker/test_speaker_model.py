@@ -1,40 +1,13 @@
 """A speaker model in place of the packaged score: Light-ASD, converted from its weights."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
-from two_people import beside_a_listener
 
-import avtca
 from avtca.errors import CheckpointError
 from avtca.networks import WEIGHTS
 from avtca.speaker import MfccSeries, SpeakerModel, find_speakers
 from avtca.speaker.model import CONTEXT, FACE_TEMPLATE, FaceSeries
 from avtca.speaker.speech import UNSEEN
-
-SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "light_asd.py"
-
-
-@pytest.fixture(scope="module")
-def script():
-    pytest.importorskip("torch")
-    pytest.importorskip("onnx")
-    spec = importlib.util.spec_from_file_location("light_asd", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def model_file(script, shared, tmp_path_factory):
-    weights = shared / "weights" / "light_asd" / "pretrain_AVA_CVPR.model"
-    if not weights.is_file():
-        pytest.skip(f"no weights of Light-ASD at {weights}")
-    path = tmp_path_factory.mktemp("asd") / "light_asd.onnx"
-    script.write(script.read(weights), path)
-    return path
 
 
 def reference_mfcc(wave):
@@ -115,17 +88,6 @@ def test_faces_in_batches_have_the_embeddings_of_the_whole(model_file):
     assert (first, second, len(np.concatenate(rest))) == (0, 175, 1) and len(parts) > 2
     np.testing.assert_allclose(np.concatenate(parts), model.motion(faces), atol=1e-3)
     assert CONTEXT == 6  # three layers of kernel 5
-
-
-@pytest.mark.slow
-def test_light_asd_tells_the_speaker_from_the_listener(model_file, sample_clips, shared, tmp_path):
-    path = beside_a_listener(sample_clips, shared, tmp_path / "two.mp4")
-    report = avtca.load(speaker_model=model_file).predict(path, person="all")
-    speaker, listener = sorted(report.people, key=lambda one: one.box[0])
-    (turn,) = report.speech
-    assert turn.person == speaker.number and turn.end_s - turn.start_s > 1.5
-    assert all(row.speaking == 0 and row.modalities == ("face",) for row in listener.timeline)
-    assert all(row.modalities == ("face", "voice") for row in speaker.timeline)
 
 
 def test_evidence_of_a_model_counts_where_a_voice_is_heard():

@@ -40,6 +40,7 @@ class Options:
         window_s: See :meth:`Recognizer.predict`.
         hop_s: See :meth:`Recognizer.predict`.
         person: See :meth:`Recognizer.predict`.
+        speaker_model: See :func:`avtca.load`.
     """
 
     model: str | None = None
@@ -47,14 +48,17 @@ class Options:
     window_s: float | None = None
     hop_s: float | None = None
     person: "PersonMode" = "main"
+    speaker_model: str | None = None
 
 
 @functools.cache
-def recognizer(model: str | None, detector: str | None) -> "Recognizer":
+def recognizer(
+    model: str | None, detector: str | None, speaker_model: str | None = None
+) -> "Recognizer":
     """The recognizer of this process."""
     from avtca.recognize import load
 
-    return load(model, detector=detector)
+    return load(model, detector=detector, speaker_model=speaker_model)
 
 
 def annotate_recording(options: Options, recording: Recording) -> str:
@@ -109,7 +113,7 @@ def schemas(labels: Sequence[str], model: str) -> dict[str, "pyarrow.Schema"]:
 
 
 def _predict(options: Options, recording: Recording) -> "Report":
-    one = recognizer(options.model, options.detector)
+    one = recognizer(options.model, options.detector, options.speaker_model)
     choices: dict[str, Any] = {
         "window_s": options.window_s,
         "hop_s": options.hop_s,

@@ -57,6 +57,7 @@ def annotate(
     person: PersonMode = "main",
     model: str | Path | None = None,
     detector: str | None = None,
+    speaker_model: str | Path | None = None,
     retry_failed: bool = False,
     opened: Callable[[Summary], None] = lambda summary: None,
     progress: ProgressHook = no_progress,
@@ -79,6 +80,7 @@ def annotate(
         person: See :meth:`Recognizer.predict`.
         model: See :func:`avtca.load`.
         detector: See :func:`avtca.load`.
+        speaker_model: See :func:`avtca.load`; each node of a cluster needs the file.
         retry_failed: Whether recordings that failed before are read again.
         opened: Called once before the work, with what the folder has.
         progress: Called after each recording with the number done and the total.
@@ -103,8 +105,9 @@ def annotate(
     shard, out = Shard.parse("{}/{}".format(*shard)), Path(out)
     found = find_recordings([str(source) for source in sources])
     recordings = [one for one in found if shard.holds(one)]
-    options = Options(_portable(model), detector, window_s, hop_s, person)
-    one = recognizer(options.model, options.detector)
+    speaker = None if speaker_model is None else str(Path(speaker_model).absolute())
+    options = Options(_portable(model), detector, window_s, hop_s, person, speaker)
+    one = recognizer(options.model, options.detector, options.speaker_model)
     settings = _settings(one, options)
     tables = Tables(out, settings, schemas(one.backend.spec.labels, one.backend.name), shard)
     with tables:
@@ -145,7 +148,7 @@ def _settings(one: "Recognizer", options: Options) -> dict[str, Any]:
     backend = one.backend
     window, hop = one.steps(options.window_s, options.hop_s)
     require_person(options.person)
-    return {
+    settings = {
         "avtca": __version__,
         "model": backend.name,
         "weights": backend.weights,
@@ -156,6 +159,9 @@ def _settings(one: "Recognizer", options: Options) -> dict[str, Any]:
         "person": options.person,
         "detector": options.detector or type(one.detector).__name__,
     }
+    if one.speaker_model is not None:
+        settings["speaker_model"] = one.speaker_model.sha256
+    return settings
 
 
 def _lines(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avtca import cli
-from avtca.cli.options import DetectorName, HopSeconds, Model, Person, PersonMode, WindowSeconds
+from avtca.cli.options import (
+    DetectorName,
+    HopSeconds,
+    Model,
+    Person,
+    PersonMode,
+    SpeakerModelFile,
+    WindowSeconds,
+)
 from avtca.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -48,6 +56,7 @@ def annotate(
     person: PersonMode = Person.main,
     model: Model = None,
     detector: DetectorName = None,
+    speaker_model: SpeakerModelFile = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Read recordings again that failed before.")
     ] = False,
@@ -73,6 +82,7 @@ def annotate(
             person=person.value,
             model=model,
             detector=detector,
+            speaker_model=speaker_model,
             retry_failed=retry_failed,
             opened=show_before,
             progress=bar,

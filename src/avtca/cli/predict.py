@@ -10,7 +10,14 @@ import typer
 from avtca import cli
 from avtca.cli.figures import Figures
 from avtca.cli.formats import Format, check_export, check_one_file, output_format
-from avtca.cli.options import DetectorName, HopSeconds, Model, Person, WindowSeconds
+from avtca.cli.options import (
+    DetectorName,
+    HopSeconds,
+    Model,
+    Person,
+    SpeakerModelFile,
+    WindowSeconds,
+)
 from avtca.cli.predict_call import Call
 from avtca.cli.progress import ProgressBar
 from avtca.cli.sentences import SUBTITLES
@@ -87,12 +94,7 @@ def predict(
     ] = False,
     model: Model = None,
     detector: DetectorName = None,
-    speaker_model: Annotated[
-        Path | None,
-        typer.Option(
-            help="ONNX file of Light-ASD that finds who speaks [default: the packaged score]."
-        ),
-    ] = None,
+    speaker_model: SpeakerModelFile = None,
     device: Annotated[str, typer.Option(help="cpu; for checkpoints any PyTorch device.")] = "cpu",
     jobs: Annotated[
         int | None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from avtca.cli.options import SpeakerModelFile
 from avtca.errors import MissingExtra
 
 
@@ -14,6 +15,7 @@ def serve(
         str | None,
         typer.Option(help="default, avt-ca, or the folder of an exported model [default: default]"),
     ] = None,
+    speaker_model: SpeakerModelFile = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")
     ] = None,
@@ -45,6 +47,7 @@ def serve(
     settings = load_settings(
         config,
         model=model,
+        speaker_model=speaker_model,
         host=host,
         port=port,
         workers=workers,

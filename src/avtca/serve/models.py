@@ -18,9 +18,10 @@ class Models:
     Args:
         default: The model of requests that name none, as ``avtca predict --model`` takes it. One
             that is not packaged is offered under the last part of its path.
+        speaker_model: See :func:`avtca.load`.
     """
 
-    def __init__(self, default: str) -> None:
+    def __init__(self, default: str, speaker_model: Path | str | None = None) -> None:
         path = model_path(default)
         given = {} if default in (DEFAULT_MODEL, PAPER_MODEL) else {path.name: path}
         self.default = next(iter(given), default)
@@ -29,6 +30,7 @@ class Models:
             DEFAULT_MODEL: DEFAULT_MODEL,
             PAPER_MODEL: PAPER_MODEL,
         }
+        self._speaker_model = speaker_model
         self._loaded: dict[str, Recognizer] = {}
         self._lock = threading.Lock()
 
@@ -48,11 +50,12 @@ class Models:
         """The recognizer of a name.
 
         Raises:
-            CheckpointError: The model is missing or damaged.
+            CheckpointError: The model, or the speaker model, is missing or damaged.
+            ConfigError: The speaker model does not fit the model.
         """
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load(self.paths[name])
+                self._loaded[name] = load(self.paths[name], speaker_model=self._speaker_model)
             return self._loaded[name]
 
     def describe(self) -> list[dict[str, Any]]:

@@ -25,13 +25,13 @@ _NETWORK_VERSION, _SCOPE_VERSION = 4, 6
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 
 
-def restrict(folders: Iterable[Path]) -> list[str]:
+def restrict(paths: Iterable[Path]) -> list[str]:
     """Limit files and network of this process for the rest of its life.
 
     Call it before there are other threads, which it would not reach.
 
     Args:
-        folders: Folders that may be read, beside those of the programs.
+        paths: Folders and files that may be read, beside the folders of the programs.
 
     Returns:
         What is in force: "files", "network".
@@ -51,7 +51,7 @@ def restrict(folders: Iterable[Path]) -> list[str]:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         isolated = _no_network(libc)
-        version = _landlock(libc, folders)
+        version = _landlock(libc, paths)
         if version:
             done.append("files")
         if isolated or version >= _NETWORK_VERSION:
@@ -110,8 +110,8 @@ def _no_network(libc: ctypes.CDLL) -> bool:
     return any(libc.unshare(flags) == 0 for flags in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
 
 
-def _landlock(libc: ctypes.CDLL, folders: Iterable[Path]) -> int:
-    """Allow reading below the folders and the programs only; the version in force, 0 for none."""
+def _landlock(libc: ctypes.CDLL, paths: Iterable[Path]) -> int:
+    """Allow reading these paths and the programs only; the version in force, 0 for none."""
     version: int = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
     if version < 1:
         return 0
@@ -126,8 +126,8 @@ def _landlock(libc: ctypes.CDLL, folders: Iterable[Path]) -> int:
     if ruleset < 0:
         return 0
     try:
-        for folder in {*folders, *_program_folders()}:
-            _allow_reading(libc, ruleset, folder)
+        for path in {*paths, *_program_folders()}:
+            _allow_reading(libc, ruleset, path)
         if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.syscall(_RESTRICT_SELF, ruleset, 0):
             return 0
     finally:

@@ -53,7 +53,8 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.metrics = settings, Metrics()
-        self.models = Models(settings.model)
+        speaker = settings.speaker_model
+        self.models = Models(settings.model, speaker)
         self.spool = settings.data / "spool"
         self.stopping = asyncio.Event()
         self.failure: AvtcaError | None = None
@@ -66,6 +67,7 @@ class Service:
             max_pixels=settings.max_pixels,
             max_read_s=settings.max_read_s,
             memory_mb=settings.max_worker_mb,
+            speaker_model=None if speaker is None else str(speaker.resolve()),
         )
         self.pool = Pool(config, settings.n_workers, self.metrics.restarts.inc)
         self._active: Counter[str] = Counter()
@@ -86,7 +88,7 @@ class Service:
 
         Raises:
             ConfigError: The folder cannot be used, or another service uses it.
-            CheckpointError: The model is missing or damaged.
+            CheckpointError: The model, or the speaker model, is missing or damaged.
         """
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         description="Model of requests that name none: default, avt-ca, "
         "or the folder of an exported model.",
     )
+    speaker_model: Path | None = Field(
+        None,
+        description="ONNX file of Light-ASD that finds who speaks in files; "
+        "without one the packaged score does.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
     workers: int = Field(

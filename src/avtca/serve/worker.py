@@ -40,6 +40,7 @@ class WorkerConfig:
     max_pixels: int
     max_read_s: float
     memory_mb: int
+    speaker_model: str | None = None
 
 
 class Cancelled(Exception):
@@ -50,14 +51,15 @@ def main(connection: Connection, config: WorkerConfig) -> None:
     """Serve jobs until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    folders = [Path(each) for each in (config.spool, config.model_folder) if each]
-    limits = restrict(folders)  # before there are other threads, which would not be restricted
+    read = (config.spool, config.model_folder, config.speaker_model)
+    paths = [Path(each) for each in read if each]
+    limits = restrict(paths)  # before there are other threads, which would not be restricted
     from avtca.errors import AvtcaError
     from avtca.serve.models import Models
 
     threading.Thread(target=_watch_parent, daemon=True).start()
     try:
-        models = Models(config.model)
+        models = Models(config.model, config.speaker_model)
         models.load(models.default)
     except AvtcaError as error:
         _send(connection, FAILED, detail=str(error))
