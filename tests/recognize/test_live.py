@@ -13,8 +13,11 @@ from avtca.errors import ConfigError, MediaError
 from avtca.faces import best_detector
 from avtca.media import open_media
 from avtca.recognize.live import FIRST_S, KEPT_S
+from avtca.recognize.live_speech import LiveSpeech
 from avtca.recognize.prediction import BRIEF_FACE, SHARED_AUDIO, SHORT_WINDOW
 from avtca.recognize.recognizer import Recognizer
+from avtca.speaker import MouthSeries, SpeechLevels
+from avtca.speaker.speech import UNSEEN
 
 RATE = 16_000
 
@@ -90,34 +93,79 @@ def test_results_of_a_longer_clip_with_the_networks_window(recognizer, sample_cl
     assert all(SHARED_AUDIO in row.doubts for r in full for row in r.people if len(r.people) > 1)
 
 
-def both_in_view(shared, fps):
-    """Two people side by side; the one at the left speaks for 3 s, then the other one for 6 s."""
-    left, right = (arrays(shared / "talking" / name, fps) for name in ("lwbsza.mpg", "bbaf2n.mpg"))
+def both_in_view(shared, voices, fps=25):
+    """Two people side by side, left and right, with a voice for each 3 s."""
+    left, right, *heard = (
+        arrays(shared / "talking" / name, fps) for name in ("lwbsza.mpg", "bbaf2n.mpg", *voices)
+    )
     n = round((left["timestamps"][-1] + 1 / fps) * RATE)
     frames = [
         (part * n / RATE + time_s, np.hstack(pair))
-        for part in range(3)
+        for part in range(len(voices))
         for time_s, *pair in zip(left["timestamps"], left["frames"], right["frames"], strict=False)
     ]
-    heard = [np.resize(one["waveform"], n) for one in (left, right, right)]
-    return frames, np.concatenate(heard)
+    return frames, np.concatenate([np.resize(one["waveform"], n) for one in heard])
+
+
+def live_and_file(recognizer, frames, wave):
+    """Live results, and for each the rows of `predict` for the same window."""
+    results = list(recognizer.stream(frames, blocks(wave), every_s=1.0, person="all"))
+    times, images = zip(*frames, strict=True)
+    arrays = {"frames": images, "timestamps": times, "waveform": wave, "sample_rate": RATE}
+    windows = [(result.start_s, result.end_s) for result in results]
+    timeline = recognizer.predict(arrays, person="all", windows=windows).timeline
+    rows = [[row for row in timeline if row.end_s == result.end_s] for result in results]
+    return results, rows
+
+
+def assert_decided_like_file(result, expected):
+    """Scores, modalities and `speaking` of a result whose speaker was found."""
+    assert [row.person for row in result.people] == [row.person for row in expected]
+    for found, row in zip(result.people, expected, strict=True):
+        assert found.modalities == row.modalities
+        assert found.scores == pytest.approx(row.scores, abs=1e-6)
+        assert found.speaking == pytest.approx(row.speaking, abs=0.02)
+        assert SHARED_AUDIO not in found.doubts
 
 
 @pytest.mark.slow
-def test_who_speaks_of_several_people(recognizer, shared):
-    frames, wave = both_in_view(shared, 25)
-    results = list(recognizer.stream(frames, blocks(wave), every_s=1.0, person="all"))
-    speaking = [{row.person: row.speaking for row in result.people} for result in results]
-    first = next(k for k, result in enumerate(results) if result.end_s > 3)
-    left, right = sorted(results[-1].people, key=lambda row: row.box[0])
-    left, right = left.person, right.person
-    assert speaking[first][left] > 0.25 and speaking[first][right] == 0
-    assert speaking[-1][right] > 0.25 and speaking[-1][left] == 0
+def test_a_face_that_does_not_speak_is_read_without_the_voice(recognizer, shared):
+    """The one at the left speaks for 3 s, then the other one."""
+    frames, wave = both_in_view(shared, ("lwbsza.mpg", "bbaf2n.mpg"))
+    results, expected = live_and_file(recognizer, frames, wave)
+    assert len(results) == 6
+    n_decided = 0
+    for result, rows in zip(results, expected, strict=True):
+        if any(row.speaking is None for row in result.people):
+            assert {row.modalities for row in result.people} == {("face", "voice")}
+            assert all(SHARED_AUDIO in row.doubts for row in result.people)
+        else:
+            assert_decided_like_file(result, rows)
+            n_decided += 1
+    assert n_decided >= 4
+    for result, speaks in ((results[2], 0), (results[-1], 1)):
+        rows = sorted(result.people, key=lambda row: row.box[0])
+        assert rows[speaks].modalities == ("face", "voice") and rows[speaks].speaking > 0.25
+        assert rows[1 - speaks].modalities == ("face",) and rows[1 - speaks].speaking < 0.02
+
+
+@pytest.mark.slow
+def test_a_voice_of_nobody_in_view_has_a_row(recognizer, shared):
+    frames, wave = both_in_view(shared, ("lbbc2a.mpg", "lbbc2a.mpg"))
+    results, expected = live_and_file(recognizer, frames, wave)
+    last, rows = results[-1], expected[-1]
+    assert [row.modalities for row in last.people] == [("face",), ("face",), ("voice",)]
+    assert [row.speaking for row in last.people] == [0, 0, None]
+    assert last.people[-1].to_dict()["person"] is None and last.people[-1].doubts == ()
+    for row in (0, 1, 2):
+        assert last.people[row].scores == pytest.approx(rows[row].scores, abs=1e-6)
+    main = list(recognizer.stream(frames[-75:], blocks(wave), every_s=6.0))[-1].people
+    assert len(main) == 1  # the faces came at the end: nothing is known of the voice before
 
 
 def test_who_speaks_is_undecided_with_few_frames(recognizer, shared):
     """Also where pictures are dropped in bursts."""
-    frames, wave = both_in_view(shared, 25)
+    frames, wave = both_in_view(shared, ("lwbsza.mpg",))
     frames = [one for k, one in enumerate(frames) if one[0] < 2.5 and k % 25 < 14]
     results = list(recognizer.stream(frames, blocks(wave[: int(2.5 * RATE)]), person="all"))
     assert len(results[-1].people) == 2
@@ -233,6 +281,55 @@ def test_memory_does_not_grow(session):
     push(session, frames=[(0, 60)], audio=[(0, 60)])
     assert session._buffer._wave.size <= (1.0 + KEPT_S + 0.5) * RATE
     assert len(session._arrivals) < 5 and not session._scorer._windows
+    assert 370 <= len(session._speech._levels.values()) < 400  # 15 s
+
+
+def test_live_speech_keeps_what_it_needs():
+    """The levels, mouths and faceless frames of the last 15 s, with the same levels."""
+    rng = np.random.default_rng(0)
+    wave = rng.standard_normal(40 * RATE, np.float32)
+    whole, live = SpeechLevels(RATE), LiveSpeech(RATE)
+    whole.add(wave)
+    voiced = np.zeros(1500, bool)
+    live._mouths.series[0] = MouthSeries()
+    for k in range(40):
+        live.add_audio(wave[k * RATE : (k + 1) * RATE])
+        times = [k + step / 10 for step in range(10)]
+        live._mouths.series[0].times += times
+        live._mouths.series[0].values += [(1.0, 1.0, 0.0)] * 10
+        for time_s in times:
+            live.add_faces(time_s, [])
+        end_tick = 100 * (k + 1)
+        live.find(voiced[:end_tick], end_tick, still=())
+        assert len(live._levels.values()) <= 15 * 25
+        assert len(live._mouths.series[0].times) <= 150 and len(live._faceless) <= 150
+    np.testing.assert_allclose(live._levels.values(), whole.values()[25 * 25 :])
+    live.skip_to(50 * RATE)
+    live.add_audio(wave[: 2 * RATE])
+    levels = live._levels_from(40 * 25)
+    assert len(levels) == 250 + 49 and set(levels[:250]) == {-120.0}
+    np.testing.assert_allclose(levels[252:], whole.values()[2:49])
+
+
+def test_what_was_not_read_is_undecided():
+    """One face in view is not examined; nobody in view does not speak."""
+    live = LiveSpeech(RATE)
+    live.add_audio(np.zeros(4 * RATE, np.float32))
+    for step in range(20):
+        live.add_faces(step / 10, [object()])
+    for step in range(20, 40):
+        live.add_faces(step / 10, [])
+    speech = live.find(np.ones(400, bool), 400, still=())
+    assert speech.heard(0, 2, UNSEEN) is None and speech.heard(2, 4, UNSEEN) == 1
+    later = live.find(np.ones(400, bool), 700, still=())  # no frame since
+    assert later.heard(3, 4, UNSEEN) == 1 and later.heard(4, 7, UNSEEN) is None
+
+
+def test_a_window_is_read_once(clip):
+    """The network reads only what the rows need."""
+    recognizer = Recognizer(RecordingBackend(SPEC), best_detector())
+    results = list(recognizer.stream(timed(clip), blocks(clip["waveform"]), window_s=1.0))
+    assert [len(batch) for batch in recognizer.backend.batches] == [1] * len(results)
 
 
 def test_audio_is_placed_by_its_time(session):

@@ -137,6 +137,29 @@ def test_results_of_a_clip_equal_those_of_predict(client, clip, patient):
     }
 
 
+@pytest.mark.slow
+def test_a_face_that_does_not_speak_is_read_without_the_voice(client, shared, patient):
+    """Two people side by side; the one at the left speaks."""
+    left, right = (open_media(shared / "talking" / one) for one in ("lwbsza.mpg", "bbaf2n.mpg"))
+    pairs = list(zip(left.frames(25), right.frames(25), strict=False))
+    wave = np.concatenate(list(left.audio(16_000)))
+    film = {
+        "times": [round(one.time_s, 6) for one, _ in pairs],
+        "jpegs": [jpeg(np.hstack([one.rgb, other.rgb])) for one, other in pairs],
+        "audio": np.clip(wave * 2**15, -(2**15), 2**15 - 1).astype(np.int16),
+    }
+    with client.websocket_connect(ADDRESS) as socket:
+        session = {"every_s": 1.0, "person": "all", "start_us": ZERO_US}
+        live = Client(socket, session=session)
+        play(live, film)
+        live.finish()
+    speaker, listener = sorted(live.results[-1]["people"], key=lambda row: row["box"][0])
+    assert speaker["modalities"] == ["face", "voice"] and speaker["speaking"] > 0.25
+    assert listener["modalities"] == ["face"] and listener["speaking"] < 0.02
+    assert listener["sure_from"] == round(live.created["thresholds"]["face"], 4)
+    assert listener["voice"] == speaker["voice"] > 0.3 and not listener["doubts"]
+
+
 def test_bad_media_and_messages_concern_themselves_only(client, clip, patient):
     with client.websocket_connect(ADDRESS) as socket:
         live = Client(socket, session={"window_s": 1.0, "start_us": ZERO_US})

@@ -114,6 +114,9 @@ def test_turns_join_over_short_pauses_and_tell_unseen_from_unknown():
     )
     assert speech.share(0, 2, 4) == pytest.approx(0.9)
     assert speech.share(3, 4, 4) is None and speech.share(2.5, 3, 4) == 0.0
+    late = Speech(speaker, voiced, first_tick=500)
+    assert late.turns()[0] == Turn(5.0, 7.0, 4, True)
+    assert late.share(4, 7, 4) == pytest.approx(0.9) and late.share(0, 5, 4) == 0.0
 
 
 def test_levels_do_not_depend_on_the_blocks():

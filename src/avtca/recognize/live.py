@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from avtca.image import ArrayImage
 from avtca.media import Frame
 from avtca.media.audio import Resampler
 from avtca.media.clock import HALF_MS, FrameHold, NearestFrames
+from avtca.recognize.checks import beside_voice, shares_audio
 from avtca.recognize.live_speech import LiveSpeech
 from avtca.recognize.prediction import (
     BRIEF_FACE,
@@ -33,6 +34,7 @@ from avtca.recognize.prediction import (
 from avtca.recognize.scorer import WindowScorer
 from avtca.recognize.stream import WindowBuffer, WindowMedia, as_box
 from avtca.runtime.backends import Backend
+from avtca.speaker import Speech
 
 EVERY_S = 0.5
 """Seconds from one result to the next."""
@@ -88,7 +90,7 @@ class LiveResult:
         start_s: Start of the window in seconds.
         end_s: End of the window in seconds.
         people: A row for each person, the largest steady face first; one row without a person
-            where there is no face.
+            where there is no face, or after the faces for a speaker who is not in view.
         frame_s: Time of the newest frame of the window, ``None`` without video.
         delay_s: Seconds from the arrival of that frame to this result; without video, from the
             arrival of the newest audio.
@@ -118,7 +120,8 @@ class LiveSession:
     A window ends with a frame in which faces were searched, about five a second, because faces of
     the frames between are known only with the next of those. It waits until the audio has come
     up to that frame. Its rows thus equal those that ``Recognizer.predict`` gives for the same
-    window of the whole recording, except that frames are never turned.
+    window of the whole recording, except that frames are never turned, and that who speaks is
+    found from what came before, with several faces in view.
 
     Not for use by several threads at once.
 
@@ -149,9 +152,7 @@ class LiveSession:
         self.backend, self.every_s, self.sample_rate = backend, every_s, sample_rate
         self.behind = False
         self._rate = backend.spec.video_rate
-        self._scorer = WindowScorer(
-            backend, person="all" if everyone else "main", find_speaker=False
-        )
+        self._scorer = WindowScorer(backend, person="all" if everyone else "main")
         self._buffer = WindowBuffer(backend.spec, window_steps)
         self._nearest: NearestFrames[tuple[NDArray[np.uint8], float]] = NearestFrames(self._rate)
         self._hold = FrameHold(self._rate)
@@ -329,8 +330,7 @@ class LiveSession:
         start = max(0, end.step - self._buffer.window_steps)
         is_short = end.step - start < self._buffer.window_steps and not final
         window = self._buffer.window(start, end.step)
-        rows = self._scorer.score(window)
-        speaking = self._speaking(window, (start / self._rate, end.step / self._rate))
+        rows = self._scorer.score(window, lambda *voiced: self._find_speech(window, *voiced))
         self._target, self._last_step = None, end.step
         start_s, end_s = start / self._rate, end.step / self._rate
         is_late = end_s - self._due_s >= self.every_s
@@ -338,43 +338,39 @@ class LiveSession:
         return LiveResult(
             start_s=start_s,
             end_s=end_s,
-            people=tuple(self._row(row, rows, window, speaking, is_short=is_short) for row in rows),
+            people=tuple(self._row(row, rows, window, is_short=is_short) for row in rows),
             frame_s=end.frame_s if end.frame_s is not None and end.frame_s >= start_s else None,
             delay_s=max(0.0, time.monotonic() - end.arrived_s),
             final=final,
         )
 
-    def _speaking(self, window: WindowMedia, edges: tuple[float, float]) -> dict[int, float | None]:
-        """Share of the window in which each of several people speaks."""
-        people = list(window.faces)
-        if len(people) < 2 or not self._n_samples:
-            return {}
-        (voiced,) = self._scorer.voiced
-        still = [one for one in people if self._still.is_still(one)]
-        return self._speech.speaking(edges, people, voiced, self._scorer.end_tick, still)
+    def _find_speech(
+        self, window: WindowMedia, voiced: NDArray[np.bool_], end_tick: int
+    ) -> Speech | None:
+        """Who speaks, if there are several people in the window."""
+        speech = self._speech.find(
+            voiced, end_tick, list(filter(self._still.is_still, window.faces))
+        )
+        return speech if len(window.faces) > 1 and self._n_samples else None
 
     def _row(
-        self,
-        row: TimelineRow,
-        rows: list[TimelineRow],
-        window: WindowMedia,
-        speaking: dict[int, float | None],
-        *,
-        is_short: bool,
+        self, row: TimelineRow, rows: list[TimelineRow], window: WindowMedia, *, is_short: bool
     ) -> LiveRow:
-        both, length_s = len(row.modalities) > 1, row.end_s - row.start_s
-        doubts = [SHORT_WINDOW] if is_short else []
-        if both and self._still.is_still(row.person):
-            doubts.append(STILL_FACE)
-        if 0 < row.face < 1 and row.face * length_s < MIN_FACE_S - 0.5 / self._rate:
-            doubts.append(BRIEF_FACE)
-        if both and sum(not self._still.is_still(one.person) for one in rows) > 1:
-            doubts.append(SHARED_AUDIO)
-        used = "both" if both else next(iter(row.modalities), "")
-        threshold = self.backend.thresholds.get(used)
-        box = as_box(window.faces[row.person][-1].box) if row.box is not None else None
-        row = replace(row, speaking=speaking.get(row.person))
-        return LiveRow(**vars(row), threshold=threshold, doubts=tuple(doubts), last_box=box)
+        seen_s = row.face * (row.end_s - row.start_s)
+        still = {one.person for one in rows if self._still.is_still(one.person)}
+        doubts = {
+            SHORT_WINDOW: is_short,
+            STILL_FACE: beside_voice(row) and row.person in still,
+            BRIEF_FACE: 0 < row.face < 1 and seen_s < MIN_FACE_S - 0.5 / self._rate,
+            SHARED_AUDIO: shares_audio([row], rows, still),
+        }
+        used = "both" if len(row.modalities) > 1 else next(iter(row.modalities), "")
+        return LiveRow(
+            **vars(row),
+            threshold=self.backend.thresholds.get(used),
+            doubts=tuple(reason for reason, found in doubts.items() if found),
+            last_box=None if row.box is None else as_box(window.faces[row.person][-1].box),
+        )
 
 
 def live_results(

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +15,19 @@ from avtca.speaker import (
     MOUTH_RATE,
     MouthRecorder,
     MouthSeries,
+    Speech,
     SpeechLevels,
     find_speakers,
 )
-from avtca.speaker.speech import CHUNK, MAX_INTERVAL_S, VOICE_RATE
+from avtca.speaker.speech import CHUNK, MAX_INTERVAL_S, UNKNOWN, VOICE_RATE
 
-KEPT_S = 15.0
-"""Seconds before now that are evidence."""
 TICKS = VOICE_RATE * CHUNK // MOUTH_RATE
 """Ticks of the voice activity of which one decision is made."""
 SILENCE_DB = -120.0
 
 
 class LiveSpeech:
-    """Records mouths and levels of the last :data:`KEPT_S` seconds.
+    """Records mouths and levels for as long as the voice activity is kept.
 
     Attributes:
         several: Whether several faces are in view; mouths are read only then.
@@ -41,6 +41,7 @@ class LiveSpeech:
         self._sample_rate = sample_rate
         self._mouths = MouthRecorder()
         self._moments: deque[Moment] = deque()
+        self._faceless: deque[float] = deque()
         self._frame_step = -1
         self.skip_to(0)
 
@@ -65,6 +66,8 @@ class LiveSpeech:
         while self._moments and self._moments[0].time_s <= time_s + 1e-6:
             moments.append(self._moments.popleft())
         self.several = len(faces) > 1
+        if not faces:
+            self._faceless.append(time_s)
         if moments:
             self._mouths.add(moments, faces)
 
@@ -72,20 +75,13 @@ class LiveSpeech:
         """Add the next block, mono."""
         self._levels.add(block)
 
-    def speaking(
-        self,
-        window: tuple[float, float],
-        people: Collection[int],
-        voiced: NDArray[np.bool_],
-        end_tick: int,
-        still: Collection[int],
-    ) -> dict[int, float | None]:
-        """Share of a window in which each person speaks, ``None`` where it is undecided.
+    def find(
+        self, voiced: NDArray[np.bool_], end_tick: int, still: Collection[int]
+    ) -> Speech | None:
+        """Who speaks up to now, ``None`` where frames are too few. What is older is dropped.
 
         Args:
-            window: Start and end in seconds.
-            people: The people in it.
-            voiced: Voice activity up to the end of the window.
+            voiced: The last voice activity.
             end_tick: Tick after the last one of ``voiced``.
             still: People whose faces never move.
         """
@@ -93,6 +89,8 @@ class LiveSpeech:
         first = -(-max(0, end_tick - len(voiced)) // TICKS) * TICKS
         first_s = first / VOICE_RATE
         levels = self._levels_from(first * MOUTH_RATE // VOICE_RATE)
+        while self._faceless and self._faceless[0] < first_s:
+            self._faceless.popleft()
         mouths = {}
         for person, series in list(self._mouths.series.items()):
             drop = int(np.searchsorted(series.times, first_s))
@@ -103,17 +101,20 @@ class LiveSpeech:
             else:
                 del self._mouths.series[person]
         if any(_is_sparse(series.times) for series in mouths.values()):
-            return dict.fromkeys(people)
+            return None
         heard = voiced[len(voiced) - (end_tick - first) :]
         speech = find_speakers(mouths, levels, heard, still=still)
-        start_s, end_s = (edge - first_s for edge in window)
-        return {person: speech.share(start_s, end_s, person) for person in people}
+        known = [time_s - first_s for time_s in self._faceless]
+        known += [time_s for series in mouths.values() for time_s in series.times]
+        chunks = (np.array(known) * (MOUTH_RATE / CHUNK)).astype(int)
+        unread = ~np.isin(np.arange(len(heard)) // TICKS, chunks)
+        return replace(speech, speaker=np.where(unread, UNKNOWN, speech.speaker), first_tick=first)
 
     def _levels_from(self, first: int) -> NDArray[np.float64]:
-        """Levels from a step on; silence where there was no audio."""
+        """Levels from a step on, silence where there was no audio; earlier ones are dropped."""
+        self._levels.forget(first - self._first_level)
         missing = max(0, self._first_level - first)
-        known = self._levels.values()[max(0, first - self._first_level) :]
-        return np.concatenate((np.full(missing, SILENCE_DB), known))
+        return np.concatenate((np.full(missing, SILENCE_DB), self._levels.values()))
 
 
 def _is_sparse(times: Sequence[float]) -> bool:

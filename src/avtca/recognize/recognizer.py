@@ -203,7 +203,8 @@ class Recognizer:
 
         Media are read as they are needed, those with the earlier time first, and no more than a
         window is kept. The results equal the rows of :meth:`predict` for the same windows, with
-        two exceptions: frames are not turned upright, and quiet audio is not amplified.
+        three exceptions: frames are not turned upright, quiet audio is not amplified, and who
+        speaks is found only with several faces in view, from the last 15 s.
 
         Args:
             frames: Times in seconds, ascending, and frames, uint8 RGB ``(h, w, 3)``.

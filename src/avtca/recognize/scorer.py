@@ -1,5 +1,6 @@
 """Scores of windows, in batches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -27,17 +28,16 @@ MIN_PERSON_SHARE = 0.15
 """A person must be seen in at least this share of a window's steps to be recognised in it."""
 BATCH = 16
 """Windows in a batch of the network."""
-
-
 LIVE_TICKS = 1500
-"""Ticks of voice activity that are kept in a recording that is still going on."""
+"""Ticks of voice activity, the last 15 s, by which a speaker is found in a recording that is still
+going on."""
 SPEAKS = 0.25
 """Share of the voice in a window from which a person's face is read with the voice."""
 MOSTLY_UNSEEN = 0.5
 """Share of the voice in a window from which a row is added for a speaker who is not in view."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Row:
     """A row whose scores follow, for each input that it may be read from.
 
@@ -57,26 +57,17 @@ class WindowScorer:
     """Turns windows into timeline rows.
 
     Windows with a face and a voice are read from both and from each alone: who speaks is found
-    when the clip was read to its end.
+    when the clip was read to its end. Live windows are read from what their rows need.
 
     Args:
         backend: The network.
         person: "main" for a row of the largest steady face in each window, "all" for one of each
             person, "speaker" for that of the person who speaks.
         attend: Keep the attention maps of windows with a face and a voice.
-        find_speaker: Read windows from each input alone too, as :meth:`finish` needs it.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        person: PersonMode,
-        attend: bool = False,
-        find_speaker: bool = True,
-    ) -> None:
+    def __init__(self, backend: Backend, *, person: PersonMode, attend: bool = False) -> None:
         self.backend, self.person, self.attend = backend, person, attend
-        self._find_speaker = find_speaker
         self.steps = 0
         """Steps of the clip that lie in a window."""
         self.face_steps = 0
@@ -94,11 +85,6 @@ class WindowScorer:
     def voice_ticks(self) -> int:
         """Ticks of the clip with a voice."""
         return int(sum(block.sum() for block in self.voiced))
-
-    @property
-    def end_tick(self) -> int:
-        """Tick after the last one of ``voiced``."""
-        return self._ticks_counted
 
     def add(self, window: WindowMedia) -> None:
         """Add the next window; its scores follow with the batch."""
@@ -141,7 +127,7 @@ class WindowScorer:
                 box=as_box(np.median([face.box for face in faces], axis=0)) if faces else None,
             )
             rows.append(self._wait(row, (*video, *audio)))
-        if self._find_speaker and has_voice and people[0][1]:
+        if has_voice and people[0][1]:
             alone = replace(rows[0].row, modalities=VOICE, face=0.0, person=NO_PERSON, box=None)
             masked = preprocess.video_window(
                 np.zeros(0, np.int64), self._video_features(NO_PERSON, []), window.start_step, spec
@@ -159,7 +145,7 @@ class WindowScorer:
         if row.modalities:
             queue = self._others if extra else self._pending
             queue.append((waiting, row.modalities, window))
-        if self._find_speaker and row.modalities == BOTH:
+        if row.modalities == BOTH:
             silent = np.zeros_like(window[2]), np.zeros_like(window[3])
             self._others.append((waiting, FACE, (*window[:2], *silent)))
         return waiting
@@ -202,13 +188,30 @@ class WindowScorer:
             return [max(speakers, key=lambda one: heard(one.row.person))]
         return unseen or people[:1]
 
-    def score(self, window: WindowMedia) -> list[TimelineRow]:
-        """The rows of the next window at once; they and older voice activity are not kept."""
+    def score(
+        self,
+        window: WindowMedia,
+        find_speech: Callable[[NDArray[np.bool_], int], Speech | None],
+    ) -> list[TimelineRow]:
+        """The rows of the next window at once; they and older voice activity are not kept.
+
+        Args:
+            window: The window.
+            find_speech: Finds who speaks, from the last voice activity and the tick after it;
+                ``None`` where it is undecided.
+        """
         self.add(window)
-        rows, _ = self.finish(None)
-        self._windows.clear()
         self.voiced = [np.concatenate(self.voiced)[-LIVE_TICKS:]]
-        return rows
+        speech = find_speech(self.voiced[0], self._ticks_counted)
+        chosen = self._chosen(self._windows.pop(), speech)
+        self._pending = [
+            (one, modalities, inputs)
+            for one, modalities, inputs in self._pending + self._others
+            if one in chosen and modalities == _modalities(one.row, speech)
+        ]
+        self._others.clear()
+        self._run()
+        return [_read(one, speech) for one in chosen]
 
     def _people(self, window: WindowMedia) -> list[tuple[int, list[TrackedCrop]]]:
         seen = {
@@ -254,13 +257,18 @@ class WindowScorer:
 
 
 def _read(one: _Row, speech: Speech | None) -> TimelineRow:
-    """A row with its scores: from the face alone where this person does not speak."""
-    row, speaking = one.row, None
-    modalities = row.modalities
+    """A row with its scores."""
+    row, speaking, modalities = one.row, None, _modalities(one.row, speech)
     if speech is not None and "face" in modalities:
         speaking = speech.share(row.start_s, row.end_s, row.person)
-        heard = speech.heard(row.start_s, row.end_s, row.person)
-        if modalities == BOTH and heard is not None and heard < SPEAKS:
-            modalities = FACE
     scores = one.scores.get(modalities, {})
     return replace(row, scores=scores, modalities=modalities, speaking=speaking)
+
+
+def _modalities(row: TimelineRow, speech: Speech | None) -> tuple[str, ...]:
+    """What a row is read from: the face alone where this person does not speak."""
+    if speech is not None and row.modalities == BOTH:
+        heard = speech.heard(row.start_s, row.end_s, row.person)
+        if heard is not None and heard < SPEAKS:
+            return FACE
+    return row.modalities

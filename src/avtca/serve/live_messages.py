@@ -175,10 +175,12 @@ class PersonResult(Message):
 
     start_s: float = Field(description="Start of the window in seconds of the session.")
     end_s: float
-    person: int | None
+    person: int | None = Field(description="Null for a voice of nobody in view.")
     top: str | None
     scores: dict[str, float]
-    modalities: list[Literal["face", "voice"]]
+    modalities: list[Literal["face", "voice"]] = Field(
+        description="What the scores are read from: the face alone where another person speaks."
+    )
     face: float
     voice: float
     box: list[int] | None = Field(description="x0, y0, x1, y1: median over the window.")

@@ -83,17 +83,19 @@ class Speech:
         speaker: int ``(n_ticks,)``, 100 a second: person number where this person speaks,
             :data:`UNSEEN`, or :data:`UNKNOWN`.
         voiced: bool ``(n_ticks,)``.
+        first_tick: Tick of the clip at which both begin.
     """
 
     speaker: NDArray[np.int64] = field(repr=False)
     voiced: NDArray[np.bool_] = field(repr=False)
+    first_tick: int = 0
 
     def heard(self, start_s: float, end_s: float, person: int) -> float | None:
         """Share of the voice between two seconds that is this person's, 0 without a voice.
 
         ``None`` where most of the voice is undecided. ``person`` may be :data:`UNSEEN`.
         """
-        part = slice(round(start_s * VOICE_RATE), round(end_s * VOICE_RATE))
+        part = self._part(start_s, end_s)
         speaker = self.speaker[part][self.voiced[part]]
         decided = speaker != UNKNOWN
         if not len(speaker):
@@ -107,7 +109,7 @@ class Speech:
 
         ``None`` where most of the voice is undecided.
         """
-        part = slice(round(start_s * VOICE_RATE), round(end_s * VOICE_RATE))
+        part = self._part(start_s, end_s)
         heard = self.heard(start_s, end_s, person)
         return heard and heard * float(self.voiced[part].mean())
 
@@ -116,10 +118,14 @@ class Speech:
 
         Empty where most of the voice is undecided.
         """
-        part = slice(round(start_s * VOICE_RATE), round(end_s * VOICE_RATE))
+        part = self._part(start_s, end_s)
         numbers = np.unique(self.speaker[part])
         shares = {int(one): self.heard(start_s, end_s, int(one)) for one in numbers if one >= 0}
         return {number: share for number, share in shares.items() if share}
+
+    def _part(self, start_s: float, end_s: float) -> slice:
+        start, end = (round(edge * VOICE_RATE) - self.first_tick for edge in (start_s, end_s))
+        return slice(max(0, start), max(0, end))
 
     def turns(self) -> tuple[Turn, ...]:
         """The turns, by time."""
@@ -130,7 +136,7 @@ class Speech:
             person = int(self.speaker[start])
             visible = None if person == UNKNOWN else person != UNSEEN
             who = person if visible else None
-            start_s, end_s = start / VOICE_RATE, stop / VOICE_RATE
+            start_s, end_s = ((edge + self.first_tick) / VOICE_RATE for edge in (start, stop))
             last = out[-1] if out else None
             same = last is not None and (last.person, last.visible) == (who, visible)
             if same and start_s - out[-1].end_s < MERGE_S:
