@@ -41,7 +41,7 @@ const DOUBTS: Record<string, string> = {
   "still face": "the face never moves; it may be a photograph beside another's voice",
   "few frames": "most of the video repeats the frame before",
   "brief face": "the face was seen for less than a second",
-  "shared audio": "others in view are recognised from the same audio; who speaks is unknown",
+  "shared audio": "several people are in view, and it is undecided who speaks",
   "training clip": "the model was trained on this file",
 };
 /** What the doubts of a result mean, see docs/output.md. */

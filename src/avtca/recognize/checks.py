@@ -1,6 +1,6 @@
 """What is unusual about a clip: warnings, and reasons never to be confident."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from avtca.recognize.prediction import (
     FEW_FRAMES,
     MIN_FACE_S,
     NO_PERSON,
+    SHARED_AUDIO,
     STILL_FACE,
     TRAINED_ON,
     Coverage,
@@ -73,6 +74,8 @@ def doubts(
     step_s = 1 / stream.spec.video_rate
     if 0 < seen_s < min(MIN_FACE_S, stream.total_steps * step_s) - step_s / 2:
         out.append(BRIEF_FACE)
+    if shares_audio(rows):
+        out.append(SHARED_AUDIO)
     return tuple(out)
 
 
@@ -81,22 +84,10 @@ def beside_voice(row: TimelineRow) -> bool:
     return "face" in row.modalities and row.voice * (row.end_s - row.start_s) >= MIN_VOICE_S - 1e-6
 
 
-def shares_audio(
-    rows: Sequence[TimelineRow], timeline: Iterable[TimelineRow], still: Collection[int]
-) -> bool:
-    """Whether most windows of a person with a voice have another person and no known speaker.
-
-    Args:
-        rows: The person's windows.
-        timeline: Those of all people.
-        still: People whose faces never move, who do not count.
-    """
-    people: dict[float, set[int]] = {}
-    for row in timeline:
-        if row.scores and row.person not in still:
-            people.setdefault(row.start_s, set()).add(row.person)
-    voiced = [row for row in rows if row.scores and beside_voice(row)]
-    shared = sum(row.speaking is None and len(people.get(row.start_s, ())) > 1 for row in voiced)
+def shares_audio(rows: Iterable[TimelineRow]) -> bool:
+    """Whether most windows with a voice have other people in view and no known speaker."""
+    voiced = [row for row in main_rows(list(rows)) if row.scores and beside_voice(row)]
+    shared = sum(row.speaking is None and bool(row.others) for row in voiced)
     return bool(voiced) and shared >= MOSTLY * len(voiced)
 
 

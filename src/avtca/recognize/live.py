@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import filterfalse
 from typing import Any
 
 import numpy as np
@@ -338,7 +339,7 @@ class LiveSession:
         return LiveResult(
             start_s=start_s,
             end_s=end_s,
-            people=tuple(self._row(row, rows, window, is_short=is_short) for row in rows),
+            people=tuple(self._row(row, window, is_short=is_short) for row in rows),
             frame_s=end.frame_s if end.frame_s is not None and end.frame_s >= start_s else None,
             delay_s=max(0.0, time.monotonic() - end.arrived_s),
             final=final,
@@ -353,16 +354,14 @@ class LiveSession:
         )
         return speech if len(window.faces) > 1 and self._n_samples else None
 
-    def _row(
-        self, row: TimelineRow, rows: list[TimelineRow], window: WindowMedia, *, is_short: bool
-    ) -> LiveRow:
+    def _row(self, row: TimelineRow, window: WindowMedia, *, is_short: bool) -> LiveRow:
         seen_s = row.face * (row.end_s - row.start_s)
-        still = {one.person for one in rows if self._still.is_still(one.person)}
+        row = replace(row, others=tuple(filterfalse(self._still.is_still, row.others)))
         doubts = {
             SHORT_WINDOW: is_short,
-            STILL_FACE: beside_voice(row) and row.person in still,
+            STILL_FACE: beside_voice(row) and self._still.is_still(row.person),
             BRIEF_FACE: 0 < row.face < 1 and seen_s < MIN_FACE_S - 0.5 / self._rate,
-            SHARED_AUDIO: shares_audio([row], rows, still),
+            SHARED_AUDIO: shares_audio([row]),
         }
         used = "both" if len(row.modalities) > 1 else next(iter(row.modalities), "")
         return LiveRow(

@@ -1,7 +1,7 @@
 """Scores of a clip or a person, and whether they can be trusted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ DOUBTS = {
     STILL_FACE: "the face that was read never moves; it may be a photograph beside another's voice",
     FEW_FRAMES: "most of the video repeats the frame before",
     BRIEF_FACE: f"the face was seen for less than {MIN_FACE_S:g} s",
-    SHARED_AUDIO: "other people in view are recognised from the same audio; who speaks is unknown",
+    SHARED_AUDIO: "several people are in view, and it is undecided who speaks",
     TRAINED_ON: "the model was trained on this file",
     SHORT_WINDOW: "a live recording has only begun, and is shorter than a window",
 }
@@ -77,6 +77,7 @@ class TimelineRow:
         box: Median face box over the window.
         speaking: Share of the window in which this person speaks, 0..1; ``None`` without a face or
             audio, and where it is undecided.
+        others: Numbers of the other people in view whose faces move; not in JSON.
     """
 
     start_s: float
@@ -88,6 +89,7 @@ class TimelineRow:
     person: int = NO_PERSON
     box: Box | None = None
     speaking: float | None = None
+    others: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def top(self) -> str | None:

@@ -31,7 +31,6 @@ from avtca.recognize.live import (
 from avtca.recognize.merge import MergedPeople
 from avtca.recognize.observer import StreamObserver
 from avtca.recognize.prediction import (
-    SHARED_AUDIO,
     TRAINED_ON,
     Coverage,
     TimelineRow,
@@ -154,6 +153,8 @@ class Recognizer:
             merged.check()
         speech = self._speech(clip, stream, scorer)
         rows, maps = scorer.finish(speech)
+        still = stream.still_people
+        rows = [replace(row, others=tuple(set(row.others) - set(still))) for row in rows]
         rate = spec.video_rate
         if not any(row.scores for row in rows):
             raise MediaError(
@@ -391,21 +392,13 @@ def _people(report: Report, stream: WindowStream, rate: float) -> tuple[Person, 
             last_s=(seen.last + 1) / rate,
             box=thumbnail.box if thumbnail else rows[0].box,
             at_s=thumbnail.time_s if thumbnail else None,
-            doubts=_person_doubts(rows, report, stream, seen_s),
+            doubts=checks.doubts(
+                rows, stream, seen_s=seen_s, trained_on=TRAINED_ON in report.doubts
+            ),
             thumbnail=thumbnail,
         )
         people.append(person)
     return tuple(people)
-
-
-def _person_doubts(
-    rows: list[TimelineRow], report: Report, stream: WindowStream, seen_s: float
-) -> tuple[str, ...]:
-    """See :func:`avtca.recognize.checks.doubts`."""
-    trained_on = TRAINED_ON in report.doubts
-    found = checks.doubts(rows, stream, seen_s=seen_s, trained_on=trained_on)
-    shared = checks.shares_audio(rows, report.timeline, stream.still_people)
-    return (*found, SHARED_AUDIO) if shared else found
 
 
 def load(

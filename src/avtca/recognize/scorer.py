@@ -104,7 +104,7 @@ class WindowScorer:
             valid=None if has_voice else 0,
             filtered=True,
         )
-        people = self._people(window)
+        people, in_view = self._people(window)
         seen = {face.step for _, faces in people for face in faces}
         self.face_steps += sum(step >= self._steps_counted for step in seen)
         first, end = max(window.start_step, self._steps_counted), window.start_step + window.n_steps
@@ -125,6 +125,7 @@ class WindowScorer:
                 voice=min(1.0, float(voiced.sum()) / VOICE_RATE / (window.n_steps / rate)),
                 person=person,
                 box=as_box(np.median([face.box for face in faces], axis=0)) if faces else None,
+                others=tuple(one for one in in_view if one != person),
             )
             rows.append(self._wait(row, (*video, *audio)))
         if has_voice and people[0][1]:
@@ -213,7 +214,8 @@ class WindowScorer:
         self._run()
         return [_read(one, speech) for one in chosen]
 
-    def _people(self, window: WindowMedia) -> list[tuple[int, list[TrackedCrop]]]:
+    def _people(self, window: WindowMedia) -> tuple[list[tuple[int, list[TrackedCrop]]], list[int]]:
+        """The people who are read, with their faces, and the numbers of all in view."""
         seen = {
             person: faces
             for person, faces in window.faces.items()
@@ -221,7 +223,7 @@ class WindowScorer:
         }
         ranked = rank_people({n: [face.area for face in faces] for n, faces in seen.items()})
         chosen = ranked[:1] if self.person == "main" else ranked
-        return [(person, seen[person]) for person in chosen] or [(NO_PERSON, [])]
+        return [(person, seen[person]) for person in chosen] or [(NO_PERSON, [])], ranked
 
     def _video_features(self, person: int, faces: list[TrackedCrop]) -> NDArray[np.generic]:
         """Features ``(n, ...)`` of a person's faces; windows that overlap share them."""

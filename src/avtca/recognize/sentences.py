@@ -11,9 +11,11 @@ from avtca.errors import MediaError
 from avtca.media import open_media
 from avtca.media.types import fragment
 from avtca.preprocess import window_starts
+from avtca.recognize.checks import shares_audio
 from avtca.recognize.prediction import (
     BRIEF_FACE,
     MIN_FACE_S,
+    SHARED_AUDIO,
     Coverage,
     TimelineRow,
     main_rows,
@@ -132,7 +134,8 @@ def _of_sentence(
     voiced_s = sum(row.voice * (row.end_s - row.start_s) for row in main)
     coverage = Coverage(whole.coverage.read, seen_s / length, voiced_s / length)
     brief = 0 < seen_s < min(MIN_FACE_S, length_s) - 1e-6
-    doubts = tuple(dict.fromkeys((*whole.doubts, *((BRIEF_FACE,) if brief else ()))))
+    found = [one for one in whole.doubts if one not in (BRIEF_FACE, SHARED_AUDIO)]
+    found += [BRIEF_FACE] * brief + [SHARED_AUDIO] * shares_audio(main)
     used = {(row.start_s, row.end_s) for row in rows}
     return replace(
         whole,
@@ -151,7 +154,7 @@ def _of_sentence(
             for one in whole.thumbnails
             if 0 <= one.time_s - shift < length_s
         ),
-        doubts=doubts,
+        doubts=tuple(found),
         part=part,
         attention=tuple(
             replace(one, start_s=one.start_s - shift, end_s=one.end_s - shift)
