@@ -44,6 +44,18 @@ def busy(service):
     return "avtca_busy 1.0" in service.client.get("/metrics").text
 
 
+def test_a_user_without_a_home(corpora, tmp_path, monkeypatch):
+    for name in ("HOME", "AVTCA_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "/dev/null/none")
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    with serving(tmp_path / "data") as service:
+        service.ready()
+        for format in ("json", "html"):
+            address = f"/v1/recognize?name=a.flv&format={format}"
+            answer = service.client.post(address, content=(corpora / CLIP).read_bytes())
+            assert answer.status_code == 200, service.log.read_text()
+
+
 def test_a_client_that_is_gone_in_mid_upload_leaves_nothing(service):
     address = service.client.base_url
     for path in ("/v1/recognize?name=a.mp4", "/v1/jobs?name=a.mp4"):

@@ -1,10 +1,11 @@
 """Colours, the order of emotions, and axes that all figures and pages share."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, MUTED, RULE, EMPTY = "#1d2730", "#55616d", "#d4dae0", "#e4e8ec"
 PAPER = "#ffffff"
@@ -91,12 +92,14 @@ def luminance(colour: str) -> float:
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
+def new_figure(width_in: float, height_in: float) -> "Figure":
     """An empty white figure whose parts are laid out without overlaps."""
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width_in, height_in), layout="constrained", facecolor=PAPER)
 
 
-def style_axes(axes: Axes, *, grid: Literal["", "x", "y", "both"] = "") -> None:
+def style_axes(axes: "Axes", *, grid: Literal["", "x", "y", "both"] = "") -> None:
     """Remove the frame above and on the right; draw a light grid along ``grid``.
 
     Args:
