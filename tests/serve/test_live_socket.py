@@ -239,6 +239,9 @@ def test_settings_change_during_a_session(client, clip):
         updated = live.receive()
         assert updated["settings"]["every_s"] == 0.2 and updated["settings"]["person"] == "all"
         assert updated["settings"]["window_s"] == 1.0 and updated["settings"]["model"] == "default"
+        session = client.app.state.live._sessions[live.created["session_id"]]
+        engine = session._engine()  # as after an internal error
+        assert (engine.every_s, engine.person) == (0.2, "all")
         live.send({"type": "session.create"})
         assert live.receive()["problem"] == "the session has started"
         assert live.finish()["results"] == 0

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from heapq import merge
 from itertools import filterfalse
 from typing import Any
 
@@ -32,7 +34,7 @@ from avtca.recognize.prediction import (
     reaches,
     rounded_box,
 )
-from avtca.recognize.scorer import WindowScorer
+from avtca.recognize.scorer import PersonMode, WindowScorer
 from avtca.recognize.stream import WindowBuffer, WindowMedia, as_box
 from avtca.runtime.backends import Backend
 from avtca.speaker import Speech
@@ -128,6 +130,8 @@ class LiveSession:
 
     Attributes:
         every_s: Seconds from one result to the next; may be set.
+        person: As the argument; may be set.
+        frame_s: Time of the newest frame in seconds, minus infinity before the first.
         behind: Set by the caller while newer media wait, on a machine that is too slow: results
             are put off, by at most :data:`BEHIND_S`, until it has caught up.
 
@@ -136,8 +140,11 @@ class LiveSession:
         detector: The face detector.
         window_steps: Video steps of a window.
         every_s: Seconds from one result to the next, about.
-        everyone: Give a row for each person, not only for the largest steady face.
+        person: "main" for a row of the largest steady face, "all" for one of each person.
         sample_rate: Hz of the audio.
+
+    Raises:
+        ConfigError: The time between results is out of bounds.
     """
 
     def __init__(
@@ -147,13 +154,17 @@ class LiveSession:
         *,
         window_steps: int,
         every_s: float = EVERY_S,
-        everyone: bool = False,
+        person: PersonMode = "main",
         sample_rate: int = 16_000,
     ) -> None:
-        self.backend, self.every_s, self.sample_rate = backend, every_s, sample_rate
-        self.behind = False
+        if not MIN_EVERY_S <= every_s <= MAX_EVERY_S:
+            fix = f"choose {MIN_EVERY_S:g} to {MAX_EVERY_S:g} s"
+            raise ConfigError(f"give a result every {every_s:g} s", "it is out of bounds", fix)
+        self.backend, self.sample_rate = backend, sample_rate
+        self.every_s, self.person = every_s, person
+        self.frame_s, self.behind = -np.inf, False
         self._rate = backend.spec.video_rate
-        self._scorer = WindowScorer(backend, person="all" if everyone else "main")
+        self._scorer = WindowScorer(backend, person=person)
         self._buffer = WindowBuffer(backend.spec, window_steps)
         self._nearest: NearestFrames[tuple[NDArray[np.uint8], float]] = NearestFrames(self._rate)
         self._hold = FrameHold(self._rate)
@@ -164,7 +175,6 @@ class LiveSession:
         self._resampler = Resampler(sample_rate, backend.spec.sample_rate)
         self._kept_s = window_steps / self._rate + KEPT_S
         self._n_samples = 0
-        self._frame_s = -np.inf
         self._arrivals: dict[int, float] = {}
         self._audio_arrived_s = 0.0
         self._video = _End(0, None, 0.0)
@@ -173,27 +183,13 @@ class LiveSession:
         self._last_step = 0
 
     @property
-    def everyone(self) -> bool:
-        """Whether there is a row for each person; may be set."""
-        return self._scorer.person == "all"
-
-    @everyone.setter
-    def everyone(self, everyone: bool) -> None:
-        self._scorer.person = "all" if everyone else "main"
-
-    @property
-    def frame_s(self) -> float:
-        """Time of the newest frame in seconds, minus infinity before the first."""
-        return self._frame_s
-
-    @property
     def audio_s(self) -> float:
         """Seconds of audio."""
         return self._n_samples / self.sample_rate
 
     def needs(self, time_s: float) -> bool:
         """Whether a frame of this time can change a result; if not, it need not be decoded."""
-        if time_s < 0 or time_s <= self._frame_s:
+        if time_s < 0 or time_s <= self.frame_s:
             return False
         return self._speech.needs(time_s) or not self._nearest.is_given(time_s, HALF_MS)
 
@@ -217,12 +213,12 @@ class LiveSession:
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
             problem = f"it is {rgb.dtype} of the shape {rgb.shape}"
             raise MediaError("read a frame", problem, "give uint8 RGB (h, w, 3)")
-        if time_s < 0 or time_s <= self._frame_s:
+        if time_s < 0 or time_s <= self.frame_s:
             return []
-        self._frame_s = time_s
+        self.frame_s = time_s
         arrived_s = time.monotonic() if arrived_s is None else arrived_s
         given = np.ascontiguousarray(rgb), arrived_s
-        self._speech.add_frame(self._frame_s, given[0])
+        self._speech.add_frame(self.frame_s, given[0])
         self._show(self._nearest.add(time_s, HALF_MS, given))
         self._show(self._nearest.settled())
         return self._results()
@@ -247,8 +243,7 @@ class LiveSession:
         """
         block = _mono(wave)
         self._audio_arrived_s = time.monotonic() if arrived_s is None else arrived_s
-        first = self.audio_s if time_s is None else time_s
-        gap_s = first - self.audio_s
+        gap_s = 0.0 if time_s is None else time_s - self.audio_s
         if abs(gap_s) > MAX_JITTER_S or not self._n_samples:
             gap = round(gap_s * self.sample_rate)
             block = block[max(0, -gap) :]
@@ -262,7 +257,8 @@ class LiveSession:
     def finish(self) -> list[LiveResult]:
         """The recording has ended: the result of the window that ends with it, if there is one."""
         self._show(self._nearest.finish())
-        self._see(self._hold.finish())
+        for frame in self._hold.finish():
+            self._place(self._track.add(frame))
         self._place(self._track.finish())
         for out in self._resampler(np.zeros(0, np.float32), last=True):
             self._buffer.add_audio(out)
@@ -276,11 +272,8 @@ class LiveSession:
         """Take the frames of steps."""
         for step, time_s, (rgb, arrived_s) in shown:
             self._arrivals[step] = arrived_s
-            self._see(self._hold.add(Frame(step, time_s, ArrayImage(rgb))))
-
-    def _see(self, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            self._place(self._track.add(frame))
+            for frame in self._hold.add(Frame(step, time_s, ArrayImage(rgb))):
+                self._place(self._track.add(frame))
 
     def _place(self, found: Iterable[tuple[Frame, list[Any]]]) -> None:
         """Keep faces, and note where a window may end: after the frames whose faces are known."""
@@ -317,21 +310,22 @@ class LiveSession:
             self._target = self._video
         heard_s = self._buffer.audio_steps / self._rate
         if self._target is not None:
-            waits = heard_s >= self._frame_s - STALL_S and self._n_samples > 0
+            waits = heard_s >= self.frame_s - STALL_S and self._n_samples > 0
             if waits and self._buffer.audio_steps < self._target.step - 1e-6:
                 return []
             return [self._result(self._target)]
         step = int(self._buffer.audio_steps + 1e-6)
-        if self._frame_s >= heard_s - STALL_S or step < due - 1e-6:
+        if self.frame_s >= heard_s - STALL_S or step < due - 1e-6:
             return []
         return [self._result(_End(step, self._video.frame_s, self._audio_arrived_s))]
 
     def _result(self, end: _End, *, final: bool = False) -> LiveResult:
         """Score the window with this end."""
         start = max(0, end.step - self._buffer.window_steps)
-        is_short = end.step - start < self._buffer.window_steps and not final
+        is_short = end.step < self._buffer.window_steps and not final
         window = self._buffer.window(start, end.step)
-        rows = self._scorer.score(window, lambda *voiced: self._find_speech(window, *voiced))
+        self._scorer.person = self.person
+        rows = self._scorer.score(window, partial(self._find_speech, window))
         self._target, self._last_step = None, end.step
         start_s, end_s = start / self._rate, end.step / self._rate
         is_late = end_s - self._due_s >= self.every_s
@@ -384,33 +378,13 @@ def live_results(
         frames: Times in seconds and frames.
         audio: Contiguous blocks from time zero on.
     """
-    pictures = iter(frames)
-    blocks = (part for block in audio for part in _parts(block, session.sample_rate))
-    frame, block = next(pictures, None), next(blocks, None)
-    while frame is not None or block is not None:
-        if block is not None and (frame is None or session.audio_s <= frame[0]):
-            yield from session.add_audio(block)
-            block = next(blocks, None)
-        elif frame is not None:
-            yield from session.add_frame(*frame)
-            frame = next(pictures, None)
+    size = max(1, session.sample_rate // 10)
+    blocks = (block[k : k + size] for block in audio for k in range(0, len(block), size))
+    heard = ((session.audio_s, partial(session.add_audio, block)) for block in blocks)
+    seen = ((time_s, partial(session.add_frame, time_s, rgb)) for time_s, rgb in frames)
+    for _, add in merge(heard, seen, key=lambda one: one[0]):
+        yield from add()
     yield from session.finish()
-
-
-def _parts(block: Audio, sample_rate: int) -> Iterator[Audio]:
-    """A block in parts of at most a tenth of a second."""
-    size = max(1, sample_rate // 10)
-    return (block[start : start + size] for start in range(0, len(block), size))
-
-
-def require_every(every_s: float) -> None:
-    """Raise :class:`ConfigError` for a time between results that is out of bounds."""
-    if not MIN_EVERY_S <= every_s <= MAX_EVERY_S:
-        raise ConfigError(
-            f"give a result every {every_s:g} s",
-            "it is out of bounds",
-            f"choose {MIN_EVERY_S:g} to {MAX_EVERY_S:g} s",
-        )
 
 
 def _mono(wave: Audio) -> NDArray[np.float32]:

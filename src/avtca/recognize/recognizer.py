@@ -26,7 +26,6 @@ from avtca.recognize.live import (
     LiveResult,
     LiveSession,
     live_results,
-    require_every,
 )
 from avtca.recognize.merge import MergedPeople
 from avtca.recognize.observer import StreamObserver
@@ -249,13 +248,12 @@ class Recognizer:
         """The engine of :meth:`stream`, to which media are pushed; arguments as there."""
         window_steps, _ = self.steps(window_s)
         require_person(person, ("main", "all"))
-        require_every(every_s)
         return LiveSession(
             self.backend,
             self.detector,
             window_steps=window_steps,
             every_s=every_s,
-            everyone=person == "all",
+            person=person,
             sample_rate=sample_rate,
         )
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from avtca.errors import AvtcaError, ConfigError
-from avtca.recognize.live import LiveResult
+from avtca.recognize.live import LiveResult, LiveSession
 from avtca.serve.live_document import asyncapi_document
 from avtca.serve.live_messages import (
     Finalize,
@@ -81,17 +81,16 @@ class Session:
         given, service = self.settings, self._sessions.service
         name = service.models.name(given.model)
         self.recognizer = service.models.load(name)
-        options = {"every_s": given.every_s, "person": given.person, "window_s": given.window_s}
-        session = self.recognizer.live_session(**options)  # type: ignore[arg-type]
+        engine = self._engine()
         if name not in self._sessions.warm:
-            warm_up(session)
+            warm_up(engine)
             self._sessions.warm.add(name)
         self.decoder = PictureDecoder(service.settings.live_pixels)
         self.decoder.ready()
-        window_s = self.settings.window_s or self.recognizer.backend.spec.window_s
+        window_s = given.window_s or self.recognizer.backend.spec.window_s
         self.settings = given.model_copy(update={"model": name, "window_s": window_s})
         self.worker = LiveWorker(
-            lambda: self.recognizer.live_session(**options),  # type: ignore[arg-type]
+            self._engine,
             decode=self.decoder.decode,
             pictures_per_s=service.settings.live_pictures_per_s,
             start_us=given.start_us,
@@ -99,6 +98,11 @@ class Session:
             on_error=self._on_error,
             on_end=self._on_end,
         )
+
+    def _engine(self) -> LiveSession:
+        """An engine with the settings now in force."""
+        options = self.settings.model_dump(include={"every_s", "person", "window_s"})
+        return self.recognizer.live_session(**options)
 
     def created(self, *, resumed: bool) -> SessionCreated:
         """The answer to ``session.create``."""
@@ -122,10 +126,8 @@ class Session:
 
     def closed(self, reason: Reason) -> SessionClosed:
         """The last message."""
-        counts = self.worker.counts
-        return SessionClosed(
-            session_id=self.id, reason=reason, results=self.n_results, counts=counts
-        )
+        results, counts = self.n_results, self.worker.counts
+        return SessionClosed(session_id=self.id, reason=reason, results=results, counts=counts)
 
     def update(self, message: SessionUpdate) -> SessionUpdated:
         """Change settings."""
@@ -197,15 +199,14 @@ class LiveSessions:
         if known is not None and known.owner == owner and not known.ended.is_set():
             return known, True
         limit = self.service.settings.live_sessions
-        if self.service.stopping.is_set():
-            problem, fix = "the service stops", "try again later"
-            raise LiveError("too_many_sessions", "start a session", problem, fix, fatal=True)
-        if len(self._sessions) + self._starting >= limit:
-            waiting = [one for one in self._sessions.values() if one.socket is None]
-            if not waiting:
-                problem, fix = f"all {limit} places are taken", "try again later"
-                raise LiveError("too_many_sessions", "start a session", problem, fix, fatal=True)
-            self.end(min(waiting, key=lambda one: one.detached_s))
+        is_full = len(self._sessions) + self._starting >= limit
+        lost = [one for one in self._sessions.values() if one.socket is None]
+        stops = self.service.stopping.is_set()
+        if stops or (is_full and not lost):
+            problem = "the service stops" if stops else f"all {limit} places are taken"
+            raise LiveError("too_many_sessions", "start a session", problem, "try again later")
+        if is_full:
+            self.end(min(lost, key=lambda one: one.detached_s))
         session = Session(self, owner, create)
         self._starting += 1
         try:
@@ -213,11 +214,10 @@ class LiveSessions:
         except Problem as error:  # of the model's name
             action, _, rest = error.detail.partition(": ")
             problem, _, fix = rest.partition("; ")
-            raise LiveError("bad_settings", action, problem, fix, fatal=True) from None
+            raise LiveError("bad_settings", action, problem, fix) from None
         except AvtcaError as error:
             code: Any = "bad_settings" if isinstance(error, ConfigError) else "internal"
-            texts = (error.action, error.problem, error.fix)
-            raise LiveError(code, *texts, fatal=True) from error
+            raise LiveError(code, error.action, error.problem, error.fix) from error
         finally:
             self._starting -= 1
         self._sessions[session.id] = session
@@ -276,7 +276,7 @@ class _Connection:
             owner = self.websocket.state.owner
             session, resumed = await self.sessions.open(owner, create)
         except LiveError as error:
-            await self._send(error_message(error))
+            await self._send(error_message(error, fatal=True))
             busy = error.code == "too_many_sessions"
             await self.websocket.close(TRY_LATER if busy else POLICY)
             return
@@ -286,17 +286,13 @@ class _Connection:
         sending = asyncio.create_task(self._send_all(session))
         sending.add_done_callback(lambda task: task.cancelled() or task.exception())
         reason: Reason | None = None
-        lost = True
         try:
             reason = await self._receive_all(session, sending)
-            lost = reason is None
         finally:
             sending.cancel()
             if self._has(session):
-                if lost:
-                    self.sessions.detach(session)
-                else:
-                    self.sessions.end(session)
+                leave = self.sessions.detach if reason is None else self.sessions.end
+                leave(session)
         if reason is not None and self.websocket.client_state == WebSocketState.CONNECTED:
             while (message := session.next_message()) is not None and reason != "replaced":
                 await self._send(message)
@@ -315,14 +311,10 @@ class _Connection:
             message = {"text": None}
         if message.get("type") == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", NORMAL))
-        try:
-            first = parse_text(message.get("text") or "null")
-        except LiveError as error:
-            error.fatal = True
-            raise
+        first = parse_text(message.get("text") or "null")
         if not isinstance(first, SessionCreate):
             problem, fix = f"the first message is {first.type}", "send session.create first"
-            raise LiveError("bad_message", "start a session", problem, fix, fatal=True)
+            raise LiveError("bad_message", "start a session", problem, fix)
         return first
 
     async def _receive_all(self, session: Session, sending: "asyncio.Task[None]") -> Reason | None:

@@ -38,14 +38,11 @@ class LiveError(AvtcaError):
         action: What was attempted.
         problem: What is wrong.
         fix: What to do.
-        fatal: Whether the session ends, or cannot start.
     """
 
-    def __init__(
-        self, code: Code, action: str, problem: str, fix: str, *, fatal: bool = False
-    ) -> None:
+    def __init__(self, code: Code, action: str, problem: str, fix: str) -> None:
         super().__init__(action, problem, fix)
-        self.code, self.fatal = code, fatal
+        self.code = code
 
 
 class Message(BaseModel):
@@ -307,11 +304,13 @@ def result_message(
     )
 
 
-def error_message(error: LiveError, time_us: int | None = None) -> ErrorMessage:
-    """The message of an error."""
+def error_message(
+    error: LiveError, time_us: int | None = None, *, fatal: bool = False
+) -> ErrorMessage:
+    """The message of an error, which is fatal if the session ends, or cannot start."""
     return ErrorMessage(
         code=error.code,
-        fatal=error.fatal,
+        fatal=fatal,
         time_us=time_us,
         action=error.action,
         problem=error.problem,

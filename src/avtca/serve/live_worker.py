@@ -226,7 +226,7 @@ class LiveWorker:
         if updates.every_s is not None:
             self._session.every_s = updates.every_s
         if updates.person is not None:
-            self._session.everyone = updates.person == "all"
+            self._session.person = updates.person
         at_s = (item.time_us - self.zero_us) / 10**6
         if item.kind == AUDIO:
             wave = decode_audio(item.payload)
