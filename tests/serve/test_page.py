@@ -1,5 +1,6 @@
 """The page in a real browser, with a real service and real clips."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from browser import (
     write_webm,
 )
 from services import Service, serving
+
+from avtca.serve.live_document import EXAMPLES
 
 SHARED = Path(os.environ.get("AVTCA_SHARED", Path(__file__).parents[3] / "shared"))
 CREMAD = SHARED / "corpora" / "cremad"
@@ -416,3 +419,39 @@ def test_the_camera_is_read_live_and_after_a_lost_connection(page: Any, wire: Wi
     assert 5 < (first[1] - 1) / seconds < 16
     assert pictures == sorted(pictures)
     assert abs(pictures[0] - times[0]) < 2_000_000
+
+
+def test_the_camera_shows_who_speaks_and_what_is_doubtful(page: Any) -> None:
+    """With results of a listener and a voice of somebody out of view."""
+    row = {**EXAMPLES["measurement.result"]["people"][0], "person": 0, "speaking": 0.0}
+    row |= {"modalities": ["face"], "sure": True, "doubts": []}
+    unseen = {"person": None, "box": None, "last_box": None, "modalities": ["voice"]}
+    people = [row, {**row, **unseen, "speaking": None, "sure": None}]
+    people.append({**row, "person": 1, "speaking": None, "sure": False, "doubts": ["shared audio"]})
+
+    result = {**EXAMPLES["measurement.result"], "people": people}
+
+    def answer(socket: Any) -> None:
+        def send(message: str | bytes) -> None:
+            if isinstance(message, str) and "session.create" in message:
+                socket.send(json.dumps(EXAMPLES["session.created"]))
+                socket.send(json.dumps(result))
+
+        socket.on_message(send)
+
+    page.route_web_socket("**/v1/live", answer)
+    page.click("nav button >> text=Camera")
+    page.click(".live .controls button")
+    shown = page.locator(".live-person")
+    shown.nth(2).wait_for()
+    assert shown.locator("h3").all_inner_texts() == [
+        "Person 0, face, does not speak",
+        "Voice of somebody off screen",
+        "Person 1, face, undecided whether it speaks",
+    ]
+    assert shown.locator(".state").all_inner_texts() == [
+        "above threshold",
+        "no threshold for voice only",
+        "shared audio",
+    ]
+    page.click(".live .controls button")

@@ -43,12 +43,13 @@ const DOUBTS: Record<string, string> = {
   "brief face": "the face was seen for less than a second",
   "shared audio": "several people are in view, and it is undecided who speaks",
   "training clip": "the model was trained on this file",
+  "short window": "the recording has only begun",
 };
 /** What the doubts of a result mean, see docs/output.md. */
-export const doubtText = (verdict: Verdict) => (verdict.doubts ?? []).map((one) => DOUBTS[one] ?? one).join("; ");
+export const doubtText = (verdict: Pick<Verdict, "doubts">) => (verdict.doubts ?? []).map((one) => DOUBTS[one] ?? one).join("; ");
 
 /** Why a confidence is not to be relied on; empty above the threshold. */
-export function certainty(verdict: Verdict): string {
+export function certainty(verdict: Pick<Verdict, "sure" | "streams" | "doubts">): string {
   if (verdict.doubts?.length) return verdict.doubts.join(", ");
   if (verdict.sure === null) return `no threshold for ${inputText(verdict.streams)}`;
   return verdict.sure ? "" : "below threshold";

@@ -2,9 +2,9 @@
 import * as api from "./api";
 import { Capture } from "./capture";
 import { fill, h } from "./dom";
-import { percent } from "./format";
+import { certainty, doubtText, percent } from "./format";
 import { CanvasLane, xOf } from "./lane";
-import { thresholdOf } from "./lanes/coverage";
+import { streamsOf } from "./lanes/coverage";
 import { Ruler } from "./lanes/ruler";
 import { ScoresLane } from "./lanes/scores";
 import { cameraNotice } from "./notice";
@@ -79,7 +79,6 @@ export class Live {
   private capture: Capture | null = null;
   private socket: LiveSocket | null = null;
   private labels: string[] = [];
-  private thresholds: Record<string, number> = {};
   private zero_us: number | null = null;
   private size = { width: 640, height: 480 };
   private results: Result[] = [];
@@ -169,7 +168,6 @@ export class Live {
 
   private created(message: Created): void {
     this.labels = message.labels;
-    this.thresholds = message.thresholds;
     const { hasVideo, hasAudio } = this.capture ?? {};
     const input = hasVideo && hasAudio ? "face and voice" : hasVideo ? "face only: no microphone" : "voice only: no camera";
     this.state.textContent = `emotion recognition is on, ${input}`;
@@ -221,8 +219,8 @@ export class Live {
     if (time <= start_s) return;
     found.rows.push({ ...person, start_s, end_s: time });
     found.rows = found.rows.filter((row) => row.end_s > time - 2 * SHOWN_S);
-    const speaks = speaksIn(person);
-    if (several && speaks !== false) found.turns.push({ start_s, end_s: time, person: person.person, visible: speaks });
+    const speaks = person.person === null ? true : speaksIn(person);
+    if (several && speaks !== false) found.turns.push({ start_s, end_s: time, person: person.person, visible: person.person === null ? false : speaks });
     found.turns = found.turns.filter((turn) => turn.end_s > time - 2 * SHOWN_S);
     found.lane.set(found.rows, this.labels, found.turns);
   }
@@ -242,14 +240,14 @@ export class Live {
         const name = person.person === null ? "Voice" : `Person ${person.person}`;
         if (person.top === null) return h("p", { class: "note" }, "neither a face nor a voice");
         const score = person.scores[person.top]!;
-        const threshold = thresholdOf(person, this.thresholds);
-        const doubt = Number.isNaN(threshold) ? "no threshold" : score >= threshold ? "" : "below threshold";
+        const several = people.length > 1;
+        const doubt = certainty({ sure: person.sure ?? null, streams: streamsOf(person) ?? "", doubts: person.doubts ?? [] });
         return h(
           "div",
           { class: "live-person" },
-          h("h3", {}, person.person === null ? "Voice alone" : `${name}, ${person.modalities.join(" and ")}${people.length > 1 ? `, ${SPEAKS_TEXT[String(speaksIn(person))]}` : ""}`),
+          h("h3", {}, person.person === null ? `Voice ${several ? "of somebody off screen" : "alone"}` : `${name}, ${person.modalities.join(" and ")}${several ? `, ${SPEAKS_TEXT[String(speaksIn(person))]}` : ""}`),
           h("p", { class: "answer" }, dot(person.top, this.labels), h("b", {}, person.top), ` ${percent(score)}`,
-            h("span", { class: doubt ? "state" : "state good" }, doubt || "above threshold")),
+            h("span", { class: doubt ? "state" : "state good", title: doubtText(person) || null }, doubt || "above threshold")),
           i === 0 ? this.barsOf(person) : null,
         );
       }),

@@ -33,6 +33,9 @@ export interface Row {
   speaking?: number | null;
   /** Newest box, of live results. */
   last_box?: Box | null;
+  /** As of a report, of live results. */
+  sure?: boolean | null;
+  doubts?: string[];
 }
 
 /** A stretch of speech by one speaker, see docs/speaker.md. */

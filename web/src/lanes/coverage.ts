@@ -65,9 +65,12 @@ export class CoverageLane extends ReportLane {
   }
 }
 
+/** The modalities of a window, as `streams` of a report. */
+export const streamsOf = (row: Row) => (row.modalities.length === 2 ? "both" : row.modalities[0]);
+
 /** The threshold for the modalities of a window; NaN where there is none. */
 export function thresholdOf(row: Row, thresholds: Record<string, number>): number {
-  const streams = row.modalities.length === 2 ? "both" : row.modalities[0];
+  const streams = streamsOf(row);
   return streams ? (thresholds[streams] ?? NaN) : NaN;
 }
 
