@@ -1,6 +1,5 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,19 +15,14 @@ pytestmark = pytest.mark.slow
 
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "two_processes.py"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+LAUNCH += ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]  # takes a free port itself
+LAUNCH += ["--local-addr=127.0.0.1"]
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    launch += [f"--master-port={free_port()}"]
-    for start, name in (([sys.executable], "one"), (launch, "two")):
+    for start, name in (([sys.executable], "one"), (LAUNCH, "two")):
         done = subprocess.run(
             [*start, SCRIPT, tmp_path / name], env=environment, capture_output=True, text=True
         )
@@ -60,8 +54,7 @@ def test_two_processes_cross_validate(tmp_path):
             }
         )
     )
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    launch += [f"--master-port={free_port()}", "--no-python", sys.executable, "-m", "avtca"]
+    launch = [*LAUNCH, "--no-python", sys.executable, "-m", "avtca"]
     done = subprocess.run(
         [*launch, "cv", config, "--out", tmp_path / "cv", "--no-progress", "--threads", "1"],
         capture_output=True,
