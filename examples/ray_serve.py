@@ -1,28 +1,37 @@
-"""`avtca serve` on Ray Serve: several replicas of the service behind one address.
+"""`avtca serve` on Ray Serve: replicas of the service behind one address.
 
     pip install 'avtca[serve]' 'ray[serve]'
-    python examples/ray_serve.py
+    python examples/ray_serve.py                 # Ctrl-C to stop
 
-Each replica has its own folder and its own jobs, so use /v1/recognize, or one replica for jobs.
+Address, tokens and limits are the settings of `avtca serve`, from the environment. Requests go to
+any replica, and a job is known to one: with more than one replica, use /v1/recognize alone.
 """
 
-import tempfile
+import logging
+import os
+from contextlib import suppress
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends them by default
+
+import ray
 from fastapi import FastAPI
 from ray import serve
 
-REPLICAS, PORT = 2, 8000
+REPLICAS = int(os.environ.get("REPLICAS", "2"))
 
 
 def make_app() -> FastAPI:
-    """The application of one replica, made in its process."""
+    """The application of one replica, made in its process; each has a folder of the data folder."""
     from avtca.serve.app import create_app
     from avtca.serve.settings import load_settings
 
-    return create_app(load_settings(workers=1, data=tempfile.mkdtemp(prefix="avtca-")))
+    logging.basicConfig()  # errors of the service
+    rank = serve.get_replica_context().rank.rank
+    return create_app(load_settings(workers=1, data=load_settings().data / f"replica-{rank}"))
 
 
-@serve.deployment(num_replicas=REPLICAS, max_ongoing_requests=8)
+# The service itself refuses what is too much, with Retry-After; Ray would let it wait.
+@serve.deployment(num_replicas=REPLICAS, max_ongoing_requests=100)
 @serve.ingress(make_app)
 class Service:
     """Replicas of the service."""
@@ -31,5 +40,11 @@ class Service:
 service = Service.bind()
 
 if __name__ == "__main__":
-    serve.start(http_options={"host": "127.0.0.1", "port": PORT})
-    serve.run(service, blocking=True)
+    from avtca.serve.settings import load_settings, read_tokens
+
+    settings = load_settings()
+    read_tokens(settings)  # fails where other machines would reach a service without tokens
+    ray.init(include_dashboard=False)
+    serve.start(http_options={"host": settings.host, "port": settings.port})
+    with suppress(KeyboardInterrupt):
+        serve.run(service, blocking=True)
