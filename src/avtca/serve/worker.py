@@ -81,7 +81,7 @@ def main(connection: Connection, config: WorkerConfig) -> None:
 def _run(
     connection: Connection, config: WorkerConfig, models: "Models", job: dict[str, Any]
 ) -> None:
-    from avtca.errors import AvtcaError
+    from avtca.errors import AvtcaError, MediaError
 
     limit_cpu(config.max_read_s)
     _send(connection, PROGRESS, done_s=0.0, duration_s=None)
@@ -89,13 +89,15 @@ def _run(
         parts = _recognise(connection, config, models.load(job["model"]), job)
     except Cancelled:
         _send(connection, FAILED, detail="cancelled")
-    except AvtcaError as error:
-        text = str(error).replace(job["path"], job["name"])
-        _send(connection, FAILED, status=422, detail=text)
     except Exception as error:  # its text could have a file name
-        if isinstance(error, MemoryError) or is_memory_used_up():
+        is_expected = isinstance(error, AvtcaError) and not isinstance(error, MediaError)
+        if isinstance(error, MemoryError) or (not is_expected and is_memory_used_up()):
             text = f"read {job['name']}: it takes more memory than this service gives; "
             _send(connection, FAILED, status=422, detail=text + "send it with smaller frames")
+            return
+        if isinstance(error, AvtcaError):
+            text = str(error).replace(job["path"], job["name"])
+            _send(connection, FAILED, status=422, detail=text)
             return
         where = error.__traceback__
         while where is not None and where.tb_next is not None:
