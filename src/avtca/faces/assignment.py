@@ -17,8 +17,9 @@ def assign(cost: NDArray[np.float64], unmatched_cost: float) -> list[tuple[int, 
     n, m = cost.shape
     if n == 0 or m == 0:
         return []
-    if n == m == 1:
-        return [(0, 0)] if cost[0, 0] < unmatched_cost else []
+    good = cost < unmatched_cost
+    if good.sum(axis=0).max() <= 1 and good.sum(axis=1).max() <= 1:  # no choice
+        return list(zip(*(found.tolist() for found in good.nonzero()), strict=True))
     # A dummy column for each row stands for "unmatched"; gains are relative to it.
     gain = np.zeros((n, m + n))
     finite = np.where(np.isfinite(cost), cost, unmatched_cost)

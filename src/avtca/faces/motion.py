@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from avtca.faces.types import Float, FrameLike, TrackedFace
-from avtca.image import SMALL_SIDE, clip_box
+from avtca.image import SMALL_SIDE, clip_box, grey
 
 MAX_STILL = 0.06
 """Faces that vary by less, as a share of their contrast, never move; see above."""
@@ -58,7 +58,6 @@ class StillFaces:
     def add(self, frame: FrameLike, faces: Iterable[TrackedFace]) -> None:
         """Add the faces of the next frame; a frame that is repeated counts once."""
         now = frame.time_s + frame.held_s
-        grey: PillowImage.Image | None = None
         for face in faces:
             place = self._places.setdefault(face.person, _Place(face.box, now, now))
             place.last_s = now
@@ -67,8 +66,7 @@ class StillFaces:
             size = np.sqrt(max(face.area, 1.0))
             if np.abs(face.box - place.box).max() > MOVED * size:
                 place.box = face.box
-            grey = grey or _grey(frame)
-            patch = _patch(grey, frame, place.box)
+            patch = _patch(frame, place.box)
             place.n, place.total = place.n + 1, place.total + patch
             place.squares = place.squares + patch**2
         for person in [p for p, place in self._places.items() if now - place.last_s > MAX_GAP_S]:
@@ -89,16 +87,14 @@ class StillFaces:
             self._still.add(person)
 
 
-def _grey(frame: FrameLike) -> PillowImage.Image:
-    """The reduced frame in grey."""
-    return PillowImage.fromarray(frame.image.reduced(SMALL_SIDE)).convert("L")
-
-
-def _patch(grey: PillowImage.Image, frame: FrameLike, box: Float) -> NDArray[np.float64]:
-    """The face at a box in grey, ``(px, px)``, with mean 0."""
-    scale = grey.width / frame.image.width, grey.height / frame.image.height
-    edges = clip_box([*(box[:2] * scale), *(box[2:] * scale)], grey.width, grey.height)
-    face = grey.resize((_PX, _PX), PillowImage.Resampling.BOX, edges)
+def _patch(frame: FrameLike, box: Float) -> NDArray[np.float64]:
+    """The face at a box of the reduced frame in grey, ``(px, px)``, with mean 0."""
+    rgb = frame.image.reduced(SMALL_SIDE)
+    height, width = rgb.shape[:2]
+    scale = width / frame.image.width, height / frame.image.height
+    x0, y0, x1, y1 = clip_box([*(box[:2] * scale), *(box[2:] * scale)], width, height)
+    seen = PillowImage.fromarray(grey(rgb[y0:y1, x0:x1]))
+    face = seen.resize((_PX, _PX), PillowImage.Resampling.BOX)
     out: NDArray[np.float64] = np.asarray(face, np.float64)
     out = out - out.mean()
     return out

