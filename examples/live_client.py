@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 AUDIO, PICTURE = 1, 2
-FPS, JPEG_QUALITY = 15, 85
+FPS, JPEG_QUALITY = 25, 85
 
 
 def media(source: str) -> Iterator[tuple[int, int, bytes]]:
@@ -36,8 +36,8 @@ def media(source: str) -> Iterator[tuple[int, int, bytes]]:
         streams = [*container.streams.video[:1], *container.streams.audio[:1]]
         for packet in container.demux(streams):
             for frame in packet.decode():
-                if isinstance(frame, av.VideoFrame) and frame.time >= next_s:
-                    next_s = frame.time + 0.9 / FPS
+                if isinstance(frame, av.VideoFrame) and frame.time >= next_s - 0.002:
+                    next_s = max(next_s, frame.time - 1 / FPS) + 1 / FPS
                     picture = io.BytesIO()
                     frame.to_image().save(picture, "JPEG", quality=JPEG_QUALITY)
                     yield PICTURE, round(1e6 * frame.time), picture.getvalue()
@@ -67,9 +67,10 @@ def show(message: dict[str, Any]) -> None:
         for row in message["people"]:
             who = "voice" if row["person"] is None else f"person {row['person']}"
             score = f"{row['top']} {row['scores'][row['top']]:.0%}" if row["top"] else "nothing"
+            used = f", {' and '.join(row['modalities'])}" if row["person"] is not None else ""
             sure = "" if row["sure"] else " (not confident)"
             delay = f"{message['delay_ms']:.0f} ms"
-            print(f"{row['end_s']:7.1f} s  {who}: {score}{sure}, delay {delay}", flush=True)
+            print(f"{row['end_s']:7.1f} s  {who}{used}: {score}{sure}, delay {delay}", flush=True)
     elif message["type"] == "error":
         print("{action}: {problem}; {fix}".format(**message), file=sys.stderr)
 

@@ -82,7 +82,7 @@ def test_the_client_goes_on_after_a_lost_connection(server, corpora):
     assert re.match(r"\d+ results, finalized; {'pictures': \d+", last)
     times = [float(line.split()[0]) for line in results]
     assert times and times == sorted(times) and times[-1] < 2.4  # what was under way is lost
-    assert "person 0: angry" in results[-1]
+    assert "person 0, face and voice: angry" in results[-1]
 
 
 def test_a_server_that_is_not_there():
