@@ -13,6 +13,7 @@ import avtca
 from avtca.errors import ConfigError
 from avtca.plots.attention import attention_figure, received
 from avtca.recognize.attention import WindowAttention, window_attention
+from avtca.recognize.checks import NO_ATTENTION
 from avtca.recognize.prediction import TimelineRow
 from avtca.runtime.attention import AttentionMap, key_stream, query_stream
 
@@ -60,6 +61,8 @@ def test_audio_alone_has_no_maps(recognizer, corpora):
     recording = min((corpora / "ravdess" / "audio").glob("*.flac"))
     report = recognizer.predict(recording, attention=True)
     assert report.streams == "voice" and report.attention == ()
+    assert NO_ATTENTION in report.warnings
+    assert NO_ATTENTION not in recognizer.predict(recording).warnings
     with pytest.raises(ValueError, match="without attention"):
         attention_figure(report)
 

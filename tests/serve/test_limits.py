@@ -91,16 +91,23 @@ def test_damaged_bodies(client, headers, body, status):
     assert spool(client) == []
 
 
-def test_other_fields_and_a_second_file_are_skipped(client, corpora):
-    clip = corpora / CLIP
-    fields = [
-        ("other", ("b.mp4", b"x")),
-        ("file", ("é\n.flv", clip.read_bytes())),
-        ("file", ("c.mp4", b"x")),
-    ]
-    answer = client.post("/v1/recognize", files=fields, data={"text": "x"})
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ([("file", ("c.mp4", b"x"))], "there are several files; send one request for each"),
+        ([("person", (None, b"all"))], "the form has a field person, and only file is read"),
+        ([("é\n", ("c.mp4", b"x"))], "the form has a field é"),
+    ],
+)
+def test_a_form_has_one_file_and_no_options(client, corpora, fields, problem):
+    """Options that were skipped would give an answer for others."""
+    clip = ("file", ("é\n.flv", (corpora / CLIP).read_bytes()))
+    for form in ([clip, *fields], [*fields, clip]):
+        answer = client.post("/v1/recognize", files=form)
+        assert answer.status_code == 422 and problem in answer.json()["detail"], answer.text
+        assert spool(client) == []
+    answer = client.post("/v1/recognize", files=[clip])
     assert answer.status_code == 200 and answer.json()["top"] == "angry"
-    assert spool(client) == []
 
 
 def test_a_full_queue_is_503_and_too_many_of_a_token_429(make_client, speech):

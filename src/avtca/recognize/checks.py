@@ -32,6 +32,7 @@ MIN_SHOWN = 0.05
 """Several faces are reported from this share of the time on."""
 MIN_SILENT = 0.25
 """Share of the windows with a voice from which a report warns that another person speaks."""
+NO_ATTENTION = "no attention maps: no window has a face and enough of its voice"
 TURNS = {
     1: "the video was turned by 90 degrees to the left",
     2: "the video was turned upside down",

@@ -169,6 +169,8 @@ class Recognizer:
         )
         trained_on = self._trained_on(source)
         unusual = checks.warnings(clip, rows, coverage, stream, person=person, speech=speech)
+        if attention and not maps:
+            unusual.append(checks.NO_ATTENTION)
         report = Report(
             file=clip.name,
             duration_s=stream.total_steps / rate,

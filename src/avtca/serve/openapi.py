@@ -16,7 +16,12 @@ UPLOAD = {
     "description": "The recording: the field file, or the body itself with its name in ?name=.",
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": _BINARY},
+                "additionalProperties": False,
+            }
         },
         "application/octet-stream": {"schema": _BINARY},
     },

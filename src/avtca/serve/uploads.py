@@ -143,7 +143,7 @@ class _Raw(_Writer):
 
 
 class _Multipart(_Writer):
-    """The file of the field :data:`FIELD`; other fields are skipped."""
+    """The file of the field :data:`FIELD`; a form with anything else is refused at its end."""
 
     def __init__(self, spool: Path, max_mb: float, boundary: bytes) -> None:
         super().__init__(spool, max_mb)
@@ -151,6 +151,7 @@ class _Multipart(_Writer):
         self._value: list[bytes] = []
         self._disposition = b""
         self._wanted = self._complete = False
+        self._unwanted: str | None = None
         try:
             self._parser = MultipartParser(boundary, self._callbacks())
         except (MultipartParseError, ValueError) as error:
@@ -165,6 +166,8 @@ class _Multipart(_Writer):
     def close(self) -> Upload:
         if not self._complete:
             raise _damaged("its end is missing")
+        if self._file is not None and self._unwanted is not None:
+            raise Problem(422, f"read the request: {self._unwanted}")
         return super().close()
 
     def _callbacks(self) -> Any:
@@ -179,9 +182,17 @@ class _Multipart(_Writer):
 
         def headers_finished() -> None:
             _, options = parse_options_header(self._disposition)
-            self._wanted = options.get(b"name") == FIELD.encode() and self._file is None
+            name = options.get(b"name", b"").decode(errors="replace")
+            self._wanted = name == FIELD and self._file is None
             if self._wanted:
                 self.open(options.get(b"filename", b"").decode(errors="replace"))
+            elif name == FIELD:
+                self._unwanted = "there are several files; send one request for each"
+            else:
+                self._unwanted = (
+                    f"the form has a field {shown_name(name)}, and only {FIELD} is read; give "
+                    "options in the address, as ?person=all"
+                )
 
         def part_begin() -> None:
             self._disposition, self._wanted = b"", False
