@@ -195,6 +195,7 @@ def main() -> None:
         raise SystemExit(2) from None
     except (KeyboardInterrupt, Stopped) as error:
         stopped = error if isinstance(error, Stopped) else Stopped(error)
+        atexit.unregister(gc.freeze)  # or packages report what the stopped reading leaves
         if debug:
             traceback.print_exception(stopped)
         resume = RESUME if command in RESUMABLE else ""
