@@ -2,7 +2,7 @@
 
     python benchmarks/speaker.py                  measure; writes the JSON, the table, the picture
     python benchmarks/speaker.py --fit            also write src/avtca/weights/speaker.json
-    python benchmarks/speaker.py --speaker-model light_asd.onnx     measure that too
+    python benchmarks/speaker.py --speaker-model light_asd.onnx     measure that, and both together
     python benchmarks/speaker.py --fused          scores of real films side by side
     python benchmarks/speaker.py --photographs    real films of a speaker and a photograph
     python benchmarks/speaker.py --nested         settings chosen without the people in view
@@ -17,10 +17,12 @@ the two people in view. Films of 8 s and more are clips of one person in a row.
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from speaker_clips import AUDIO_RATE, ROOT, SHARED, Float, load_clips
+from speaker_clips import AUDIO_RATE, ROOT, SHARED, Clip, Float, load_clips
+from speaker_combined import Combined
 from speaker_films import KINDS, Score, Tally, long_films, short_films
 from speaker_fit import fit
 from speaker_fused import cost, fused, photographs
@@ -29,6 +31,7 @@ from speaker_nested import nested
 from avtca.files import write_atomic, write_json
 from avtca.media import open_media
 from avtca.speaker import SpeakerModel
+from avtca.speaker.evidence import SpeakerWeights
 
 RESULTS = ROOT / "benchmarks" / "results" / "speaker.json"
 WEIGHTS = ROOT / "src" / "avtca" / "weights" / "speaker.json"
@@ -109,9 +112,18 @@ def main() -> None:
             "score": weights.score.round(4).tolist(),
         }
         write_atomic(WEIGHTS, json.dumps(plain) + "\n")
-    scores: dict[str, Score] = {"films": fit}
+    fits: dict[tuple[str, ...], SpeakerWeights] = {}
+
+    def fitted(rest: Sequence[Clip]) -> SpeakerWeights:
+        names = tuple(clip.name for clip in rest)
+        if names not in fits:
+            fits[names] = fit(rest)
+        return fits[names]
+
+    scores: dict[str, Score] = {"films": fitted}
     if model is not None:
         scores["light_asd"] = lambda _: model
+        scores["combined"] = lambda rest: Combined(fitted(rest), model)
     for name, score in scores.items():
         tally = Tally()
         short_films(clips, crowd(), tally, score)

@@ -17,41 +17,39 @@ from speaker_clips import (
     part,
     shifted,
 )
+from speaker_combined import Combined, odds
 
 from avtca.speaker import SpeakerModel, find_speakers
 from avtca.speaker.evidence import SpeakerWeights
-from avtca.speaker.model import EVIDENCE_PER_STEP
 from avtca.speaker.speech import UNKNOWN, UNSEEN
 
 SHIFTS_S = (0.5, -0.5)
 KINDS = "right", "wrong", "undecided"
-Score = Callable[[Sequence[Clip]], SpeakerWeights | SpeakerModel]
+Scored = SpeakerWeights | SpeakerModel | Combined
+Score = Callable[[Sequence[Clip]], Scored]
 """What finds the speakers of a film, from the clips of the people who are not in it."""
 
 
 def outcome(
     faces: Sequence[Clip],
     sound: Clip,
-    weights: SpeakerWeights | SpeakerModel,
+    weights: Scored,
     still: Iterable[int] = (),
 ) -> int:
     """Who speaks most in a film: number of the face, UNSEEN, or UNKNOWN."""
     length_s = min(clip.length_s for clip in (*faces, sound))
     steps, ticks = round(length_s * MOUTH_RATE), round(length_s * VOICE_RATE)
     fitted = weights if isinstance(weights, SpeakerWeights) else None
-    odds = None
-    if isinstance(weights, SpeakerModel):
-        odds = {
-            k: [(0, EVIDENCE_PER_STEP * weights.log_odds(one.motion[:steps], sound.mfcc[:ticks]))]
-            for k, one in enumerate(faces)
-        }
+    given = None
+    if not isinstance(weights, SpeakerWeights):
+        given = {k: odds(weights, one, sound, steps) for k, one in enumerate(faces)}
     speech = find_speakers(
         {k: clip.series for k, clip in enumerate(faces)},
         sound.level[:steps],
         sound.voiced[:ticks],
         still=set(still),
         weights=fitted,
-        odds=odds,
+        odds=given,
     )
     found = Counter(speech.speaker[speech.voiced].tolist())
     named = [(n, who) for who, n in found.items() if who != UNKNOWN]
