@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from avtca.errors import CorpusError
@@ -18,18 +19,31 @@ Outcome = TypeVar("Outcome")
 
 WORKER_BYTES = 2**30
 """Memory of the machine for each process. One takes 0.3 GB, with 4K video 0.6 GB."""
+CGROUP = Path("/sys/fs/cgroup")
+"""Limits of a container."""
 FILES_PER_WORKER = 4
 """Fewer files for each process are not worth its start, which takes about a second."""
 
 
-def default_workers(n_files: int) -> int:
-    """Processes for a number of files, from the cores and the memory of this machine."""
+def max_workers() -> int:
+    """Processes that the cores and the memory of this machine, or of its container, allow."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    limits = [cores or 1, n_files // FILES_PER_WORKER]
+    limits = [cores or 1]
     with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         limits.append(memory // WORKER_BYTES)
+    # Both files have "max" in place of a number where there is no limit.
+    with contextlib.suppress(ValueError, OSError):
+        limits.append(int((CGROUP / "memory.max").read_text()) // WORKER_BYTES)
+    with contextlib.suppress(ValueError, OSError):
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        limits.append(round(int(quota) / int(period)))
     return max(1, min(limits))
+
+
+def default_workers(n_files: int) -> int:
+    """Processes for a number of files."""
+    return max(1, min(max_workers(), n_files // FILES_PER_WORKER))
 
 
 class _Broke(Exception):

@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
+from avtca import worker_pool
 from avtca.errors import MediaError
 from avtca.recognize import pool
 from avtca.recognize.pool import Job, Pool, Timed
+from avtca.serve.settings import Settings
 from avtca.worker_pool import default_workers
 
 
@@ -50,6 +52,20 @@ def test_outcomes_come_in_order_and_a_crash_is_one_outcome(monkeypatch):
 def test_default_workers():
     assert [default_workers(n) for n in (0, 1, 3, 7)] == [1, 1, 1, 1]
     assert 1 <= default_workers(10_000) <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpu", "workers"),
+    [("max", "max 100000", 8), (str(3 * 2**30), "max 100000", 3), ("max", "150000 100000", 2)],
+)
+def test_workers_in_a_container(monkeypatch, tmp_path, memory, cpu, workers):
+    (tmp_path / "memory.max").write_text(memory + "\n")
+    (tmp_path / "cpu.max").write_text(cpu + "\n")
+    monkeypatch.setattr(worker_pool, "CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "sysconf", lambda _: 2**20, raising=False)
+    assert worker_pool.max_workers() == Settings().n_workers == workers
+    assert Settings(workers=5).n_workers == 5
 
 
 @pytest.mark.slow

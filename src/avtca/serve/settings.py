@@ -1,9 +1,7 @@
 """Settings of the service: from the command line, the environment and a file."""
 
 import ipaddress
-import os
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,11 +16,10 @@ from pydantic_settings import (
 from avtca.errors import ConfigError
 from avtca.files import cache_folder
 from avtca.serve.invalid import invalid
+from avtca.worker_pool import max_workers
 
 ENVIRONMENT = "AVTCA_SERVE_"
 """Start of the names of the environment variables."""
-WORKER_BYTES = 2**30
-"""Memory of the machine for each worker by default."""
 MIN_TOKEN = 16
 """Fewest characters of a token."""
 
@@ -128,14 +125,7 @@ class Settings(BaseSettings):
     @property
     def n_workers(self) -> int:
         """Number of worker processes."""
-        if self.workers:
-            return self.workers
-        has_affinity = hasattr(os, "sched_getaffinity")
-        cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-        with suppress(AttributeError, ValueError, OSError):  # not on Windows
-            memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            return max(1, min(cores, memory // WORKER_BYTES))
-        return cores
+        return self.workers or max_workers()
 
     @property
     def is_loopback(self) -> bool:
