@@ -1,6 +1,7 @@
 """Live results: those of `predict` for the same windows, however the media arrive."""
 
 import itertools
+import math
 import time
 
 import numpy as np
@@ -357,6 +358,10 @@ def test_a_bad_frame_or_block_leaves_the_session_as_it_is(clip):
             session.add_frame(time_s + 0.01, bad_frames[k % 3])
         with pytest.raises(MediaError, match=r"read audio: it (is|has)"):
             session.add_audio(bad_blocks[k % 3])
+        with pytest.raises(MediaError, match="read a frame: its time is nan s"):
+            session.add_frame(math.nan, rgb)
+        with pytest.raises(MediaError, match="read audio: its time is inf s"):
+            session.add_audio(clip["waveform"][:9], time_s=math.inf)
         assert session.add_frame(time_s - 1, rgb) == []  # comes too late
         end = int((time_s + 0.05) * RATE)
         found += session.add_audio(clip["waveform"][heard:end])

@@ -12,7 +12,7 @@ from two_people import beside_a_listener
 import avtca
 from avtca.cli.formats import Format
 from avtca.cli.sentences import subtitles
-from avtca.errors import MediaError
+from avtca.errors import ConfigError, MediaError
 from avtca.faces import best_detector
 from avtca.recognize import Recognizer
 from avtca.recognize.exports.subtitles import sentences_srt, sentences_vtt
@@ -51,6 +51,9 @@ def test_given_windows_are_those_of_the_grid(shared):
     ends = recognizer.predict(path, windows=[(0.0, 0.5), spans[-1]])
     assert ends.timeline[-1].scores == pytest.approx(grid.timeline[-1].scores, abs=1e-5)
     assert ends.coverage.face > 0.95
+    for bad in ([(1.0, 0.5)], [(-0.5, 0.5)], [(1.0, 1.5), (0.0, 1.0)], [(0.0, 9.0)]):
+        with pytest.raises(ConfigError, match=r"read the window from .* windows ascend from 0 s"):
+            recognizer.predict(path, windows=bad)
 
 
 def sentence(speech, part, scores=0.79):

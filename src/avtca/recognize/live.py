@@ -1,5 +1,6 @@
 """Results while a recording is still going on."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -213,6 +214,8 @@ class LiveSession:
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
             problem = f"it is {rgb.dtype} of the shape {rgb.shape}"
             raise MediaError("read a frame", problem, "give uint8 RGB (h, w, 3)")
+        if not math.isfinite(time_s):
+            raise MediaError("read a frame", f"its time is {time_s} s", "give seconds")
         if time_s < 0 or time_s <= self.frame_s:
             return []
         self.frame_s = time_s
@@ -242,6 +245,8 @@ class LiveSession:
                 go on.
         """
         block = _mono(wave)
+        if time_s is not None and not math.isfinite(time_s):
+            raise MediaError("read audio", f"its time is {time_s} s", "give seconds")
         self._audio_arrived_s = time.monotonic() if arrived_s is None else arrived_s
         gap_s = 0.0 if time_s is None else time_s - self.audio_s
         if abs(gap_s) > MAX_JITTER_S or not self._n_samples:

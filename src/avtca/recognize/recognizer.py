@@ -132,6 +132,7 @@ class Recognizer:
         """
         spec = self.backend.spec
         window_steps, hop = self.steps(window_s, hop_s)
+        require_windows(windows, spec.window_s)
         require_person(person)
         if attention:
             self.require_attention()
@@ -361,6 +362,19 @@ class Recognizer:
                 "choose --hop above 0 and at most the window",
             )
         return steps, max(1, round(hop_s * spec.video_rate))
+
+
+def require_windows(windows: Sequence[tuple[float, float]], longest_s: float) -> None:
+    """Raise :class:`ConfigError` unless the windows of :meth:`Recognizer.predict` can be read."""
+    before = 0.0
+    for start, end in windows:
+        if not before <= start < end <= start + longest_s + 1e-6:
+            raise ConfigError(
+                f"read the window from {start:g} to {end:g} s",
+                f"windows ascend from 0 s, and have up to {longest_s:g} s",
+                "correct windows",
+            )
+        before = start
 
 
 def require_person(person: str, choices: Sequence[str] = get_args(PersonMode)) -> None:
