@@ -26,6 +26,7 @@ import av
 import numpy as np
 import torch
 from face_training import load_ferplus, network_of
+from faster_face import rewrite
 from heads import SUMS
 from linear import N_SEGMENTS, Linear
 from PIL import Image
@@ -360,6 +361,7 @@ def main() -> None:
         export_bundle(
             folder, name="avtca-7", fusion=fusion, card=card, start=first, face=face, extra=extra
         )
+        rewrite(folder)
         return load(folder, threads=1)
 
     tops: dict[str, dict[str, str | None]] = {way: {} for way in clips}

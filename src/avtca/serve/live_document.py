@@ -49,7 +49,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "session_id": "q2yqzcTzoY5bHk0Ywb1eXJc1pQ1m8m0P",
         "resumed": False,
         "resume_s": 30.0,
-        "model": "avtca-7 (352ce828)",
+        "model": "avtca-7 (88e93f1a)",
         "labels": ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"],
         "thresholds": {"both": 0.8337, "face": 0.8861, "voice": 1.0},
         "settings": SETTINGS,

@@ -148,7 +148,7 @@ RESPONSES: dict[tuple[str, str, str], Any] = {
         "speech": [{"start_s": 0.31, "end_s": 2.1, "person": 0, "visible": True}],
         "coverage": {"read": 1.0, "face": 1.0, "voice": 0.604},
         "warnings": [],
-        "model": "avtca-7 (352ce82894de)",
+        "model": "avtca-7 (88e93f1a6989)",
         "duration_s": 2.3,
         "thresholds": {"both": 0.56},
     },
