@@ -33,6 +33,8 @@ def test_a_job_has_the_report_the_track_and_events(client, corpora, finished):
     assert job["id"] in [each["id"] for each in client.get("/v1/jobs").json()["jobs"]]
 
     report = client.get(f"/v1/jobs/{job['id']}/report")
+    other = client.get(f"/v1/jobs/{job['id']}/report?person=speaker")
+    assert other.status_code == 422 and "person is no option of a report" in other.json()["detail"]
     expected = avtca.load().predict(clip, person="all").to_dict() | {"file": clip.name}
     assert report.json() == json.loads(json.dumps(expected))
 

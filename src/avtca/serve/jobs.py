@@ -14,6 +14,7 @@ from avtca.serve.recognition import Options, upload_of
 from avtca.serve.schemas import JobBody, JobsBody, ReportBody, TrackBody
 from avtca.serve.service import Service
 from avtca.serve.store import Job, Part
+from avtca.serve.uploads import shown_name
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -79,6 +80,10 @@ async def job_events(request: Request, id: str) -> StreamingResponse:
 @router.get("/{id}/report", response_model=ReportBody)
 async def job_report(request: Request, id: str, format: str | None = None) -> Response:
     """The report of a job that is done, in any format of /v1/recognize."""
+    for name in request.query_params:
+        if name != "format":
+            text = f"read the request: {shown_name(name)} is no option of a report; "
+            raise Problem(422, text + "give it with the recording, to POST /v1/jobs")
     wanted = wanted_format(format, request.headers.get("accept", ""))
     report = await _part(request, id, "report")
     faces = await _part(request, id, "faces") if wanted == "html" else b""
