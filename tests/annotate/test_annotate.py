@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -163,6 +164,16 @@ def test_stopped_by_ctrl_c_and_by_sigkill(corpus: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     annotate([corpus], whole, jobs=0)
     assert faults.same(out, whole)
+
+
+def test_a_ray_cluster_that_is_not_there(corpus: Path, tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nothing listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(ConfigError, match=f"no cluster at RAY_ADDRESS={address}: Connection"):
+            annotate([corpus], tmp_path / "out", engine="ray")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import os
+import socket
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from avtca.worker_pool import LoneWorker
 
 CHUNK = 20_000
 """Recordings that are handed to Ray at once: each is a block of a data set."""
+CONNECT_S = 10.0
 ACTION = "annotate with Ray"
 
 
@@ -100,9 +102,23 @@ def _join(jobs: int | None) -> None:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    address = os.environ.get("RAY_ADDRESS", "auto")
+    _check(address)
     try:
-        ray.init(address=os.environ.get("RAY_ADDRESS", "auto"), **quiet)
+        ray.init(address=address, **quiet)
     except ConnectionError:
         if "RAY_ADDRESS" in os.environ:
             raise
         ray.init(address="local", include_dashboard=False, num_cpus=jobs, **quiet)
+
+
+def _check(address: str) -> None:
+    """Fail at once where nothing answers; Ray itself tries for minutes, with warnings."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdecimal():
+        return  # "auto", "local", ray://
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        problem = f"no cluster at RAY_ADDRESS={address}: {getattr(error, 'strerror', 0) or error}"
+        raise ConfigError(ACTION, problem, "start it, correct RAY_ADDRESS, or unset it") from error
