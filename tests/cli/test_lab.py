@@ -103,6 +103,16 @@ def test_segments_of_one_file(sample_clips, tmp_path):
         report = json.loads((tmp_path / "report" / f"interview.mp4_{stem}.json").read_text())
         assert row["top"] == report["top"] and report["file"].startswith(row["path"])
         assert report["part"] == [float(row["start"]), float(row["end"])]
+    # Where one report is missing all are made in one reading; where none is, nothing is read.
+    reports = sorted((tmp_path / "report").glob("interview.mp4_*.json"))
+    before, dates = [one.read_text() for one in reports], []
+    for missing in (reports[:1], []):
+        for one in missing:
+            one.unlink()
+        assert avtca(*call.split()[1:], cwd=tmp_path).returncode == 0
+        assert [one.read_text() for one in reports] == before
+        dates.append([one.stat().st_mtime_ns for one in reports])
+    assert dates[0] == dates[1]
     done = avtca("predict", "interview.mp4", "--segments", "interview.mp4", cwd=tmp_path)
     assert done.stderr == (
         "error: read interview.mp4: its format is unknown; give SRT, VTT, RTTM, TextGrid, EAF, "

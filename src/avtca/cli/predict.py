@@ -20,7 +20,7 @@ from avtca.cli.options import (
 )
 from avtca.cli.predict_call import Call
 from avtca.cli.progress import ProgressBar
-from avtca.cli.sentences import JOURNAL, SUBTITLES
+from avtca.cli.sentences import SUBTITLES
 from avtca.errors import ConfigError
 from avtca.text import printable
 
@@ -193,8 +193,6 @@ def run(call: "Call", found: Sequence["Found"], format: Format) -> None:
     if stopped is None or call.results:
         try:
             call.write()
-            if stopped is None and call.folder is not None and call.one_reading:
-                (call.folder.folder / JOURNAL).unlink(missing_ok=True)
         except ConfigError as reason:
             stopped = stopped or reason
         call.print(format)

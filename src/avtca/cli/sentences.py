@@ -2,26 +2,20 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from avtca import cli
 from avtca.cli.formats import Format
 from avtca.cli.progress import ProgressBar
 from avtca.cli.reports import LONG_S
-from avtca.text import printable
 
 if TYPE_CHECKING:
     from avtca.cli.predict_call import Call
     from avtca.media import Found
-    from avtca.recognize import Recognizer
     from avtca.recognize.pool import Timed
 
 
 SUBTITLES = Format.vtt, Format.srt
 """Formats that hold all segments of a recording, with their text."""
-JOURNAL = "avtca-segments.part"
-"""File in the folder of the results from which a stopped reading resumes."""
 
 
 def sentence_outcomes(
@@ -29,8 +23,8 @@ def sentence_outcomes(
 ) -> Iterator["Timed | Exception | None"]:
     """For each segment its report or error.
 
-    ``None`` for those that the folder has already, and for those that are no part with an end.
-    After a reading that was stopped all are given, so that they have the same person numbers.
+    ``None`` for all if the folder has them all already, so that their person numbers are those of
+    one reading, and for those that are no part with an end.
 
     Args:
         call: The call.
@@ -39,38 +33,27 @@ def sentence_outcomes(
     from avtca.recognize.pool import Timed
     from avtca.recognize.sentences import predict_sentences
 
-    resumed = call.folder is not None and (call.folder.folder / JOURNAL).exists()
-    new = {
+    parts = {
         k: (one.start_s, one.end_s)
         for k, one in enumerate(found)
         if one.error is None and one.path and one.end_s is not None
-        if resumed or not call.kept(one, one.path)
     }
+    if all(one.path and call.kept(one, one.path) for one in map(found.__getitem__, parts)):
+        parts = {}
     outcomes: dict[int, Timed | Exception] = {}
-    if new:
-        first = found[min(new)]
+    if parts:
+        first = found[min(parts)]
         assert first.path is not None
         options = call.predict_options(first)
         del options["start_s"], options["end_s"]
-        if resumed:
-            cli.err.print(f"note: resumes the reading of {printable(str(first.path))}")
         started = time.monotonic()
-        with _recognizer(call) as recognizer, ProgressBar(transient=True, min_total=LONG_S) as bar:
+        with ProgressBar(transient=True, min_total=LONG_S) as bar:
             options["progress"] = bar
-            made = predict_sentences(recognizer, first.path, list(new.values()), **options)
-        took_s = (time.monotonic() - started) / len(new)
-        for k, one in zip(new, made, strict=True):
+            made = predict_sentences(call.recognizer, first.path, list(parts.values()), **options)
+        took_s = (time.monotonic() - started) / len(parts)
+        for k, one in zip(parts, made, strict=True):
             outcomes[k] = one if isinstance(one, Exception) else Timed(one, took_s)
     yield from (outcomes.get(k) for k in range(len(found)))
-
-
-def _recognizer(call: "Call") -> AbstractContextManager["Recognizer"]:
-    """The recognizer of the call, which keeps results in its folder."""
-    if call.folder is None:
-        return nullcontext(call.recognizer)
-    from avtca.recognize.journal import journaled
-
-    return journaled(call.recognizer, call.folder.folder / JOURNAL, call.folder.options_id)
 
 
 def subtitles(call: "Call", format: Format) -> str:
