@@ -43,7 +43,9 @@ def test_json_and_nothing_else_on_standard_output(predicted):
         assert row["top"] == max(row["scores"], key=row["scores"].get)
         assert {"timeline", "coverage", "warnings", "model"} <= set(row)
         assert row["confidence"] == row["scores"][row["top"]]
-        assert (row["sure"] is None) == (row["sure_from"] is None) == (row["streams"] == "mixed")
+        assert (row["sure_from"] is None) == (row["streams"] == "mixed")
+        assert (row["sure"] is None) == (row["streams"] == "mixed" and "doubts" not in row)
+        assert ("short track" in row.get("doubts", ())) == row["file"].endswith("noface_face.mov")
         for window in row["timeline"]:
             assert window["end_s"] > window["start_s"]
 

@@ -42,6 +42,7 @@ const DOUBTS: Record<string, string> = {
   "few frames": "most of the video repeats the frame before",
   "brief face": "the face was seen for less than a second",
   "shared audio": "several people are in view, and it is undecided who speaks",
+  "short track": "audio or video ends before 90 % of the other",
   "training clip": "the model was trained on this file",
   "short window": "the recording has only begun",
 };

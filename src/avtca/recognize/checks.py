@@ -11,9 +11,11 @@ from avtca.media.clock import MAX_HOLD_S
 from avtca.recognize.prediction import (
     BRIEF_FACE,
     FEW_FRAMES,
+    MIN_DECODED,
     MIN_FACE_S,
     NO_PERSON,
     SHARED_AUDIO,
+    SHORT_TRACK,
     STILL_FACE,
     TRAINED_ON,
     Coverage,
@@ -39,6 +41,8 @@ TURNS = {
     3: "the video was turned by 90 degrees to the right",
 }
 """Text for quarter turns counterclockwise."""
+MIN_SHORTER_S = 0.3
+"""Audio that ends earlier than the video by less than this is whole, and the reverse."""
 MIN_FACE_PX = 40
 """Faces below this size in pixels may be missed."""
 MAX_NAMED = 3
@@ -50,6 +54,18 @@ def decoded_share(clip: Media, stream: WindowStream) -> float:
     missing = stream.missing_steps / max(1, stream.total_steps)
     share = clip.decoded_share()
     return share * (1 - missing) if clip.damaged else share
+
+
+def _early_end(stream: WindowStream) -> str | None:
+    """A warning where audio or video ends long before the other."""
+    if stream.ends_s is None:
+        return None
+    video_s, audio_s = stream.ends_s
+    early, late = sorted((video_s, audio_s))
+    if early >= MIN_DECODED * late or late - early < MIN_SHORTER_S:
+        return None
+    first, second = ("video", "audio") if video_s < audio_s else ("audio", "video")
+    return f"the {first} ends at {early:.1f} s, the {second} at {late:.1f} s"
 
 
 def doubts(
@@ -77,6 +93,8 @@ def doubts(
         out.append(BRIEF_FACE)
     if shares_audio(rows):
         out.append(SHARED_AUDIO)
+    if _early_end(stream):
+        out.append(SHORT_TRACK)
     return tuple(out)
 
 
@@ -107,6 +125,8 @@ def warnings(
         out.append(f"too few frames: some are shown for longer than {MAX_HOLD_S:g} s")
     elif stream.held_share > MAX_HELD_SHARE:
         out.append(f"few frames: {stream.held_share:.0%} of the video repeats the frame before")
+    if early := _early_end(stream):
+        out.append(early)
     if not clip.has_video:
         out.append("no video: recognised from the audio alone")
     elif coverage.face == 0:

@@ -17,13 +17,14 @@ MIN_FACE_S = 1.0
 """Seconds for which a face must be seen for a confident prediction, or the length of a clip."""
 PARTLY, STILL_FACE, FEW_FRAMES = "partly decoded", "still face", "few frames"
 BRIEF_FACE, SHARED_AUDIO, TRAINED_ON = "brief face", "shared audio", "training clip"
-SHORT_WINDOW = "short window"
+SHORT_WINDOW, SHORT_TRACK = "short window", "short track"
 DOUBTS = {
     PARTLY: f"less than {MIN_DECODED:.0%} of the file could be decoded",
     STILL_FACE: "the face that was read never moves; it may be a photograph beside another's voice",
     FEW_FRAMES: "most of the video repeats the frame before",
     BRIEF_FACE: f"the face was seen for less than {MIN_FACE_S:g} s",
     SHARED_AUDIO: "several people are in view, and it is undecided who speaks",
+    SHORT_TRACK: f"audio or video ends before {MIN_DECODED:.0%} of the other",
     TRAINED_ON: "the model was trained on this file",
     SHORT_WINDOW: "a live recording has only begun, and is shorter than a window",
 }

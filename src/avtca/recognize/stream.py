@@ -206,6 +206,7 @@ class WindowStream:
         self._blocks = clip.audio(spec.sample_rate)
         self._next = next(self._frames, None)
         self._audio_done = not clip.has_audio
+        self._has_both = clip.has_audio and clip.has_video
         self._video_steps = 0
         self._first_step = 0
         self._n_frames = 0
@@ -238,6 +239,16 @@ class WindowStream:
     def still_people(self) -> set[int]:
         """Numbers of the people whose faces never move; for a clip that was read to its end."""
         return self._still.people()
+
+    @property
+    def ends_s(self) -> tuple[float, float] | None:
+        """Seconds at which video and audio end, for a clip with both, read to its end."""
+        if not self._has_both:
+            return None
+        return (
+            self._video_steps / self.spec.video_rate,
+            self._buffer.samples / self.spec.sample_rate,
+        )
 
     @property
     def missing_steps(self) -> int:
