@@ -174,6 +174,9 @@ def test_a_ray_cluster_that_is_not_there(corpus: Path, tmp_path: Path, monkeypat
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(ConfigError, match=f"no cluster at RAY_ADDRESS={address}: Connection"):
             annotate([corpus], tmp_path / "out", engine="ray")
+    monkeypatch.setenv("RAY_ADDRESS", "node..lab:6379")
+    with pytest.raises(ConfigError, match=r"no cluster at RAY_ADDRESS=node\.\.lab:6379: "):
+        annotate([corpus], tmp_path / "out", engine="ray")
 
 
 @pytest.mark.slow

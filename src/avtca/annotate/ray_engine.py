@@ -118,7 +118,7 @@ def _check(address: str) -> None:
     if not colon or "/" in host or not port.isdecimal():
         return  # "auto", "local", ray://
     try:
-        socket.create_connection((host, int(port)), CONNECT_S).close()
-    except (OSError, OverflowError) as error:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name such as "a..b"
         problem = f"no cluster at RAY_ADDRESS={address}: {getattr(error, 'strerror', 0) or error}"
         raise ConfigError(ACTION, problem, "start it, correct RAY_ADDRESS, or unset it") from error
