@@ -201,6 +201,8 @@ class WindowScorer:
             find_speech: Finds who speaks, from the last voice activity and the tick after it;
                 ``None`` where it is undecided.
         """
+        first_tick = round(window.start_step / self.backend.spec.video_rate * VOICE_RATE)
+        self._ticks_counted = max(self._ticks_counted, first_tick - LIVE_TICKS)  # of a long gap
         self.add(window)
         self.voiced = [np.concatenate(self.voiced)[-LIVE_TICKS:]]
         speech = find_speech(self.voiced[0], self._ticks_counted)
