@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from recording_backend import RecordingBackend
-from small_reports import make_report, make_row
+from small_reports import make_person, make_report, make_row
 from small_spec import RECOGNIZER_SPEC
 from two_people import beside_a_listener
 
@@ -54,6 +54,25 @@ def test_given_windows_are_those_of_the_grid(shared):
     for bad in ([(1.0, 0.5)], [(-0.5, 0.5)], [(1.0, 1.5), (0.0, 1.0)], [(0.0, 9.0)]):
         with pytest.raises(ConfigError, match=r"read the window from .* windows ascend from 0 s"):
             recognizer.predict(path, windows=bad)
+
+
+def test_doubts_of_a_sentence_are_those_of_its_windows(sample_clips):
+    """Doubts of three sentences, and of their persons, whatever those of the recording are."""
+    used = ("face", "voice")
+    rows = [make_row(start, start + 2, 0.9, start // 2, used) for start in (0, 2, 4)]
+    rows[0], rows[2] = replace(rows[0], still=True), replace(rows[2], others=(0,))
+    people = [replace(make_person(row.person, 0.9), doubts=("brief face",)) for row in rows]
+    whole = replace(make_report(rows, people=people), duration_s=6.0, doubts=("few frames",))
+    fake = SimpleNamespace(
+        backend=SimpleNamespace(spec=RECOGNIZER_SPEC),
+        steps=lambda *_: (round(2 * RECOGNIZER_SPEC.video_rate),) * 2,
+        predict=lambda *_, **__: whole,
+    )
+    path = sample_clips / "obama_speech.mp4"
+    made = predict_sentences(fake, path, [(0, 2), (2, 4), (4, 6)])
+    found = [one.doubts for one in made]
+    assert found == [("few frames", "still face"), ("few frames",), ("few frames", "shared audio")]
+    assert [one.people[0].doubts for one in made] == [("still face",), (), ("shared audio",)]
 
 
 def sentence(speech, part, scores=0.79):

@@ -80,11 +80,10 @@ def doubts(
         trained_on: Whether the model was trained on this file.
     """
     rows = list(rows)
-    both = [row for row in main_rows(rows) if beside_voice(row)]
     out = []
     if trained_on:
         out.append(TRAINED_ON)
-    if both and sum(row.person in stream.still_people for row in both) >= MOSTLY * len(both):
+    if has_still_face(rows):
         out.append(STILL_FACE)
     if stream.held_share > MOSTLY:
         out.append(FEW_FRAMES)
@@ -103,9 +102,15 @@ def beside_voice(row: TimelineRow) -> bool:
     return "face" in row.modalities and row.voice * (row.end_s - row.start_s) >= MIN_VOICE_S - 1e-6
 
 
+def has_still_face(rows: Iterable[TimelineRow]) -> bool:
+    """Whether the face of most windows with a face and a voice never moves."""
+    both = [row for row in main_rows(rows) if beside_voice(row)]
+    return bool(both) and sum(row.still for row in both) >= MOSTLY * len(both)
+
+
 def shares_audio(rows: Iterable[TimelineRow]) -> bool:
     """Whether most windows with a voice have other people in view and no known speaker."""
-    voiced = [row for row in main_rows(list(rows)) if row.scores and beside_voice(row)]
+    voiced = [row for row in main_rows(rows) if row.scores and beside_voice(row)]
     shared = sum(row.speaking is None and bool(row.others) for row in voiced)
     return bool(voiced) and shared >= MOSTLY * len(voiced)
 
@@ -203,7 +208,7 @@ def _about_people(
     both = [row for row in main if beside_voice(row)]
     if person != "speaker" and speech is not None:
         out += _about_others(both, speech)
-    still = sum(row.person in stream.still_people for row in both)
+    still = sum(row.still for row in both)
     if still:
         out.append(
             f"a face that never moves in {still / len(both):.0%} of the windows with a voice: it "

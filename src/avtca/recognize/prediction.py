@@ -79,6 +79,7 @@ class TimelineRow:
         speaking: Share of the window in which this person speaks, 0..1; ``None`` without a face or
             audio, and where it is undecided.
         others: Numbers of the other people in view whose faces move; not in JSON.
+        still: Whether the face never moves; not in JSON.
     """
 
     start_s: float
@@ -91,6 +92,7 @@ class TimelineRow:
     box: Box | None = None
     speaking: float | None = None
     others: tuple[int, ...] = field(default=(), compare=False)
+    still: bool = field(default=False, compare=False)
 
     @property
     def top(self) -> str | None:

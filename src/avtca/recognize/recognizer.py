@@ -154,7 +154,10 @@ class Recognizer:
         speech = self._speech(clip, stream, scorer)
         rows, maps = scorer.finish(speech)
         still = stream.still_people
-        rows = [replace(row, others=tuple(set(row.others) - set(still))) for row in rows]
+        rows = [
+            replace(row, others=tuple(set(row.others) - still), still=row.person in still)
+            for row in rows
+        ]
         rate = spec.video_rate
         if not any(row.scores for row in rows):
             raise MediaError(

@@ -11,11 +11,12 @@ from avtca.errors import MediaError
 from avtca.media import open_media
 from avtca.media.types import fragment
 from avtca.preprocess import window_starts
-from avtca.recognize.checks import shares_audio
+from avtca.recognize.checks import has_still_face, shares_audio
 from avtca.recognize.prediction import (
     BRIEF_FACE,
     MIN_FACE_S,
     SHARED_AUDIO,
+    STILL_FACE,
     Coverage,
     TimelineRow,
     main_rows,
@@ -133,9 +134,6 @@ def _of_sentence(
     seen_s = sum(row.face * (row.end_s - row.start_s) for row in main)
     voiced_s = sum(row.voice * (row.end_s - row.start_s) for row in main)
     coverage = Coverage(whole.coverage.read, seen_s / length, voiced_s / length)
-    brief = 0 < seen_s < min(MIN_FACE_S, length_s) - 1e-6
-    found = [one for one in whole.doubts if one not in (BRIEF_FACE, SHARED_AUDIO)]
-    found += [BRIEF_FACE] * brief + [SHARED_AUDIO] * shares_audio(main)
     used = {(row.start_s, row.end_s) for row in rows}
     return replace(
         whole,
@@ -154,7 +152,7 @@ def _of_sentence(
             for one in whole.thumbnails
             if 0 <= one.time_s - shift < length_s
         ),
-        doubts=tuple(found),
+        doubts=_doubts(whole.doubts, main, seen_s, length_s),
         part=part,
         attention=tuple(
             replace(one, start_s=one.start_s - shift, end_s=one.end_s - shift)
@@ -182,11 +180,25 @@ def _of_person(
         scores=scores_of(rows, tuple(person.scores)),
         timeline=_moved(rows, shift, length_s),
         coverage=person_coverage(coverage, seen_s, length_s),
+        doubts=_doubts(person.doubts, rows, seen_s, length_s),
         seen_s=seen_s,
         first_s=max(0.0, person.first_s - shift),
         last_s=min(length_s, person.last_s - shift),
         at_s=None if person.at_s is None else person.at_s - shift,
     )
+
+
+def _doubts(
+    whole: Sequence[str], rows: Sequence[TimelineRow], seen_s: float, length_s: float
+) -> tuple[str, ...]:
+    """The doubts of the recording, those that depend on windows by those of the sentence."""
+    by_windows = {
+        STILL_FACE: has_still_face(rows),
+        BRIEF_FACE: 0 < seen_s < min(MIN_FACE_S, length_s) - 1e-6,
+        SHARED_AUDIO: shares_audio(rows),
+    }
+    kept = (one for one in whole if one not in by_windows)
+    return (*kept, *(one for one, found in by_windows.items() if found))
 
 
 def _moved(rows: Iterable[TimelineRow], shift: float, length_s: float) -> tuple[TimelineRow, ...]:
