@@ -91,13 +91,13 @@ def _replace_shuffles(model: ModelProto) -> None:
 
 def rewrite(folder: Path) -> None:
     """Make the face network of an exported model faster."""
-    file, card = folder / "face.onnx", folder / "avtca.json"
+    file, path = folder / "face.onnx", folder / "avtca.json"
     file.write_bytes(faster(onnx.load(file)).SerializeToString())
-    said = json.loads(card.read_text())
+    card = json.loads(path.read_text())
     digest = hashlib.sha256()
-    for name in sorted(said["files"].values()):
+    for name in sorted(card["files"].values()):
         digest.update((folder / name).read_bytes())
-    card.write_text(card.read_text().replace(said["weights_sha256"], digest.hexdigest()))
+    path.write_text(path.read_text().replace(card["weights_sha256"], digest.hexdigest()))
 
 
 if __name__ == "__main__":

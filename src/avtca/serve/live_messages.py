@@ -172,7 +172,7 @@ class PersonResult(Message):
 
     start_s: float = Field(description="Start of the window in seconds of the session.")
     end_s: float
-    person: int | None = Field(description="Null for a voice of nobody in view.")
+    person: int | None = Field(description="Null where the voice is read without a face.")
     top: str | None
     scores: dict[str, float]
     modalities: list[Literal["face", "voice"]] = Field(
