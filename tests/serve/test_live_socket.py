@@ -17,7 +17,7 @@ import avtca
 from avtca.media import open_media
 from avtca.serve import live_worker
 from avtca.serve.live_document import EXAMPLES, asyncapi_document
-from avtca.serve.live_messages import AUDIO, PICTURE
+from avtca.serve.live_messages import AUDIO, PICTURE, SessionUpdates
 from avtca.serve.pictures import decode_picture
 
 ADDRESS = "ws://127.0.0.1/v1/live"
@@ -413,6 +413,17 @@ def test_an_internal_error_restarts_the_engine():
     found.finalize()
     found.join(5)
     assert seen == [0.0, 0.02] and failures == [("internal", 10_000)] and ended
+
+
+def test_settings_that_change_one_after_the_other_are_all_changed():
+    found, seen, _, _ = worker()
+    for changes in ({"every_s": 0.2}, {"person": "all"}):
+        found.update(SessionUpdates(**changes))
+    found.add(PICTURE, 0, memoryview(jpeg(np.zeros((32, 32, 3), np.uint8))))
+    found.finalize()
+    found.join(5)
+    assert seen == [0.0]
+    assert (found._session.every_s, found._session.person) == (0.2, "all")
 
 
 def test_pictures_of_other_sizes(client, patient):

@@ -135,7 +135,8 @@ class LiveWorker:
     def update(self, updates: SessionUpdates) -> None:
         """Change settings, from the next result on."""
         with self._changed:
-            self._updates = updates
+            given = updates.model_dump(exclude_none=True)
+            self._updates = self._updates.model_copy(update=given)
             self._changed.notify()
 
     def finalize(self) -> None:
