@@ -15,7 +15,7 @@ from avtca.errors import ConfigError, MediaError
 from avtca.faces import best_detector
 from avtca.media import open_media
 from avtca.recognize.live import FIRST_S, KEPT_S
-from avtca.recognize.live_speech import LiveSpeech
+from avtca.recognize.live_speech import LiveSpeech, _is_sparse
 from avtca.recognize.prediction import BRIEF_FACE, SHARED_AUDIO, SHORT_WINDOW
 from avtca.recognize.recognizer import Recognizer
 from avtca.speaker import MouthSeries, SpeechLevels
@@ -439,3 +439,10 @@ def test_no_input():
     with pytest.raises(ConfigError, match="no input"):
         recognizer.stream()
     assert list(recognizer.stream([], [])) == []
+
+
+def test_a_person_who_was_away_is_not_too_rarely_seen():
+    there = [k / 25 for k in range(50)]
+    assert not _is_sparse([]) and not _is_sparse([1.0])
+    assert not _is_sparse([*there, *(5 + time_s for time_s in there)])
+    assert _is_sparse([k / 10 for k in range(50)]) and _is_sparse([0.0, 1.0, 2.0])

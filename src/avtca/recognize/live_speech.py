@@ -19,6 +19,7 @@ from avtca.speaker import (
     SpeechLevels,
     find_speakers,
 )
+from avtca.speaker.evidence import MAX_GAP_S
 from avtca.speaker.speech import CHUNK, MAX_INTERVAL_S, UNKNOWN, VOICE_RATE
 
 TICKS = VOICE_RATE * CHUNK // MOUTH_RATE
@@ -118,5 +119,7 @@ class LiveSpeech:
 
 
 def _is_sparse(times: Sequence[float]) -> bool:
-    """Whether frames are too few, as where a busy machine drops pictures."""
-    return len(times) > 1 and times[-1] - times[0] > MAX_INTERVAL_S * (len(times) - 1)
+    """Whether frames are too few, as where a busy machine drops pictures; absences do not count."""
+    gaps = np.diff(times)
+    present = gaps[gaps <= MAX_GAP_S]
+    return bool(len(gaps)) and (not len(present) or present.mean() > MAX_INTERVAL_S)

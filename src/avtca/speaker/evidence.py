@@ -32,6 +32,8 @@ DYNAMIC_DB = 25.0
 """Levels further below the loudest are alike."""
 QUICK_STEPS = 8.0
 """Standard deviation of the smoothing that is taken off the level to leave its quick changes."""
+MAX_GAP_S = 0.4
+"""Longest time without a face within a stretch."""
 AROUND_STEPS = 8
 """Steps before and after a voice that count too: mouths open first and close last."""
 LOCAL_STEPS = 50
@@ -103,21 +105,18 @@ class Stretch:
         return np.where(self.heard[:, None], parts, 0.0)
 
 
-def stretches(
-    series: MouthSeries, level: Double, voiced: Bool, max_gap_s: float = 0.4
-) -> list[Stretch]:
+def stretches(series: MouthSeries, level: Double, voiced: Bool) -> list[Stretch]:
     """The stretches of one person.
 
     Args:
         series: Its mouth.
         level: Level of the clip in decibels, 25 a second.
         voiced: Whether each of these steps has a voice.
-        max_gap_s: Longest time without the face within a stretch.
     """
     times = np.array(series.times) + 0.5 / MOUTH_RATE
     values, near_voice = np.array(series.values), near(voiced)
     out = []
-    cuts = np.flatnonzero(np.diff(times) > max_gap_s) + 1
+    cuts = np.flatnonzero(np.diff(times) > MAX_GAP_S) + 1
     for at in np.split(np.arange(len(times)), cuts):
         if len(at) < MIN_STEPS:
             continue
