@@ -156,7 +156,10 @@ class _PathBeneath(ctypes.Structure):
 
 def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
     rights = _READ_FILE | _EXECUTE | _READ_DIR if path.is_dir() else _READ_FILE
-    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return  # not readable: who needs it says so
     try:
         rule = _PathBeneath(rights, handle)
         libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
