@@ -98,7 +98,7 @@ def main() -> None:
         ("fused", lambda: fused(clips, args.folder)),
         ("photographs", lambda: photographs(args.folder)),
         ("nested", lambda: nested(clips, crowd())),
-        ("cost", lambda: cost(args.speaker_model)),
+        ("cost", lambda: cost(args.speaker_model, args.folder)),
     ):
         if getattr(args, name):
             kept[name] = measure()
