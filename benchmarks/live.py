@@ -15,7 +15,7 @@ share two cores. Measured by the client, for each result:
   sending it to the first result whose window includes it. This contains the time until the next
   result is due.
 
-- computed: picture to answer if messages took no time and the engine had a core of its own: they
+- computed: picture to answer if messages took no time and the engine had a core to itself: they
   are given to the engine in this process, and each takes the processor time that it used. This
   holds on a busy machine too.
 
